@@ -1,0 +1,35 @@
+/* The codec: memory <-> JSON text, after the contracts of docs/contracts.md.
+ *
+ * Readers ignore unknown fields, validate known ones and refuse a bad document whole: syntax errors as
+ * "NAME:LINE:COLUMN: found, expected", contents as "NAME: hosts[3].memory_mib: found -1, expected a
+ * number above 0"; `name` is what messages call the document (a file, a key). Writers print numbers so that
+ * the same value always gives the same bytes. Texts that writers return are malloc'ed for the caller; NULL
+ * means out of memory. */
+#ifndef EK_CODEC_CODEC_H
+#define EK_CODEC_CODEC_H
+
+#include "balancer/core/error.h"
+#include "balancer/core/move.h"
+#include "balancer/core/snapshot.h"
+
+#include <stddef.h>
+
+/* The stated limit of a document: 128 MiB. */
+#define EK_CODEC_MAX_BYTES ((size_t)128 << 20)
+
+bool ek_codec_read_snapshot(struct ek_snapshot *out, const char *text, size_t size,
+                            const char *name, struct ek_error *err);
+char *ek_codec_write_snapshot(const struct ek_snapshot *snapshot);
+
+/* A sample: {"version": 1, "taken_at_ms", "period_ms", "collector", "host": {as in a snapshot},
+ * "domains": [as in a snapshot, without "host"]}. */
+bool ek_codec_read_sample(struct ek_sample *out, const char *text, size_t size, const char *name,
+                          struct ek_error *err);
+char *ek_codec_write_sample(const struct ek_sample *sample);
+
+/* A move's record, all fields of the structure by their names. */
+bool ek_codec_read_record(struct ek_move_record *out, const char *text, size_t size,
+                          const char *name, struct ek_error *err);
+char *ek_codec_write_record(const struct ek_move_record *record);
+
+#endif

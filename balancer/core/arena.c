@@ -1,0 +1,100 @@
+#include "balancer/core/arena.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BLOCK_BYTES = 16 * 1024, ALIGNMENT = _Alignof(max_align_t) };
+
+struct ek_arena_block {
+    struct ek_arena_block *older;
+    size_t used;
+    size_t size;
+    _Alignas(max_align_t) unsigned char bytes[];
+};
+
+static struct ek_arena_block *block_create(struct ek_arena *arena, size_t wanted)
+{
+    size_t size = wanted > BLOCK_BYTES ? wanted : BLOCK_BYTES;
+
+    /* Large results grow by doubling, so that a hundred megabytes take few blocks. */
+    if (arena->newest != NULL && size < arena->bytes && arena->bytes < (size_t)1 << 24) {
+        size = arena->bytes;
+    }
+    if (size > SIZE_MAX - sizeof(struct ek_arena_block)) {
+        return NULL;
+    }
+    struct ek_arena_block *block = calloc(1, sizeof(*block) + size);
+    if (block == NULL) {
+        return NULL;
+    }
+    block->size = size;
+    block->older = arena->newest;
+    arena->newest = block;
+    return block;
+}
+
+void *ek_arena_alloc(struct ek_arena *arena, size_t count, size_t size)
+{
+    assert(arena != NULL);
+    if (size != 0 && count > (SIZE_MAX - ALIGNMENT) / size) {
+        return NULL;
+    }
+    size_t wanted = (count * size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    struct ek_arena_block *block = arena->newest;
+    if (block == NULL || block->size - block->used < wanted) {
+        block = block_create(arena, wanted);
+        if (block == NULL) {
+            return NULL;
+        }
+    }
+    void *piece = block->bytes + block->used;
+    block->used += wanted;
+    arena->bytes += wanted;
+    return piece;
+}
+
+const char *ek_arena_strdup(struct ek_arena *arena, const char *text)
+{
+    if (text == NULL) {
+        return NULL;
+    }
+    size_t length = strlen(text) + 1;
+    char *copy = ek_arena_alloc(arena, length, 1);
+    return copy == NULL ? NULL : memcpy(copy, text, length);
+}
+
+const char *ek_arena_printf(struct ek_arena *arena, const char *format, ...)
+{
+    va_list args;
+    va_list again;
+    char *text = NULL;
+
+    va_start(args, format);
+    va_copy(again, args);
+    int length = vsnprintf(NULL, 0, format, args);
+    if (length >= 0) {
+        text = ek_arena_alloc(arena, (size_t)length + 1, 1);
+    }
+    if (text != NULL) {
+        (void)vsnprintf(text, (size_t)length + 1, format, again);
+    }
+    va_end(again);
+    va_end(args);
+    return text;
+}
+
+void ek_arena_finish(struct ek_arena *arena)
+{
+    struct ek_arena_block *block = arena->newest;
+
+    while (block != NULL) {
+        struct ek_arena_block *older = block->older;
+        free(block);
+        block = older;
+    }
+    memset(arena, 0, sizeof(*arena));
+}

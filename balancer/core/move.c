@@ -1,0 +1,28 @@
+#include "balancer/core/move.h"
+
+#include <assert.h>
+#include <string.h>
+
+static const char *const kind_names[] = {
+    [EK_MOVE_BALANCE] = "balance",   [EK_MOVE_RULE] = "rule", [EK_MOVE_EVACUATE] = "evacuate",
+    [EK_MOVE_PARK] = "park",         [EK_MOVE_MANUAL] = "manual",
+};
+
+enum { KIND_COUNT = sizeof(kind_names) / sizeof(kind_names[0]) };
+
+const char *ek_move_kind_name(enum ek_move_kind kind)
+{
+    assert((unsigned int)kind < KIND_COUNT);
+    return kind_names[kind];
+}
+
+bool ek_move_kind_parse(const char *name, enum ek_move_kind *kind)
+{
+    for (unsigned int i = 0; i < KIND_COUNT; i++) {
+        if (strcmp(kind_names[i], name) == 0) {
+            *kind = (enum ek_move_kind)i;
+            return true;
+        }
+    }
+    return false;
+}

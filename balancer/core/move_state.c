@@ -1,0 +1,74 @@
+#include "balancer/core/move_state.h"
+
+#include <assert.h>
+#include <stddef.h>
+#include <string.h>
+
+#define BIT(state) (1U << (state))
+
+static const struct {
+    const char *name;
+    bool terminal;
+} states[EK_MOVE_STATE_COUNT] = {
+#define X(state, text, is_terminal) [state] = {text, is_terminal},
+    EK_MOVE_STATES(X)
+#undef X
+};
+
+/* Followers of each state, beside `reconcile`, which may follow any that is not terminal. */
+static const unsigned int followers[EK_MOVE_STATE_COUNT] = {
+    [EK_MOVE_PLANNED] = BIT(EK_MOVE_CLAIMED) | BIT(EK_MOVE_CANCELLED),
+    [EK_MOVE_CLAIMED] = BIT(EK_MOVE_PRECHECK) | BIT(EK_MOVE_CANCELLED),
+    [EK_MOVE_PRECHECK] = BIT(EK_MOVE_PREPARE) | BIT(EK_MOVE_REJECTED) | BIT(EK_MOVE_RETRY_WAIT) |
+                         BIT(EK_MOVE_CANCELLED),
+    [EK_MOVE_PREPARE] = BIT(EK_MOVE_RUNNING) | BIT(EK_MOVE_UNPREPARE),
+    [EK_MOVE_RUNNING] = BIT(EK_MOVE_SWITCHOVER) | BIT(EK_MOVE_COMMIT_PENDING),
+    [EK_MOVE_SWITCHOVER] = BIT(EK_MOVE_COMMIT_PENDING) | BIT(EK_MOVE_RUNNING),
+    [EK_MOVE_COMMIT_PENDING] = BIT(EK_MOVE_POST),
+    [EK_MOVE_POST] = BIT(EK_MOVE_DONE),
+    [EK_MOVE_RECONCILE] = BIT(EK_MOVE_RUNNING) | BIT(EK_MOVE_SWITCHOVER) | BIT(EK_MOVE_POST) |
+                          BIT(EK_MOVE_UNPREPARE) | BIT(EK_MOVE_GUEST_OFF) | BIT(EK_MOVE_VM_DOWN) |
+                          BIT(EK_MOVE_UNVERIFIED) | BIT(EK_MOVE_UNKNOWN) | BIT(EK_MOVE_CANCELLED),
+    [EK_MOVE_UNPREPARE] = BIT(EK_MOVE_RETRY_WAIT) | BIT(EK_MOVE_ROLLED_BACK) |
+                          BIT(EK_MOVE_CANCELLED) | BIT(EK_MOVE_FAILED) | BIT(EK_MOVE_GUEST_OFF) |
+                          BIT(EK_MOVE_VM_DOWN),
+    [EK_MOVE_RETRY_WAIT] = BIT(EK_MOVE_CLAIMED) | BIT(EK_MOVE_CANCELLED) |
+                           BIT(EK_MOVE_ROLLED_BACK) | BIT(EK_MOVE_REJECTED),
+};
+
+const char *ek_move_state_name(enum ek_move_state state)
+{
+    assert((unsigned int)state < EK_MOVE_STATE_COUNT);
+    return states[state].name;
+}
+
+enum ek_move_state ek_move_state_parse(const char *name)
+{
+    unsigned int state = 0;
+
+    while (state < EK_MOVE_STATE_COUNT && strcmp(states[state].name, name) != 0) {
+        state++;
+    }
+    return (enum ek_move_state)state;
+}
+
+bool ek_move_state_terminal(enum ek_move_state state)
+{
+    assert((unsigned int)state < EK_MOVE_STATE_COUNT);
+    return states[state].terminal;
+}
+
+bool ek_move_state_blocks(enum ek_move_state state)
+{
+    return state == EK_MOVE_UNKNOWN || state == EK_MOVE_UNVERIFIED;
+}
+
+bool ek_move_state_allowed(enum ek_move_state from, enum ek_move_state to)
+{
+    assert((unsigned int)from < EK_MOVE_STATE_COUNT && (unsigned int)to < EK_MOVE_STATE_COUNT);
+    if (states[from].terminal) {
+        return false;
+    }
+    return (to == EK_MOVE_RECONCILE && from != EK_MOVE_RECONCILE) ||
+           (followers[from] & BIT(to)) != 0;
+}

@@ -1,0 +1,64 @@
+/* The policy: all that policy.yaml says, as plain data with its defaults.
+ *
+ * Which policy decides (`spread`, ...) is a kind; its code stands behind `struct ek_policy_ops` in
+ * policies/. The structure holds no pointers, so it can be copied by assignment and hashed. */
+#ifndef EK_CORE_POLICY_H
+#define EK_CORE_POLICY_H
+
+#include "balancer/core/utilization.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum ek_policy_kind { EK_POLICY_SPREAD };
+
+enum ek_mode {
+    EK_MODE_RECOMMEND, /* plans are recorded and shown; nothing moves, evacuations neither */
+    EK_MODE_AUTOMATIC, /* plans are carried out */
+};
+
+struct ek_policy {
+    enum ek_mode mode;
+    enum ek_policy_kind kind;
+    int aggressiveness; /* 1..5; 1: maintenance only */
+
+    double weight[EK_RESOURCE_COUNT];
+    double target_max[EK_RESOURCE_COUNT]; /* 0..1 of capacity */
+
+    double trigger_imbalance; /* 0..0.5, standard deviation of utilization */
+    double trigger_comfort;   /* 0..1 */
+    int sustained_cycles;     /* >= 1 */
+    double min_gain;          /* 0..1, relative fall of the score by the whole plan */
+    double cost_weight;       /* score per (transfer_mib / memory_mib of all up hosts) */
+
+    double memory_overcommit; /* > 0 */
+    double cpu_overcommit;    /* > 0 */
+    double memory_reserve;    /* 0..1 of a host's memory that arrivals must leave free */
+
+    int64_t cooldown_ms;          /* a domain rests that long after a move */
+    double cooldown_repeat_factor; /* >= 1: rest grows by this with each repeated move */
+
+    int limit_cluster;  /* migrations at once, >= 1 */
+    int limit_host_in;  /* >= 1 */
+    int limit_host_out; /* >= 1 */
+    int moves_per_plan; /* >= 1; evacuations are not limited by it */
+
+    int64_t timeout_min_ms;      /* a migration may take at least this ... */
+    int64_t timeout_per_gib_ms;  /* ... or this for each GiB to copy, whichever is longer */
+    int64_t progress_timeout_ms; /* without a new minimum of what remains: abort */
+    int64_t max_downtime_ms;
+    bool auto_converge;
+    int retries;        /* attempts after the first on the same pair of hosts */
+    int64_t backoff_ms; /* before the first retry; doubles, at most 5 minutes */
+};
+
+/* The defaults of design.md section 3, aggressiveness 3. */
+void ek_policy_defaults(struct ek_policy *policy);
+
+/* Sets trigger_imbalance, trigger_comfort, min_gain and cost_weight to the presets of a level 1..5. */
+void ek_policy_set_aggressiveness(struct ek_policy *policy, int level);
+
+const char *ek_mode_name(enum ek_mode mode);
+const char *ek_policy_kind_name(enum ek_policy_kind kind);
+
+#endif

@@ -1,0 +1,167 @@
+/* SAMPLE and SNAPSHOT: what was seen of one host, and of the whole cluster at one time.
+ *
+ * A sample is one host and the domains on it, as a collector saw them. A snapshot is assembled from
+ * the newest sample of each host; the policy engine sees nothing else. Both are const once returned,
+ * own all they point to through one arena, and are freed by their finish function.
+ *
+ * Units are in the names. A usage figure that is not known is NAN; ek_demand_*() say what then counts.
+ * A list with `given` false constrains nothing; a given list of count 0 means "none". */
+#ifndef EK_CORE_SNAPSHOT_H
+#define EK_CORE_SNAPSHOT_H
+
+#include "balancer/core/arena.h"
+#include "balancer/core/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* No host, no domain: an index that points nowhere. */
+#define EK_NONE UINT32_MAX
+
+/* 1 Gbit/s is about 110 MiB/s of payload; design default for a host that states nothing. */
+#define EK_DEFAULT_MIGRATION_MIB_S 110.0
+
+struct ek_strings {
+    const char *const *items;
+    size_t count;
+    bool given;
+};
+
+struct ek_label {
+    const char *key;
+    const char *value;
+};
+
+struct ek_labels {
+    const struct ek_label *items;
+    size_t count;
+};
+
+enum ek_host_state {
+    EK_HOST_UP,    /* a fresh sample is there */
+    EK_HOST_STALE, /* the newest sample is older than 2 periods: watched, not used as a destination */
+    EK_HOST_DOWN,  /* older than 4 periods, never seen, or refusing connections */
+};
+
+struct ek_host {
+    const char *name;
+    enum ek_host_state state;
+    double cpu_cores;       /* > 0 */
+    double memory_mib;      /* > 0 */
+    double cpu_used_cores;  /* NAN: not known */
+    double memory_used_mib; /* NAN: not known */
+    bool maintenance;
+    double migration_mib_s; /* payload rate of its migration link */
+    struct ek_labels labels;
+    struct ek_strings networks;
+    struct ek_strings storages;
+    const char *hypervisor; /* "QEMU 7.2.22"; NULL: not known */
+    const char *cpu_model;  /* NULL: not known */
+    const char *uuid;       /* the hypervisor host's UUID; NULL: not known */
+};
+
+struct ek_domain {
+    const char *uuid;
+    const char *name;
+    uint32_t host; /* index into the hosts of the snapshot; 0 in a sample */
+    bool paused;   /* paused by its user: it moves paused */
+    double vcpus;
+    double memory_mib;      /* configured */
+    double cpu_used_cores;  /* NAN: not known */
+    double cpu_steal;       /* 0..1 of wanted CPU time that was not given; NAN: not known */
+    double memory_used_mib; /* NAN: not known */
+    double memory_rss_mib;  /* NAN: not known */
+    double dirty_mib_s;
+    double local_disk_mib; /* bytes that a migration must copy beside memory */
+    bool movable;
+    const char *immovable_reason; /* why movable is false; NULL when it is true or not said */
+    struct ek_labels labels;
+    struct ek_strings networks;
+    struct ek_strings storages;
+    struct ek_strings devices; /* host devices that tie it to its host */
+    const char *machine;       /* NULL: not known */
+    const char *cpu_model;     /* NULL: not known */
+};
+
+/* A migration that runs while the snapshot is taken; its domain counts on both hosts. */
+struct ek_in_flight {
+    uint32_t domain;
+    uint32_t source;
+    uint32_t destination;
+    int64_t started_at_ms;
+};
+
+struct ek_sample {
+    int64_t taken_at_ms;
+    int64_t period_ms;     /* of the collector that took it */
+    const char *collector; /* whose sample it is: "hostname:pid" */
+    struct ek_host host;   /* state is EK_HOST_UP */
+    struct ek_domain *domains;
+    size_t domain_count;
+    struct ek_arena arena;
+};
+
+struct ek_snapshot {
+    int64_t taken_at_ms;
+    struct ek_host *hosts;
+    size_t host_count;
+    struct ek_domain *domains;
+    size_t domain_count;
+    struct ek_in_flight *in_flight;
+    size_t in_flight_count;
+    struct ek_arena arena;
+};
+
+/* What the balancer knows of a host before any sample: its line in evenkeel.yaml, and its key. */
+struct ek_host_entry {
+    const char *name;
+    struct ek_labels labels;
+    bool maintenance;
+    double migration_mib_s; /* 0: not configured, the sample's figure or the default counts */
+};
+
+/* A domain that two hosts report as theirs, and no migration explains: an operator must look. */
+struct ek_duplicate {
+    const char *uuid;
+    const char *name;
+    const char *host_a;
+    const char *host_b;
+};
+
+struct ek_assembly {
+    const struct ek_host_entry *hosts;
+    size_t host_count;
+    const struct ek_sample *const *samples; /* any order; at most one per host, others are refused */
+    size_t sample_count;
+    int64_t now_ms;
+};
+
+/* Assembles the newest samples into a snapshot; hosts come in the order of `in->hosts`, domains by
+ * host and then in the sample's order. A host without a fresh sample is stale or down; the domains of
+ * a stale host are kept, those of a down host are not known. A domain that two hosts report is listed in
+ * `duplicates` (owned by the snapshot's arena, at most `*duplicate_count` == capacity on entry, the
+ * number found on return), stays once, on the first host, and is made immovable; it is no error.
+ * Samples of hosts that are not in the list are passed over.
+ * Errors: NOMEM; INVALID for two samples of one host. The caller owns the result: ek_snapshot_finish. */
+bool ek_snapshot_assemble(struct ek_snapshot *out, const struct ek_assembly *in,
+                          struct ek_duplicate *duplicates, size_t *duplicate_count,
+                          struct ek_error *err);
+
+/* Checks all that the stages rely on: positive finite capacities, finite non-negative figures, host
+ * indices in range, unique host names and domain UUIDs. Error: INVALID, naming e.g.
+ * "hosts[3].memory_mib: found -1, expected a number above 0". */
+bool ek_snapshot_check(const struct ek_snapshot *snapshot, struct ek_error *err);
+
+/* Index of the host or the domain of that name or UUID; EK_NONE when there is none. A domain name that
+ * two domains bear gives EK_NONE and sets *ambiguous. O(n): for commands, not for loops. */
+uint32_t ek_snapshot_find_host(const struct ek_snapshot *snapshot, const char *name);
+uint32_t ek_snapshot_find_domain(const struct ek_snapshot *snapshot, const char *name_or_uuid,
+                                 bool *ambiguous);
+
+const char *ek_host_state_name(enum ek_host_state state);
+
+void ek_snapshot_finish(struct ek_snapshot *snapshot);
+void ek_sample_finish(struct ek_sample *sample);
+
+#endif

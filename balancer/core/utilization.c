@@ -1,0 +1,43 @@
+#include "balancer/core/utilization.h"
+
+#include <assert.h>
+#include <math.h>
+
+const char *ek_resource_name(enum ek_resource resource)
+{
+    static const char *const names[EK_RESOURCE_COUNT] = {[EK_CPU] = "cpu", [EK_MEMORY] = "memory"};
+
+    assert((unsigned int)resource < EK_RESOURCE_COUNT);
+    return names[resource];
+}
+
+double ek_capacity(const struct ek_host *host, enum ek_resource resource)
+{
+    return resource == EK_CPU ? host->cpu_cores : host->memory_mib;
+}
+
+double ek_demand(const struct ek_domain *domain, enum ek_resource resource)
+{
+    if (resource == EK_CPU) {
+        return isnan(domain->cpu_used_cores) ? domain->vcpus : domain->cpu_used_cores;
+    }
+    double known = fmax(domain->memory_used_mib, domain->memory_rss_mib); /* fmax passes over NAN */
+    return isnan(known) ? domain->memory_mib : known;
+}
+
+void ek_base_load(const struct ek_snapshot *snapshot, double *base)
+{
+    for (size_t h = 0; h < snapshot->host_count; h++) {
+        base[h * EK_RESOURCE_COUNT + EK_CPU] = snapshot->hosts[h].cpu_used_cores;
+        base[h * EK_RESOURCE_COUNT + EK_MEMORY] = snapshot->hosts[h].memory_used_mib;
+    }
+    for (size_t d = 0; d < snapshot->domain_count; d++) {
+        const struct ek_domain *domain = &snapshot->domains[d];
+        for (unsigned int r = 0; r < EK_RESOURCE_COUNT; r++) {
+            base[domain->host * EK_RESOURCE_COUNT + r] -= ek_demand(domain, (enum ek_resource)r);
+        }
+    }
+    for (size_t i = 0; i < snapshot->host_count * EK_RESOURCE_COUNT; i++) {
+        base[i] = fmax(0.0, base[i]); /* NAN, a use that is not known, becomes 0 */
+    }
+}

@@ -1,0 +1,156 @@
+/* The store: the only code that speaks to Redis.
+ *
+ * One `struct ek_store` is one connection, used by one thread at a time; calls block, at most for the
+ * configured timeouts. After any failure of the connection the next call reconnects (at once; callers
+ * pace themselves). Redis is a record, libvirt is the truth. Keys and formats: docs/redis-keys.md.
+ *
+ * Errors of all calls: UNAVAILABLE (cannot connect, connection lost), TIMEOUT, DENIED (wrong password,
+ * ACL), REMOTE (Redis answered with an error), NOMEM. The message names the server and the key. */
+#ifndef EK_STORE_STORE_H
+#define EK_STORE_STORE_H
+
+#include "balancer/core/error.h"
+#include "balancer/core/move.h"
+#include "balancer/core/snapshot.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct ek_store;
+
+struct ek_store_options {
+    const char *unix_socket; /* used when not NULL; else host and port */
+    const char *host;
+    int port;
+    const char *user;     /* ACL user; NULL: the default user */
+    const char *password; /* NULL: none */
+    int database;
+    const char *key_prefix; /* "evenkeel:" */
+    int connect_timeout_ms;
+    int command_timeout_ms;
+};
+
+/* Remembers the options (copied) and does not connect yet. NULL when memory ran out. */
+struct ek_store *ek_store_create(const struct ek_store_options *options);
+void ek_store_destroy(struct ek_store *store);
+
+/* Connects if need be and asks for a PONG: tells whether the server can be used. */
+bool ek_store_ping(struct ek_store *store, struct ek_error *err);
+
+/* "unix:/run/…" or "redis://host:port", for messages; owned by the store. */
+const char *ek_store_address(const struct ek_store *store);
+
+/* ---- samples: host:<host> ---------------------------------------------------------------- */
+
+/* Writes the sample with a TTL of 4 periods. */
+bool ek_store_put_sample(struct ek_store *store, const struct ek_sample *sample,
+                         struct ek_error *err);
+
+/* Reads the newest samples of the named hosts in one round trip. samples[i] is zeroed and has_sample[i] is false
+ * where there is none or where it cannot be read (then a warning text is in `bad`, owned by the caller,
+ * of `bad_size` bytes, empty otherwise). The caller finishes each sample that it got. */
+bool ek_store_get_samples(struct ek_store *store, const char *const *hosts, size_t host_count,
+                          struct ek_sample *samples, bool *has_sample, char *bad, size_t bad_size,
+                          struct ek_error *err);
+
+/* ---- maintenance:<host>, maintenance-status:<host> ----------------------------------------- */
+
+struct ek_maintenance {
+    bool wanted;             /* the key exists */
+    char reason[256];        /* "" when the value was empty */
+    int64_t deadline_ms;     /* 0: none */
+};
+
+/* Reads the keys of all named hosts in one round trip. A value that is neither empty, nor text, nor a valid
+ * object still means maintenance: the reason then is the raw text. */
+bool ek_store_get_maintenance(struct ek_store *store, const char *const *hosts, size_t host_count,
+                              struct ek_maintenance *out, struct ek_error *err);
+
+/* SET with an empty or a textual reason / DEL: what `evenkeel maintenance enter|leave` does. */
+bool ek_store_set_maintenance(struct ek_store *store, const char *host, bool wanted,
+                              const char *reason, struct ek_error *err);
+
+/* Hosts are named by text that is stored and read as it is: JSON in the contract's shape. */
+bool ek_store_put_maintenance_status(struct ek_store *store, const char *host, const char *json,
+                                     struct ek_error *err);
+bool ek_store_delete_maintenance_status(struct ek_store *store, const char *host,
+                                        struct ek_error *err);
+
+/* The text, malloc'ed for the caller, NULL in *json when there is none. */
+bool ek_store_get_maintenance_status(struct ek_store *store, const char *host, char **json,
+                                     struct ek_error *err);
+
+/* ---- plans: plan:<id>, plans; status; events ----------------------------------------------- */
+
+/* Fenced: errors with FENCED when `epoch` is not the current one. `fate` is a word such as "recommended",
+ * "started", "done", "abandoned"; each call adds an entry to the stream `plans` as well. */
+bool ek_store_put_plan(struct ek_store *store, const char *id, const char *json, const char *fate,
+                       int64_t epoch, int64_t now_ms, struct ek_error *err);
+
+/* The newest plan's JSON and fate, malloc'ed; NULL when there is none. */
+bool ek_store_get_latest_plan(struct ek_store *store, char **json, char **fate,
+                              struct ek_error *err);
+
+/* status:balancer and status:collector:<id>: what a role says of itself, JSON, with a TTL. */
+bool ek_store_put_status(struct ek_store *store, const char *role, const char *json,
+                         int64_t ttl_ms, struct ek_error *err);
+bool ek_store_get_status(struct ek_store *store, const char *role, char **json,
+                         struct ek_error *err);
+
+/* Adds one event to the stream `events` (trimmed to about 10,000). `kind` is a word, `text` a whole
+ * sentence; subject is a host's or domain's name or "". */
+bool ek_store_add_event(struct ek_store *store, int64_t now_ms, const char *kind,
+                        const char *subject, const char *text, struct ek_error *err);
+
+/* ---- the journal: move:<id>, moves --------------------------------------------------------- */
+
+/* See ek_journal.write; the compare-and-set and the entry in the stream `moves` are one Lua script that also
+ * checks `epoch` against record->epoch. */
+bool ek_store_write_move(struct ek_store *store, const struct ek_move_record *record,
+                         const struct ek_move_record *expected, struct ek_error *err);
+bool ek_store_write_progress(struct ek_store *store, const struct ek_move_record *record,
+                             struct ek_error *err);
+
+/* All records whose state is not terminal (set `moves:open`), and those that block their domain
+ * (set `moves:blocking`). *records is malloc'ed for the caller. */
+bool ek_store_open_moves(struct ek_store *store, struct ek_move_record **records, size_t *count,
+                         struct ek_error *err);
+bool ek_store_blocking_moves(struct ek_store *store, struct ek_move_record **records,
+                             size_t *count, struct ek_error *err);
+
+/* The newest `limit` records, newest first. */
+bool ek_store_recent_moves(struct ek_store *store, size_t limit, struct ek_move_record **records,
+                           size_t *count, struct ek_error *err);
+
+/* ---- the lease: leader, epoch -------------------------------------------------------------- */
+
+/* Takes or renews the lease for `owner` ("hostname:pid:random"). *epoch is the fencing epoch, raised by one
+ * whenever the lease is newly taken. *held tells whether we hold it; when not, *holder (holder_size
+ * bytes) says who does. */
+bool ek_store_lease(struct ek_store *store, const char *owner, int64_t ttl_ms, bool *held,
+                    int64_t *epoch, char *holder, size_t holder_size, struct ek_error *err);
+
+/* Gives the lease back if we hold it. */
+bool ek_store_release(struct ek_store *store, const char *owner, struct ek_error *err);
+
+/* ---- engine state -------------------------------------------------------------------------- */
+
+/* Opaque JSON of the engine (cooldowns, sustained counts), fenced; NULL in *json when there is none. */
+bool ek_store_put_engine_state(struct ek_store *store, const char *json, int64_t epoch,
+                               struct ek_error *err);
+bool ek_store_get_engine_state(struct ek_store *store, char **json, struct ek_error *err);
+
+/* input:<id>: what a decision was made from; kept for 7 days, the newest 500. */
+bool ek_store_put_input(struct ek_store *store, const char *id, const char *json, int64_t epoch,
+                        struct ek_error *err);
+
+/* ---- notification -------------------------------------------------------------------------- */
+
+/* Blocks until a maintenance key changes (keyspace notification, which it turns on for strings and
+ * expiry if the server allows; else only the next scan notices), or timeout_ms passed. *changed tells.
+ * Uses a connection of its own: call it on a store that does nothing else. */
+bool ek_store_wait_maintenance(struct ek_store *store, int timeout_ms, bool *changed,
+                               struct ek_error *err);
+
+#endif

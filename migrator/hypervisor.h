@@ -1,0 +1,118 @@
+/* The migrator's port: what it needs of the two hosts of a move, as blocking calls.
+ *
+ * Two implementations: libvirt (migrator/libvirt.c) and the simulator's (balancer/sim/). All strings of results
+ * are copied into fixed buffers; nothing is owned by the caller. Calls may come from several threads,
+ * for one move from at most two at once (one inside `migrate`, one for the rest). */
+#ifndef EK_MIGRATOR_HYPERVISOR_H
+#define EK_MIGRATOR_HYPERVISOR_H
+
+#include "balancer/core/error.h"
+#include "balancer/core/move.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What one host says of one domain. */
+enum ek_presence {
+    EK_PRESENCE_UNREACHABLE, /* the host could not be asked */
+    EK_PRESENCE_ABSENT,      /* verified over a live connection: not there */
+    EK_PRESENCE_INACTIVE,    /* defined, not running */
+    EK_PRESENCE_ACTIVE,
+};
+
+/* Reasons that the decision table tells apart (virDomainState and its reasons, libvirt 9.0). */
+enum ek_run_state {
+    EK_RUN_NONE, /* not active, or not known */
+    EK_RUN_RUNNING,
+    EK_RUN_RUNNING_MIGRATED,           /* RUNNING, reason MIGRATED or UNPAUSED */
+    EK_RUN_RUNNING_MIGRATION_CANCELED, /* RUNNING, reason MIGRATION_CANCELED */
+    EK_RUN_RUNNING_POSTCOPY,
+    EK_RUN_PAUSED_USER,
+    EK_RUN_PAUSED_MIGRATION, /* reason MIGRATION or STARTING_UP */
+    EK_RUN_PAUSED_IOERROR,
+    EK_RUN_PAUSED_POSTCOPY, /* POSTCOPY or POSTCOPY_FAILED */
+    EK_RUN_PAUSED_OTHER,
+    EK_RUN_SHUTOFF_MIGRATED,
+    EK_RUN_SHUTOFF_SHUTDOWN, /* by its guest or user: SHUTDOWN, DESTROYED */
+    EK_RUN_SHUTOFF_CRASHED,  /* CRASHED, FAILED */
+    EK_RUN_SHUTOFF_OTHER,
+};
+
+enum ek_job { EK_JOB_NONE, EK_JOB_OUT, EK_JOB_IN, EK_JOB_OTHER, EK_JOB_NOT_KNOWN };
+
+struct ek_observation {
+    enum ek_presence presence;
+    enum ek_run_state run;
+    enum ek_job job;
+    bool persistent;
+    bool attempt_known; /* the domain's metadata names a move of ours */
+    char attempt_id[EK_ID_SIZE];
+    char text[EK_TEXT_SIZE]; /* the same for people: "running (migrated), job none" */
+};
+
+struct ek_job_progress {
+    bool active;
+    double total_mib;
+    double remaining_mib;
+    double transferred_mib;
+    double bandwidth_mib_s;
+    double dirty_mib_s;
+    int iteration;
+    int64_t downtime_ms; /* of a completed job; 0: not known */
+};
+
+/* Why an attempt failed, as far as its error tells: which retry may help (facts: retry classes). */
+enum ek_failure {
+    EK_FAILURE_NONE,
+    EK_FAILURE_SAME_PAIR,  /* busy, locked, ports exhausted: again after a backoff */
+    EK_FAILURE_OTHER_HOST, /* unreachable, out of memory, storage or network missing there */
+    EK_FAILURE_DOMAIN,     /* a property of the domain: no retry helps */
+    EK_FAILURE_ABORTED,    /* an abort was asked for */
+    EK_FAILURE_LOST,       /* our connection broke: the outcome is not known from the call */
+};
+
+struct ek_call_result {
+    bool ok;
+    enum ek_failure failure;
+    char error[EK_TEXT_SIZE];
+};
+
+struct ek_hypervisor {
+    /* One named check or preparation step after another; stops at the first that fails. `note` is called with
+     * each step's name and result. */
+    struct ek_call_result (*precheck)(void *context, const struct ek_move_record *record,
+                                      void (*note)(void *, const char *step, const char *text),
+                                      void *note_context);
+    struct ek_call_result (*prepare)(void *context, const struct ek_move_record *record,
+                                     void (*note)(void *, const char *step, const char *text),
+                                     void *note_context);
+
+    /* The migration itself; returns when it ended, or when the connection to the source is lost. */
+    struct ek_call_result (*migrate)(void *context, const struct ek_move_record *record);
+
+    /* While `migrate` runs, or for an adopted one. */
+    bool (*progress)(void *context, const struct ek_move_record *record,
+                     struct ek_job_progress *out);
+    bool (*abort)(void *context, const struct ek_move_record *record, struct ek_error *err);
+
+    /* Both ends, freshly read in one pass. */
+    void (*observe)(void *context, const struct ek_move_record *record,
+                    struct ek_observation *source, struct ek_observation *destination);
+
+    /* What the decision table may ask for; each re-reads before it acts. */
+    struct ek_call_result (*resume_source)(void *context, const struct ek_move_record *record);
+    struct ek_call_result (*resume_destination)(void *context, const struct ek_move_record *record);
+    struct ek_call_result (*destroy_source)(void *context, const struct ek_move_record *record);
+    struct ek_call_result (*destroy_destination)(void *context,
+                                                 const struct ek_move_record *record);
+
+    /* Undo what this attempt created; the clean-ups after a verified move. */
+    struct ek_call_result (*unprepare)(void *context, const struct ek_move_record *record);
+    struct ek_call_result (*post)(void *context, const struct ek_move_record *record,
+                                  void (*note)(void *, const char *step, const char *text),
+                                  void *note_context);
+
+    void *context;
+};
+
+#endif
