@@ -1,8 +1,10 @@
 /* The migrator's port: what it needs of the two hosts of a move, as blocking calls.
  *
- * Two implementations: libvirt (migrator/libvirt.c) and the simulator's (balancer/sim/). All strings of results
- * are copied into fixed buffers; nothing is owned by the caller. Calls may come from several threads,
- * for one move from at most two at once (one inside `migrate`, one for the rest). */
+ * Two implementations: libvirt (migrator/libvirt.c) and the simulator's (balancer/sim/). All
+ * strings of results are copied into fixed buffers; nothing is owned by the caller. Calls may come
+ * from several threads, for one move from two at once (one inside `migrate`, one for the rest), and
+ * beside them from calls that hang and were given up: those may still return, and nobody reads what
+ * they say. */
 #ifndef EK_MIGRATOR_HYPERVISOR_H
 #define EK_MIGRATOR_HYPERVISOR_H
 
@@ -28,7 +30,7 @@ enum ek_run_state {
     EK_RUN_RUNNING_MIGRATION_CANCELED, /* RUNNING, reason MIGRATION_CANCELED */
     EK_RUN_RUNNING_POSTCOPY,
     EK_RUN_PAUSED_USER,
-    EK_RUN_PAUSED_MIGRATION, /* reason MIGRATION or STARTING_UP */
+    EK_RUN_PAUSED_MIGRATION, /* reason MIGRATION; on the destination STARTING_UP, too */
     EK_RUN_PAUSED_IOERROR,
     EK_RUN_PAUSED_POSTCOPY, /* POSTCOPY or POSTCOPY_FAILED */
     EK_RUN_PAUSED_OTHER,
@@ -45,13 +47,21 @@ struct ek_observation {
     enum ek_run_state run;
     enum ek_job job;
     bool persistent;
-    bool attempt_known; /* the domain's metadata names a move of ours */
+    /* The domain's metadata names a move of ours: `migrate` marks the domain with order.id before
+     * it begins, the mark travels along, `post` takes it away. Not readable while the domain comes
+     * in. */
+    bool attempt_known;
     char attempt_id[EK_ID_SIZE];
+    /* Of a completed incoming migration, as the destination remembers it; 0: not known. */
+    int64_t downtime_ms;
+    double transferred_mib;
     char text[EK_TEXT_SIZE]; /* the same for people: "running (migrated), job none" */
 };
 
 struct ek_job_progress {
     bool active;
+    bool source_paused; /* by the migration: it is switching over */
+    int64_t elapsed_ms; /* since the job began; 0: not known */
     double total_mib;
     double remaining_mib;
     double transferred_mib;
@@ -78,8 +88,8 @@ struct ek_call_result {
 };
 
 struct ek_hypervisor {
-    /* One named check or preparation step after another; stops at the first that fails. `note` is called with
-     * each step's name and result. */
+    /* One named check or preparation step after another; stops at the first that fails. `note` is
+     * called with each step's name and result. */
     struct ek_call_result (*precheck)(void *context, const struct ek_move_record *record,
                                       void (*note)(void *, const char *step, const char *text),
                                       void *note_context);
@@ -99,7 +109,8 @@ struct ek_hypervisor {
     void (*observe)(void *context, const struct ek_move_record *record,
                     struct ek_observation *source, struct ek_observation *destination);
 
-    /* What the decision table may ask for; each re-reads before it acts. */
+    /* What the decision table may ask for; each reads both ends again and refuses unless the table
+     * still asks for it. */
     struct ek_call_result (*resume_source)(void *context, const struct ek_move_record *record);
     struct ek_call_result (*resume_destination)(void *context, const struct ek_move_record *record);
     struct ek_call_result (*destroy_source)(void *context, const struct ek_move_record *record);

@@ -1,0 +1,415 @@
+#include "migrator/life.h"
+
+#include "migrator/life_internal.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *const action_names[] = {
+    [EK_LIFE_GO_ON] = "go-on",
+    [EK_LIFE_PRECHECK] = "precheck",
+    [EK_LIFE_PREPARE] = "prepare",
+    [EK_LIFE_MIGRATE] = "migrate",
+    [EK_LIFE_WAIT] = "wait",
+    [EK_LIFE_WATCH] = "watch",
+    [EK_LIFE_ABORT] = "abort",
+    [EK_LIFE_OBSERVE] = "observe",
+    [EK_LIFE_RESUME_SOURCE] = "resume-source",
+    [EK_LIFE_RESUME_DESTINATION] = "resume-destination",
+    [EK_LIFE_DESTROY_SOURCE] = "destroy-source",
+    [EK_LIFE_DESTROY_DESTINATION] = "destroy-destination",
+    [EK_LIFE_UNPREPARE] = "unprepare",
+    [EK_LIFE_POST] = "post",
+    [EK_LIFE_FINISH] = "finish",
+    [EK_LIFE_HALT] = "halt",
+};
+
+void ek_life_timing_defaults(struct ek_life_timing *timing)
+{
+    *timing = (struct ek_life_timing){
+        .precheck_ms = 60000,
+        .prepare_ms = 120000,
+        .observe_ms = 45000,
+        .act_ms = 60000,
+        .poll_ms = 1000,
+        .switchover_ms = 60000,
+        .abort_wait_ms = 60000,
+        .settle_ms = 2000,
+        .autodestroy_ms = 60000,
+        .reachable_ms = 180000,
+        .post_retry_ms = 5000,
+        .grace_ms = 900000,
+        .backoff_cap_ms = 300000,
+    };
+}
+
+/* ---- shared by the life's files ------------------------------------------------------------ */
+
+void ek_life_enter(struct ek_life *life, enum ek_move_state state)
+{
+    assert(ek_move_state_allowed(life->record.state, state));
+    life->record.state = state;
+    life->record.updated_at_ms = life->now_ms;
+    life->state_since_ms = life->now_ms;
+}
+
+struct ek_life_action ek_life_act(enum ek_life_action_kind kind)
+{
+    return (struct ek_life_action){.kind = kind, .step = ""};
+}
+
+struct ek_life_action ek_life_call(enum ek_life_action_kind kind, int64_t timeout_ms)
+{
+    return (struct ek_life_action){.kind = kind, .timeout_ms = timeout_ms, .step = ""};
+}
+
+struct ek_life_action ek_life_journalled(struct ek_life_action action)
+{
+    action.journal = true;
+    return action;
+}
+
+struct ek_life_action ek_life_wait(struct ek_life *life, int64_t until_ms)
+{
+    struct ek_life_action action = ek_life_act(EK_LIFE_WAIT);
+
+    life->wait_until_ms = until_ms;
+    action.wake_at_ms = until_ms;
+    return action;
+}
+
+struct ek_life_action ek_life_finish(struct ek_life *life, enum ek_move_state state)
+{
+    assert(ek_move_state_terminal(state));
+    ek_life_enter(life, state);
+    return ek_life_journalled(ek_life_act(EK_LIFE_FINISH));
+}
+
+void ek_life_error(struct ek_life *life, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(life->record.error, sizeof(life->record.error), format, args);
+    va_end(args);
+}
+
+struct ek_life_action ek_life_unprepare(struct ek_life *life, enum ek_move_state after)
+{
+    ek_life_enter(life, EK_MOVE_UNPREPARE);
+    life->after = after;
+    return ek_life_journalled(ek_life_call(EK_LIFE_UNPREPARE, life->timing.prepare_ms));
+}
+
+static bool may_retry(const struct ek_life *life)
+{
+    bool helps = life->failure == EK_FAILURE_SAME_PAIR || life->failure == EK_FAILURE_LOST;
+
+    return helps && !life->adopted && life->repairs == 0 &&
+           life->record.attempt <= life->record.order.retries;
+}
+
+enum ek_move_state ek_life_after_rollback(struct ek_life *life)
+{
+    if (life->cancel) {
+        ek_life_error(life, "cancelled on request");
+        return EK_MOVE_CANCELLED;
+    }
+    if (life->failure == EK_FAILURE_ABORTED && life->aborts == 0) {
+        return EK_MOVE_CANCELLED; /* by somebody else: not to be overruled by a retry */
+    }
+    if (life->failure == EK_FAILURE_OTHER_HOST) {
+        life->at_fault = true;
+    }
+    return may_retry(life) ? EK_MOVE_RETRY_WAIT : EK_MOVE_ROLLED_BACK;
+}
+
+/* ---- before and after the copying ---------------------------------------------------------- */
+
+static void note_failure(struct ek_life *life, const struct ek_call_result *result)
+{
+    life->failure = result->failure;
+    ek_life_error(life, "%s", result->error);
+}
+
+/* A new attempt knows nothing of the one before. */
+static struct ek_life_action claim(struct ek_life *life)
+{
+    ek_life_enter(life, EK_MOVE_CLAIMED);
+    life->record.attempt++;
+    if (life->record.started_at_ms == 0) {
+        life->record.started_at_ms = life->now_ms;
+    }
+    life->record.progress = 0;
+    life->record.eta_ms = -1;
+    life->failure = EK_FAILURE_NONE;
+    life->at_fault = false;
+    life->issued = false;
+    life->aborts = 0;
+    life->abort_at_ms = 0;
+    return ek_life_journalled(ek_life_act(EK_LIFE_GO_ON));
+}
+
+static struct ek_life_action planned(struct ek_life *life)
+{
+    if (life->cancel) {
+        ek_life_error(life, "cancelled before it began");
+        return ek_life_finish(life, EK_MOVE_CANCELLED);
+    }
+    return claim(life);
+}
+
+static struct ek_life_action claimed(struct ek_life *life)
+{
+    if (life->cancel) {
+        ek_life_error(life, "cancelled on request");
+        return ek_life_finish(life, EK_MOVE_CANCELLED);
+    }
+    ek_life_enter(life, EK_MOVE_PRECHECK);
+    return ek_life_journalled(ek_life_call(EK_LIFE_PRECHECK, life->timing.precheck_ms));
+}
+
+static struct ek_life_action wait_for_retry(struct ek_life *life)
+{
+    int64_t backoff_ms = life->record.order.backoff_ms;
+
+    for (int i = 1; i < life->record.attempt && backoff_ms < life->timing.backoff_cap_ms; i++) {
+        backoff_ms *= 2;
+    }
+    if (backoff_ms > life->timing.backoff_cap_ms) {
+        backoff_ms = life->timing.backoff_cap_ms;
+    }
+    ek_life_enter(life, EK_MOVE_RETRY_WAIT);
+    return ek_life_journalled(ek_life_wait(life, life->now_ms + backoff_ms));
+}
+
+static struct ek_life_action prechecked(struct ek_life *life, const struct ek_life_input *input)
+{
+    assert(input->kind == EK_LIFE_RESULT);
+    if (life->cancel) {
+        ek_life_error(life, "cancelled on request");
+        return ek_life_finish(life, EK_MOVE_CANCELLED);
+    }
+    if (input->result->ok) {
+        ek_life_enter(life, EK_MOVE_PREPARE);
+        return ek_life_journalled(ek_life_call(EK_LIFE_PREPARE, life->timing.prepare_ms));
+    }
+    note_failure(life, input->result);
+    if (may_retry(life)) {
+        return wait_for_retry(life);
+    }
+    life->at_fault = life->failure == EK_FAILURE_OTHER_HOST;
+    return ek_life_finish(life, EK_MOVE_REJECTED);
+}
+
+static struct ek_life_action prepared(struct ek_life *life, const struct ek_life_input *input)
+{
+    assert(input->kind == EK_LIFE_RESULT);
+    if (!input->result->ok) {
+        note_failure(life, input->result);
+    }
+    if (life->cancel || !input->result->ok) {
+        return ek_life_unprepare(life, ek_life_after_rollback(life));
+    }
+    return ek_life_copy_begin(life);
+}
+
+static struct ek_life_action unprepared(struct ek_life *life, const struct ek_life_input *input)
+{
+    bool back = life->after == EK_MOVE_ROLLED_BACK || life->after == EK_MOVE_CANCELLED ||
+                life->after == EK_MOVE_RETRY_WAIT;
+
+    assert(input->kind == EK_LIFE_RESULT);
+    if (!input->result->ok && back) {
+        ek_life_error(life, "it is on its source, but something was left: %s",
+                      input->result->error);
+        return ek_life_finish(life, EK_MOVE_FAILED);
+    }
+    if (life->after == EK_MOVE_RETRY_WAIT && !life->cancel) {
+        return wait_for_retry(life);
+    }
+    return ek_life_finish(life,
+                          life->after == EK_MOVE_RETRY_WAIT ? EK_MOVE_CANCELLED : life->after);
+}
+
+static struct ek_life_action retry_waited(struct ek_life *life)
+{
+    if (life->cancel) {
+        ek_life_error(life, "cancelled on request");
+        return ek_life_finish(life, EK_MOVE_CANCELLED);
+    }
+    if (life->now_ms < life->wait_until_ms) {
+        return ek_life_wait(life, life->wait_until_ms);
+    }
+    return claim(life);
+}
+
+/* A clean-up that fails is tried again and then told: the move itself is done and stays done. */
+static struct ek_life_action posted(struct ek_life *life, const struct ek_life_input *input)
+{
+    if (input->kind == EK_LIFE_TIMER) {
+        if (life->now_ms < life->wait_until_ms) {
+            return ek_life_wait(life, life->wait_until_ms);
+        }
+        return ek_life_journalled(ek_life_call(EK_LIFE_POST, life->timing.prepare_ms));
+    }
+    assert(input->kind == EK_LIFE_RESULT || input->kind == EK_LIFE_MIGRATE_ENDED);
+    if (input->kind == EK_LIFE_MIGRATE_ENDED) { /* a call that had been given up */
+        return ek_life_wait(life, life->wait_until_ms);
+    }
+    if (input->result->ok) {
+        return ek_life_finish(life, EK_MOVE_DONE);
+    }
+    life->posts++;
+    if (life->posts < EK_LIFE_MAX_POSTS) {
+        return ek_life_wait(life, life->now_ms + life->timing.post_retry_ms);
+    }
+    ek_life_error(life, "moved, but a clean-up was left undone: %s", input->result->error);
+    return ek_life_finish(life, EK_MOVE_DONE);
+}
+
+/* ---- the machine --------------------------------------------------------------------------- */
+
+static void prepare_life(struct ek_life *life, const struct ek_life_timing *timing, int64_t epoch,
+                         int64_t now_ms)
+{
+    life->timing = *timing;
+    life->now_ms = now_ms;
+    life->state_since_ms = now_ms;
+    life->record.epoch = epoch;
+    life->record.eta_ms = -1;
+}
+
+void ek_life_begin(struct ek_life *life, const struct ek_move_order *order,
+                   const struct ek_life_timing *timing, int64_t epoch, int64_t now_ms)
+{
+    memset(life, 0, sizeof(*life));
+    life->record.order = *order;
+    life->record.state = EK_MOVE_PLANNED;
+    life->record.planned_at_ms = now_ms;
+    life->record.updated_at_ms = now_ms;
+    prepare_life(life, timing, epoch, now_ms);
+}
+
+void ek_life_adopt(struct ek_life *life, const struct ek_move_record *record,
+                   const struct ek_life_timing *timing, int64_t epoch, int64_t now_ms)
+{
+    assert(!ek_move_state_terminal(record->state));
+    memset(life, 0, sizeof(*life));
+    life->record = *record;
+    prepare_life(life, timing, epoch, now_ms);
+    life->adopted = true;
+    life->issued = record->state != EK_MOVE_PLANNED && record->state != EK_MOVE_CLAIMED &&
+                   record->state != EK_MOVE_PRECHECK && record->state != EK_MOVE_PREPARE &&
+                   record->state != EK_MOVE_RETRY_WAIT;
+    ek_life_error(life, "the balancer stopped while the move was in state %s",
+                  ek_move_state_name(record->state));
+    ek_life_copy_limits(life);
+}
+
+static struct ek_life_action started(struct ek_life *life)
+{
+    if (life->adopted) {
+        return ek_life_reconcile_begin(life);
+    }
+    return planned(life);
+}
+
+static struct ek_life_action dispatch(struct ek_life *life, const struct ek_life_input *input)
+{
+    switch (life->record.state) {
+    case EK_MOVE_CLAIMED:
+        return claimed(life);
+    case EK_MOVE_PRECHECK:
+        return prechecked(life, input);
+    case EK_MOVE_PREPARE:
+        return prepared(life, input);
+    case EK_MOVE_RUNNING:
+    case EK_MOVE_SWITCHOVER:
+        return ek_life_copy_step(life, input);
+    case EK_MOVE_COMMIT_PENDING:
+        return ek_life_commit_step(life, input);
+    case EK_MOVE_RECONCILE:
+        return ek_life_reconcile_step(life, input);
+    case EK_MOVE_UNPREPARE:
+        return unprepared(life, input);
+    case EK_MOVE_POST:
+        return posted(life, input);
+    case EK_MOVE_RETRY_WAIT:
+        return retry_waited(life);
+    case EK_MOVE_PLANNED:
+        return planned(life);
+    case EK_MOVE_DONE:
+    case EK_MOVE_REJECTED:
+    case EK_MOVE_ROLLED_BACK:
+    case EK_MOVE_CANCELLED:
+    case EK_MOVE_GUEST_OFF:
+    case EK_MOVE_VM_DOWN:
+    case EK_MOVE_UNVERIFIED:
+    case EK_MOVE_FAILED:
+    case EK_MOVE_UNKNOWN:
+    case EK_MOVE_STATE_COUNT:
+        break;
+    }
+    assert(false && "a life that ended was stepped");
+    return ek_life_act(EK_LIFE_HALT);
+}
+
+/* What the call said is kept, whatever the state; it never decides alone. */
+static void take_migrate_result(struct ek_life *life, const struct ek_call_result *result)
+{
+    assert(life->call_out);
+    life->call_out = false;
+    if (result->ok || life->record.state == EK_MOVE_POST) {
+        return;
+    }
+    life->failure = result->failure;
+    if (result->failure != EK_FAILURE_ABORTED || life->aborts == 0) {
+        ek_life_error(life, "%s", result->error);
+    }
+}
+
+struct ek_life_action ek_life_step(struct ek_life *life, const struct ek_life_input *input,
+                                   int64_t now_ms)
+{
+    life->now_ms = now_ms;
+    life->cancel = life->cancel || input->cancel;
+    if (input->kind == EK_LIFE_MIGRATE_ENDED) {
+        take_migrate_result(life, input->result);
+    }
+    if (input->shutdown) {
+        return ek_life_act(EK_LIFE_HALT);
+    }
+    return input->kind == EK_LIFE_START ? started(life) : dispatch(life, input);
+}
+
+void ek_life_outcome(const struct ek_life *life, struct ek_outcome *outcome)
+{
+    const struct ek_move_record *record = &life->record;
+
+    assert(ek_move_state_terminal(record->state));
+    *outcome = (struct ek_outcome){
+        .kind = record->order.kind,
+        .state = record->state,
+        .attempts = record->attempt,
+        .destination_at_fault = life->at_fault,
+        .started_at_ms = record->started_at_ms,
+        .ended_at_ms = record->updated_at_ms,
+        .transferred_mib = record->transferred_mib,
+        .downtime_ms = record->downtime_ms,
+    };
+    memcpy(outcome->id, record->order.id, sizeof(outcome->id));
+    memcpy(outcome->plan_id, record->order.plan_id, sizeof(outcome->plan_id));
+    memcpy(outcome->domain, record->order.domain, sizeof(outcome->domain));
+    memcpy(outcome->source, record->order.source, sizeof(outcome->source));
+    memcpy(outcome->destination, record->order.destination, sizeof(outcome->destination));
+    memcpy(outcome->error, record->error, sizeof(outcome->error));
+}
+
+const char *ek_life_action_name(enum ek_life_action_kind kind)
+{
+    assert((size_t)kind < sizeof(action_names) / sizeof(action_names[0]));
+    return action_names[kind];
+}

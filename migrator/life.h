@@ -1,0 +1,161 @@
+/* The life of one move, from an order to a verified outcome: a step machine without I/O and clock.
+ *
+ * A driver feeds inputs and carries out the action that each step returns; the executor does so
+ * with threads and blocking calls, the simulator in virtual time. One action is outstanding at a
+ * time; the migrate call alone runs beside the others, from EK_LIFE_MIGRATE until the driver feeds
+ * EK_LIFE_MIGRATE_ENDED.
+ *
+ * What a driver does with an action:
+ *   1. `journal` is set: write life->record, expecting the record it wrote last (none before the
+ * first). The effect must not begin before that write is confirmed. FENCED or CONFLICT: drop the
+ * life.
+ *   2. `note` is not empty: pass it to the journal's notes, best effort.
+ *   3. Carry out `kind` and feed what its comment names. A call that takes longer than `timeout_ms`
+ * is given up: feed a result with failure LOST, or two unreachable ends. `cancel` and `shutdown` of
+ * an input tell what is wanted by now; a wait ends early, with EK_LIFE_TIMER, when one of them
+ * becomes wanted.
+ *
+ * The state changes in one place, which asserts the table of balancer/core/move_state.h. The result
+ * of a migrate call is never the truth: a good one, too, is followed by reading both ends
+ * (migrator/verdict.h).
+ *
+ * Time is Unix milliseconds from a clock that does not jump: a monotonic one, anchored once. */
+#ifndef EK_MIGRATOR_LIFE_H
+#define EK_MIGRATOR_LIFE_H
+
+#include "balancer/core/move.h"
+#include "migrator/hypervisor.h"
+#include "migrator/verdict.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* How long what may take, in milliseconds. ek_life_timing_defaults() fills in the figures in
+ * brackets; the copying itself has its limits in the order. */
+struct ek_life_timing {
+    int64_t precheck_ms;    /* [60 s] the eight checks */
+    int64_t prepare_ms;     /* [120 s] the preparations; also unprepare and post */
+    int64_t observe_ms;     /* [45 s] reading both ends */
+    int64_t act_ms;         /* [60 s] an abort, a repair */
+    int64_t poll_ms;        /* [1 s] between two looks at the progress */
+    int64_t switchover_ms;  /* [60 s] source paused by the migration: then both ends are asked */
+    int64_t abort_wait_ms;  /* [60 s] an abort is asked for until the call returns: then again */
+    int64_t settle_ms;      /* [2 s] between two looks at both ends, and for EK_PATIENCE_SETTLE */
+    int64_t autodestroy_ms; /* [60 s] EK_PATIENCE_AUTODESTROY */
+    int64_t reachable_ms;   /* [180 s] EK_PATIENCE_REACHABLE, and for a call that does not return */
+    int64_t post_retry_ms;  /* [5 s] before a clean-up is tried again, twice */
+    int64_t grace_ms;       /* [15 min] an attempt may last this beyond its copying: then unknown */
+    int64_t backoff_cap_ms; /* [5 min] the longest wait before a retry */
+};
+
+void ek_life_timing_defaults(struct ek_life_timing *timing);
+
+/* Used for an order's limits that are 0. */
+enum { EK_LIFE_COPY_MS = 300000, EK_LIFE_PROGRESS_MS = 150000 };
+
+enum ek_life_input_kind {
+    EK_LIFE_START,         /* the first step */
+    EK_LIFE_TIMER,         /* the time to wait for has come, or something is wanted */
+    EK_LIFE_RESULT,        /* of the call that the last action asked for */
+    EK_LIFE_PROGRESS,      /* `progress`; NULL when it could not be read */
+    EK_LIFE_OBSERVATION,   /* `source` and `destination` */
+    EK_LIFE_MIGRATE_ENDED, /* `result` of the migrate call; only while a wait or a watch is
+                              outstanding */
+};
+
+/* Pointers are read during the step only. */
+struct ek_life_input {
+    enum ek_life_input_kind kind;
+    bool cancel;   /* the move is not wanted any more */
+    bool shutdown; /* the driver wants to stop; the move itself may go on */
+    const struct ek_call_result *result;
+    const struct ek_job_progress *progress;
+    const struct ek_observation *source;
+    const struct ek_observation *destination;
+};
+
+enum ek_life_action_kind {
+    EK_LIFE_GO_ON,         /* nothing but the journal; feed EK_LIFE_TIMER at once */
+    EK_LIFE_PRECHECK,      /* call; feed RESULT */
+    EK_LIFE_PREPARE,       /* call; feed RESULT */
+    EK_LIFE_MIGRATE,       /* begin the call, then as EK_LIFE_WAIT */
+    EK_LIFE_WAIT,          /* feed TIMER at wake_at_ms, or MIGRATE_ENDED before it */
+    EK_LIFE_WATCH,         /* call progress; feed PROGRESS, or drop it for MIGRATE_ENDED */
+    EK_LIFE_ABORT,         /* call; feed RESULT */
+    EK_LIFE_OBSERVE,       /* call; feed OBSERVATION */
+    EK_LIFE_RESUME_SOURCE, /* call; feed RESULT; the same for the next three */
+    EK_LIFE_RESUME_DESTINATION,
+    EK_LIFE_DESTROY_SOURCE,
+    EK_LIFE_DESTROY_DESTINATION,
+    EK_LIFE_UNPREPARE, /* call; feed RESULT */
+    EK_LIFE_POST,      /* call; feed RESULT */
+    EK_LIFE_FINISH,    /* the record is terminal: ek_life_outcome(), then no more steps */
+    EK_LIFE_HALT,      /* stop driving; the record stays open and is adopted later */
+};
+
+struct ek_life_action {
+    enum ek_life_action_kind kind;
+    bool journal;       /* write life->record before anything else */
+    int64_t wake_at_ms; /* of MIGRATE and WAIT */
+    int64_t timeout_ms; /* of calls */
+    const char *step;   /* a word for the note, static */
+    char note[EK_TEXT_SIZE];
+};
+
+/* One move's life. Only `record` is for others to read; copy it freely, it holds no pointers. */
+struct ek_life {
+    struct ek_move_record record;
+    struct ek_life_timing timing;
+    int64_t now_ms;
+
+    /* what is wanted, what is known of this attempt */
+    bool cancel;
+    bool adopted;            /* begun by an earlier run of ours: never retried */
+    bool issued;             /* the migrate call may have been made */
+    bool call_out;           /* it has not returned to us */
+    enum ek_failure failure; /* why the attempt ended, for the retry */
+    bool at_fault;           /* the destination, for the outcome */
+
+    /* copying */
+    int64_t copy_until_ms;
+    int64_t hard_until_ms;
+    int64_t next_poll_ms;
+    int64_t state_since_ms;
+    int64_t inactive_since_ms; /* no job although the call is out; 0: there is one */
+    double least_remaining_mib;
+    double transferred_at_least_mib; /* when the least was seen */
+    int64_t least_at_ms;
+    int aborts;
+    int64_t abort_at_ms; /* 0: none is asked for in this attempt */
+
+    /* reconciling */
+    const struct ek_verdict_row *row;
+    int64_t row_since_ms;
+    int64_t reconcile_since_ms;
+    int repairs;
+
+    enum ek_move_state after; /* what follows unprepare */
+    int posts;
+    int64_t wait_until_ms;
+};
+
+/* A new life for an order; the record is `planned`. Nothing is done before EK_LIFE_START. */
+void ek_life_begin(struct ek_life *life, const struct ek_move_order *order,
+                   const struct ek_life_timing *timing, int64_t epoch, int64_t now_ms);
+
+/* A life that goes on from an open record of an earlier run, or of another balancer: it is claimed
+ * for `epoch`, both hosts are asked, and nothing is begun anew. The driver's first write expects
+ * `record`. */
+void ek_life_adopt(struct ek_life *life, const struct ek_move_record *record,
+                   const struct ek_life_timing *timing, int64_t epoch, int64_t now_ms);
+
+/* The next action. Not to be called after FINISH or HALT. */
+struct ek_life_action ek_life_step(struct ek_life *life, const struct ek_life_input *input,
+                                   int64_t now_ms);
+
+/* How it ended, after FINISH. */
+void ek_life_outcome(const struct ek_life *life, struct ek_outcome *outcome);
+
+const char *ek_life_action_name(enum ek_life_action_kind kind);
+
+#endif

@@ -1,0 +1,214 @@
+/* Running and switchover: the migrate call is out, or an adopted migration goes on without one. */
+#include "migrator/life_internal.h"
+
+#include <assert.h>
+#include <float.h>
+
+static int64_t limit_or(int64_t limit_ms, int64_t otherwise_ms)
+{
+    return limit_ms > 0 ? limit_ms : otherwise_ms;
+}
+
+void ek_life_copy_limits(struct ek_life *life)
+{
+    int64_t copy_ms = limit_or(life->record.order.timeout_ms, EK_LIFE_COPY_MS);
+
+    life->copy_until_ms = life->now_ms + copy_ms;
+    life->hard_until_ms = life->copy_until_ms + life->timing.grace_ms;
+}
+
+static void forget_progress(struct ek_life *life)
+{
+    life->least_remaining_mib = DBL_MAX;
+    life->least_at_ms = life->now_ms;
+    life->transferred_at_least_mib = 0;
+    life->inactive_since_ms = 0;
+    life->next_poll_ms = life->now_ms + life->timing.poll_ms;
+}
+
+struct ek_life_action ek_life_copy_begin(struct ek_life *life)
+{
+    struct ek_life_action action = ek_life_call(EK_LIFE_MIGRATE, 0);
+
+    ek_life_enter(life, EK_MOVE_RUNNING);
+    ek_life_copy_limits(life);
+    forget_progress(life);
+    life->issued = true;
+    life->call_out = true;
+    life->wait_until_ms = life->next_poll_ms;
+    action.wake_at_ms = life->next_poll_ms;
+    return ek_life_journalled(action);
+}
+
+struct ek_life_action ek_life_copy_adopt(struct ek_life *life, bool switchover)
+{
+    ek_life_enter(life, switchover ? EK_MOVE_SWITCHOVER : EK_MOVE_RUNNING);
+    forget_progress(life);
+    return ek_life_journalled(ek_life_wait(life, life->next_poll_ms));
+}
+
+/* ---- what the progress says ---------------------------------------------------------------- */
+
+static void note_estimate(struct ek_life *life, const struct ek_job_progress *progress)
+{
+    struct ek_move_record *record = &life->record;
+    double gain_mib_s = progress->bandwidth_mib_s - progress->dirty_mib_s;
+
+    if (progress->total_mib > 0 && progress->remaining_mib <= progress->total_mib) {
+        record->progress = 1 - progress->remaining_mib / progress->total_mib;
+    }
+    record->transferred_mib = progress->transferred_mib;
+    record->eta_ms =
+        gain_mib_s > 0.01 ? (int64_t)(progress->remaining_mib / gain_mib_s * 1000) : -1;
+}
+
+static void note_progress(struct ek_life *life, const struct ek_job_progress *progress)
+{
+    int64_t copy_ms = limit_or(life->record.order.timeout_ms, EK_LIFE_COPY_MS);
+
+    life->inactive_since_ms = 0;
+    note_estimate(life, progress);
+    if (progress->total_mib > 0 && progress->remaining_mib < life->least_remaining_mib) {
+        life->least_remaining_mib = progress->remaining_mib;
+        life->transferred_at_least_mib = progress->transferred_mib;
+        life->least_at_ms = life->now_ms;
+    }
+    /* An adopted migration began before us. */
+    if (progress->elapsed_ms > 0 &&
+        life->now_ms - progress->elapsed_ms + copy_ms < life->copy_until_ms) {
+        life->copy_until_ms = life->now_ms - progress->elapsed_ms + copy_ms;
+    }
+}
+
+/* ---- deadlines ----------------------------------------------------------------------------- */
+
+static struct ek_life_action abort_copy(struct ek_life *life)
+{
+    life->aborts++;
+    life->abort_at_ms = life->now_ms;
+    life->record.updated_at_ms = life->now_ms;
+    return ek_life_journalled(ek_life_call(EK_LIFE_ABORT, life->timing.act_ms));
+}
+
+/* Whether the copying must end now; says why in the record. */
+static bool copy_is_over_time(struct ek_life *life)
+{
+    int64_t progress_ms = limit_or(life->record.order.progress_timeout_ms, EK_LIFE_PROGRESS_MS);
+
+    if (life->cancel) {
+        ek_life_error(life, "cancelled on request");
+        return true;
+    }
+    if (life->now_ms >= life->copy_until_ms) {
+        ek_life_error(life, "aborted: the copying took longer than %lld s",
+                      (long long)(limit_or(life->record.order.timeout_ms, EK_LIFE_COPY_MS) / 1000));
+        return true;
+    }
+    if (life->now_ms - life->least_at_ms < progress_ms) {
+        return false;
+    }
+    /* Bytes that flow without an end are the guest's doing; none that flow are the network's. */
+    life->at_fault = life->record.transferred_mib <= life->transferred_at_least_mib;
+    ek_life_error(life, "aborted: %s for %lld s",
+                  life->at_fault ? "no data reached the destination"
+                                 : "the guest changed its memory faster than it was copied",
+                  (long long)(progress_ms / 1000));
+    return true;
+}
+
+static bool must_ask_both_ends(const struct ek_life *life)
+{
+    const struct ek_life_timing *timing = &life->timing;
+
+    if (life->now_ms >= life->hard_until_ms) {
+        return true;
+    }
+    if (life->record.state == EK_MOVE_SWITCHOVER &&
+        life->now_ms - life->state_since_ms >= timing->switchover_ms) {
+        return true;
+    }
+    if (life->aborts >= EK_LIFE_MAX_ABORTS &&
+        life->now_ms - life->abort_at_ms >= timing->abort_wait_ms) {
+        return true;
+    }
+    return life->inactive_since_ms != 0 &&
+           life->now_ms - life->inactive_since_ms >= timing->switchover_ms;
+}
+
+static bool must_abort(struct ek_life *life)
+{
+    if (life->record.state == EK_MOVE_SWITCHOVER || life->aborts >= EK_LIFE_MAX_ABORTS) {
+        return false; /* too late, or useless */
+    }
+    if (life->aborts > 0) {
+        return life->now_ms - life->abort_at_ms >= life->timing.abort_wait_ms;
+    }
+    return copy_is_over_time(life);
+}
+
+static struct ek_life_action supervise(struct ek_life *life)
+{
+    if (must_ask_both_ends(life)) {
+        if (life->record.state == EK_MOVE_SWITCHOVER) {
+            ek_life_error(life, "the switchover takes longer than %lld s",
+                          (long long)(life->timing.switchover_ms / 1000));
+        }
+        return ek_life_reconcile_begin(life);
+    }
+    if (must_abort(life)) {
+        return abort_copy(life);
+    }
+    if (life->now_ms >= life->next_poll_ms) {
+        life->next_poll_ms = life->now_ms + life->timing.poll_ms;
+        return ek_life_call(EK_LIFE_WATCH, life->timing.act_ms);
+    }
+    return ek_life_wait(life, life->next_poll_ms);
+}
+
+/* ---- inputs -------------------------------------------------------------------------------- */
+
+/* No job: the call tells soon, if it is ours; an adopted migration has ended. */
+static struct ek_life_action no_job(struct ek_life *life)
+{
+    if (!life->call_out) {
+        return ek_life_reconcile_begin(life);
+    }
+    if (life->inactive_since_ms == 0) {
+        life->inactive_since_ms = life->now_ms;
+    }
+    return supervise(life);
+}
+
+static struct ek_life_action watched(struct ek_life *life, const struct ek_job_progress *progress)
+{
+    enum ek_move_state state;
+
+    if (progress == NULL || !progress->active) {
+        return no_job(life);
+    }
+    note_progress(life, progress);
+    state = progress->source_paused ? EK_MOVE_SWITCHOVER : EK_MOVE_RUNNING;
+    if (state == life->record.state) {
+        return supervise(life);
+    }
+    ek_life_enter(life, state);
+    return ek_life_journalled(ek_life_wait(life, life->next_poll_ms));
+}
+
+struct ek_life_action ek_life_copy_step(struct ek_life *life, const struct ek_life_input *input)
+{
+    switch (input->kind) {
+    case EK_LIFE_MIGRATE_ENDED:
+        return input->result->ok ? ek_life_commit_begin(life) : ek_life_reconcile_begin(life);
+    case EK_LIFE_PROGRESS:
+        return watched(life, input->progress);
+    case EK_LIFE_RESULT: /* of an abort, which is asynchronous: what it says does not matter */
+    case EK_LIFE_TIMER:
+        return supervise(life);
+    case EK_LIFE_START:
+    case EK_LIFE_OBSERVATION:
+        break;
+    }
+    assert(false && "an input that no action of this state asked for");
+    return supervise(life);
+}

@@ -1,0 +1,53 @@
+/* What the files of the life share: changing the state, building actions. Not for others. */
+#ifndef EK_MIGRATOR_LIFE_INTERNAL_H
+#define EK_MIGRATOR_LIFE_INTERNAL_H
+
+#include "migrator/life.h"
+
+enum {
+    EK_LIFE_MAX_ABORTS = 3,  /* then the job does not react: only looking is left */
+    EK_LIFE_MAX_REPAIRS = 3, /* then the table's repair does not help */
+    EK_LIFE_MAX_POSTS = 3,
+};
+
+/* The only place where a state changes. */
+void ek_life_enter(struct ek_life *life, enum ek_move_state state);
+
+/* An action of a kind; `journal` false, no timeout. */
+struct ek_life_action ek_life_act(enum ek_life_action_kind kind);
+
+/* A call with its timeout. */
+struct ek_life_action ek_life_call(enum ek_life_action_kind kind, int64_t timeout_ms);
+
+/* The same, and the record is written first. */
+struct ek_life_action ek_life_journalled(struct ek_life_action action);
+
+struct ek_life_action ek_life_wait(struct ek_life *life, int64_t until_ms);
+
+/* Enters the terminal state. */
+struct ek_life_action ek_life_finish(struct ek_life *life, enum ek_move_state state);
+
+/* The record's error, printf-like, cut to its buffer. */
+void ek_life_error(struct ek_life *life, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Enters unprepare, to be followed by `after`. */
+struct ek_life_action ek_life_unprepare(struct ek_life *life, enum ek_move_state after);
+
+/* Where an attempt ends that left the domain on its source: retry-wait, or how the move ended. */
+enum ek_move_state ek_life_after_rollback(struct ek_life *life);
+
+/* life_copy.c: running and switchover. */
+struct ek_life_action ek_life_copy_begin(struct ek_life *life);
+struct ek_life_action ek_life_copy_adopt(struct ek_life *life, bool switchover);
+struct ek_life_action ek_life_copy_step(struct ek_life *life, const struct ek_life_input *input);
+void ek_life_copy_limits(struct ek_life *life);
+
+/* life_reconcile.c: reconcile and commit-pending. */
+struct ek_life_action ek_life_reconcile_begin(struct ek_life *life);
+struct ek_life_action ek_life_commit_begin(struct ek_life *life);
+struct ek_life_action ek_life_reconcile_step(struct ek_life *life,
+                                             const struct ek_life_input *input);
+struct ek_life_action ek_life_commit_step(struct ek_life *life, const struct ek_life_input *input);
+
+#endif

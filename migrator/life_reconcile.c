@@ -1,0 +1,244 @@
+/* Reconcile and commit-pending: both ends are asked until the decision table settles what is true.
+ */
+#include "migrator/life_internal.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+static struct ek_life_action observe(const struct ek_life *life)
+{
+    return ek_life_call(EK_LIFE_OBSERVE, life->timing.observe_ms);
+}
+
+struct ek_life_action ek_life_reconcile_begin(struct ek_life *life)
+{
+    if (life->record.state != EK_MOVE_RECONCILE) {
+        ek_life_enter(life, EK_MOVE_RECONCILE);
+    }
+    life->record.updated_at_ms = life->now_ms;
+    life->row = NULL;
+    life->reconcile_since_ms = life->now_ms;
+    return ek_life_journalled(observe(life));
+}
+
+struct ek_life_action ek_life_commit_begin(struct ek_life *life)
+{
+    ek_life_enter(life, EK_MOVE_COMMIT_PENDING);
+    life->row = NULL;
+    life->reconcile_since_ms = life->now_ms;
+    return ek_life_journalled(observe(life));
+}
+
+static struct ek_life_action post(struct ek_life *life)
+{
+    ek_life_enter(life, EK_MOVE_POST);
+    life->posts = 0;
+    life->at_fault = false;
+    life->record.progress = 1;
+    life->record.eta_ms = 0;
+    ek_life_error(life, "%s", life->row->alarm ? life->row->text : "");
+    return ek_life_journalled(ek_life_call(EK_LIFE_POST, life->timing.prepare_ms));
+}
+
+static struct ek_life_action unknown(struct ek_life *life, enum ek_move_state state)
+{
+    ek_life_error(life, "%s", life->row->text);
+    return ek_life_finish(life, state);
+}
+
+static struct ek_life_action repair(struct ek_life *life)
+{
+    static const enum ek_life_action_kind kinds[] = {
+        [EK_REPAIR_RESUME_SOURCE] = EK_LIFE_RESUME_SOURCE,
+        [EK_REPAIR_RESUME_DESTINATION] = EK_LIFE_RESUME_DESTINATION,
+        [EK_REPAIR_DESTROY_SOURCE] = EK_LIFE_DESTROY_SOURCE,
+        [EK_REPAIR_DESTROY_DESTINATION] = EK_LIFE_DESTROY_DESTINATION,
+    };
+
+    assert(life->row->repair != EK_REPAIR_NONE && !life->call_out);
+    if (life->repairs >= EK_LIFE_MAX_REPAIRS) {
+        return unknown(life, EK_MOVE_UNKNOWN);
+    }
+    life->repairs++;
+    life->record.updated_at_ms = life->now_ms;
+    return ek_life_journalled(ek_life_call(kinds[life->row->repair], life->timing.act_ms));
+}
+
+static struct ek_life_action rolled_back(struct ek_life *life)
+{
+    if (life->failure == EK_FAILURE_NONE && !life->adopted && life->aborts == 0) {
+        ek_life_error(life, "libvirt called it done, but %s", life->row->text);
+    }
+    return ek_life_unprepare(life, ek_life_after_rollback(life));
+}
+
+static struct ek_life_action down(struct ek_life *life, enum ek_move_state state)
+{
+    ek_life_error(life, "%s", life->row->text);
+    return ek_life_unprepare(life, state);
+}
+
+static struct ek_life_action conclude(struct ek_life *life)
+{
+    switch (life->row->verdict) {
+    case EK_VERDICT_MOVED:
+        return post(life);
+    case EK_VERDICT_ROLLED_BACK:
+        return rolled_back(life);
+    case EK_VERDICT_FAULTY:
+        return down(life, EK_MOVE_FAILED);
+    case EK_VERDICT_GUEST_OFF:
+        return down(life, EK_MOVE_GUEST_OFF);
+    case EK_VERDICT_VM_DOWN:
+        return down(life, EK_MOVE_VM_DOWN);
+    case EK_VERDICT_REPAIR:
+        return repair(life);
+    case EK_VERDICT_UNVERIFIED:
+        /* Where no call was made, the destination cannot have it. */
+        return life->issued ? unknown(life, EK_MOVE_UNVERIFIED) : rolled_back(life);
+    case EK_VERDICT_IN_PROGRESS:
+    case EK_VERDICT_SWITCHOVER:
+    case EK_VERDICT_UNKNOWN:
+        break;
+    }
+    return unknown(life, EK_MOVE_UNKNOWN);
+}
+
+static int64_t patience_ms(const struct ek_life *life)
+{
+    switch (life->row->patience) {
+    case EK_PATIENCE_NONE:
+        return 0;
+    case EK_PATIENCE_SETTLE:
+        return life->timing.settle_ms;
+    case EK_PATIENCE_AUTODESTROY:
+        return life->timing.autodestroy_ms;
+    case EK_PATIENCE_REACHABLE:
+        break;
+    }
+    return life->timing.reachable_ms;
+}
+
+static bool goes_on(const struct ek_life *life)
+{
+    return life->row->verdict == EK_VERDICT_IN_PROGRESS ||
+           life->row->verdict == EK_VERDICT_SWITCHOVER;
+}
+
+/* Watching goes on, unless the job outlived all limits and all aborts. */
+static bool may_watch(const struct ek_life *life)
+{
+    return life->now_ms < life->hard_until_ms && life->aborts < EK_LIFE_MAX_ABORTS;
+}
+
+static struct ek_life_action look_again(struct ek_life *life)
+{
+    return ek_life_wait(life, life->now_ms + life->timing.settle_ms);
+}
+
+/* While the call is out, what both ends say is on its way to change: only its end concludes, or its
+ * not coming back. A move that is seen done is done even so; all else could still change. */
+static struct ek_life_action judge_beside_call(struct ek_life *life)
+{
+    if (life->now_ms - life->reconcile_since_ms < life->timing.reachable_ms) {
+        return look_again(life);
+    }
+    if (life->row->verdict == EK_VERDICT_MOVED) {
+        return post(life);
+    }
+    ek_life_error(life, "the call to libvirt does not return; %s", life->row->text);
+    return ek_life_finish(life, EK_MOVE_UNKNOWN);
+}
+
+static struct ek_life_action judge(struct ek_life *life)
+{
+    if (goes_on(life) && may_watch(life)) {
+        return ek_life_copy_adopt(life, life->row->verdict == EK_VERDICT_SWITCHOVER);
+    }
+    if (life->call_out) {
+        return judge_beside_call(life);
+    }
+    if (!goes_on(life) && life->now_ms - life->row_since_ms >= patience_ms(life)) {
+        return conclude(life);
+    }
+    if (life->now_ms >= life->hard_until_ms ||
+        life->now_ms - life->reconcile_since_ms >= 2 * life->timing.reachable_ms) {
+        return unknown(life, EK_MOVE_UNKNOWN);
+    }
+    return look_again(life);
+}
+
+/* Follows the row that matches; a change is worth a note. */
+static bool take_observation(struct ek_life *life, const struct ek_life_input *input)
+{
+    const struct ek_verdict_row *row =
+        ek_verdict_decide(&life->record, input->source, input->destination);
+
+    if (row->verdict == EK_VERDICT_MOVED && input->destination->downtime_ms > 0) {
+        life->record.downtime_ms = input->destination->downtime_ms;
+        life->record.transferred_mib = input->destination->transferred_mib;
+    }
+    if (row == life->row) {
+        return false;
+    }
+    life->row = row;
+    life->row_since_ms = life->now_ms;
+    return true;
+}
+
+static struct ek_life_action noted(struct ek_life_action action, const struct ek_life *life,
+                                   const struct ek_life_input *input)
+{
+    const struct ek_verdict_row *row = life->row;
+
+    action.step = "observe";
+    snprintf(action.note, sizeof(action.note), "source %.60s; destination %.60s: %s%s%s (%s)",
+             input->source->text, input->destination->text, ek_verdict_name(row->verdict),
+             row->repair == EK_REPAIR_NONE ? "" : ", ",
+             row->repair == EK_REPAIR_NONE ? "" : ek_repair_name(row->repair), row->text);
+    return action;
+}
+
+struct ek_life_action ek_life_reconcile_step(struct ek_life *life,
+                                             const struct ek_life_input *input)
+{
+    bool changed;
+    struct ek_life_action action;
+
+    switch (input->kind) {
+    case EK_LIFE_OBSERVATION:
+        changed = take_observation(life, input);
+        action = judge(life);
+        return changed ? noted(action, life, input) : action;
+    case EK_LIFE_RESULT: /* of a repair: what it did must be seen, and must settle */
+        if (!input->result->ok) {
+            ek_life_error(life, "%s", input->result->error);
+        }
+        life->row = NULL;
+        return observe(life);
+    case EK_LIFE_MIGRATE_ENDED:
+        life->row = NULL; /* what was seen before it ended counts no more */
+        return observe(life);
+    case EK_LIFE_TIMER:
+        return life->now_ms < life->wait_until_ms ? ek_life_wait(life, life->wait_until_ms)
+                                                  : observe(life);
+    case EK_LIFE_START:
+    case EK_LIFE_PROGRESS:
+        break;
+    }
+    assert(false && "an input that no action of this state asked for");
+    return observe(life);
+}
+
+struct ek_life_action ek_life_commit_step(struct ek_life *life, const struct ek_life_input *input)
+{
+    struct ek_life_action action;
+
+    assert(input->kind == EK_LIFE_OBSERVATION);
+    take_observation(life, input);
+    if (life->row->verdict == EK_VERDICT_MOVED && life->row->patience == EK_PATIENCE_NONE) {
+        action = post(life);
+        return noted(action, life, input);
+    }
+    return ek_life_reconcile_begin(life);
+}

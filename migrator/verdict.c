@@ -1,0 +1,273 @@
+#include "migrator/verdict.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum {
+    ANY = (1 << 13) - 1,
+    UNREACHABLE = EK_SIGHT_UNREACHABLE,
+    ABSENT = EK_SIGHT_ABSENT,
+    OFF_MIGRATED = EK_SIGHT_OFF_MIGRATED,
+    OFF_SHUTDOWN = EK_SIGHT_OFF_SHUTDOWN,
+    OFF_CRASHED = EK_SIGHT_OFF_CRASHED,
+    OFF_OTHER = EK_SIGHT_OFF_OTHER,
+    OFF = OFF_MIGRATED | OFF_SHUTDOWN | OFF_CRASHED | OFF_OTHER,
+    GONE = ABSENT | OFF_MIGRATED,
+    NOT_ACTIVE = ABSENT | OFF,
+    RUNNING = EK_SIGHT_RUNNING,
+    POSTCOPY = EK_SIGHT_POSTCOPY,
+    PAUSED_USER = EK_SIGHT_PAUSED_USER,
+    PAUSED_MIGRATION = EK_SIGHT_PAUSED_MIGRATION,
+    PAUSED_FAULT = EK_SIGHT_PAUSED_IOERROR | EK_SIGHT_PAUSED_OTHER,
+    LIVE = RUNNING | PAUSED_USER, /* as its user wants it */
+
+    IDLE = EK_JOB_SIGHT_NONE,
+    LEAVING = EK_JOB_SIGHT_OUT,
+    ANY_JOB = EK_JOB_SIGHT_ANY,
+};
+
+/* clang-format off */
+#define SEE(sights, jobs) {(sights), (jobs), false, false}
+#define SEE_OURS(sights, jobs) {(sights), (jobs), true, false}
+#define SEE_PERSISTENT(sights, jobs) {(sights), (jobs), false, true}
+
+static const struct ek_verdict_row rows[] = {
+    /* Post-copy is never started by us: whoever did must end it. */
+    {SEE(POSTCOPY, ANY_JOB), SEE(ANY, ANY_JOB),
+     EK_VERDICT_UNKNOWN, EK_REPAIR_NONE, EK_PATIENCE_REACHABLE, true,
+     "the source is in post-copy, which this program never starts"},
+    {SEE(ANY, ANY_JOB), SEE(POSTCOPY, ANY_JOB),
+     EK_VERDICT_UNKNOWN, EK_REPAIR_NONE, EK_PATIENCE_REACHABLE, true,
+     "the destination is in post-copy, which this program never starts"},
+
+    /* A migration goes on. The mark tells ours from somebody else's. */
+    {SEE_OURS(LIVE | PAUSED_FAULT, LEAVING), SEE(ANY, ANY_JOB),
+     EK_VERDICT_IN_PROGRESS, EK_REPAIR_NONE, EK_PATIENCE_NONE, false,
+     "the migration goes on"},
+    {SEE_OURS(PAUSED_MIGRATION, LEAVING), SEE(ANY, ANY_JOB),
+     EK_VERDICT_SWITCHOVER, EK_REPAIR_NONE, EK_PATIENCE_NONE, false,
+     "the migration is switching over"},
+    {SEE(LIVE | PAUSED_FAULT | PAUSED_MIGRATION, LEAVING), SEE(ANY, ANY_JOB),
+     EK_VERDICT_UNKNOWN, EK_REPAIR_NONE, EK_PATIENCE_REACHABLE, true,
+     "a migration runs which this move did not start"},
+    {SEE(LIVE | PAUSED_FAULT | PAUSED_MIGRATION, EK_JOB_SIGHT_NOT_KNOWN | EK_JOB_SIGHT_IN),
+     SEE(ANY, ANY_JOB),
+     EK_VERDICT_UNKNOWN, EK_REPAIR_NONE, EK_PATIENCE_REACHABLE, true,
+     "the source does not tell whether a migration runs"},
+
+    /* The source cannot be read: whatever the destination says, the source may run too. */
+    {SEE(UNREACHABLE, ANY_JOB), SEE(RUNNING, ANY_JOB),
+     EK_VERDICT_UNKNOWN, EK_REPAIR_NONE, EK_PATIENCE_REACHABLE, true,
+     "it runs on the destination, but the source cannot be read"},
+    {SEE(UNREACHABLE, ANY_JOB), SEE(ANY, ANY_JOB),
+     EK_VERDICT_UNKNOWN, EK_REPAIR_NONE, EK_PATIENCE_REACHABLE, true,
+     "the source cannot be read"},
+
+    /* The destination cannot be read. */
+    {SEE(LIVE, IDLE), SEE(UNREACHABLE, ANY_JOB),
+     EK_VERDICT_UNVERIFIED, EK_REPAIR_NONE, EK_PATIENCE_REACHABLE, true,
+     "it is on its source, but the destination cannot be read and might run it too"},
+    {SEE(PAUSED_MIGRATION, IDLE), SEE(UNREACHABLE, ANY_JOB),
+     EK_VERDICT_UNKNOWN, EK_REPAIR_NONE, EK_PATIENCE_REACHABLE, true,
+     "the source was left paused and the destination, which may run it, cannot be read"},
+    {SEE(ANY, ANY_JOB), SEE(UNREACHABLE, ANY_JOB),
+     EK_VERDICT_UNKNOWN, EK_REPAIR_NONE, EK_PATIENCE_REACHABLE, true,
+     "the destination cannot be read"},
+
+    /* Two copies run: libvirt's one window (a lost Finish reply). Neither may be destroyed. */
+    {SEE(RUNNING, IDLE), SEE(RUNNING, ANY_JOB),
+     EK_VERDICT_UNKNOWN, EK_REPAIR_NONE, EK_PATIENCE_SETTLE, true,
+     "it RUNS ON BOTH HOSTS: suspend one of them at once and compare their disks"},
+
+    /* The source is gone: the destination's state is the domain's. */
+    {SEE(GONE, ANY_JOB), SEE(RUNNING, ANY_JOB),
+     EK_VERDICT_MOVED, EK_REPAIR_NONE, EK_PATIENCE_NONE, false,
+     "it runs on the destination and left the source"},
+    {SEE(GONE, ANY_JOB), SEE(PAUSED_USER, ANY_JOB),
+     EK_VERDICT_MOVED, EK_REPAIR_NONE, EK_PATIENCE_NONE, false,
+     "it is on the destination, paused by its user, and left the source"},
+    {SEE(GONE, ANY_JOB), SEE(PAUSED_FAULT, ANY_JOB),
+     EK_VERDICT_MOVED, EK_REPAIR_NONE, EK_PATIENCE_SETTLE, true,
+     "it moved, and the destination then paused it because of a fault"},
+    {SEE(OFF_SHUTDOWN | OFF_CRASHED | OFF_OTHER, ANY_JOB), SEE_OURS(LIVE, ANY_JOB),
+     EK_VERDICT_MOVED, EK_REPAIR_NONE, EK_PATIENCE_SETTLE, false,
+     "it is on the destination, and off on the source"},
+    {SEE(GONE, ANY_JOB), SEE(OFF_SHUTDOWN, ANY_JOB),
+     EK_VERDICT_GUEST_OFF, EK_REPAIR_NONE, EK_PATIENCE_SETTLE, false,
+     "it left the source and was then shut down on the destination"},
+    {SEE(GONE, ANY_JOB), SEE(OFF, ANY_JOB),
+     EK_VERDICT_VM_DOWN, EK_REPAIR_NONE, EK_PATIENCE_SETTLE, true,
+     "it left the source and is down on the destination, where it is defined"},
+
+    /* The guest ended while it was being moved. */
+    {SEE(OFF_SHUTDOWN, ANY_JOB), SEE(NOT_ACTIVE, ANY_JOB),
+     EK_VERDICT_GUEST_OFF, EK_REPAIR_NONE, EK_PATIENCE_SETTLE, false,
+     "its guest or its user shut it down on the source"},
+    {SEE(OFF, ANY_JOB), SEE(NOT_ACTIVE, ANY_JOB),
+     EK_VERDICT_VM_DOWN, EK_REPAIR_NONE, EK_PATIENCE_SETTLE, true,
+     "it is down: off on the source, not running on the destination"},
+    {SEE(ABSENT, ANY_JOB), SEE(ABSENT, ANY_JOB),
+     EK_VERDICT_VM_DOWN, EK_REPAIR_NONE, EK_PATIENCE_SETTLE, true,
+     "neither host has it"},
+
+    /* The source has it and no job: the plain failure. */
+    {SEE(LIVE, IDLE), SEE(NOT_ACTIVE, ANY_JOB),
+     EK_VERDICT_ROLLED_BACK, EK_REPAIR_NONE, EK_PATIENCE_SETTLE, false,
+     "it is on its source as before"},
+    {SEE(PAUSED_FAULT, IDLE), SEE(NOT_ACTIVE, ANY_JOB),
+     EK_VERDICT_FAULTY, EK_REPAIR_NONE, EK_PATIENCE_SETTLE, true,
+     "it is on its source, paused by a fault"},
+
+    /* What libvirt may leave behind. A copy that is paused by the migration has never run. */
+    {SEE(LIVE, IDLE), SEE(PAUSED_MIGRATION, ANY_JOB),
+     EK_VERDICT_REPAIR, EK_REPAIR_DESTROY_DESTINATION, EK_PATIENCE_AUTODESTROY, false,
+     "it is on its source; the destination keeps an orphan that never ran"},
+    {SEE(PAUSED_MIGRATION, IDLE), SEE_OURS(RUNNING, ANY_JOB),
+     EK_VERDICT_REPAIR, EK_REPAIR_DESTROY_SOURCE, EK_PATIENCE_AUTODESTROY, false,
+     "it runs on the destination; the source keeps a paused copy"},
+    {SEE_PERSISTENT(PAUSED_MIGRATION, IDLE), SEE(ABSENT, ANY_JOB),
+     EK_VERDICT_REPAIR, EK_REPAIR_RESUME_SOURCE, EK_PATIENCE_SETTLE, false,
+     "the source was left paused and the destination has nothing"},
+    {SEE(PAUSED_MIGRATION, IDLE), SEE(PAUSED_MIGRATION, ANY_JOB),
+     EK_VERDICT_REPAIR, EK_REPAIR_DESTROY_DESTINATION, EK_PATIENCE_AUTODESTROY, false,
+     "both ends were left paused and the destination never ran"},
+
+    {SEE(ANY, ANY_JOB), SEE(ANY, ANY_JOB),
+     EK_VERDICT_UNKNOWN, EK_REPAIR_NONE, EK_PATIENCE_REACHABLE, true,
+     "the two hosts' states fit no known outcome"},
+};
+/* clang-format on */
+
+static const char *const verdict_names[] = {
+    [EK_VERDICT_MOVED] = "moved",           [EK_VERDICT_ROLLED_BACK] = "rolled-back",
+    [EK_VERDICT_FAULTY] = "faulty",         [EK_VERDICT_IN_PROGRESS] = "in-progress",
+    [EK_VERDICT_SWITCHOVER] = "switchover", [EK_VERDICT_REPAIR] = "repair",
+    [EK_VERDICT_GUEST_OFF] = "guest-off",   [EK_VERDICT_VM_DOWN] = "vm-down",
+    [EK_VERDICT_UNVERIFIED] = "unverified", [EK_VERDICT_UNKNOWN] = "unknown",
+};
+
+static const char *const repair_names[] = {
+    [EK_REPAIR_NONE] = "none",
+    [EK_REPAIR_RESUME_SOURCE] = "resume-source",
+    [EK_REPAIR_RESUME_DESTINATION] = "resume-destination",
+    [EK_REPAIR_DESTROY_SOURCE] = "destroy-source",
+    [EK_REPAIR_DESTROY_DESTINATION] = "destroy-destination",
+};
+
+static enum ek_sight sight_of_inactive(enum ek_run_state run)
+{
+    if (run == EK_RUN_SHUTOFF_MIGRATED) {
+        return EK_SIGHT_OFF_MIGRATED;
+    }
+    if (run == EK_RUN_SHUTOFF_SHUTDOWN) {
+        return EK_SIGHT_OFF_SHUTDOWN;
+    }
+    return run == EK_RUN_SHUTOFF_CRASHED ? EK_SIGHT_OFF_CRASHED : EK_SIGHT_OFF_OTHER;
+}
+
+static enum ek_sight sight_of_active(enum ek_run_state run)
+{
+    switch (run) {
+    case EK_RUN_RUNNING:
+    case EK_RUN_RUNNING_MIGRATED:
+    case EK_RUN_RUNNING_MIGRATION_CANCELED:
+        return EK_SIGHT_RUNNING;
+    case EK_RUN_RUNNING_POSTCOPY:
+    case EK_RUN_PAUSED_POSTCOPY:
+        return EK_SIGHT_POSTCOPY;
+    case EK_RUN_PAUSED_USER:
+        return EK_SIGHT_PAUSED_USER;
+    case EK_RUN_PAUSED_MIGRATION:
+        return EK_SIGHT_PAUSED_MIGRATION;
+    case EK_RUN_PAUSED_IOERROR:
+        return EK_SIGHT_PAUSED_IOERROR;
+    case EK_RUN_PAUSED_OTHER:
+        return EK_SIGHT_PAUSED_OTHER;
+    case EK_RUN_NONE:
+    case EK_RUN_SHUTOFF_MIGRATED:
+    case EK_RUN_SHUTOFF_SHUTDOWN:
+    case EK_RUN_SHUTOFF_CRASHED:
+    case EK_RUN_SHUTOFF_OTHER:
+        return EK_SIGHT_ODD;
+    }
+    return EK_SIGHT_ODD;
+}
+
+enum ek_sight ek_sight_of(const struct ek_observation *observation)
+{
+    switch (observation->presence) {
+    case EK_PRESENCE_UNREACHABLE:
+        return EK_SIGHT_UNREACHABLE;
+    case EK_PRESENCE_ABSENT:
+        return EK_SIGHT_ABSENT;
+    case EK_PRESENCE_INACTIVE:
+        return sight_of_inactive(observation->run);
+    case EK_PRESENCE_ACTIVE:
+        return sight_of_active(observation->run);
+    }
+    return EK_SIGHT_ODD;
+}
+
+static enum ek_job_sight job_sight_of(enum ek_job job)
+{
+    switch (job) {
+    case EK_JOB_NONE:
+    case EK_JOB_OTHER:
+        return EK_JOB_SIGHT_NONE;
+    case EK_JOB_OUT:
+        return EK_JOB_SIGHT_OUT;
+    case EK_JOB_IN:
+        return EK_JOB_SIGHT_IN;
+    case EK_JOB_NOT_KNOWN:
+        return EK_JOB_SIGHT_NOT_KNOWN;
+    }
+    return EK_JOB_SIGHT_NOT_KNOWN;
+}
+
+static bool matches(const struct ek_sight_pattern *pattern, const struct ek_observation *end,
+                    const char *id)
+{
+    if ((pattern->sights & (unsigned int)ek_sight_of(end)) == 0) {
+        return false;
+    }
+    if (end->presence == EK_PRESENCE_ACTIVE &&
+        (pattern->jobs & (unsigned int)job_sight_of(end->job)) == 0) {
+        return false;
+    }
+    if (pattern->ours && !(end->attempt_known && strcmp(end->attempt_id, id) == 0)) {
+        return false;
+    }
+    return !pattern->persistent || end->persistent;
+}
+
+const struct ek_verdict_row *ek_verdict_rows(size_t *count)
+{
+    *count = sizeof(rows) / sizeof(rows[0]);
+    return rows;
+}
+
+const struct ek_verdict_row *ek_verdict_decide(const struct ek_move_record *record,
+                                               const struct ek_observation *source,
+                                               const struct ek_observation *destination)
+{
+    size_t i = 0;
+
+    while (!matches(&rows[i].source, source, record->order.id) ||
+           !matches(&rows[i].destination, destination, record->order.id)) {
+        i++;
+        assert(i < sizeof(rows) / sizeof(rows[0]) && "the last row matches everything");
+    }
+    return &rows[i];
+}
+
+const char *ek_verdict_name(enum ek_verdict verdict)
+{
+    assert((size_t)verdict < sizeof(verdict_names) / sizeof(verdict_names[0]));
+    return verdict_names[verdict];
+}
+
+const char *ek_repair_name(enum ek_repair repair)
+{
+    assert((size_t)repair < sizeof(repair_names) / sizeof(repair_names[0]));
+    return repair_names[repair];
+}
