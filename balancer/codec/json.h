@@ -183,6 +183,9 @@ void ek_json_put_text(struct ek_json_writer *writer, const char *key, const char
 void ek_json_put_number(struct ek_json_writer *writer, const char *key, double number);
 void ek_json_put_integer(struct ek_json_writer *writer, const char *key, int64_t number);
 void ek_json_put_bool(struct ek_json_writer *writer, const char *key, bool value);
+
+/* Milliseconds as seconds with three decimals, as the contract prints schedules. */
+void ek_json_put_seconds(struct ek_json_writer *writer, const char *key, int64_t milliseconds);
 void ek_json_put_strings(struct ek_json_writer *writer, const char *key, struct ek_strings list);
 void ek_json_put_labels(struct ek_json_writer *writer, const char *key, struct ek_labels labels);
 

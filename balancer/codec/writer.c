@@ -211,3 +211,16 @@ void ek_json_put_labels(struct ek_json_writer *writer, const char *key, struct e
     }
     ek_json_end(writer, '}');
 }
+
+void ek_json_put_seconds(struct ek_json_writer *writer, const char *key, int64_t milliseconds)
+{
+    char digits[40];
+
+    assert(milliseconds >= 0);
+    (void)snprintf(digits, sizeof(digits), "%" PRId64 ".%03" PRId64, milliseconds / 1000,
+                   milliseconds % 1000);
+    ek_json_key(writer, key);
+    separate(writer);
+    append(writer, digits, strlen(digits));
+    writer->comma = true;
+}
