@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-enum { INDENT = 2, NAME_SIZE = 64 };
+enum { INDENT = 2, WIDTH = 100 };
 
 static void indent(int columns, FILE *out)
 {
@@ -78,7 +78,8 @@ static void write_key(const struct ek_schema_row *row, const unsigned char *base
     const void *field = base + row->offset;
 
     if (is_unset(row, field)) {
-        (void)fprintf(out, "#%s: %s\n", key, row->fallback == NULL ? "" : row->fallback);
+        (void)fprintf(out, "#%s:%s%s\n", key, row->fallback == NULL ? "" : " ",
+                      row->fallback == NULL ? "" : row->fallback);
         return;
     }
     (void)fprintf(out, "%s:", key);
@@ -106,6 +107,26 @@ static void write_item(const struct ek_schema *schema, const unsigned char *item
     }
 }
 
+/* The sentence in lines of at most WIDTH columns. */
+static void write_comment(const char *text, int column, FILE *out)
+{
+    size_t room = (size_t)(WIDTH - column - 3);
+
+    while (*text != '\0') {
+        size_t length = strlen(text);
+        if (length > room) { /* no word is as long as that */
+            length = room;
+            while (text[length] != ' ') {
+                length--;
+            }
+        }
+        bool last = text[length] == '\0';
+        indent(column, out);
+        (void)fprintf(out, "# %.*s%s\n", (int)length, text, last ? "." : "");
+        text += last ? length : length + 1;
+    }
+}
+
 bool ek_schema_dump(const struct ek_schema *schema, const void *base, FILE *out,
                     struct ek_error *err)
 {
@@ -119,8 +140,7 @@ bool ek_schema_dump(const struct ek_schema *schema, const void *base, FILE *out,
         }
         (void)fputs(common_sections(row->path, before) == 0 ? "\n" : "", out);
         int column = open_sections(row->path, before, 0, out);
-        indent(column, out);
-        (void)fprintf(out, "# %s.\n", row->doc);
+        write_comment(row->doc, column, out);
         indent(column, out);
         write_key(row, base, column, out);
         before = row->path;

@@ -12,6 +12,7 @@ static const char *default_of(const struct ek_schema_row *row)
 static void print_rows(const struct ek_schema *schema, const char *before, FILE *out)
 {
     char expected[EK_EXPECTED_SIZE];
+    char inside[64];
 
     for (size_t i = 0; i < schema->count; i++) {
         const struct ek_schema_row *row = &schema->rows[i];
@@ -23,7 +24,8 @@ static void print_rows(const struct ek_schema *schema, const char *before, FILE 
                       row->unit == NULL ? "" : row->unit, default_of(row),
                       row->restart ? "restart" : "reload", row->doc);
         if (row->type == EK_VALUE_LIST) {
-            print_rows(row->items, "hosts[].", out);
+            (void)snprintf(inside, sizeof(inside), "%s%s[].", before, row->path);
+            print_rows(row->items, inside, out);
         }
     }
 }

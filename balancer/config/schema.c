@@ -60,10 +60,10 @@ static void report_value(const struct reader *reader, const struct ek_schema_row
         near = ek_near(node->text, row->word(i)) ? row->word(i) : NULL;
     }
     (void)ek_report_add(reader->report, EK_ERR_INVALID, node->line,
-                        "found %s for %s%s, expected %s%s%s%s", ek_yaml_describe(found, node),
+                        "found %s for %s%s, expected %s%s%s%s%s", ek_yaml_describe(found, node),
                         reader->before, row->path, ek_value_expected(expected, row),
-                        near == NULL ? "" : "; did you mean \"", near == NULL ? "" : near,
-                        near == NULL ? "" : "\"?");
+                        ek_value_example(row), near == NULL ? "" : "; did you mean \"",
+                        near == NULL ? "" : near, near == NULL ? "" : "\"?");
 }
 
 static void read_scalar(const struct reader *reader, const struct ek_schema_row *row,

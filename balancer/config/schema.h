@@ -85,6 +85,10 @@ enum { EK_EXPECTED_SIZE = 200 };
 /* What the row expects, for messages and documentation: "a whole number from 1 to 5". */
 const char *ek_value_expected(char out[EK_EXPECTED_SIZE], const struct ek_schema_row *row);
 
+/* How such a value may look, to follow what is expected in a message: ", such as 110MiB/s", or "".
+ */
+const char *ek_value_example(const struct ek_schema_row *row);
+
 /* The index of the row's word, or -1. */
 int ek_value_word(const struct ek_schema_row *row, const char *text);
 

@@ -380,15 +380,30 @@ void ek_value_print(const struct ek_schema_row *row, const void *field, FILE *ou
 
 /* ---- what is expected ---------------------------------------------------------------------- */
 
-static void expect_number(char *out, const struct ek_schema_row *row, const char *what,
-                          const char *example)
+static void expect_number(char *out, const struct ek_schema_row *row, const char *what)
 {
     char min[NUMBER_SIZE];
     char max[NUMBER_SIZE];
 
     format_number(row, row->min, min);
     format_number(row, row->max, max);
-    (void)snprintf(out, EK_EXPECTED_SIZE, "%s from %s to %s%s", what, min, max, example);
+    (void)snprintf(out, EK_EXPECTED_SIZE, "%s from %s to %s", what, min, max);
+}
+
+const char *ek_value_example(const struct ek_schema_row *row)
+{
+    switch ((int)row->type) {
+    case EK_VALUE_RATIO:
+        return ", such as 0.5 or 50%";
+    case EK_VALUE_DURATION:
+        return ", such as 500ms, 30s, 5m or 2h";
+    case EK_VALUE_SIZE:
+        return ", such as 512MiB or 4GiB";
+    case EK_VALUE_RATE:
+        return ", such as 110MiB/s";
+    default:
+        return "";
+    }
 }
 
 static void expect_words(char *out, const struct ek_schema_row *row, const char *before,
@@ -412,22 +427,22 @@ const char *ek_value_expected(char out[EK_EXPECTED_SIZE], const struct ek_schema
     case EK_VALUE_BOOL:
         return "true or false";
     case EK_VALUE_INT:
-        expect_number(out, row, "a whole number", "");
+        expect_number(out, row, "a whole number");
         break;
     case EK_VALUE_NUMBER:
-        expect_number(out, row, "a number", "");
+        expect_number(out, row, "a number");
         break;
     case EK_VALUE_RATIO:
-        expect_number(out, row, "a ratio", ", such as 0.5 or 50%");
+        expect_number(out, row, "a ratio");
         break;
     case EK_VALUE_DURATION:
-        expect_number(out, row, "a duration", ", such as 500ms, 30s, 5m or 2h");
+        expect_number(out, row, "a duration");
         break;
     case EK_VALUE_SIZE:
-        expect_number(out, row, "a size", ", such as 512MiB or 4GiB");
+        expect_number(out, row, "a size");
         break;
     case EK_VALUE_RATE:
-        expect_number(out, row, "a rate", ", such as 110MiB/s");
+        expect_number(out, row, "a rate");
         break;
     case EK_VALUE_STRING:
         return row->form == NULL ? "a text" : row->form;

@@ -179,7 +179,7 @@ static void unset_keys_are_comments(void **state)
     (void)state;
     assert_true(ek_config_parse(&config, ONE_HOST, strlen(ONE_HOST), "f", NULL, &err));
     const char *text = dump_config(&config);
-    assert_non_null(strstr(text, "\n  #url: \n"));
+    assert_non_null(strstr(text, "\n  #url:\n"));
     assert_non_null(strstr(text, "\n#policy_file: policy.yaml\n"));
     assert_non_null(strstr(text, "\nroles: [collector, balancer]\n"));
     assert_non_null(strstr(text, "\nhosts:\n  - name: h1\n    uri: \"qemu:///system\"\n"));

@@ -61,7 +61,7 @@ static void levels_leave_the_rest(void **state)
 
     (void)state;
     ek_policy_defaults(&before);
-    after = before;
+    memcpy(&after, &before, sizeof(after));
     ek_policy_set_aggressiveness(&after, 5);
     ek_policy_set_aggressiveness(&after, 3);
     assert_memory_equal(&before, &after, sizeof(before));

@@ -155,12 +155,9 @@ static void expectations_are_readable(void **state)
 
     (void)state;
     assert_string_equal(ek_value_expected(text, &int_row), "a whole number from 1 to 500");
-    assert_string_equal(ek_value_expected(text, &duration_row),
-                        "a duration from 1ms to 24h, such as 500ms, 30s, 5m or 2h");
-    assert_string_equal(ek_value_expected(text, &rate_row),
-                        "a rate from 1MiB/s to 1024GiB/s, such as 110MiB/s");
-    assert_string_equal(ek_value_expected(text, &ratio_row),
-                        "a ratio from 0 to 1, such as 0.5 or 50%");
+    assert_string_equal(ek_value_expected(text, &duration_row), "a duration from 1ms to 24h");
+    assert_string_equal(ek_value_expected(text, &rate_row), "a rate from 1MiB/s to 1024GiB/s");
+    assert_string_equal(ek_value_expected(text, &ratio_row), "a ratio from 0 to 1");
 }
 
 /* Texts that would not come back from YAML, or would disturb a terminal, are not taken. */
