@@ -16,10 +16,8 @@ KERNEL_PACKAGE = "linux-image-cloud-amd64"
 BASE_IMAGE_MIB = 64
 INIT_SOURCE = Path(__file__).resolve().parent.parent / "guest" / "init.c"
 
-# In the order in which they must be loaded; one that the kernel has built in is left out.
-MODULES = ("virtio", "virtio_ring", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci",
-           "virtio_balloon", "virtio_blk", "failover", "net_failover", "virtio_net",
-           "button", "evdev")
+# What a guest needs; what these depend on is loaded before them, as their files say.
+MODULES = ("virtio_pci", "virtio_balloon", "virtio_blk", "virtio_net", "button", "evdev")
 
 
 @contextmanager
@@ -61,21 +59,30 @@ def fetch_kernel(cache):
 
 
 def take_modules(root, target):
-    """Copy the guest's modules out of an unpacked kernel package, uncompressed."""
+    """Copy the guest's modules out of an unpacked kernel package, uncompressed and in order."""
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir()
     files = {re.sub(r"\.ko(\.xz)?$", "", p.name).replace("-", "_"): p
              for p in root.glob("**/*.ko*")}
     order = []
     for name in MODULES:
-        if name in files:
-            data = files[name].read_bytes()
-            data = lzma.decompress(data) if files[name].suffix == ".xz" else data
-            (target / f"{name}.ko").write_bytes(data)
-            order.append(f"{name}.ko\n")
-    if "virtio_balloon.ko\n" not in order:
+        take_module(files, name, target, order)
+    if "virtio_balloon.ko" not in order:
         raise LabError("the kernel package holds no usable virtio modules")
-    (target / "order").write_text("".join(order), encoding="ascii")
+    (target / "order").write_text("".join(f"{o}\n" for o in order), encoding="ascii")
+
+
+def take_module(files, name, target, order):
+    """Copy one module after those it depends on; one that the kernel has built in is absent."""
+    if name not in files or f"{name}.ko" in order:
+        return
+    data = files[name].read_bytes()
+    data = lzma.decompress(data) if files[name].suffix == ".xz" else data
+    found = re.search(rb"\0depends=([^\0]*)\0", data)
+    for other in found.group(1).decode().replace("-", "_").split(",") if found else []:
+        take_module(files, other, target, order)
+    (target / f"{name}.ko").write_bytes(data)
+    order.append(f"{name}.ko")
 
 
 def build_init(cache):

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 
-from . import guests, hosts, life, net
+from . import guests, hosts, life, net, watch
 from .base import Lab, LabError, in_netns
 
 
@@ -125,6 +125,23 @@ def do_restart(lab, args):
     hosts.wait_libvirtd(host)
 
 
+def do_watch(lab, args):
+    """Start, end or read the watcher."""
+    if args.action == "start":
+        watch.start(lab, os.path.realpath(sys.argv[0]))
+    elif args.action == "stop":
+        watch.stop(lab)
+    elif args.action == "run":
+        watch.Watcher(lab).run()
+
+
+def do_watch_report(lab, args):
+    """Print what the watcher saw; status 1 when something is wrong with a guest."""
+    state = watch.report(lab, args.max_gap_ms)
+    print(json.dumps(state, indent=1) if args.json else watch.table(state))
+    return 0 if state["ok"] else 1
+
+
 def parser():
     """The command line's grammar."""
     top = argparse.ArgumentParser(prog="lab", description=__doc__.splitlines()[0])
@@ -134,6 +151,7 @@ def parser():
     add_lab_verbs(verbs)
     add_guest_verbs(verbs)
     add_fault_verbs(verbs)
+    add_watch_verbs(verbs)
     return top
 
 
@@ -214,19 +232,32 @@ def add_fault_verbs(verbs):
     sub.add_argument("what", choices=("libvirtd",))
 
 
+def add_watch_verbs(verbs):
+    """Verbs about the watcher."""
+    group = verbs.add_parser("watch", help="the independent watcher",
+                             description="A process that watches guests without libvirt.")
+    actions = group.add_subparsers(dest="action", required=True, metavar="start|stop|report")
+    verb(actions, "start", do_watch, "watch from now on, forgetting earlier figures")
+    verb(actions, "stop", do_watch, "end the watcher; its figures remain")
+    actions.add_parser("run").set_defaults(function=do_watch)
+    sub = verb(actions, "report", do_watch_report,
+               "what was seen; status 1 when a guest was silent, restarted or ran twice")
+    sub.add_argument("--json", action="store_true")
+    sub.add_argument("--max-gap-ms", type=int, default=2000, metavar="MS")
+
+
 def main(argv):
-    """Run one verb; errors are one line."""
+    """Run one verb; errors are one line and status 2."""
     args = parser().parse_args(argv)
     if getattr(args, "command", None) == []:
         parser().error("which command?")
     try:
-        args.function(Lab(args.name), args)
+        return args.function(Lab(args.name), args) or 0
     except LabError as error:
         print(f"lab: {error}", file=sys.stderr)
-        return 1
+        return 2
     except life.Interrupted as error:
         return 128 + error.args[0]
     except PermissionError as error:
         print(f"lab: {error} (must be root)", file=sys.stderr)
-        return 1
-    return 0
+        return 2

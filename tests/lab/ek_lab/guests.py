@@ -6,7 +6,7 @@ import socket
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
-from . import cgroups, guestxml, hosts, procs
+from . import cgroups, guestxml, hostconf, hosts, procs
 from .base import (LabError, NET_ADDRESS, in_netns, need, progress, read_json, run, virsh,
                    wait_until, write_json)
 
@@ -76,6 +76,7 @@ def add(lab, names, options):
         log = host.heartbeats / f"{guest['name']}.log"
         wait_until(lambda: log.exists() and b"\n" in log.read_bytes()[:200], 90,
                    f"first heartbeat of {guest['name']}", poll=0.05)
+    hostconf.keep_capabilities(host)
     progress(f"{', '.join(names)} on {host.name}")
 
 

@@ -12,7 +12,7 @@ BOOT = "/var/lib/libvirt/boot"
 # Kernel messages go to the command line's serial port; the rest makes an emulated boot fast
 # and an idle guest cheap. The load's words carry a prefix: `mem=` would be the kernel's own.
 KERNEL_WORDS = ("console=ttyS1 quiet loglevel=3 panic=1 mitigations=off random.trust_cpu=on "
-                "no_timer_check tsc=nowatchdog nowatchdog cryptomgr.notests audit=0 "
+                "no_timer_check tsc=reliable nowatchdog audit=0 init_on_alloc=0 "
                 "i8042.noaux i8042.nokbd")
 
 

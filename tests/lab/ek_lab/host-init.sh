@@ -22,9 +22,12 @@ mount --bind "$dir/heartbeat" /var/lib/libvirt/heartbeat
 mount --bind "$dir/control" /var/lib/libvirt/control
 mount --bind "$dir/images" /var/lib/libvirt/images
 mount --bind "$cache" /var/lib/libvirt/boot
-# Present does not mean usable: all guests are emulated, so libvirt shall not even try.
+# Present does not mean usable: all guests are emulated. Only a read-only file also fails
+# access(2) for root; else libvirtd asks QEMU anew, for seconds, at every definition.
 if [ -e /dev/kvm ]; then
-    mount --bind /dev/null /dev/kvm
+    : >"$dir/no-kvm"
+    mount --bind "$dir/no-kvm" /dev/kvm
+    mount -o remount,bind,ro /dev/kvm
 fi
 : >"$dir/ready"
 mount --bind "$dir/run" /run

@@ -88,11 +88,33 @@ def with_account(file, name, entry):
     return text if known else text.rstrip("\n") + f"\n{entry}\n"
 
 
+def capabilities(host):
+    """Where a host's libvirtd keeps what it found out about QEMU (seconds of emulated work)."""
+    return host.dir / "var-cache-libvirt" / "qemu" / "capabilities"
+
+
+def seed_capabilities(host):
+    """Give a new host what an earlier one found out; libvirtd checks whether it still holds."""
+    if (host.lab.cache / "capabilities").is_dir():
+        shutil.copytree(host.lab.cache / "capabilities", capabilities(host))
+
+
+def keep_capabilities(host):
+    """Keep what a host's libvirtd found out, for hosts to come."""
+    kept, new = host.lab.cache / "capabilities", host.lab.dir / "capabilities"
+    files = sorted(capabilities(host).glob("*.xml"))
+    if files and {f.name for f in files} != {f.name for f in kept.glob("*.xml")}:
+        shutil.copytree(capabilities(host), new, dirs_exist_ok=True)
+        shutil.rmtree(kept, ignore_errors=True)
+        shutil.move(new, kept)
+
+
 def lay_out(host, hosts):
     """Make the directories that are bound over a host's own, and fill them."""
     for name in ("run/libvirt", "run/lock", "var-lib-libvirt", "var-log-libvirt",
                  "var-cache-libvirt"):
         (host.dir / name).mkdir(parents=True)
+    seed_capabilities(host)
     # Seen by guests as /var/lib/libvirt/{heartbeat,control,images,boot} on every host.
     for outside, inside in ((host.heartbeats, "heartbeat"), (host.controls, "control"),
                             (host.images, "images"), (None, "boot")):
