@@ -29,6 +29,5 @@ if [ -e /dev/kvm ]; then
     mount --bind "$dir/no-kvm" /dev/kvm
     mount -o remount,bind,ro /dev/kvm
 fi
-: >"$dir/ready"
 mount --bind "$dir/run" /run
 exec sleep infinity

@@ -7,6 +7,7 @@ from pathlib import Path
 from .base import LIBVIRT_PORT, NET_ADDRESS, LabError
 from .net import GUEST_BRIDGE
 
+MARK = "lab-host"  # in a host's private /run: everything is mounted
 FILTERS = Path("/etc/libvirt/nwfilter")
 FILTERS_SHIPPED = Path("/usr/share/libvirt/nwfilter")
 
@@ -114,6 +115,7 @@ def lay_out(host, hosts):
     for name in ("run/libvirt", "run/lock", "var-lib-libvirt", "var-log-libvirt",
                  "var-cache-libvirt"):
         (host.dir / name).mkdir(parents=True)
+    (host.dir / "run" / MARK).touch()
     seed_capabilities(host)
     # Seen by guests as /var/lib/libvirt/{heartbeat,control,images,boot} on every host.
     for outside, inside in ((host.heartbeats, "heartbeat"), (host.controls, "control"),

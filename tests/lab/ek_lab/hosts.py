@@ -20,17 +20,19 @@ def create(host, hosts, cpus, memory_mib):
             "tini", "--", str(INIT), str(host.dir), host.name, str(host.lab.lxcfs),
             str(host.lab.cache)]
     outer = procs.spawn(host.lab, f"{host.name}-outer", cgroups.joining(host, *argv))
-    wait_until(lambda: ready(host, outer), 20, f"namespaces of {host.name}")
-    procs.record(host.lab, f"{host.name}-init", procs.children(outer.pid)[0])
+    init = wait_until(lambda: ready(host, outer), 20, f"namespaces of {host.name}")
+    procs.record(host.lab, f"{host.name}-init", init)
 
 
 def ready(host, outer):
-    """Whether the host's init has mounted everything; an error when it has died."""
+    """The pid of the host's PID 1 once all is mounted; an error when it has died."""
     if outer.poll() is not None:
         log = (host.lab.dir / "log" / f"{host.name}-outer.log").read_text(errors="replace")
         raise LabError(f"{host.name} did not come up: {(log.strip().splitlines() or ['?'])[0]}")
-    return (host.dir / "ready").exists() and Path(
-        f"/proc/{procs.children(outer.pid)[0]}/root/run/libvirt").is_dir()
+    for pid in procs.children(outer.pid):
+        if Path(f"/proc/{pid}/root/run/{hostconf.MARK}").exists():
+            return pid
+    return None
 
 
 def init_pid(host):
