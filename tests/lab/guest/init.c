@@ -7,7 +7,9 @@
  * lines on the second serial line. Kernel messages go to the second line too.
  *
  * Heartbeat: "HB <boot-id> <seq> <clock_ms>". The boot-id is random per boot, so that a restart
- * is seen; seq grows by one per line; clock_ms is the guest's own monotonic clock.
+ * is seen; seq grows by one per line; clock_ms is the guest's own monotonic clock. It is written
+ * to the UART's ports without the kernel's driver, whose interrupts would cost a third more of
+ * an idle guest's emulated CPU.
  *
  * Threads: the main thread (real-time priority, so that load does not delay the heartbeat) polls
  * a timer, the command line and the power button; one burner per CPU; one thread that owns all
@@ -26,6 +28,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/io.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/random.h>
@@ -49,6 +52,17 @@ enum {
      * rate calculated over a longer time saturates at range / time. */
     DIRTY_RANGE_SECONDS = 2,
     SPARE_MIB = 16 /* never held, so that the kernel keeps room to work */
+};
+
+/* The first serial line: a 16550 at its usual place. */
+enum {
+    UART_DATA = 0x3f8,
+    UART_FIFO = UART_DATA + 2,
+    UART_STATUS = UART_DATA + 5,
+    UART_PORTS = 8,
+    UART_FIFO_ON = 0x01,
+    UART_SENT = 0x20, /* in UART_STATUS: the FIFO is empty */
+    UART_FIFO_BYTES = 16
 };
 
 static struct {
@@ -399,14 +413,32 @@ static void read_button(int fd)
             power_off();
 }
 
-static void beat(int timer, int serial, uint32_t boot_id)
+static void write_uart(const char *text, int length)
+{
+    for (int i = 0; i < length; i++) {
+        if (i % UART_FIFO_BYTES == 0)
+            while ((inb(UART_STATUS) & UART_SENT) == 0)
+                ;
+        outb((unsigned char)text[i], UART_DATA);
+    }
+}
+
+static void open_uart(void)
+{
+    if (ioperm(UART_DATA, UART_PORTS, 1) != 0)
+        power_off(); /* without a heartbeat this guest is of no use */
+    outb(UART_FIFO_ON, UART_FIFO);
+}
+
+static void beat(int timer, uint32_t boot_id)
 {
     static unsigned long long seq;
     uint64_t missed; /* beats that fell into a pause are not made up for */
+    char line[64];
 
     if (read(timer, &missed, sizeof(missed)) == (ssize_t)sizeof(missed))
-        dprintf(serial, "HB %08x %llu %lld\n", (unsigned)boot_id, ++seq,
-                (long long)(clock_ns(CLOCK_MONOTONIC) / 1000000));
+        write_uart(line, snprintf(line, sizeof(line), "HB %08x %llu %lld\n", (unsigned)boot_id,
+                                  ++seq, (long long)(clock_ns(CLOCK_MONOTONIC) / 1000000)));
 }
 
 int main(void)
@@ -414,13 +446,12 @@ int main(void)
     struct pollfd fds[2 + MAX_BUTTONS];
     unsigned count;
     uint32_t boot_id = 0;
-    int serial;
 
     mount_basics();
     load_modules();
     if (getrandom(&boot_id, sizeof(boot_id), GRND_INSECURE) != (ssize_t)sizeof(boot_id))
         boot_id = (uint32_t)clock_ns(CLOCK_REALTIME);
-    serial = open_serial("/dev/ttyS0");
+    open_uart();
     fds[1] = (struct pollfd){.fd = open_serial("/dev/ttyS1"), .events = POLLIN};
     count = 2 + open_buttons(fds + 2);
     take_kernel_command_line();
@@ -430,7 +461,7 @@ int main(void)
         if (poll(fds, count, -1) <= 0)
             continue;
         if (fds[0].revents)
-            beat(fds[0].fd, serial, boot_id);
+            beat(fds[0].fd, boot_id);
         if (fds[1].revents)
             read_commands(fds[1].fd);
         for (unsigned i = 2; i < count; i++)
