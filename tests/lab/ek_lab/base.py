@@ -22,6 +22,11 @@ PACKAGES = {
 }
 
 
+def program():
+    """The command line that runs this program again, in the background."""
+    return [sys.executable, os.path.realpath(sys.argv[0])]
+
+
 class LabError(Exception):
     """A failure to tell the user in one line."""
 

@@ -21,10 +21,10 @@ MODULES = ("virtio_pci", "virtio_balloon", "virtio_blk", "virtio_net", "button",
 
 
 @contextmanager
-def locked(cache):
-    """Let one lab at a time fill the cache."""
-    cache.mkdir(parents=True, exist_ok=True)
-    with open(cache / "lock", "w", encoding="ascii") as lock:
+def locked(directory):
+    """Let one process at a time work on a directory (the cache, a lab)."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with open(directory / "lock", "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 
-from . import guests, hosts, life, net, watch
+from . import cpustat, guests, hosts, life, net, watch
 from .base import Lab, LabError, in_netns
 
 
@@ -44,6 +44,11 @@ def print_guests(found):
                                                         "disk", "network") if k in guest)
         print(f"{guest['name']:<16} {guest['host'] or '-':<6} {guest.get('uuid', '-')} "
               f"{settings} [{copies}]")
+
+
+def do_cpustat(lab, _args):
+    """The process behind the hosts' /proc/stat; started by `up` where it is needed."""
+    cpustat.keep(lab)
 
 
 def do_exec(lab, args):
@@ -128,7 +133,7 @@ def do_restart(lab, args):
 def do_watch(lab, args):
     """Start, end or read the watcher."""
     if args.action == "start":
-        watch.start(lab, os.path.realpath(sys.argv[0]))
+        watch.start(lab)
     elif args.action == "stop":
         watch.stop(lab)
     elif args.action == "run":
@@ -172,6 +177,7 @@ def add_lab_verbs(verbs):
     verb(verbs, "down", do_down, "remove the lab and everything in it")
     sub = verb(verbs, "status", do_status, "hosts and guests")
     sub.add_argument("--json", action="store_true")
+    verbs.add_parser("cpustat").set_defaults(function=do_cpustat)
     sub = verb(verbs, "exec", do_exec, "run a command inside the lab's network")
     sub.add_argument("command", nargs=argparse.REMAINDER, metavar="CMD ...")
     sub = verb(verbs, "host-exec", do_host_exec, "run a command inside a host")
@@ -249,8 +255,10 @@ def add_watch_verbs(verbs):
 def main(argv):
     """Run one verb; errors are one line and status 2."""
     args = parser().parse_args(argv)
-    if getattr(args, "command", None) == []:
-        parser().error("which command?")
+    if getattr(args, "command", None) is not None:
+        args.command = args.command[args.command[:1] == ["--"]:]
+        if not args.command:
+            parser().error("which command?")
     try:
         return args.function(Lab(args.name), args) or 0
     except LabError as error:

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from . import cgroups, guestxml, hostconf, hosts, procs
 from .base import (LabError, NET_ADDRESS, in_netns, need, progress, read_json, run, virsh,
                    wait_until, write_json)
+from .cache import locked
 
 NBD_FIRST_PORT = 10809
 SETTINGS = ("burn", "dirty", "footprint")
@@ -24,11 +25,6 @@ def guest_name(pid):
         if part.startswith("guest="):
             return part[len("guest="):]
     return None
-
-
-def is_incoming(pid):
-    """Whether the process was started as a migration's destination."""
-    return "-incoming" in procs.arguments(pid)
 
 
 def copies(lab):
@@ -68,8 +64,9 @@ def add(lab, names, options):
     new = [record_of(name, host, options) for name in names]
     for guest in new:
         forget_heartbeats(lab, guest["name"])
-        make_disk(lab, host, guest)
-        write_json(lab.guests / f"{guest['name']}.json", guest)
+        with locked(lab.dir):  # another `guest add` may look for a free port
+            make_disk(lab, host, guest)
+            write_json(lab.guests / f"{guest['name']}.json", guest)
     with ThreadPoolExecutor(PARALLEL) as pool:
         list(pool.map(lambda guest: start(host, guest), new))
     for guest in new:
@@ -141,15 +138,31 @@ def listens(pid, port):
     return False
 
 
+def running_first(found):
+    """Copies of one guest in the order of likelihood that they run it.
+
+    In a migration there are two: the one whose heartbeat grew last runs; a destination that
+    never ran has an empty file, and is the younger process.
+    """
+    def rank(copy):
+        name, host, pid = copy
+        try:
+            status = (host.heartbeats / f"{name}.log").stat()
+        except FileNotFoundError:
+            status = None
+        grown = status.st_mtime_ns if status and status.st_size else 0
+        return -grown, procs.start_time(pid) or 0
+    return sorted(found, key=rank)
+
+
 def find(lab, name, host_name=None):
-    """Where a guest's QEMU is: (host, pid); of two copies the one that is not incoming."""
-    found = [(h, p) for n, h, p in copies(lab)
-             if n == name and (host_name is None or h.name == host_name)]
+    """Where a guest runs: (host, pid)."""
+    found = running_first([c for c in copies(lab)
+                           if c[0] == name and host_name in (None, c[1].name)])
     if not found:
         where = f" on {host_name}" if host_name else ""
         raise LabError(f"guest '{name}' is not running{where}")
-    return sorted(found, key=lambda c: (is_incoming(c[1]), -(procs.start_time(c[1]) or 0)))[0] \
-        if len(found) > 1 else found[0]
+    return found[0][1:]
 
 
 def change(lab, name, values):
@@ -231,14 +244,15 @@ def forget_heartbeats(lab, name):
 def listing(lab):
     """Guests with where they run now, seen from processes; and processes without a record."""
     running = {}
-    for name, host, pid in copies(lab):
-        running.setdefault(name, []).append({"host": host.name, "pid": pid})
+    for copy in copies(lab):
+        running.setdefault(copy[0], []).append(copy)
     known = records(lab)
     found = []
     for name in sorted(set(known) | set(running)):
         entry = dict(known.get(name, {"name": name}))
         entry["added_on"] = entry.pop("host", None)
-        entry["copies"] = sorted(running.get(name, []), key=lambda c: c["host"])
-        entry["host"] = find(lab, name)[0].name if entry["copies"] else None
+        here = running_first(running.get(name, []))
+        entry["host"] = here[0][1].name if here else None
+        entry["copies"] = [{"host": host.name, "pid": pid} for _name, host, pid in here]
         found.append(entry)
     return found

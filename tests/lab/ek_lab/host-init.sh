@@ -8,7 +8,9 @@ dir=$1 name=$2 lxcfs=$3 cache=$4
 mount --make-rprivate /
 hostname "$name"
 for file in stat meminfo cpuinfo uptime; do
-    mount --bind "$lxcfs/proc/$file" "/proc/$file"
+    source=$lxcfs/proc/$file
+    [ ! -e "$dir/proc-$file" ] || source=$dir/proc-$file
+    mount --bind "$source" "/proc/$file"
 done
 mkdir -p /etc/libvirt /var/lib/libvirt /var/log/libvirt /var/cache/libvirt
 for file in hosts passwd group; do

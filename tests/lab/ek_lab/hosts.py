@@ -3,7 +3,7 @@ import os
 import signal
 from pathlib import Path
 
-from . import cgroups, hostconf, net, procs
+from . import cgroups, cpustat, hostconf, net, procs
 from .base import LabError, run, virsh, wait_until
 
 INIT = Path(__file__).resolve().parent / "host-init.sh"
@@ -15,6 +15,7 @@ def create(host, hosts, cpus, memory_mib):
     hostconf.lay_out(host, hosts)
     net.create_host(host)
     cgroups.create(host, cpus, memory_mib)
+    cpustat.prepare(host, min(cpus, len(os.sched_getaffinity(0))))
     argv = ["ip", "netns", "exec", host.netns,
             "unshare", "--mount", "--uts", "--pid", "--fork", "--mount-proc", "--kill-child",
             "tini", "--", str(INIT), str(host.dir), host.name, str(host.lab.lxcfs),

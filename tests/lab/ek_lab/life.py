@@ -6,8 +6,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import cache, cgroups, hostconf, hosts, net, procs
-from .base import MAX_HOSTS, Host, LabError, need, progress, run, wait_until, write_json
+from . import cache, cgroups, cpustat, hostconf, hosts, net, procs
+from .base import MAX_HOSTS, Host, LabError, need, program, progress, run, wait_until, write_json
 
 PARALLEL = 4  # hosts raised at once
 
@@ -58,6 +58,7 @@ def raise_all(lab, count, cpus, memory_mib):
     each(members, hosts.wait_libvirtd, "libvirtd answering")
     write_json(lab.dir / "lab.json", {"name": lab.name, "hosts": count, "cpus": cpus,
                                       "memory_mib": memory_mib})
+    cpustat.start(lab, program())
 
 
 def each(members, work, what):

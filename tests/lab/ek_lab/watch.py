@@ -1,11 +1,10 @@
 """The watcher: a process that looks at QEMU processes and heartbeat files, never at libvirt."""
 import os
 import signal
-import sys
 import time
 
 from . import cgroups, procs
-from .base import LabError, read_json, wait_until, write_json
+from .base import LabError, program, read_json, wait_until, write_json
 from .guests import guest_name
 from .heartbeat import Guest, Tail
 
@@ -132,15 +131,14 @@ class Watcher:
         self.save()
 
 
-def start(lab, program):
+def start(lab):
     """Start the watcher afresh."""
     lab.config()
     stop(lab)
     lab.watch.mkdir(exist_ok=True)
     state = lab.watch / "state.json"
     state.unlink(missing_ok=True)
-    process = procs.spawn(lab, LABEL, [sys.executable, program, "--name", lab.name,
-                                       "watch", "run"])
+    process = procs.spawn(lab, LABEL, [*program(), "--name", lab.name, "watch", "run"])
     wait_until(lambda: state.exists() or process.poll() is not None, 10, "watcher")
     if process.poll() is not None:
         raise LabError(f"the watcher did not start: see {lab.dir}/log/{LABEL}.log")

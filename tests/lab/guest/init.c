@@ -144,10 +144,10 @@ static void *burner(void *arg)
 /* ---- holding and dirtying memory ------------------------------------------------------- */
 
 struct held {
-    uint64_t *base;      /* reserved range as large as the guest; touched up to `mib` */
-    unsigned limit_mib;  /* never hold more than this */
+    uint64_t *base;     /* reserved range as large as the guest; touched up to `mib` */
+    unsigned limit_mib; /* never hold more than this */
     unsigned mib;
-    size_t cursor;       /* next page to dirty */
+    size_t cursor; /* next page to dirty */
     uint64_t noise;
 };
 
@@ -228,8 +228,8 @@ static void *memory_keeper(void *arg)
 
         if (wanted_mib(&held) != held.mib)
             resize_held(&held, wanted_mib(&held));
-        dirty_pages(&held, (size_t)atomic_load(&g.dirty_mib_s) * PAGES_PER_MIB * DIRTY_PERIOD_MS /
-                               1000);
+        dirty_pages(&held,
+                    (size_t)atomic_load(&g.dirty_mib_s) * PAGES_PER_MIB * DIRTY_PERIOD_MS / 1000);
         next += period;
         if (next < clock_ns(CLOCK_MONOTONIC))
             next = clock_ns(CLOCK_MONOTONIC);
