@@ -14,7 +14,7 @@ LIBVIRT_PORT = 16509
 
 # Which Debian package brings a program, for a one-line message when it is absent.
 PACKAGES = {
-    "apt-get": "apt", "brctl": "bridge-utils", "dpkg": "dpkg", "gcc": "gcc", "ip": "iproute2",
+    "apt-get": "apt", "apt-cache": "apt", "dpkg": "dpkg", "gcc": "gcc", "ip": "iproute2",
     "libvirtd": "libvirt-daemon", "lxcfs": "lxcfs", "mount": "mount", "nsenter": "util-linux",
     "qemu-img": "qemu-utils", "qemu-nbd": "qemu-utils", "qemu-system-x86_64": "qemu-system-x86",
     "tc": "iproute2", "tini": "tini", "umount": "mount", "unshare": "util-linux",

@@ -149,8 +149,8 @@ def do_watch_report(lab, args):
 
 def parser():
     """The command line's grammar."""
-    top = argparse.ArgumentParser(prog="lab", description=__doc__.splitlines()[0])
-    top.description = "A lab of real libvirt hosts on this machine."
+    top = argparse.ArgumentParser(prog="lab",
+                                  description="A lab of real libvirt hosts on this machine.")
     top.add_argument("--name", default="ek", help="which lab (default ek); several may exist")
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
     add_lab_verbs(verbs)

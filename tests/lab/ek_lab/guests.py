@@ -95,14 +95,21 @@ def make_disk(lab, host, guest):
     """Make the guest's disk, if any, before the guest is defined."""
     name = guest["name"]
     if guest["disk"] == "local":
-        base = host.images / "base.qcow2"
-        if not base.exists():
-            shutil.copyfile(lab.cache / "base.qcow2", base)
+        place_base_image(lab)
         run(["qemu-img", "create", "-q", "-u", "-f", "qcow2", "-F", "qcow2",
              "-b", f"{guestxml.IMAGES}/base.qcow2", host.images / f"{name}.qcow2", "64M"])
         virsh(host, "pool-refresh default")
     elif guest["disk"] == "shared":
         guest["nbd_port"] = serve_disk(lab, name)
+
+
+def place_base_image(lab):
+    """Put the base image into every host's pool, once: an overlay may move to any of them."""
+    for host in lab.hosts():
+        base = host.images / "base.qcow2"
+        if not base.exists():
+            shutil.copyfile(lab.cache / "base.qcow2", base)
+            virsh(host, "pool-refresh default", check=False)
 
 
 def serve_disk(lab, name):

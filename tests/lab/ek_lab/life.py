@@ -127,7 +127,8 @@ def remove_files(lab):
     """Remove the lab's directory; never through a mount."""
     if mounts_below(lab.dir):
         raise LabError(f"still mounted: {mounts_below(lab.dir)[0]}")
-    shutil.rmtree(lab.dir, ignore_errors=False) if lab.dir.exists() else None
+    if lab.dir.exists():
+        shutil.rmtree(lab.dir)
     try:
         lab.dir.parent.rmdir()
     except OSError:
