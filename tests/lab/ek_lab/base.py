@@ -33,9 +33,10 @@ class LabError(Exception):
 
 def need(*programs):
     """Fail with the package's name when one of the programs is not installed."""
-    for program in programs:
-        if shutil.which(program) is None:
-            raise LabError(f"{program} is missing: install package {PACKAGES.get(program, program)}")
+    for name in programs:
+        if shutil.which(name) is None:
+            package = PACKAGES.get(name, name)
+            raise LabError(f"{name} is missing: install package {package}")
 
 
 def run(argv, check=True, timeout=60, **kwargs):
