@@ -40,9 +40,9 @@ struct ek_balancing {
     char owner[160]; /* of the lease */
     bool leading;
     int64_t epoch;
-    bool leasing;   /* a lease request is on its way */
-    bool gathering; /* a cycle's reading is on its way */
-    bool again;     /* another cycle was asked for meanwhile */
+    bool leasing;     /* a lease request is on its way */
+    bool gathering;   /* a cycle's reading is on its way */
+    bool again;       /* another cycle was asked for meanwhile */
     size_t recording; /* records on their way to the store */
     int64_t cycles;
 

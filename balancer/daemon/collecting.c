@@ -7,8 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Samples that may wait for the store; while Redis is away newer ones are dropped, TTLs tell the rest. */
-enum { SAMPLE_LIMIT = 64, WAIT_MS = 2000 };
+/* Samples that may wait for the store; while Redis is away newer ones are dropped, TTLs tell the
+ * rest. */
+enum { SAMPLE_LIMIT = 64, WAIT_MS = 2000, BACKOFF_PERIODS = 4 };
 
 struct ek_collecting {
     struct ek_daemon *daemon;
@@ -72,15 +73,95 @@ static void on_result(void *context, size_t host, struct ek_sample *sample,
     }
 }
 
+static struct ek_collector *open_collector(const struct ek_config *config, struct ek_error *err)
+{
+    struct ek_collector_host *hosts = calloc(config->host_count, sizeof(*hosts));
+
+    if (hosts == NULL) {
+        (void)ek_error_set(err, EK_ERR_NOMEM, "out of memory for the collector's hosts");
+        return NULL;
+    }
+    for (size_t h = 0; h < config->host_count; h++) {
+        hosts[h] = (struct ek_collector_host){config->hosts[h].name, config->hosts[h].uri};
+    }
+    const struct ek_collector_config wanted = {.hosts = hosts,
+                                               .host_count = config->host_count,
+                                               .connect_timeout_ms =
+                                                   (int)config->connect_timeout_ms};
+    struct ek_collector *collector = ek_collector_create(&wanted, err);
+    free(hosts);
+    return collector;
+}
+
+static struct ek_pool *open_pool(struct ek_collecting *collecting, struct ek_collector *collector,
+                                 struct ek_error *err)
+{
+    const struct ek_config *config = &collecting->daemon->config;
+    const char **names = calloc(config->host_count, sizeof(*names));
+
+    if (names == NULL) {
+        (void)ek_error_set(err, EK_ERR_NOMEM, "out of memory for the collector's hosts");
+        return NULL;
+    }
+    for (size_t h = 0; h < config->host_count; h++) {
+        names[h] = config->hosts[h].name;
+    }
+    const struct ek_pool_config wanted = {
+        .port = ek_collector_port(collector),
+        .hosts = names,
+        .host_count = config->host_count,
+        .collector = collecting->daemon->identity,
+        .period_ms = config->sample_ms,
+        .deadline_ms = config->call_timeout_ms,
+        .backoff_max_ms = BACKOFF_PERIODS * config->sample_ms,
+        .max_workers = (unsigned int)config->collector_workers,
+        .max_hung = (unsigned int)config->collector_workers,
+        .seed = (uint64_t)ek_daemon_now_ms(),
+        .result = on_result,
+        .context = collecting,
+        .release = ek_collector_destroy,
+    };
+    struct ek_pool *pool = ek_pool_create(&wanted, err);
+    free(names);
+    return pool;
+}
+
 struct ek_collecting *ek_collecting_start(struct ek_daemon *daemon, struct ek_error *err)
 {
-    const struct ek_config *config = &daemon->config;
     struct ek_collecting *collecting = calloc(1, sizeof(*collecting));
+    bool *failing = calloc(daemon->config.host_count, sizeof(*failing));
+    struct ek_collector *collector = open_collector(&daemon->config, err);
 
-    if (collecting == NULL) {
-        (void)ek_error_set(err, EK_ERR_NOMEM, "out of memory for the collector");
+    if (collecting == NULL || failing == NULL || collector == NULL) {
+        ek_collector_destroy(collector);
+        free(failing);
+        free(collecting);
         return NULL;
     }
     collecting->daemon = daemon;
+    collecting->failing = failing;
+    collecting->pool = open_pool(collecting, collector, err);
+    if (collecting->pool == NULL) {
+        ek_collector_destroy(collector);
+        ek_collecting_destroy(collecting);
+        return NULL;
+    }
     return collecting;
+}
+
+void ek_collecting_stop(struct ek_collecting *collecting)
+{
+    if (!ek_pool_stop(collecting->pool, WAIT_MS)) {
+        ek_log(EK_LOG_DEBUG, "a read of a host still hangs; it is left");
+    }
+}
+
+void ek_collecting_destroy(struct ek_collecting *collecting)
+{
+    if (collecting == NULL) {
+        return;
+    }
+    ek_pool_destroy(collecting->pool);
+    free(collecting->failing);
+    free(collecting);
 }

@@ -1,5 +1,6 @@
-/* evenkeeld's parts and who owns what. One libuv loop thread owns all of this; other threads (store,
- * collector pool, migrations, the maintenance watcher) hand their results to it by uv_async.
+/* evenkeeld's parts and who owns what. One libuv loop thread owns all of this; other threads
+ * (store, collector pool, migrations, the maintenance watcher) hand their results to it by
+ * uv_async.
  *
  *   main.c         command line, roles, start and stop in order, signals, reload
  *   collecting.c   the collector role: pool -> sample -> store
@@ -21,19 +22,31 @@
 struct ek_collecting;
 struct ek_balancing;
 
+/* The command line; strings belong to argv. */
+struct ek_arguments {
+    const char *config;
+    const char *roles; /* NULL: as configured */
+    bool check;
+    bool once;
+    bool dump;
+};
+
 struct ek_daemon {
     uv_loop_t loop;
-    const char *config_path;
+    struct ek_arguments arguments;
     struct ek_config config;
     struct ek_policy policy;
     struct ek_embedded *embedded; /* NULL: external Redis */
-    char redis_socket[108];       /* of the embedded server */
+    char redis_socket[108];       /* of the embedded server, "" for an external one */
+    char redis_address[256];      /* as an operator passes it to redis-cli, or a URL */
+    int64_t started_at_ms;
     struct ek_store_thread *store;
     struct ek_collecting *collecting; /* NULL: not our role */
     struct ek_balancing *balancing;   /* NULL: not our role */
     char identity[128];               /* "hostname:pid" */
-    bool once;                        /* --once: one cycle, then stop */
     bool stopping;
+    bool restart;   /* after the stop: begin anew in the same process, with the new configuration */
+    bool abandoned; /* threads hang in libvirt: nothing they use may be freed */
     int exit_status;
 };
 
@@ -46,7 +59,8 @@ struct ek_store *ek_daemon_open_store(const struct ek_daemon *daemon);
 /* Begins an orderly stop; running migrations are left to finish. From the loop's thread. */
 void ek_daemon_stop(struct ek_daemon *daemon, int exit_status);
 
-/* ---- roles: NULL on error; stop closes handles, destroy frees after the loop has ended -------- */
+/* ---- roles: NULL on error; stop closes handles, destroy frees after the loop has ended --------
+ */
 
 struct ek_collecting *ek_collecting_start(struct ek_daemon *daemon, struct ek_error *err);
 void ek_collecting_stop(struct ek_collecting *collecting);

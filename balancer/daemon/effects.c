@@ -1,5 +1,5 @@
-/* What the engine wants is done here: all its records in one job of the store's thread, and the aborts and starts
- * only after they are written. */
+/* What the engine wants is done here: all its records in one job of the store's thread, and the
+ * aborts and starts only after they are written. */
 #include "balancer/codec/plan.h"
 #include "balancer/daemon/balancing.h"
 #include "balancer/daemon/log.h"
@@ -155,8 +155,7 @@ static void add_plan(struct ek_balancing *balancing, struct record_job *job,
 static void add_fate(struct ek_balancing *balancing, struct record_job *job,
                      const struct ek_effect *effect)
 {
-    if (balancing->plan_json != NULL &&
-        strcmp(balancing->plan_id, effect->u.fate.plan_id) == 0) {
+    if (balancing->plan_json != NULL && strcmp(balancing->plan_id, effect->u.fate.plan_id) == 0) {
         add_record(job, RECORD_PLAN, effect->u.fate.plan_id, strdup(balancing->plan_json),
                    effect->u.fate.fate);
     }
@@ -182,7 +181,8 @@ static struct ek_shown_status *shown_of(struct ek_balancing *balancing, const ch
     return &grown[balancing->shown_count++];
 }
 
-/* Progress of an evacuation is worth a log line only when its state changes, not at every second of its ETA. */
+/* Progress of an evacuation is worth a log line only when its state changes, not at every second of
+ * its ETA. */
 static void log_status(const struct ek_maintenance_status *status, const char *before,
                        const char *json)
 {

@@ -5,7 +5,8 @@
 #include "balancer/core/journal.h"
 #include "balancer/daemon/store_thread.h"
 
-/* The port; `thread` must outlive it. Its calls come from the migrations' threads, never from the loop's. */
+/* The port; `thread` must outlive it. Its calls come from the migrations' threads, never from the
+ * loop's. */
 struct ek_journal ek_daemon_journal(struct ek_store_thread *thread);
 
 #endif

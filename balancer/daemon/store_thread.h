@@ -1,7 +1,8 @@
 /* The store's thread: blocking Redis calls off the loop, in the order they were asked for.
  *
- * Any thread may ask. A job's `work` runs on the store's thread with the store; its `done` runs on the
- * loop's thread afterwards. Samples are dropped rather than queued without bound while Redis is away. */
+ * Any thread may ask. A job's `work` runs on the store's thread with the store; its `done` runs on
+ * the loop's thread afterwards. Samples are dropped rather than queued without bound while Redis is
+ * away. */
 #ifndef EK_DAEMON_STORE_THREAD_H
 #define EK_DAEMON_STORE_THREAD_H
 
@@ -26,9 +27,9 @@ struct ek_store_job {
 struct ek_store_thread *ek_store_thread_create(uv_loop_t *loop, struct ek_store *store,
                                                struct ek_error *err);
 
-/* Queues the job. False when `limit` jobs (0: no limit) are queued already: the caller keeps the job. */
-bool ek_store_thread_submit(struct ek_store_thread *thread, struct ek_store_job *job,
-                            size_t limit);
+/* Queues the job. False when `limit` jobs (0: no limit) are queued already: the caller keeps the
+ * job. */
+bool ek_store_thread_submit(struct ek_store_thread *thread, struct ek_store_job *job, size_t limit);
 
 /* Runs the work on the store's thread and waits for it; from any thread but the loop's. */
 bool ek_store_thread_call(struct ek_store_thread *thread, struct ek_store_job *job,

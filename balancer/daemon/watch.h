@@ -1,4 +1,5 @@
-/* A thread with a connection of its own that waits for maintenance keys to change, so that they are noticed at once. */
+/* A thread with a connection of its own that waits for maintenance keys to change, so that they are
+ * noticed at once. */
 #ifndef EK_DAEMON_WATCH_H
 #define EK_DAEMON_WATCH_H
 
