@@ -103,7 +103,7 @@ struct ek_config {
     unsigned int roles; /* bit 1 << EK_ROLE_...; never 0 */
     const char *state_dir;
     const char *policy_file; /* as written; NULL: not given */
-    const char *policy_path; /* where the policy is read from, see ek_config_read_policy */
+    const char *policy_path; /* see ek_config_read_policy; relative if the file's path was */
     int64_t sample_ms;
     int64_t evaluate_ms;
     int64_t connect_timeout_ms; /* to a hypervisor */

@@ -121,7 +121,7 @@ void ek_config_resolve(struct ek_config *config, const int *lines, const struct 
 {
     resolve_policy(config, line_of(lines, "policy_file"), report);
     resolve_url(&config->redis, &config->arena, report);
-    if (config->redis.password_file != NULL) {
+    if (config->redis.mode == EK_REDIS_EXTERNAL && config->redis.password_file != NULL) {
         read_password(config, line_of(lines, "redis.password_file"), report);
     }
 }

@@ -32,14 +32,14 @@ static const char *read_all(FILE *file, size_t *size, struct ek_arena *arena,
         if (ferror(file)) {
             return report_unreadable(report, errno);
         }
-        if (*size < room) {
-            return text;
-        }
-        if (room > EK_CONFIG_MAX_BYTES) {
+        if (*size > EK_CONFIG_MAX_BYTES) {
             (void)ek_report_add(report, EK_ERR_INVALID, 0,
                                 "found a file of more than %d bytes, expected a smaller one",
                                 EK_CONFIG_MAX_BYTES);
             return NULL;
+        }
+        if (*size < room) {
+            return text;
         }
         char *larger = ek_arena_alloc(arena, room * 2 + 1, 1);
         text = larger == NULL ? NULL : memcpy(larger, text, *size);

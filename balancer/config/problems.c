@@ -88,8 +88,25 @@ static size_t whole_characters(const char *text, size_t limit)
     return length;
 }
 
+/* People do write a password into a URL; the message about it must not carry it into a log. */
+static const char *without_password(char *out, size_t size, const char *text)
+{
+    const char *scheme = strstr(text, "://");
+    const char *at = scheme == NULL ? NULL : strrchr(scheme, '@');
+    const char *colon = at == NULL ? NULL : strchr(scheme + 3, ':');
+
+    if (colon == NULL || colon > at) {
+        return text;
+    }
+    (void)snprintf(out, size, "%.*s***%s", (int)(colon + 1 - text), text, at);
+    return out;
+}
+
 const char *ek_quote(char out[EK_QUOTE_SIZE], const char *text)
 {
+    char masked[2 * EK_QUOTE_SIZE];
+
+    text = without_password(masked, sizeof(masked), text);
     size_t length = whole_characters(text, QUOTE_TEXT_BYTES);
 
     (void)snprintf(out, EK_QUOTE_SIZE, "\"%.*s%s\"", (int)length, text,

@@ -25,7 +25,7 @@ bool ek_report_verdict(const struct ek_report *report, struct ek_error *err);
 enum { EK_QUOTE_SIZE = 80 };
 
 /* The text in double quotes for a message, written into `out` and returned: cut after some sixty
- * bytes, and with anything that could disturb a terminal or a log replaced. */
+ * bytes, and with the password of a URL and anything that could disturb a terminal replaced. */
 const char *ek_quote(char out[EK_QUOTE_SIZE], const char *text);
 
 #endif

@@ -4,8 +4,6 @@
 #include <assert.h>
 #include <string.h>
 
-enum { PATH_SIZE = 256 };
-
 struct reader {
     const struct ek_schema *schema;
     unsigned char *base;
@@ -173,7 +171,7 @@ static void check_required(const struct reader *reader, int line);
 static void read_item(const struct reader *list, const struct ek_schema_row *row,
                       const struct ek_yaml_node *node, unsigned char *item, size_t index)
 {
-    char before[PATH_SIZE];
+    char before[EK_PATH_SIZE];
     char found[EK_QUOTE_SIZE];
     struct reader reader = *list;
     int *lines = ek_arena_alloc(list->arena, row->items->count, sizeof(int));
@@ -240,89 +238,10 @@ static void read_value(const struct reader *reader, const struct ek_schema_row *
 
 /* ---- keys ---------------------------------------------------------------------------------- */
 
-/* The part of the row's path after `path` up to the next dot, if the row lies in that section. */
-static bool key_in_section(const struct ek_schema_row *row, const char *path, char key[PATH_SIZE])
-{
-    size_t length = strlen(path);
-
-    if (row->type == EK_VALUE_REFUSED || strncmp(row->path, path, length) != 0 ||
-        (length > 0 && row->path[length] != '.')) {
-        return false;
-    }
-    const char *start = row->path + length + (length > 0);
-    (void)snprintf(key, PATH_SIZE, "%.*s", (int)strcspn(start, "."), start);
-    return true;
-}
-
-/* The keys of the section, and the one among them that `wrong` was most likely meant to be. */
-static void list_keys(const struct ek_schema *schema, const char *path, const char *wrong,
-                      char list[PATH_SIZE], char near[PATH_SIZE])
-{
-    char last[PATH_SIZE] = "";
-    char key[PATH_SIZE];
-    size_t used = 0;
-
-    list[0] = near[0] = '\0';
-    for (size_t i = 0; i < schema->count; i++) {
-        if (!key_in_section(&schema->rows[i], path, key) || strcmp(key, last) == 0) {
-            continue;
-        }
-        memcpy(last, key, sizeof(last));
-        int length = snprintf(list + used, PATH_SIZE - used, "%s%s", used == 0 ? "" : ", ", key);
-        used = used + (size_t)length < PATH_SIZE ? used + (size_t)length : PATH_SIZE - 1;
-        if (ek_near(wrong, key) &&
-            (near[0] == '\0' || ek_near_distance(wrong, key) < ek_near_distance(wrong, near))) {
-            memcpy(near, key, PATH_SIZE);
-        }
-    }
-}
-
-/* A key that stands in the wrong section, or is written with its dots: the row that has it
- * elsewhere. */
-static const struct ek_schema_row *find_elsewhere(const struct ek_schema *schema, const char *key)
-{
-    for (size_t i = 0; i < schema->count; i++) {
-        const char *path = schema->rows[i].path;
-        const char *dot = strrchr(path, '.');
-        if (strcmp(path, key) == 0 || (dot != NULL && strcmp(dot + 1, key) == 0)) {
-            return &schema->rows[i];
-        }
-    }
-    return NULL;
-}
-
-static void report_unknown(const struct reader *reader, const struct ek_yaml_node *node,
-                           const char *section, const char *path)
-{
-    char list[PATH_SIZE];
-    char near[PATH_SIZE];
-    char full[PATH_SIZE * 2];
-    char meant[PATH_SIZE * 2] = "";
-    char quoted[EK_QUOTE_SIZE];
-    const struct ek_schema_row *elsewhere = find_elsewhere(reader->schema, node->key);
-
-    list_keys(reader->schema, section, node->key, list, near);
-    (void)snprintf(full, sizeof(full), "%s%s", reader->before, path);
-    if (near[0] != '\0') {
-        (void)snprintf(meant, sizeof(meant), "; did you mean \"%s%s%s%s\"?", reader->before,
-                       section, section[0] == '\0' ? "" : ".", near);
-    } else if (elsewhere != NULL && strchr(node->key, '.') != NULL) {
-        (void)snprintf(
-            meant, sizeof(meant), "; keys are nested: write \"%.*s:\" and below it \"%s:\"",
-            (int)(strrchr(node->key, '.') - node->key), node->key, strrchr(node->key, '.') + 1);
-    } else if (elsewhere != NULL) {
-        (void)snprintf(meant, sizeof(meant), "; did you mean \"%s%s\"?", reader->before,
-                       elsewhere->path);
-    }
-    (void)ek_report_add(reader->report, EK_ERR_INVALID, node->line,
-                        "found unknown key %s, expected one of %s%s", ek_quote(quoted, full), list,
-                        meant);
-}
-
 static void read_key(const struct reader *reader, const struct ek_yaml_node *node,
                      const char *section)
 {
-    char path[PATH_SIZE];
+    char path[EK_PATH_SIZE];
     char found[EK_QUOTE_SIZE];
 
     (void)snprintf(path, sizeof(path), "%s%s%s", section, section[0] == '\0' ? "" : ".", node->key);
@@ -331,7 +250,7 @@ static void read_key(const struct reader *reader, const struct ek_yaml_node *nod
     if (row != NULL) {
         read_value(reader, row, node);
     } else if (strchr(node->key, '.') != NULL || !is_section(reader->schema, path)) {
-        report_unknown(reader, node, section, path);
+        ek_unknown_report(reader->schema, node, reader->before, section, reader->report);
     } else if (node->kind == EK_YAML_MAPPING) {
         read_section(reader, node, path);
     } else if (node->kind != EK_YAML_NOTHING) { /* all keys below may be commented out */

@@ -66,7 +66,20 @@ struct ek_schema {
 extern const struct ek_schema ek_policy_schema;
 extern const struct ek_schema ek_evenkeel_schema;
 
-/* ---- values (value.c) ---------------------------------------------------------------------- */
+/* ---- values (value.c, value_print.c)
+ * ------------------------------------------------------------------ */
+
+/* How long a number may be: what both directions keep exactly. */
+enum { EK_MAX_DIGITS = 11, EK_MAX_DECIMALS = EK_MAX_DIGITS + 2 /* of a percentage */ };
+
+struct ek_unit {
+    const char *suffix;
+    uint64_t factor; /* in the smallest unit of its list */
+};
+
+/* The units in which the row's numbers are written, smallest first; the last has no suffix (NULL).
+ */
+const struct ek_unit *ek_value_units(const struct ek_schema_row *row);
 
 /* Parses a scalar as the row says, its range included, and writes the field. False when it is not
  * such a value: the field is untouched; also when memory ran out, which *no_memory then tells.
@@ -112,6 +125,15 @@ const struct ek_schema_row *ek_schema_find(const struct ek_schema *schema, const
 
 /* The line of that row, which must exist. */
 int ek_schema_line(const struct ek_schema *schema, const int *lines, const char *path);
+
+/* ---- unknown keys (unknown.c) -------------------------------------------------------------- */
+
+enum { EK_PATH_SIZE = 256 };
+
+/* Reports a key that the section ("" at the top, else its path) does not have. `before` is put
+ * before paths. */
+void ek_unknown_report(const struct ek_schema *schema, const struct ek_yaml_node *node,
+                       const char *before, const char *section, const struct ek_report *report);
 
 /* ---- near matches (near.c) ----------------------------------------------------------------- */
 

@@ -77,7 +77,8 @@ static const struct bad cases[] = {
     BAD_URI("qemu+libssh://h1/system"),
     BAD_URI("qemu+tls://h1"),
     BAD_URI("qemu+tls://h1/sys"),
-    BAD_URI("qemu+ssh://root:secret@h1/system"),
+    {"hosts:\n  - {name: h1, uri: 'qemu+ssh://root:secret@h1/system'}\n",
+     "e:2: found \"qemu+ssh://root:***@h1/system\" for hosts[0].uri, " URI_FORM, 0},
     BAD_URI("qemu+tcp://h1:99999/system"),
     BAD_URI("qemu+tcp://[::1/system"),
     BAD_URI("qemu:///system?a b"),
@@ -85,7 +86,14 @@ static const struct bad cases[] = {
     /* Redis */
     BAD_URL("redis.example.org"),
     BAD_URL("rediss://h/0"),
-    BAD_URL("redis://user:secret@h/0"),
+    {"hosts:\n" HOST1 "redis: {mode: external, url: 'redis://user:secret@h/0'}\n",
+     "e:3: found \"redis://user:***@h/0\" for redis.url, expected redis://HOST:PORT/DB or "
+     "unix:///PATH, without a password",
+     0},
+    {"password: hunter2\nhosts:\n" HOST1,
+     "e:1: found unknown key \"password\", expected one of version, hosts, redis, roles, "
+     "state_dir, policy_file, intervals, timeouts, collector, log",
+     0},
     BAD_URL("redis://h:0"),
     BAD_URL("redis://h:70000"),
     BAD_URL("redis://h/first"),

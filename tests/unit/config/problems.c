@@ -45,6 +45,19 @@ static void quotes(void **state)
         "\"123456789 123456789 123456789 123456789 123456789 12345678...\"");
 }
 
+/* A password that stands in a URL is not repeated. */
+static void passwords_are_masked(void **state)
+{
+    char out[EK_QUOTE_SIZE];
+
+    (void)state;
+    assert_string_equal(ek_quote(out, "redis://user:secret@h/0"), "\"redis://user:***@h/0\"");
+    assert_string_equal(ek_quote(out, "redis://:se/cr:e@t@h"), "\"redis://:***@h\"");
+    assert_string_equal(ek_quote(out, "redis://h:6379/0"), "\"redis://h:6379/0\"");
+    assert_string_equal(ek_quote(out, "qemu+ssh://root@h:22/system"),
+                        "\"qemu+ssh://root@h:22/system\"");
+}
+
 /* A broken text without line breaks never outgrows its message. */
 static void long_messages_are_cut(void **state)
 {
@@ -69,6 +82,7 @@ int main(void)
         cmocka_unit_test(sorted_by_line),
         cmocka_unit_test(full_list_counts_on),
         cmocka_unit_test(quotes),
+        cmocka_unit_test(passwords_are_masked),
         cmocka_unit_test(long_messages_are_cut),
     };
 
