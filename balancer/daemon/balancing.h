@@ -1,4 +1,5 @@
-/* The balancer role's state, shared by balancing.c (lease, cycle) and effects.c. */
+/* The balancer role's state, shared by balancing.c, leadership.c, cycle.c,
+ * effects.c and status.c. */
 #ifndef EK_DAEMON_BALANCING_H
 #define EK_DAEMON_BALANCING_H
 
@@ -60,6 +61,13 @@ void ek_balancing_carry_out(struct ek_balancing *balancing);
 
 /* Reads samples and keys and makes a snapshot event of them, soon. */
 void ek_balancing_cycle(struct ek_balancing *balancing);
+
+/* Start nothing new from now on; running moves go on. */
+void ek_balancing_hold(struct ek_balancing *balancing, const char *why);
+
+/* Takes or renews the lease, soon; gives it back, soon. */
+void ek_balancing_renew(struct ek_balancing *balancing);
+void ek_balancing_release(struct ek_balancing *balancing);
 
 /* Another balancer has taken over, or the lease could not be kept: start nothing. */
 void ek_balancing_follow(struct ek_balancing *balancing, const char *why);

@@ -2,6 +2,7 @@
  * aborts and starts only after they are written. */
 #include "balancer/codec/plan.h"
 #include "balancer/daemon/balancing.h"
+#include "balancer/daemon/clock.h"
 #include "balancer/daemon/log.h"
 
 #include <stdlib.h>
@@ -85,7 +86,7 @@ static void refuse_start(struct ek_balancing *balancing, const struct ek_move_or
     (void)snprintf(outcome.source, sizeof(outcome.source), "%s", order->source);
     (void)snprintf(outcome.destination, sizeof(outcome.destination), "%s", order->destination);
     (void)snprintf(outcome.error, sizeof(outcome.error), "%s", why);
-    outcome.started_at_ms = ek_daemon_now_ms();
+    outcome.started_at_ms = ek_clock_now_ms();
     outcome.ended_at_ms = outcome.started_at_ms;
     ek_balancing_step(balancing, &(struct ek_event){.kind = EK_EVENT_OUTCOME,
                                                     .now_ms = outcome.ended_at_ms,
@@ -260,7 +261,7 @@ static void on_wake(uv_timer_t *timer)
 
 static void schedule_wake(struct ek_balancing *balancing, int64_t at_ms)
 {
-    int64_t in_ms = at_ms - ek_daemon_now_ms();
+    int64_t in_ms = at_ms - ek_clock_now_ms();
 
     (void)uv_timer_start(&balancing->wake_timer, on_wake, (uint64_t)(in_ms > 0 ? in_ms : 0), 0);
 }
@@ -276,7 +277,7 @@ static struct record_job *job_create(struct ek_balancing *balancing)
     job->job.work = record_work;
     job->job.done = record_done;
     job->balancing = balancing;
-    job->now_ms = ek_daemon_now_ms();
+    job->now_ms = ek_clock_now_ms();
     job->epoch = balancing->epoch;
     job->records = calloc(count, sizeof(*job->records));
     job->aborts = calloc(count, sizeof(*job->aborts));
