@@ -1,5 +1,6 @@
 #include "server.h"
 
+#include <hiredis/hiredis.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -85,6 +86,34 @@ static void test_set_while_waiting(void **state)
     int status = -1;
     assert_int_equal(waitpid(setter, &status, 0), setter);
     assert_int_equal(status, 0);
+}
+
+/* A message that comes in one piece with the answer to the waiter's question is not left in the
+ * buffer: the stopped server finds the question first and the SET behind it, and writes both
+ * answers at once. */
+static void test_message_behind_pong(void **state)
+{
+    pid_t pid = (pid_t)ek_embedded_pid(server.embedded);
+    redisContext *context = redisConnectUnix(server.socket);
+    redisReply *pong = redisCommand(context, "PING");
+    int done = 0;
+
+    (void)state;
+    assert_non_null(pong);
+    freeReplyObject(pong);
+    assert_int_equal(kill(pid, SIGSTOP), 0);
+    pid_t setter = fork();
+    if (setter == 0) {
+        (void)nanosleep(&(struct timespec){.tv_nsec = 100000000L}, NULL);
+        (void)redisAppendCommand(context, "SET evenkeel:maintenance:h1 1");
+        (void)redisBufferWrite(context, &done);
+        _exit(kill(pid, SIGCONT) == 0 && done ? 0 : 1);
+    }
+    assert_true(wait_for(1000));
+    int status = -1;
+    assert_int_equal(waitpid(setter, &status, 0), setter);
+    assert_int_equal(status, 0);
+    redisFree(context);
 }
 
 /* Deleting wakes, too, and so does a key whose own TTL ends. */
@@ -199,6 +228,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_quiet, listen_anew, close_waiter),
         cmocka_unit_test_setup_teardown(test_set_before, listen_anew, close_waiter),
         cmocka_unit_test_setup_teardown(test_set_while_waiting, listen_anew, close_waiter),
+        cmocka_unit_test_setup_teardown(test_message_behind_pong, listen_anew, close_waiter),
         cmocka_unit_test_setup_teardown(test_delete_and_expiry, listen_anew, close_waiter),
         cmocka_unit_test_setup_teardown(test_flags_are_merged, listen_anew, close_waiter),
         cmocka_unit_test_setup_teardown(test_hanging_server, listen_anew, close_waiter),
