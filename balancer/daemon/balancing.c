@@ -135,15 +135,14 @@ static bool open_migrator(struct ek_balancing *balancing, struct ek_error *err)
         hosts[h] = (struct ek_libvirt_host){config->hosts[h].name, config->hosts[h].uri,
                                             config->hosts[h].migration_uri};
     }
-    const struct ek_libvirt_timeouts timeouts = {config->connect_timeout_ms,
-                                                 config->call_timeout_ms};
-    balancing->port = ek_libvirt_port_create(hosts, config->host_count, &timeouts, err);
+    balancing->port = ek_libvirt_port_create(hosts, config->host_count,
+                                             (int)config->connect_timeout_ms, err);
     free(hosts);
     if (balancing->port == NULL) {
         return false;
     }
     balancing->journal = ek_daemon_journal(balancing->daemon->store);
-    struct ek_executor_options options = {.hypervisor = ek_libvirt_port(balancing->port),
+    struct ek_executor_options options = {.hypervisor = ek_libvirt_port_hypervisor(balancing->port),
                                           .journal = &balancing->journal,
                                           .now_ms = clock_now,
                                           .ended = on_ended,

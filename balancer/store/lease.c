@@ -10,17 +10,19 @@ bool ek_store_lease(struct ek_store *store, const char *owner, int64_t ttl_ms, b
 {
     char leader[EK_KEY_SIZE];
     char counter[EK_KEY_SIZE];
+    char last[EK_KEY_SIZE];
 
     *held = false;
     if (!ek_store_key(store, leader, "leader", "", err) ||
-        !ek_store_key(store, counter, "epoch", "", err)) {
+        !ek_store_key(store, counter, "epoch", "", err) ||
+        !ek_store_key(store, last, "epoch-owner", "", err)) {
         return false;
     }
     struct ek_decimal ttl = ek_decimal(ttl_ms);
-    const char *keys[] = {leader, counter};
+    const char *keys[] = {leader, counter, last};
     const char *args[] = {owner, ttl.text};
     redisReply *reply EK_REPLY_SCOPED =
-        ek_store_script(store, EK_SCRIPT_LEASE, leader, err, keys, 2, args, 2);
+        ek_store_script(store, EK_SCRIPT_LEASE, leader, err, keys, 3, args, 2);
     if (reply == NULL) {
         return false;
     }

@@ -57,13 +57,17 @@ static const char *const texts[EK_SCRIPT_COUNT] = {
         "           'transferred_mib', ARGV[6])\n"
         "return {'OK'}\n",
 
-    /* KEYS leader epoch; ARGV owner TTL. */
+    /* KEYS leader epoch epoch-owner; ARGV owner TTL. A lease that lapsed and comes back to the same
+     * owner keeps its epoch: nobody else acted in between, and its moves must not fence themselves. */
     [EK_SCRIPT_LEASE] = "local holder = redis.call('GET', KEYS[1])\n"
                         "local epoch = redis.call('GET', KEYS[2])\n"
                         "if holder and holder ~= ARGV[1] then\n"
                         "  return {'HELD', epoch or '0', holder}\n"
                         "end\n"
-                        "if not holder or not epoch then redis.call('INCR', KEYS[2]) end\n"
+                        "if redis.call('GET', KEYS[3]) ~= ARGV[1] or not epoch then\n"
+                        "  redis.call('INCR', KEYS[2])\n"
+                        "  redis.call('SET', KEYS[3], ARGV[1])\n"
+                        "end\n"
                         "redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])\n"
                         "return {'OK', redis.call('GET', KEYS[2]), ARGV[1]}\n",
 

@@ -255,7 +255,7 @@ static void test_fenced_values(void **state)
     }
     assert_done(ek_store_get_engine_state(server.store, &json, &err), &err);
     assert_null(json);
-    assert_string_equal(server_say(&server, "DBSIZE"), "2"); /* leader and epoch */
+    assert_string_equal(server_say(&server, "DBSIZE"), "3"); /* leader, epoch, its owner */
 }
 
 /* The engine's state and an input come back as they were put. */
