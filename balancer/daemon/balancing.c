@@ -135,8 +135,8 @@ static bool open_migrator(struct ek_balancing *balancing, struct ek_error *err)
         hosts[h] = (struct ek_libvirt_host){config->hosts[h].name, config->hosts[h].uri,
                                             config->hosts[h].migration_uri};
     }
-    balancing->port = ek_libvirt_port_create(hosts, config->host_count,
-                                             (int)config->connect_timeout_ms, err);
+    balancing->port =
+        ek_libvirt_port_create(hosts, config->host_count, (int)config->connect_timeout_ms, err);
     free(hosts);
     if (balancing->port == NULL) {
         return false;

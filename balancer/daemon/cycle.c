@@ -41,15 +41,24 @@ static void gather_free(struct gather_job *job)
     free(job);
 }
 
-static void warn_duplicates(const struct ek_duplicate *duplicates, size_t count)
+/* An operator must look; said once, and again when it changes. */
+static void warn_duplicates(struct ek_balancing *balancing, const struct ek_duplicate *duplicates,
+                            size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
-        ek_log(EK_LOG_WARNING,
-               "domain %s (%s) is reported by %s and by %s; it is left alone until one of them "
-               "drops it",
-               duplicates[i].name == NULL ? "" : duplicates[i].name, duplicates[i].uuid,
-               duplicates[i].host_a, duplicates[i].host_b);
+    char text[sizeof(balancing->duplicates_shown)] = "";
+    size_t used = 0;
+
+    for (size_t i = 0; i < count && used < sizeof(text); i++) {
+        int more = snprintf(text + used, sizeof(text) - used,
+                            "%s%s (%s) is reported by %s and by %s", i == 0 ? "" : "; ",
+                            duplicates[i].name == NULL ? "a domain" : duplicates[i].name,
+                            duplicates[i].uuid, duplicates[i].host_a, duplicates[i].host_b);
+        used += more > 0 ? (size_t)more : 0;
     }
+    if (text[0] != '\0' && strcmp(text, balancing->duplicates_shown) != 0) {
+        ek_log(EK_LOG_WARNING, "left alone until one host drops it: %s", text);
+    }
+    memcpy(balancing->duplicates_shown, text, sizeof(text));
 }
 
 /* Only hosts with a sample are handed on; the list is closed up. */
@@ -98,7 +107,7 @@ static bool assemble(struct ek_balancing *balancing, struct gather_job *job,
                                    .now_ms = ek_clock_now_ms()};
     bool ok = ek_snapshot_assemble(snapshot, &in, duplicates, &duplicate_count, err) &&
               ek_snapshot_check(snapshot, err);
-    warn_duplicates(duplicates, ok ? duplicate_count : 0);
+    warn_duplicates(balancing, duplicates, ok ? duplicate_count : 0);
     ek_arena_finish(&scratch);
     return ok;
 }
@@ -116,12 +125,42 @@ static void stop_if_done(struct ek_balancing *balancing)
     }
 }
 
+/* What was read cannot be made a snapshot of: nothing is decided until it can. */
+static void refuse(struct ek_balancing *balancing, const char *why)
+{
+    struct ek_engine_view view = ek_engine_view(balancing->engine);
+
+    balancing->refused = true;
+    if (view.holding == NULL || strcmp(view.holding, why) != 0) {
+        ek_balancing_hold(balancing, why);
+    }
+}
+
+static void decide(struct ek_balancing *balancing, struct gather_job *job)
+{
+    struct ek_snapshot snapshot;
+    struct ek_error err = {0};
+
+    if (!assemble(balancing, job, &snapshot, &err)) {
+        refuse(balancing, err.message);
+        return;
+    }
+    if (balancing->refused) {
+        balancing->refused = false;
+        ek_balancing_step(balancing, &(struct ek_event){.kind = EK_EVENT_RELEASE,
+                                                        .now_ms = snapshot.taken_at_ms});
+    }
+    ek_balancing_step(balancing, &(struct ek_event){.kind = EK_EVENT_SNAPSHOT,
+                                                    .now_ms = snapshot.taken_at_ms,
+                                                    .u.snapshot = &snapshot});
+    ek_snapshot_finish(&snapshot);
+    balancing->cycles++;
+}
+
 static void gather_done(struct ek_store_job *job, const struct ek_error *err)
 {
     struct gather_job *it = (struct gather_job *)job;
     struct ek_balancing *balancing = it->balancing;
-    struct ek_snapshot snapshot;
-    struct ek_error problem = {0};
 
     balancing->gathering = false;
     if (it->bad[0] != '\0') {
@@ -130,15 +169,7 @@ static void gather_done(struct ek_store_job *job, const struct ek_error *err)
     if (err != NULL) {
         ek_balancing_follow(balancing, err->message);
     } else if (balancing->leading && !balancing->daemon->stopping) {
-        if (assemble(balancing, it, &snapshot, &problem)) {
-            ek_balancing_step(balancing, &(struct ek_event){.kind = EK_EVENT_SNAPSHOT,
-                                                            .now_ms = snapshot.taken_at_ms,
-                                                            .u.snapshot = &snapshot});
-            ek_snapshot_finish(&snapshot);
-            balancing->cycles++;
-        } else {
-            ek_log(EK_LOG_ERROR, "no snapshot: %s", problem.message);
-        }
+        decide(balancing, it);
     }
     gather_free(it);
     ek_balancing_put_status(balancing);
