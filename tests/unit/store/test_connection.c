@@ -185,6 +185,58 @@ static void test_acl_user(void **state)
     ek_store_destroy(store);
 }
 
+static void assert_balancer_works(struct ek_store *store)
+{
+    struct ek_move_record record = {
+        .order = {.id = "i", .domain = "d", .source = "a", .destination = "b"}};
+    struct ek_move_record *records = NULL;
+    size_t count = 0;
+    bool held = false;
+    char holder[16];
+    struct ek_error err;
+
+    assert_done(ek_store_lease(store, "a", 60000, &held, &record.epoch, holder, 16, &err), &err);
+    assert_true(held);
+    assert_done(ek_store_write_move(store, &record, NULL, &err), &err);
+    assert_done(ek_store_write_progress(store, &record, &err), &err);
+    struct ek_move_record ended = record;
+    ended.state = EK_MOVE_CANCELLED;
+    assert_done(ek_store_write_move(store, &ended, &record, &err), &err);
+    assert_done(ek_store_blocking_moves(store, &records, &count, &err), &err);
+    free(records);
+    assert_done(ek_store_recent_moves(store, 1, &records, &count, &err), &err);
+    free(records);
+    assert_done(ek_store_put_plan(store, "p", "{}", "done", record.epoch, 1, &err), &err);
+    assert_done(ek_store_put_input(store, "p", "{}", record.epoch, &err), &err);
+    assert_done(ek_store_put_engine_state(store, "{}", record.epoch, &err), &err);
+    assert_done(ek_store_add_event(store, 1, "k", "", "t", &err), &err);
+    assert_done(ek_store_set_maintenance(store, "h1", true, "", &err), &err);
+    assert_done(ek_store_set_maintenance(store, "h1", false, "", &err), &err);
+    assert_done(ek_store_release(store, "a", &err), &err);
+}
+
+/* The ACL user of docs/redis-keys.md needs no right beyond those listed there. */
+static void test_documented_acl(void **state)
+{
+    bool changed = false;
+    struct ek_error err;
+
+    (void)state;
+    assert_string_equal(
+        server_say(&server,
+                   "ACL SETUSER doc on >sesame ~evenkeel:* "
+                   "resetchannels &__keyspace@0__:evenkeel:maintenance:* "
+                   "+auth +select +ping +get +set +del +script|load +evalsha +eval +hget +hset "
+                   "+hmget +hdel +sadd +srem +lpush +ltrim +llen +rpop +exists +pexpire +persist "
+                   "+incr +xadd +smembers +lrange +psubscribe +config|get +config|set"),
+        "OK");
+    struct ek_store *store = server_login(&server, "doc", "sesame");
+    assert_balancer_works(store);
+    assert_done(ek_store_wait_maintenance(store, 0, &changed, &err), &err);
+    assert_true(changed);
+    ek_store_destroy(store);
+}
+
 /* Another database and another prefix are another cluster. */
 static void test_database_and_prefix(void **state)
 {
@@ -259,15 +311,11 @@ static void test_tcp(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_restart),
-        cmocka_unit_test(test_away),
-        cmocka_unit_test(test_hanging_server),
-        cmocka_unit_test(test_death_while_writing),
-        cmocka_unit_test(test_password),
-        cmocka_unit_test(test_acl_user),
-        cmocka_unit_test(test_database_and_prefix),
-        cmocka_unit_test(test_tcp_refused),
-        cmocka_unit_test(test_tcp),
+        cmocka_unit_test(test_restart),        cmocka_unit_test(test_away),
+        cmocka_unit_test(test_hanging_server), cmocka_unit_test(test_death_while_writing),
+        cmocka_unit_test(test_password),       cmocka_unit_test(test_acl_user),
+        cmocka_unit_test(test_documented_acl), cmocka_unit_test(test_database_and_prefix),
+        cmocka_unit_test(test_tcp_refused),    cmocka_unit_test(test_tcp),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
