@@ -1,5 +1,6 @@
 /* What the engine wants is done here: all its records in one job of the store's thread, and the
  * aborts and starts only after they are written. */
+#include "balancer/codec/codec.h"
 #include "balancer/codec/plan.h"
 #include "balancer/daemon/balancing.h"
 #include "balancer/daemon/clock.h"
