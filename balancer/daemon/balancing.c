@@ -96,6 +96,7 @@ static void on_outcomes(uv_async_t *async)
         free(node);
         node = next;
     }
+    ek_balancing_keep_rests(balancing);
     ek_balancing_put_status(balancing);
 }
 

@@ -71,6 +71,9 @@ void ek_balancing_hold(struct ek_balancing *balancing, const char *why);
 void ek_balancing_renew(struct ek_balancing *balancing);
 void ek_balancing_release(struct ek_balancing *balancing);
 
+/* Writes the engine's cooldowns, so that the next start knows them; soon. */
+void ek_balancing_keep_rests(struct ek_balancing *balancing);
+
 /* Another balancer has taken over, or the lease could not be kept: start nothing. */
 void ek_balancing_follow(struct ek_balancing *balancing, const char *why);
 

@@ -1,4 +1,5 @@
 /* Who leads: the lease, what a new leader takes over, and what one that lost it does. */
+#include "balancer/codec/rests.h"
 #include "balancer/daemon/balancing.h"
 #include "balancer/daemon/clock.h"
 #include "balancer/daemon/log.h"
@@ -17,6 +18,7 @@ struct lease_job {
     size_t open_count;
     struct ek_move_record *blocking;
     size_t blocking_count;
+    char *engine_state; /* the rests that the last leader left */
 };
 
 static bool lease_work(struct ek_store *store, struct ek_store_job *job, struct ek_error *err)
@@ -30,7 +32,76 @@ static bool lease_work(struct ek_store *store, struct ek_store_job *job, struct 
     }
     return !it->held || !it->first ||
            (ek_store_open_moves(store, &it->open, &it->open_count, err) &&
-            ek_store_blocking_moves(store, &it->blocking, &it->blocking_count, err));
+            ek_store_blocking_moves(store, &it->blocking, &it->blocking_count, err) &&
+            ek_store_get_engine_state(store, &it->engine_state, err));
+}
+
+/* Domains that rested before the restart rest on. */
+static void restore_rests(struct ek_balancing *balancing, const char *json)
+{
+    struct ek_rest *rests = NULL;
+    size_t count = 0;
+    struct ek_error err = {0};
+
+    if (json == NULL) {
+        return;
+    }
+    if (!ek_codec_read_rests(&rests, &count, json, strlen(json), "engine", &err)) {
+        ek_log(EK_LOG_WARNING, "cooldowns of before are lost: %s", err.message);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!ek_cooldown_import(ek_engine_cooldown(balancing->engine), &rests[i], &err)) {
+            ek_log(EK_LOG_WARNING, "a cooldown of before is lost: %s", err.message);
+        }
+    }
+    free(rests);
+}
+
+struct rests_job {
+    struct ek_store_job job;
+    int64_t epoch;
+    char *json;
+};
+
+static bool rests_work(struct ek_store *store, struct ek_store_job *job, struct ek_error *err)
+{
+    const struct rests_job *it = (const struct rests_job *)job;
+
+    return ek_store_put_engine_state(store, it->json, it->epoch, err);
+}
+
+static void rests_done(struct ek_store_job *job, const struct ek_error *err)
+{
+    struct rests_job *it = (struct rests_job *)job;
+
+    if (err != NULL) {
+        ek_log(EK_LOG_WARNING, "cooldowns were not written: %s", err->message);
+    }
+    free(it->json);
+    free(it);
+}
+
+void ek_balancing_keep_rests(struct ek_balancing *balancing)
+{
+    const struct ek_cooldown *cooldown = ek_engine_cooldown(balancing->engine);
+    size_t count = ek_cooldown_export(cooldown, NULL, 0);
+    struct ek_rest *rests = calloc(count + 1, sizeof(*rests));
+    struct rests_job *job = calloc(1, sizeof(*job));
+
+    if (rests != NULL && job != NULL) {
+        (void)ek_cooldown_export(cooldown, rests, count);
+        job->job.work = rests_work;
+        job->job.done = rests_done;
+        job->epoch = balancing->epoch;
+        job->json = ek_codec_write_rests(rests, count);
+    }
+    free(rests);
+    if (job != NULL && (job->json == NULL ||
+                        !ek_store_thread_submit(balancing->daemon->store, &job->job, 0))) {
+        free(job->json);
+        free(job);
+    }
 }
 
 /* Everything that an earlier run left open is taken over before anything new begins. */
@@ -84,6 +155,7 @@ static void lead(struct ek_balancing *balancing, const struct lease_job *job)
     balancing->epoch = job->epoch;
     balancing->leading = true;
     ek_log(EK_LOG_INFO, "this balancer leads, epoch %lld", (long long)job->epoch);
+    restore_rests(balancing, job->engine_state);
     adopt(balancing, job);
     ek_balancing_step(balancing,
                       &(struct ek_event){.kind = EK_EVENT_RELEASE, .now_ms = ek_clock_now_ms()});
@@ -108,6 +180,7 @@ static void lease_done(struct ek_store_job *job, const struct ek_error *err)
     }
     free(it->open);
     free(it->blocking);
+    free(it->engine_state);
     free(it);
 }
 
