@@ -1,7 +1,8 @@
 /* An arena: memory that is taken piece by piece and given back at once.
  *
- * Every stage's result owns one arena; all its strings and arrays live there, so that one call frees
- * the result. Alignment is that of max_align_t. Zero-initialised `struct ek_arena` is empty and valid. */
+ * Every stage's result owns one arena; all its strings and arrays live there, so that one call
+ * frees the result. Alignment is that of max_align_t. Zero-initialised `struct ek_arena` is empty
+ * and valid. */
 #ifndef EK_CORE_ARENA_H
 #define EK_CORE_ARENA_H
 

@@ -1,24 +1,24 @@
 /* Errors: one table of codes and texts, and a message that is wrapped as it climbs.
  *
- * Every fallible function returns bool (true: done) and takes a `struct ek_error *` that must not be
- * NULL. It is written on failure only. Messages are whole sentences without a final full stop; they
- * name what was found and what was expected. */
+ * Every fallible function returns bool (true: done) and takes a `struct ek_error *` that must not
+ * be NULL. It is written on failure only. Messages are whole sentences without a final full stop;
+ * they name what was found and what was expected. */
 #ifndef EK_CORE_ERROR_H
 #define EK_CORE_ERROR_H
 
 #include <stdbool.h>
 
-#define EK_ERROR_CODES(X)                                                                          \
-    X(EK_ERR_NONE, "no error")                                                                     \
-    X(EK_ERR_NOMEM, "out of memory")                                                               \
-    X(EK_ERR_INVALID, "invalid input")                                                             \
-    X(EK_ERR_IO, "input or output failed")                                                         \
-    X(EK_ERR_NOT_FOUND, "not found")                                                               \
-    X(EK_ERR_UNAVAILABLE, "not reachable")                                                         \
-    X(EK_ERR_TIMEOUT, "timed out")                                                                 \
-    X(EK_ERR_DENIED, "denied")                                                                     \
-    X(EK_ERR_FENCED, "fenced: another balancer holds a newer epoch")                               \
-    X(EK_ERR_CONFLICT, "the record changed meanwhile")                                             \
+#define EK_ERROR_CODES(X)                                            \
+    X(EK_ERR_NONE, "no error")                                       \
+    X(EK_ERR_NOMEM, "out of memory")                                 \
+    X(EK_ERR_INVALID, "invalid input")                               \
+    X(EK_ERR_IO, "input or output failed")                           \
+    X(EK_ERR_NOT_FOUND, "not found")                                 \
+    X(EK_ERR_UNAVAILABLE, "not reachable")                           \
+    X(EK_ERR_TIMEOUT, "timed out")                                   \
+    X(EK_ERR_DENIED, "denied")                                       \
+    X(EK_ERR_FENCED, "fenced: another balancer holds a newer epoch") \
+    X(EK_ERR_CONFLICT, "the record changed meanwhile")               \
     X(EK_ERR_REMOTE, "the remote side failed")
 
 enum ek_error_code {

@@ -1,6 +1,7 @@
 /* The journal's port: where a move's record is written before the effect that it announces.
  *
- * The migrator knows only this; balancer/store/ gives the one in Redis, the simulator one in memory. */
+ * The migrator knows only this; balancer/store/ gives the one in Redis, the simulator one in
+ * memory. */
 #ifndef EK_CORE_JOURNAL_H
 #define EK_CORE_JOURNAL_H
 
@@ -8,9 +9,10 @@
 #include "balancer/core/move.h"
 
 struct ek_journal {
-    /* Writes `record` if the stored one still is at (attempt, state, epoch) of `expected`, or if there is none
-     * and `expected` is NULL. Blocking, thread-safe. Errors: CONFLICT, FENCED (an effect must not
-     * follow), UNAVAILABLE (the record may be written or not; an effect must not follow). */
+    /* Writes `record` if the stored one still is at (attempt, state, epoch) of `expected`, or if
+     * there is none and `expected` is NULL. Blocking, thread-safe. Errors: CONFLICT, FENCED (an
+     * effect must not follow), UNAVAILABLE (the record may be written or not; an effect must not
+     * follow). */
     bool (*write)(void *context, const struct ek_move_record *record,
                   const struct ek_move_record *expected, struct ek_error *err);
 

@@ -4,8 +4,8 @@
 #include <string.h>
 
 static const char *const kind_names[] = {
-    [EK_MOVE_BALANCE] = "balance",   [EK_MOVE_RULE] = "rule", [EK_MOVE_EVACUATE] = "evacuate",
-    [EK_MOVE_PARK] = "park",         [EK_MOVE_MANUAL] = "manual",
+    [EK_MOVE_BALANCE] = "balance", [EK_MOVE_RULE] = "rule",     [EK_MOVE_EVACUATE] = "evacuate",
+    [EK_MOVE_PARK] = "park",       [EK_MOVE_MANUAL] = "manual",
 };
 
 enum { KIND_COUNT = sizeof(kind_names) / sizeof(kind_names[0]) };

@@ -75,8 +75,8 @@ struct ek_move_record {
     int64_t planned_at_ms;
     int64_t started_at_ms; /* of the first attempt's claim; 0 before it */
     int64_t updated_at_ms;
-    double progress;   /* 0..1 of the bytes to copy; of the running attempt */
-    int64_t eta_ms;    /* predicted rest of the copying; -1: not known */
+    double progress; /* 0..1 of the bytes to copy; of the running attempt */
+    int64_t eta_ms;  /* predicted rest of the copying; -1: not known */
     double transferred_mib;
     int64_t downtime_ms;
     char error[EK_TEXT_SIZE]; /* of the newest failed attempt */

@@ -1,13 +1,15 @@
 /* The life of a move: its states, which are terminal, and which may follow which.
  *
- * The table is the contract of the journal, of the migrator and of all who show moves; it is printed by
- * `evenkeel states`. The states follow what libvirt's migration protocol v3 can leave behind.
+ * The table is the contract of the journal, of the migrator and of all who show moves; it is
+ * printed by `evenkeel states`. The states follow what libvirt's migration protocol v3 can leave
+ * behind.
  *
- *   planned -> claimed -> precheck -> prepare -> running -> [switchover] -> commit-pending -> post -> done
+ *   planned -> claimed -> precheck -> prepare -> running -> [switchover] -> commit-pending -> post
+ * -> done
  *
- * After an error or a restart a move passes `reconcile`, where both hosts are asked and the decision
- * table says what happened. `unknown` and `unverified` are terminal for us: they block the domain until
- * an operator resolves it; nothing is retried or destroyed there. */
+ * After an error or a restart a move passes `reconcile`, where both hosts are asked and the
+ * decision table says what happened. `unknown` and `unverified` are terminal for us: they block the
+ * domain until an operator resolves it; nothing is retried or destroyed there. */
 #ifndef EK_CORE_MOVE_STATE_H
 #define EK_CORE_MOVE_STATE_H
 
@@ -15,32 +17,32 @@
 
 /* state, name, terminal */
 #define EK_MOVE_STATES(X)                                                                          \
-    X(EK_MOVE_PLANNED, "planned", false)               /* wanted by a plan, not yet begun */          \
-    X(EK_MOVE_CLAIMED, "claimed", false)               /* ours: lease, epoch, attempt */              \
-    X(EK_MOVE_PRECHECK, "precheck", false)             /* the eight checks on fresh data */           \
-    X(EK_MOVE_PREPARE, "prepare", false)               /* disks, networks, filters on destination */  \
-    X(EK_MOVE_RUNNING, "running", false)               /* the migrate call is issued */               \
-    X(EK_MOVE_SWITCHOVER, "switchover", false)         /* source paused by the migration */           \
-    X(EK_MOVE_COMMIT_PENDING, "commit-pending", false) /* call returned well, ends not verified */    \
-    X(EK_MOVE_POST, "post", false)                     /* clean-up after a verified move */           \
-    X(EK_MOVE_RECONCILE, "reconcile", false)           /* ask both hosts what is true */              \
-    X(EK_MOVE_UNPREPARE, "unprepare", false)           /* undo what this attempt created */           \
-    X(EK_MOVE_RETRY_WAIT, "retry-wait", false)         /* backoff before the next attempt */          \
-    X(EK_MOVE_DONE, "done", true)                      /* runs on the destination, verified */        \
-    X(EK_MOVE_REJECTED, "rejected", true)              /* a check said no; nothing was touched */     \
-    X(EK_MOVE_ROLLED_BACK, "rolled-back", true)        /* runs on the source, nothing left behind */  \
-    X(EK_MOVE_CANCELLED, "cancelled", true)            /* we were told to stop; runs on the source */ \
-    X(EK_MOVE_GUEST_OFF, "guest-off", true)            /* its user or guest shut it down meanwhile */ \
-    X(EK_MOVE_VM_DOWN, "vm-down", true)                /* the guest crashed; never started by us */   \
-    X(EK_MOVE_UNVERIFIED, "unverified", true)          /* runs on source, destination unreadable */   \
-    X(EK_MOVE_FAILED, "failed", true)                  /* on the source, but something was left */    \
-    X(EK_MOVE_UNKNOWN, "unknown", true)                /* cannot be told: an operator must look */
+    X(EK_MOVE_PLANNED, "planned", false)       /* wanted by a plan, not yet begun */               \
+    X(EK_MOVE_CLAIMED, "claimed", false)       /* ours: lease, epoch, attempt */                   \
+    X(EK_MOVE_PRECHECK, "precheck", false)     /* the eight checks on fresh data */                \
+    X(EK_MOVE_PREPARE, "prepare", false)       /* disks, networks, filters on destination */       \
+    X(EK_MOVE_RUNNING, "running", false)       /* the migrate call is issued */                    \
+    X(EK_MOVE_SWITCHOVER, "switchover", false) /* source paused by the migration */                \
+    X(EK_MOVE_COMMIT_PENDING, "commit-pending", false) /* call returned well, ends not verified */ \
+    X(EK_MOVE_POST, "post", false)                     /* clean-up after a verified move */        \
+    X(EK_MOVE_RECONCILE, "reconcile", false)           /* ask both hosts what is true */           \
+    X(EK_MOVE_UNPREPARE, "unprepare", false)           /* undo what this attempt created */        \
+    X(EK_MOVE_RETRY_WAIT, "retry-wait", false)         /* backoff before the next attempt */       \
+    X(EK_MOVE_DONE, "done", true)                      /* runs on the destination, verified */     \
+    X(EK_MOVE_REJECTED, "rejected", true)              /* a check said no; nothing was touched */  \
+    X(EK_MOVE_ROLLED_BACK, "rolled-back", true) /* runs on the source, nothing left behind */      \
+    X(EK_MOVE_CANCELLED, "cancelled", true)     /* we were told to stop; runs on the source */     \
+    X(EK_MOVE_GUEST_OFF, "guest-off", true)     /* its user or guest shut it down meanwhile */     \
+    X(EK_MOVE_VM_DOWN, "vm-down", true)         /* the guest crashed; never started by us */       \
+    X(EK_MOVE_UNVERIFIED, "unverified", true)   /* runs on source, destination unreadable */       \
+    X(EK_MOVE_FAILED, "failed", true)           /* on the source, but something was left */        \
+    X(EK_MOVE_UNKNOWN, "unknown", true)         /* cannot be told: an operator must look */
 
 enum ek_move_state {
 #define X(state, name, terminal) state,
     EK_MOVE_STATES(X)
 #undef X
-    EK_MOVE_STATE_COUNT
+        EK_MOVE_STATE_COUNT
 };
 
 const char *ek_move_state_name(enum ek_move_state state);

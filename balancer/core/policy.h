@@ -35,7 +35,7 @@ struct ek_policy {
     double cpu_overcommit;    /* > 0 */
     double memory_reserve;    /* 0..1 of a host's memory that arrivals must leave free */
 
-    int64_t cooldown_ms;          /* a domain rests that long after a move */
+    int64_t cooldown_ms;           /* a domain rests that long after a move */
     double cooldown_repeat_factor; /* >= 1: rest grows by this with each repeated move */
 
     int limit_cluster;  /* migrations at once, >= 1 */
@@ -55,7 +55,9 @@ struct ek_policy {
 /* The defaults of design.md section 3, aggressiveness 3. */
 void ek_policy_defaults(struct ek_policy *policy);
 
-/* Sets trigger_imbalance, trigger_comfort, min_gain and cost_weight to the presets of a level 1..5. */
+/* Sets aggressiveness to a level 1..5, and trigger_imbalance, trigger_comfort, min_gain and
+ * cost_weight to its presets. Level 1 gets thresholds that nothing exceeds; who balances still has
+ * to ask for the level, because an overloaded host is a trigger of its own. */
 void ek_policy_set_aggressiveness(struct ek_policy *policy, int level);
 
 const char *ek_mode_name(enum ek_mode mode);

@@ -1,11 +1,11 @@
 /* SAMPLE and SNAPSHOT: what was seen of one host, and of the whole cluster at one time.
  *
  * A sample is one host and the domains on it, as a collector saw them. A snapshot is assembled from
- * the newest sample of each host; the policy engine sees nothing else. Both are const once returned,
- * own all they point to through one arena, and are freed by their finish function.
+ * the newest sample of each host; the policy engine sees nothing else. Both are const once
+ * returned, own all they point to through one arena, and are freed by their finish function.
  *
- * Units are in the names. A usage figure that is not known is NAN; ek_demand_*() say what then counts.
- * A list with `given` false constrains nothing; a given list of count 0 means "none". */
+ * Units are in the names. A usage figure that is not known is NAN; ek_demand_*() say what then
+ * counts. A list with `given` false constrains nothing; a given list of count 0 means "none". */
 #ifndef EK_CORE_SNAPSHOT_H
 #define EK_CORE_SNAPSHOT_H
 
@@ -40,7 +40,8 @@ struct ek_labels {
 
 enum ek_host_state {
     EK_HOST_UP,    /* a fresh sample is there */
-    EK_HOST_STALE, /* the newest sample is older than 2 periods: watched, not used as a destination */
+    EK_HOST_STALE, /* the newest sample is older than 2 periods: watched, not used as a destination
+                    */
     EK_HOST_DOWN,  /* older than 4 periods, never seen, or refusing connections */
 };
 
@@ -59,6 +60,8 @@ struct ek_host {
     const char *hypervisor; /* "QEMU 7.2.22"; NULL: not known */
     const char *cpu_model;  /* NULL: not known */
     const char *uuid;       /* the hypervisor host's UUID; NULL: not known */
+    int64_t sampled_at_ms;  /* 0: not from a sample */
+    int64_t period_ms;      /* of its collector; 0: not from a sample */
 };
 
 struct ek_domain {
@@ -86,7 +89,8 @@ struct ek_domain {
 
 /* A migration that runs while the snapshot is taken; its domain counts on both hosts. */
 struct ek_in_flight {
-    uint32_t domain;
+    uint32_t
+        domain; /* EK_NONE: between two samples, seen on neither host; nothing may arrive there */
     uint32_t source;
     uint32_t destination;
     int64_t started_at_ms;
@@ -129,32 +133,48 @@ struct ek_duplicate {
     const char *host_b;
 };
 
+/* What the balancer knows of a move that the samples may not show yet. */
+struct ek_known_move {
+    const char *domain; /* UUID */
+    const char *source;
+    const char *destination;
+    int64_t started_at_ms;
+    int64_t ended_at_ms; /* 0: it still runs */
+};
+
 struct ek_assembly {
     const struct ek_host_entry *hosts;
     size_t host_count;
-    const struct ek_sample *const *samples; /* any order; at most one per host, others are refused */
+    const struct ek_sample
+        *samples; /* any order; samples of hosts not in the list are passed over */
     size_t sample_count;
+    const struct ek_known_move *moves; /* running, or ended within the last 4 periods */
+    size_t move_count;
     int64_t now_ms;
 };
 
-/* Assembles the newest samples into a snapshot; hosts come in the order of `in->hosts`, domains by
- * host and then in the sample's order. A host without a fresh sample is stale or down; the domains of
- * a stale host are kept, those of a down host are not known. A domain that two hosts report is listed in
- * `duplicates` (owned by the snapshot's arena, at most `*duplicate_count` == capacity on entry, the
- * number found on return), stays once, on the first host, and is made immovable; it is no error.
- * Samples of hosts that are not in the list are passed over.
- * Errors: NOMEM; INVALID for two samples of one host. The caller owns the result: ek_snapshot_finish. */
+/* Assembles the newest samples into a snapshot: hosts in the order of `in->hosts`, domains by UUID.
+ *
+ * A host is up while its sample is at most 2 periods old, stale up to 4, else down (so is a host
+ * without a sample); a stale host's domains are kept, a down host's are not known. A domain that a
+ * running move explains on two hosts stays on its source; one whose move has ended is on the
+ * destination, whatever older samples say. A domain that two hosts report without such a move stays
+ * once, on the first of them, is immovable, and is listed in `duplicates` (room for
+ * *duplicate_count; the number listed on return; strings belong to the snapshot): that is no error
+ * of the call. Two hosts with one hypervisor UUID are one machine listed twice: INVALID, naming
+ * both. Other errors: NOMEM. The caller owns the result: ek_snapshot_finish. */
 bool ek_snapshot_assemble(struct ek_snapshot *out, const struct ek_assembly *in,
                           struct ek_duplicate *duplicates, size_t *duplicate_count,
                           struct ek_error *err);
 
 /* Checks all that the stages rely on: positive finite capacities, finite non-negative figures, host
- * indices in range, unique host names and domain UUIDs. Error: INVALID, naming e.g.
+ * indices in range (of moves in flight, too, and one for each domain), unique host names and domain
+ * UUIDs that fit into an order (move.h). Error: INVALID, naming e.g.
  * "hosts[3].memory_mib: found -1, expected a number above 0". */
 bool ek_snapshot_check(const struct ek_snapshot *snapshot, struct ek_error *err);
 
-/* Index of the host or the domain of that name or UUID; EK_NONE when there is none. A domain name that
- * two domains bear gives EK_NONE and sets *ambiguous. O(n): for commands, not for loops. */
+/* Index of the host or the domain of that name or UUID; EK_NONE when there is none. A domain name
+ * that two domains bear gives EK_NONE and sets *ambiguous. O(n): for commands, not for loops. */
 uint32_t ek_snapshot_find_host(const struct ek_snapshot *snapshot, const char *name);
 uint32_t ek_snapshot_find_domain(const struct ek_snapshot *snapshot, const char *name_or_uuid,
                                  bool *ambiguous);

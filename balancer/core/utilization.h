@@ -14,12 +14,17 @@ const char *ek_resource_name(enum ek_resource resource);
 /* What a host offers: cores, or MiB; never reduced by reserve or overcommit. */
 double ek_capacity(const struct ek_host *host, enum ek_resource resource);
 
-/* What a domain takes along when it moves, in cores or MiB. CPU: its use, else its vCPUs. Memory: the
- * larger of used and resident, whichever are known, else the configured size. */
+/* What a domain takes along when it moves, in cores or MiB. CPU: its use, else its vCPUs. Memory:
+ * the larger of used and resident, whichever are known, else the configured size. */
 double ek_demand(const struct ek_domain *domain, enum ek_resource resource);
 
-/* base of every host, `EK_RESOURCE_COUNT` doubles per host at [host * EK_RESOURCE_COUNT + resource];
- * `base` has room for host_count * EK_RESOURCE_COUNT. A host whose use is not known has base 0. */
+/* base of every host, `EK_RESOURCE_COUNT` doubles per host at [host * EK_RESOURCE_COUNT +
+ * resource]; `base` has room for host_count * EK_RESOURCE_COUNT. A host whose use is not known has
+ * base 0. */
 void ek_base_load(const struct ek_snapshot *snapshot, double *base);
+
+/* Adds (sign 1) or takes (sign -1) a domain's demand to what the host is known to use, for a sample
+ * that does not show yet that the domain has come or gone; else base would change. */
+void ek_use_shift(struct ek_host *host, const struct ek_domain *domain, double sign);
 
 #endif

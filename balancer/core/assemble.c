@@ -1,0 +1,371 @@
+/* From the newest samples to one snapshot. Samples are taken at different moments, so a domain that
+ * has just moved may be seen twice or not at all; what is known of moves settles it. */
+#include "balancer/core/utilization.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One sighting of a domain: which sample of which host shows it. */
+struct sighting {
+    const struct ek_domain *domain;
+    uint32_t host;
+    int64_t sampled_at_ms;
+};
+
+struct work {
+    const struct ek_assembly *in;
+    struct ek_snapshot *out;
+    const struct ek_sample **sample_of; /* per host; NULL: none */
+    struct sighting *sightings;
+    size_t sighting_count;
+    struct ek_duplicate *duplicates;
+    size_t duplicate_room;
+    size_t duplicate_count;
+};
+
+static bool nomem(struct ek_error *err)
+{
+    return ek_error_set(err, EK_ERR_NOMEM, "out of memory while the snapshot is assembled");
+}
+
+static enum ek_host_state state_of(const struct ek_sample *sample, int64_t now_ms)
+{
+    if (sample == NULL || now_ms - sample->taken_at_ms > 4 * sample->period_ms) {
+        return EK_HOST_DOWN;
+    }
+    return now_ms - sample->taken_at_ms > 2 * sample->period_ms ? EK_HOST_STALE : EK_HOST_UP;
+}
+
+static bool copy_strings(struct ek_arena *arena, struct ek_strings *list)
+{
+    const char **items = ek_arena_alloc(arena, list->count, sizeof(*items));
+    bool ok = items != NULL;
+
+    for (size_t i = 0; ok && i < list->count; i++) {
+        items[i] = ek_arena_strdup(arena, list->items[i]);
+        ok = items[i] != NULL;
+    }
+    list->items = items;
+    return ok;
+}
+
+static bool copy_labels(struct ek_arena *arena, struct ek_labels *labels)
+{
+    struct ek_label *items = ek_arena_alloc(arena, labels->count, sizeof(*items));
+    bool ok = items != NULL;
+
+    for (size_t i = 0; ok && i < labels->count; i++) {
+        items[i].key = ek_arena_strdup(arena, labels->items[i].key);
+        items[i].value = ek_arena_strdup(arena, labels->items[i].value);
+        ok = items[i].key != NULL && items[i].value != NULL;
+    }
+    labels->items = items;
+    return ok;
+}
+
+static bool copy_text(struct ek_arena *arena, const char **text)
+{
+    const char *copy = ek_arena_strdup(arena, *text);
+    bool ok = copy != NULL || *text == NULL;
+
+    *text = copy;
+    return ok;
+}
+
+static bool host_copy(struct ek_arena *arena, struct ek_host *host)
+{
+    return copy_text(arena, &host->name) && copy_text(arena, &host->hypervisor) &&
+           copy_text(arena, &host->cpu_model) && copy_text(arena, &host->uuid) &&
+           copy_labels(arena, &host->labels) && copy_strings(arena, &host->networks) &&
+           copy_strings(arena, &host->storages);
+}
+
+static bool domain_copy(struct ek_arena *arena, struct ek_domain *domain)
+{
+    return copy_text(arena, &domain->uuid) && copy_text(arena, &domain->name) &&
+           copy_text(arena, &domain->immovable_reason) && copy_text(arena, &domain->machine) &&
+           copy_text(arena, &domain->cpu_model) && copy_labels(arena, &domain->labels) &&
+           copy_strings(arena, &domain->networks) && copy_strings(arena, &domain->storages) &&
+           copy_strings(arena, &domain->devices);
+}
+
+/* A host without any sample still stands in the snapshot, so that it is seen to be down. */
+static struct ek_host host_make(const struct ek_host_entry *entry, const struct ek_sample *sample,
+                                int64_t now_ms)
+{
+    struct ek_host host = {.cpu_cores = 1,
+                           .memory_mib = 1,
+                           .cpu_used_cores = NAN,
+                           .memory_used_mib = NAN,
+                           .migration_mib_s = EK_DEFAULT_MIGRATION_MIB_S};
+
+    if (sample != NULL) {
+        host = sample->host;
+        host.sampled_at_ms = sample->taken_at_ms;
+        host.period_ms = sample->period_ms;
+    }
+    host.name = entry->name;
+    host.labels = entry->labels;
+    host.maintenance = entry->maintenance;
+    host.state = state_of(sample, now_ms);
+    if (entry->migration_mib_s > 0) {
+        host.migration_mib_s = entry->migration_mib_s;
+    }
+    return host;
+}
+
+static const struct ek_sample *newest_sample(const struct ek_assembly *in, const char *host)
+{
+    const struct ek_sample *newest = NULL;
+
+    for (size_t s = 0; s < in->sample_count; s++) {
+        if (strcmp(in->samples[s].host.name, host) == 0 &&
+            (newest == NULL || in->samples[s].taken_at_ms > newest->taken_at_ms)) {
+            newest = &in->samples[s];
+        }
+    }
+    return newest;
+}
+
+static bool hosts_fill(struct work *work, struct ek_error *err)
+{
+    const struct ek_assembly *in = work->in;
+    struct ek_snapshot *out = work->out;
+
+    out->host_count = in->host_count;
+    out->hosts = ek_arena_alloc(&out->arena, in->host_count, sizeof(*out->hosts));
+    work->sample_of = ek_arena_alloc(&out->arena, in->host_count, sizeof(*work->sample_of));
+    if (out->hosts == NULL || work->sample_of == NULL) {
+        return nomem(err);
+    }
+    for (size_t h = 0; h < in->host_count; h++) {
+        work->sample_of[h] = newest_sample(in, in->hosts[h].name);
+        out->hosts[h] = host_make(&in->hosts[h], work->sample_of[h], in->now_ms);
+        if (!host_copy(&out->arena, &out->hosts[h])) {
+            return nomem(err);
+        }
+    }
+    return true;
+}
+
+/* libvirt tells hosts apart by this UUID and refuses to migrate "to the same host". */
+static bool host_uuids_check(const struct ek_snapshot *out, struct ek_error *err)
+{
+    for (size_t a = 0; a < out->host_count; a++) {
+        for (size_t b = a + 1; out->hosts[a].uuid != NULL && b < out->host_count; b++) {
+            if (out->hosts[b].uuid != NULL && strcmp(out->hosts[a].uuid, out->hosts[b].uuid) == 0) {
+                return ek_error_set(
+                    err, EK_ERR_INVALID,
+                    "hosts %s and %s have one hypervisor UUID, %s: is one machine listed twice? "
+                    "Otherwise set a different host_uuid in /etc/libvirt/libvirtd.conf of one",
+                    out->hosts[a].name, out->hosts[b].name, out->hosts[a].uuid);
+            }
+        }
+    }
+    return true;
+}
+
+static int sighting_cmp(const void *left, const void *right)
+{
+    const struct sighting *a = left;
+    const struct sighting *b = right;
+    int order = strcmp(a->domain->uuid, b->domain->uuid);
+
+    return order != 0 ? order : (a->host > b->host) - (a->host < b->host);
+}
+
+static bool sightings_gather(struct work *work, struct ek_error *err)
+{
+    const struct ek_snapshot *out = work->out;
+    size_t count = 0;
+
+    for (size_t h = 0; h < out->host_count; h++) {
+        count += out->hosts[h].state == EK_HOST_DOWN ? 0 : work->sample_of[h]->domain_count;
+    }
+    work->sightings = ek_arena_alloc(&work->out->arena, count, sizeof(*work->sightings));
+    if (work->sightings == NULL) {
+        return nomem(err);
+    }
+    for (size_t h = 0; h < out->host_count; h++) {
+        const struct ek_sample *sample = work->sample_of[h];
+        for (size_t d = 0; out->hosts[h].state != EK_HOST_DOWN && d < sample->domain_count; d++) {
+            work->sightings[work->sighting_count++] =
+                (struct sighting){&sample->domains[d], (uint32_t)h, sample->taken_at_ms};
+        }
+    }
+    qsort(work->sightings, work->sighting_count, sizeof(*work->sightings), sighting_cmp);
+    return true;
+}
+
+static const struct ek_known_move *move_of(const struct ek_assembly *in, const char *uuid)
+{
+    const struct ek_known_move *newest = NULL;
+
+    for (size_t m = 0; m < in->move_count; m++) {
+        if (strcmp(in->moves[m].domain, uuid) == 0 &&
+            (newest == NULL || in->moves[m].started_at_ms > newest->started_at_ms)) {
+            newest = &in->moves[m];
+        }
+    }
+    return newest;
+}
+
+static void duplicate_note(struct work *work, const struct ek_domain *domain, uint32_t a,
+                           uint32_t b)
+{
+    if (work->duplicate_count < work->duplicate_room) {
+        work->duplicates[work->duplicate_count++] = (struct ek_duplicate){
+            domain->uuid, domain->name, work->out->hosts[a].name, work->out->hosts[b].name};
+    }
+}
+
+/* Chooses among `count` sightings of one domain; returns the index of the one that holds, and sets
+ * *host to where the domain is. *twice: no move explains them. */
+static size_t sighting_choose(const struct work *work, const struct sighting *seen, size_t count,
+                              uint32_t *host, bool *twice)
+{
+    const struct ek_known_move *move = move_of(work->in, seen[0].domain->uuid);
+
+    *twice = false;
+    *host = seen[0].host;
+    if (move == NULL) {
+        *twice = count > 1;
+        return 0;
+    }
+    uint32_t source = ek_snapshot_find_host(work->out, move->source);
+    uint32_t destination = ek_snapshot_find_host(work->out, move->destination);
+    uint32_t wanted = move->ended_at_ms == 0 ? source : destination;
+    size_t chosen = 0;
+    for (size_t i = 0; i < count; i++) {
+        chosen = seen[i].host == wanted ? i : chosen;
+        *twice = *twice || (seen[i].host != source && seen[i].host != destination) ||
+                 (seen[i].host == source && move->ended_at_ms != 0 && count > 1 &&
+                  seen[i].sampled_at_ms > move->ended_at_ms);
+    }
+    *host = seen[chosen].host;
+    /* Seen only in a sample of the source that is older than the move's end. */
+    if (move->ended_at_ms != 0 && *host == source && destination != EK_NONE &&
+        seen[chosen].sampled_at_ms <= move->ended_at_ms) {
+        *host = destination;
+    }
+    return chosen;
+}
+
+/* The hosts' own figures follow the domain: a host whose sample still shows it, or shows it
+ * arriving, gives its part back; the host that it is on gets it if no sample shows it there. */
+static void figures_follow(struct work *work, const struct sighting *seen, size_t count,
+                           const struct ek_domain *domain)
+{
+    struct ek_host *hosts = work->out->hosts;
+    bool counted = false;
+
+    for (size_t i = 0; i < count; i++) {
+        counted = counted || seen[i].host == domain->host;
+        if (seen[i].host != domain->host) {
+            ek_use_shift(&hosts[seen[i].host], seen[i].domain, -1);
+        }
+    }
+    if (!counted) {
+        ek_use_shift(&hosts[domain->host], domain, 1);
+    }
+}
+
+static bool domains_fill(struct work *work, struct ek_error *err)
+{
+    struct ek_snapshot *out = work->out;
+    size_t count = 0;
+
+    out->domains = ek_arena_alloc(&out->arena, work->sighting_count, sizeof(*out->domains));
+    if (out->domains == NULL) {
+        return nomem(err);
+    }
+    for (size_t i = 0; i < work->sighting_count; i += count) {
+        const struct sighting *seen = &work->sightings[i];
+        uint32_t host = EK_NONE;
+        bool twice = false;
+        for (count = 1; i + count < work->sighting_count &&
+                        strcmp(seen[0].domain->uuid, seen[count].domain->uuid) == 0;) {
+            count++;
+        }
+        size_t chosen = sighting_choose(work, seen, count, &host, &twice);
+        struct ek_domain *domain = &out->domains[out->domain_count++];
+        *domain = *seen[chosen].domain;
+        domain->host = host;
+        if (!domain_copy(&out->arena, domain)) {
+            return nomem(err);
+        }
+        if (twice) {
+            domain->movable = false;
+            domain->immovable_reason = "two hosts report it as theirs";
+            duplicate_note(work, domain, seen[0].host, seen[count - 1].host);
+        } else {
+            figures_follow(work, seen, count, domain);
+        }
+    }
+    return true;
+}
+
+/* Domains stand in the order of their UUIDs. */
+static uint32_t domain_find(const struct ek_snapshot *out, const char *uuid)
+{
+    size_t low = 0;
+    size_t high = out->domain_count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = strcmp(out->domains[middle].uuid, uuid);
+        if (order == 0) {
+            return (uint32_t)middle;
+        }
+        if (order < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return EK_NONE;
+}
+
+static bool in_flight_fill(struct work *work, struct ek_error *err)
+{
+    struct ek_snapshot *out = work->out;
+    const struct ek_assembly *in = work->in;
+
+    out->in_flight = ek_arena_alloc(&out->arena, in->move_count, sizeof(*out->in_flight));
+    if (out->in_flight == NULL) {
+        return nomem(err);
+    }
+    for (size_t m = 0; m < in->move_count; m++) {
+        struct ek_in_flight flight = {.domain = domain_find(out, in->moves[m].domain),
+                                      .source = ek_snapshot_find_host(out, in->moves[m].source),
+                                      .destination =
+                                          ek_snapshot_find_host(out, in->moves[m].destination),
+                                      .started_at_ms = in->moves[m].started_at_ms};
+        bool runs = in->moves[m].ended_at_ms == 0;
+        bool unseen = flight.domain == EK_NONE;
+        if (flight.source != EK_NONE && flight.destination != EK_NONE && (runs || unseen)) {
+            out->in_flight[out->in_flight_count++] = flight;
+        }
+    }
+    return true;
+}
+
+bool ek_snapshot_assemble(struct ek_snapshot *out, const struct ek_assembly *in,
+                          struct ek_duplicate *duplicates, size_t *duplicate_count,
+                          struct ek_error *err)
+{
+    struct work work = {
+        .in = in, .out = out, .duplicates = duplicates, .duplicate_room = *duplicate_count};
+
+    memset(out, 0, sizeof(*out));
+    out->taken_at_ms = in->now_ms;
+    bool ok = hosts_fill(&work, err) && host_uuids_check(out, err) &&
+              sightings_gather(&work, err) && domains_fill(&work, err) &&
+              in_flight_fill(&work, err);
+    *duplicate_count = ok ? work.duplicate_count : 0;
+    if (!ok) {
+        ek_snapshot_finish(out);
+    }
+    return ok;
+}

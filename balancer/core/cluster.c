@@ -1,0 +1,199 @@
+#include "balancer/core/cluster.h"
+
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+static double excess(double utilization, double target)
+{
+    return fmax(0.0, utilization - target);
+}
+
+/* Adds (sign 1) or removes (sign -1) a counted host's part of the sums. */
+static void account(struct ek_cluster *cluster, uint32_t host, double sign)
+{
+    if (!cluster->hosts[host].counted) {
+        return;
+    }
+    for (unsigned int r = 0; r < EK_RESOURCE_COUNT; r++) {
+        double u = ek_cluster_utilization(cluster, host, (enum ek_resource)r);
+        cluster->sum[r] += sign * u;
+        cluster->square[r] += sign * u * u;
+        cluster->overload += sign * excess(u, cluster->policy->target_max[r]);
+    }
+}
+
+static void allocate(struct ek_host_load *host, const struct ek_domain *domain, double sign)
+{
+    host->memory_mib += sign * domain->memory_mib;
+    host->vcpus += sign * domain->vcpus;
+}
+
+static void place(struct ek_cluster *cluster, uint32_t d, uint32_t h, double sign)
+{
+    struct ek_host_load *host = &cluster->hosts[h];
+    const struct ek_domain *domain = &cluster->snapshot->domains[d];
+
+    for (unsigned int r = 0; r < EK_RESOURCE_COUNT; r++) {
+        host->load[r] = fmax(0.0, host->load[r] + sign * ek_demand(domain, (enum ek_resource)r));
+    }
+    host->domains = sign > 0 ? host->domains + 1 : host->domains - 1;
+}
+
+static void settle_in_flight(struct ek_cluster *cluster)
+{
+    const struct ek_snapshot *snapshot = cluster->snapshot;
+
+    for (size_t f = 0; f < snapshot->in_flight_count; f++) {
+        const struct ek_in_flight *flight = &snapshot->in_flight[f];
+        if (flight->domain == EK_NONE) {
+            cluster->hosts[flight->destination].unseen_arrival = true;
+            continue;
+        }
+        cluster->in_flight[flight->domain] = true;
+        cluster->host_of[flight->domain] = flight->destination;
+        const struct ek_domain *domain = &snapshot->domains[flight->domain];
+        uint32_t other = domain->host == flight->destination ? flight->source : flight->destination;
+        allocate(&cluster->hosts[other], domain, 1);
+    }
+}
+
+static void fill(struct ek_cluster *cluster, const double *base)
+{
+    const struct ek_snapshot *snapshot = cluster->snapshot;
+
+    for (size_t h = 0; h < snapshot->host_count; h++) {
+        const struct ek_host *host = &snapshot->hosts[h];
+        memcpy(cluster->hosts[h].load, base + h * EK_RESOURCE_COUNT,
+               sizeof(cluster->hosts[h].load));
+        cluster->hosts[h].counted = host->state == EK_HOST_UP && !host->maintenance;
+        cluster->counted += cluster->hosts[h].counted ? 1 : 0;
+        cluster->total_memory_mib += host->state == EK_HOST_UP ? host->memory_mib : 0;
+    }
+    for (size_t d = 0; d < snapshot->domain_count; d++) {
+        cluster->host_of[d] = snapshot->domains[d].host;
+        allocate(&cluster->hosts[snapshot->domains[d].host], &snapshot->domains[d], 1);
+    }
+    settle_in_flight(cluster);
+    for (size_t d = 0; d < snapshot->domain_count; d++) {
+        place(cluster, (uint32_t)d, cluster->host_of[d], 1);
+    }
+    for (size_t h = 0; h < snapshot->host_count; h++) {
+        account(cluster, (uint32_t)h, 1);
+    }
+}
+
+bool ek_cluster_init(struct ek_cluster *cluster, const struct ek_snapshot *snapshot,
+                     const struct ek_policy *policy, struct ek_error *err)
+{
+    memset(cluster, 0, sizeof(*cluster));
+    cluster->snapshot = snapshot;
+    cluster->policy = policy;
+    struct ek_arena *arena = &cluster->arena;
+    cluster->hosts = ek_arena_alloc(arena, snapshot->host_count, sizeof(*cluster->hosts));
+    cluster->host_of = ek_arena_alloc(arena, snapshot->domain_count, sizeof(*cluster->host_of));
+    cluster->in_flight = ek_arena_alloc(arena, snapshot->domain_count, sizeof(bool));
+    double *base = ek_arena_alloc(arena, snapshot->host_count * EK_RESOURCE_COUNT, sizeof(*base));
+    if (cluster->hosts == NULL || cluster->host_of == NULL || cluster->in_flight == NULL ||
+        base == NULL) {
+        ek_cluster_finish(cluster);
+        return ek_error_set(err, EK_ERR_NOMEM, "out of memory for a model of %zu domains",
+                            snapshot->domain_count);
+    }
+    ek_base_load(snapshot, base);
+    fill(cluster, base);
+    return true;
+}
+
+void ek_cluster_finish(struct ek_cluster *cluster)
+{
+    ek_arena_finish(&cluster->arena);
+    memset(cluster, 0, sizeof(*cluster));
+}
+
+void ek_cluster_move(struct ek_cluster *cluster, uint32_t domain, uint32_t destination)
+{
+    uint32_t source = cluster->host_of[domain];
+
+    assert(!cluster->in_flight[domain]);
+    assert(destination < cluster->snapshot->host_count);
+    account(cluster, source, -1);
+    account(cluster, destination, -1);
+    allocate(&cluster->hosts[source], &cluster->snapshot->domains[domain], -1);
+    allocate(&cluster->hosts[destination], &cluster->snapshot->domains[domain], 1);
+    place(cluster, domain, source, -1);
+    place(cluster, domain, destination, 1);
+    cluster->host_of[domain] = destination;
+    account(cluster, source, 1);
+    account(cluster, destination, 1);
+}
+
+double ek_cluster_utilization(const struct ek_cluster *cluster, uint32_t host,
+                              enum ek_resource resource)
+{
+    return cluster->hosts[host].load[resource] /
+           ek_capacity(&cluster->snapshot->hosts[host], resource);
+}
+
+double ek_cluster_utilization_with(const struct ek_cluster *cluster, uint32_t host,
+                                   enum ek_resource resource, uint32_t domain, double sign)
+{
+    double load = cluster->hosts[host].load[resource] +
+                  sign * ek_demand(&cluster->snapshot->domains[domain], resource);
+
+    return fmax(0.0, load) / ek_capacity(&cluster->snapshot->hosts[host], resource);
+}
+
+/* Variance from sums; rounding may leave it a hair below zero. */
+static double variance(double count, double sum, double square)
+{
+    return count > 0 ? fmax(0.0, square / count - (sum / count) * (sum / count)) : 0.0;
+}
+
+double ek_cluster_imbalance(const struct ek_cluster *cluster, enum ek_resource resource)
+{
+    return sqrt(variance(cluster->counted, cluster->sum[resource], cluster->square[resource]));
+}
+
+static struct ek_score score_of(const struct ek_cluster *cluster, const double *sum,
+                                const double *square, double overload)
+{
+    double weighted = 0;
+    double weights = 0;
+
+    for (unsigned int r = 0; r < EK_RESOURCE_COUNT; r++) {
+        weighted += cluster->policy->weight[r] * variance(cluster->counted, sum[r], square[r]);
+        weights += cluster->policy->weight[r];
+    }
+    return (struct ek_score){fmax(0.0, overload), weights > 0 ? sqrt(weighted / weights) : 0.0};
+}
+
+struct ek_score ek_cluster_score(const struct ek_cluster *cluster)
+{
+    return score_of(cluster, cluster->sum, cluster->square, cluster->overload);
+}
+
+struct ek_score ek_cluster_score_after(const struct ek_cluster *cluster, uint32_t domain,
+                                       uint32_t destination)
+{
+    const uint32_t hosts[2] = {cluster->host_of[domain], destination};
+    double sum[EK_RESOURCE_COUNT];
+    double square[EK_RESOURCE_COUNT];
+    double overload = cluster->overload;
+
+    memcpy(sum, cluster->sum, sizeof(sum));
+    memcpy(square, cluster->square, sizeof(square));
+    for (int i = 0; i < 2; i++) {
+        for (unsigned int r = 0; cluster->hosts[hosts[i]].counted && r < EK_RESOURCE_COUNT; r++) {
+            enum ek_resource resource = (enum ek_resource)r;
+            double target = cluster->policy->target_max[r];
+            double before = ek_cluster_utilization(cluster, hosts[i], resource);
+            double after =
+                ek_cluster_utilization_with(cluster, hosts[i], resource, domain, i == 0 ? -1 : 1);
+            sum[r] += after - before;
+            square[r] += after * after - before * before;
+            overload += excess(after, target) - excess(before, target);
+        }
+    }
+    return score_of(cluster, sum, square, overload);
+}

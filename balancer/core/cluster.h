@@ -1,0 +1,67 @@
+/* The working model that the planner moves domains about in: loads and allocations per host, kept
+ * incrementally, so that a candidate costs O(resources) and never O(hosts).
+ *
+ * Private to the planning stages; nothing of it outlives a plan. */
+#ifndef EK_CORE_CLUSTER_H
+#define EK_CORE_CLUSTER_H
+
+#include "balancer/core/policy.h"
+#include "balancer/core/snapshot.h"
+#include "balancer/core/utilization.h"
+
+/* What is added up of each host. */
+struct ek_host_load {
+    double load[EK_RESOURCE_COUNT]; /* base + settled domains' demand, in cores and MiB */
+    double memory_mib;              /* configured memory of all that is there or arriving */
+    double vcpus;
+    uint32_t domains;    /* settled ones */
+    bool counted;        /* up and not in maintenance: part of the imbalance */
+    bool unseen_arrival; /* a move ends here that no sample shows: admit nothing */
+};
+
+/* The quantities that every objective is made of. Lower is better, overload first. */
+struct ek_score {
+    double overload; /* sum over counted hosts and resources of utilization above target_max */
+    double spread;   /* sqrt(sum of w * sigma^2 / sum of w), design.md section 4 */
+};
+
+struct ek_cluster {
+    const struct ek_snapshot *snapshot; /* borrowed */
+    const struct ek_policy *policy;     /* borrowed */
+    struct ek_host_load *hosts;
+    uint32_t *host_of;                /* per domain: where it is in this model */
+    bool *in_flight;                  /* per domain */
+    double counted;                   /* number of counted hosts */
+    double total_memory_mib;          /* of all up hosts: the scale of a move's cost */
+    double sum[EK_RESOURCE_COUNT];    /* of the counted hosts' utilization ... */
+    double square[EK_RESOURCE_COUNT]; /* ... and of its square */
+    double overload;
+    struct ek_arena arena;
+};
+
+/* Builds the model: an in-flight domain's load is on its destination, its allocation on both hosts.
+ */
+bool ek_cluster_init(struct ek_cluster *cluster, const struct ek_snapshot *snapshot,
+                     const struct ek_policy *policy, struct ek_error *err);
+void ek_cluster_finish(struct ek_cluster *cluster);
+
+/* Moves load and allocation of a domain; it must not be in flight. */
+void ek_cluster_move(struct ek_cluster *cluster, uint32_t domain, uint32_t destination);
+
+double ek_cluster_utilization(const struct ek_cluster *cluster, uint32_t host,
+                              enum ek_resource resource);
+
+/* The same if the domain were added to (sign 1) or taken from (sign -1) the host. */
+double ek_cluster_utilization_with(const struct ek_cluster *cluster, uint32_t host,
+                                   enum ek_resource resource, uint32_t domain, double sign);
+
+/* Population standard deviation over the counted hosts; 0 when there are none. */
+double ek_cluster_imbalance(const struct ek_cluster *cluster, enum ek_resource resource);
+
+struct ek_score ek_cluster_score(const struct ek_cluster *cluster);
+
+/* The score after that move, without making it. O(resources). */
+struct ek_score ek_cluster_score_after(const struct ek_cluster *cluster, uint32_t domain,
+                                       uint32_t destination);
+
+#endif

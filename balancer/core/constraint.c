@@ -1,0 +1,258 @@
+#include "balancer/core/constraint.h"
+
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+/* A thousandth of a MiB or vCPU of slack, so that sums of doubles do not refuse what exactly fits.
+ */
+#define SLACK 1e-3
+
+/* oVirt reruns a failed migration on up to 3 hosts; so do we before the domain has to wait. */
+enum { TRIES_ELSEWHERE = 3 };
+
+const char *ek_block_text(enum ek_block block)
+{
+    static const char *const texts[EK_BLOCK_COUNT] = {
+#define X(name, text) [name] = text,
+        EK_BLOCKS(X)
+#undef X
+    };
+
+    assert((unsigned int)block < EK_BLOCK_COUNT);
+    return texts[block];
+}
+
+static enum ek_block rest_block(const struct ek_rest *rest, int64_t now_ms, enum ek_purpose purpose)
+{
+    if (rest == NULL) {
+        return EK_BLOCK_NONE;
+    }
+    if (rest->blocked) {
+        return EK_BLOCK_UNRESOLVED;
+    }
+    /* Another host may do at once, but not one after the other for ever. */
+    bool elsewhere = rest->avoid[0] != '\0' && rest->failures <= TRIES_ELSEWHERE;
+    if (now_ms < rest->failed_until_ms && !elsewhere) {
+        return EK_BLOCK_FAILED_LATELY;
+    }
+    if (purpose == EK_PURPOSE_BALANCE &&
+        (now_ms < rest->until_ms || now_ms < rest->failed_until_ms)) {
+        return EK_BLOCK_RESTING;
+    }
+    return EK_BLOCK_NONE;
+}
+
+enum ek_block ek_constraint_domain(const struct ek_cluster *cluster,
+                                   const struct ek_cooldown *cooldown, uint32_t domain,
+                                   enum ek_purpose purpose)
+{
+    const struct ek_snapshot *snapshot = cluster->snapshot;
+    const struct ek_domain *it = &snapshot->domains[domain];
+
+    if (cluster->in_flight[domain]) {
+        return EK_BLOCK_IN_FLIGHT;
+    }
+    if (!it->movable || (it->devices.given && it->devices.count > 0)) {
+        return EK_BLOCK_IMMOVABLE;
+    }
+    if (snapshot->hosts[cluster->host_of[domain]].state != EK_HOST_UP) {
+        return EK_BLOCK_SOURCE_STATE;
+    }
+    return rest_block(ek_cooldown_find(cooldown, it->uuid), snapshot->taken_at_ms, purpose);
+}
+
+static bool holds(const struct ek_strings *list, const char *item)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (strcmp(list->items[i], item) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The first item of `needed` that the host does not have; NULL: none. Absent lists constrain
+ * nothing. */
+static const char *missing(const struct ek_strings *needed, const struct ek_strings *offered)
+{
+    for (size_t i = 0; offered->given && i < needed->count; i++) {
+        if (!holds(offered, needed->items[i])) {
+            return needed->items[i];
+        }
+    }
+    return NULL;
+}
+
+/* "QEMU 7.2.22" and "QEMU 8.0.0" are one hypervisor; versions are the migrator's precheck. */
+static bool same_hypervisor(const char *a, const char *b)
+{
+    if (a == NULL || b == NULL) {
+        return true;
+    }
+    size_t length = strcspn(a, " ");
+    return length == strcspn(b, " ") && strncmp(a, b, length) == 0;
+}
+
+static enum ek_block compatible(const struct ek_domain *domain, const struct ek_host *source,
+                                const struct ek_host *host)
+{
+    if (!same_hypervisor(source->hypervisor, host->hypervisor)) {
+        return EK_BLOCK_HYPERVISOR;
+    }
+    if (domain->cpu_model != NULL && host->cpu_model != NULL &&
+        strcmp(domain->cpu_model, host->cpu_model) != 0) {
+        return EK_BLOCK_CPU_MODEL;
+    }
+    if (missing(&domain->networks, &host->networks) != NULL) {
+        return EK_BLOCK_NETWORK;
+    }
+    return missing(&domain->storages, &host->storages) != NULL ? EK_BLOCK_STORAGE : EK_BLOCK_NONE;
+}
+
+double ek_constraint_memory_room(const struct ek_cluster *cluster, uint32_t host)
+{
+    const struct ek_policy *policy = cluster->policy;
+    double usable = cluster->snapshot->hosts[host].memory_mib * (1 - policy->memory_reserve) *
+                    policy->memory_overcommit;
+
+    return usable - cluster->hosts[host].memory_mib;
+}
+
+double ek_constraint_vcpu_room(const struct ek_cluster *cluster, uint32_t host)
+{
+    double usable = cluster->snapshot->hosts[host].cpu_cores * cluster->policy->cpu_overcommit;
+
+    return usable - cluster->hosts[host].vcpus;
+}
+
+static bool above_target(const struct ek_cluster *cluster, uint32_t domain, uint32_t destination)
+{
+    for (unsigned int r = 0; r < EK_RESOURCE_COUNT; r++) {
+        double after =
+            ek_cluster_utilization_with(cluster, destination, (enum ek_resource)r, domain, 1);
+        if (after > cluster->policy->target_max[r] + 1e-9) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum ek_block capacity(const struct ek_cluster *cluster, uint32_t domain,
+                              uint32_t destination, enum ek_purpose purpose)
+{
+    const struct ek_domain *it = &cluster->snapshot->domains[domain];
+
+    if (it->memory_mib > ek_constraint_memory_room(cluster, destination) + SLACK) {
+        return EK_BLOCK_MEMORY;
+    }
+    if (it->vcpus > ek_constraint_vcpu_room(cluster, destination) + SLACK) {
+        return EK_BLOCK_VCPUS;
+    }
+    if (purpose != EK_PURPOSE_EVACUATE_FORCED && above_target(cluster, domain, destination)) {
+        return EK_BLOCK_TARGET;
+    }
+    return EK_BLOCK_NONE;
+}
+
+enum ek_block ek_constraint_pair(const struct ek_cluster *cluster,
+                                 const struct ek_cooldown *cooldown, uint32_t domain,
+                                 uint32_t destination, enum ek_purpose purpose)
+{
+    const struct ek_snapshot *snapshot = cluster->snapshot;
+    const struct ek_host *host = &snapshot->hosts[destination];
+    const struct ek_domain *it = &snapshot->domains[domain];
+    uint32_t source = cluster->host_of[domain];
+
+    if (source == destination) {
+        return EK_BLOCK_SAME_HOST;
+    }
+    if (host->state != EK_HOST_UP) {
+        return EK_BLOCK_HOST_STATE;
+    }
+    if (host->maintenance) {
+        return EK_BLOCK_MAINTENANCE;
+    }
+    if (cluster->hosts[destination].unseen_arrival) {
+        return EK_BLOCK_UNSEEN;
+    }
+    const struct ek_rest *rest = ek_cooldown_find(cooldown, it->uuid);
+    if (rest != NULL && snapshot->taken_at_ms < rest->avoid_until_ms &&
+        strcmp(rest->avoid, host->name) == 0) {
+        return EK_BLOCK_AVOIDED;
+    }
+    enum ek_block block = compatible(it, &snapshot->hosts[source], host);
+    return block != EK_BLOCK_NONE ? block : capacity(cluster, domain, destination, purpose);
+}
+
+static const char *explain_rest(const struct ek_rest *rest, int64_t now_ms, enum ek_block block,
+                                struct ek_arena *arena)
+{
+    int64_t until_ms = rest->until_ms;
+
+    if (block == EK_BLOCK_FAILED_LATELY) {
+        until_ms = rest->failed_until_ms;
+    } else if (block == EK_BLOCK_AVOIDED) {
+        until_ms = rest->avoid_until_ms;
+    }
+    return ek_arena_printf(arena, "%s (for another %.0f s)", ek_block_text(block),
+                           fmax(0, (double)(until_ms - now_ms) / 1000));
+}
+
+static const char *explain_target(const struct ek_cluster *cluster, uint32_t domain,
+                                  uint32_t destination, struct ek_arena *arena)
+{
+    const char *text = "";
+
+    for (unsigned int r = 0; text != NULL && r < EK_RESOURCE_COUNT; r++) {
+        enum ek_resource resource = (enum ek_resource)r;
+        double after = ek_cluster_utilization_with(cluster, destination, resource, domain, 1);
+        if (after > cluster->policy->target_max[r] + 1e-9) {
+            text = ek_arena_printf(arena, "%s%s%s would be %.0f %%, its target is %.0f %%", text,
+                                   text[0] == '\0' ? "" : ", ", ek_resource_name(resource),
+                                   100 * after, 100 * cluster->policy->target_max[r]);
+        }
+    }
+    return text;
+}
+
+const char *ek_constraint_explain(const struct ek_cluster *cluster,
+                                  const struct ek_cooldown *cooldown, uint32_t domain,
+                                  uint32_t destination, enum ek_block block, struct ek_arena *arena)
+{
+    const struct ek_snapshot *snapshot = cluster->snapshot;
+    const struct ek_domain *it = &snapshot->domains[domain];
+    const struct ek_rest *rest = ek_cooldown_find(cooldown, it->uuid);
+
+    switch ((int)block) {
+    case EK_BLOCK_IMMOVABLE:
+        return it->immovable_reason == NULL ? ek_block_text(block) : it->immovable_reason;
+    case EK_BLOCK_RESTING:
+    case EK_BLOCK_FAILED_LATELY:
+    case EK_BLOCK_AVOIDED:
+        return explain_rest(rest, snapshot->taken_at_ms, block, arena);
+    case EK_BLOCK_HOST_STATE:
+        return ek_arena_printf(arena, "host is %s",
+                               ek_host_state_name(snapshot->hosts[destination].state));
+    case EK_BLOCK_NETWORK:
+        return ek_arena_printf(arena, "no network %s there",
+                               missing(&it->networks, &snapshot->hosts[destination].networks));
+    case EK_BLOCK_STORAGE:
+        return ek_arena_printf(arena, "no storage %s there",
+                               missing(&it->storages, &snapshot->hosts[destination].storages));
+    case EK_BLOCK_CPU_MODEL:
+        return ek_arena_printf(arena, "CPU model %s needed, found %s", it->cpu_model,
+                               snapshot->hosts[destination].cpu_model);
+    case EK_BLOCK_MEMORY:
+        return ek_arena_printf(arena, "%.0f MiB of memory needed, %.0f MiB may still be given",
+                               it->memory_mib,
+                               fmax(0, ek_constraint_memory_room(cluster, destination)));
+    case EK_BLOCK_VCPUS:
+        return ek_arena_printf(arena, "%.0f vCPUs needed, %.0f may still be given", it->vcpus,
+                               fmax(0, floor(ek_constraint_vcpu_room(cluster, destination))));
+    case EK_BLOCK_TARGET:
+        return explain_target(cluster, domain, destination, arena);
+    default:
+        return ek_block_text(block);
+    }
+}

@@ -1,0 +1,177 @@
+#include "balancer/core/cooldown.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HASH_NONFATAL_OOM 1
+#define uthash_nonfatal_oom(entry) ((entry)->lost = true)
+#include <uthash.h>
+
+#define HOUR_MS ((int64_t)3600 * 1000)
+#define REPEAT_WINDOW_MS (7 * 24 * HOUR_MS)
+
+struct entry {
+    struct ek_rest rest;
+    bool lost; /* uthash had no memory to keep it */
+    UT_hash_handle hh;
+};
+
+struct ek_cooldown {
+    struct entry *map;
+};
+
+struct ek_cooldown *ek_cooldown_create(void)
+{
+    return calloc(1, sizeof(struct ek_cooldown));
+}
+
+void ek_cooldown_destroy(struct ek_cooldown *cooldown)
+{
+    struct entry *entry = NULL;
+    struct entry *next = NULL;
+
+    if (cooldown == NULL) {
+        return;
+    }
+    HASH_ITER(hh, cooldown->map, entry, next)
+    {
+        HASH_DEL(cooldown->map, entry);
+        free(entry);
+    }
+    free(cooldown);
+}
+
+const struct ek_rest *ek_cooldown_find(const struct ek_cooldown *cooldown, const char *domain)
+{
+    struct entry *entry = NULL;
+
+    if (cooldown != NULL) {
+        HASH_FIND_STR(cooldown->map, domain, entry);
+    }
+    return entry == NULL ? NULL : &entry->rest;
+}
+
+/* The domain's entry, made if there is none; NULL: out of memory. */
+static struct ek_rest *obtain(struct ek_cooldown *cooldown, const char *domain,
+                              struct ek_error *err)
+{
+    struct entry *entry = NULL;
+
+    HASH_FIND_STR(cooldown->map, domain, entry);
+    if (entry != NULL) {
+        return &entry->rest;
+    }
+    entry = calloc(1, sizeof(*entry));
+    if (entry != NULL) {
+        (void)snprintf(entry->rest.domain, sizeof(entry->rest.domain), "%s", domain);
+        HASH_ADD_STR(cooldown->map, rest.domain, entry);
+    }
+    if (entry == NULL || entry->lost) {
+        free(entry);
+        (void)ek_error_set(err, EK_ERR_NOMEM, "out of memory for a cooldown");
+        return NULL;
+    }
+    return &entry->rest;
+}
+
+bool ek_cooldown_moved(struct ek_cooldown *cooldown, const struct ek_policy *policy,
+                       const char *domain, int64_t now_ms, struct ek_error *err)
+{
+    struct ek_rest *rest = obtain(cooldown, domain, err);
+
+    if (rest == NULL) {
+        return false;
+    }
+    bool repeated = rest->moved_at_ms != 0 && now_ms - rest->moved_at_ms < REPEAT_WINDOW_MS;
+    rest->repeats = repeated ? rest->repeats + 1 : 0;
+    double factor = pow(policy->cooldown_repeat_factor, rest->repeats);
+    double rest_ms = fmin((double)policy->cooldown_ms * factor, (double)REPEAT_WINDOW_MS);
+    rest->moved_at_ms = now_ms;
+    rest->until_ms = now_ms + (int64_t)rest_ms;
+    rest->failures = 0;
+    rest->failed_until_ms = 0;
+    rest->avoid[0] = '\0';
+    return true;
+}
+
+bool ek_cooldown_failed(struct ek_cooldown *cooldown, const struct ek_policy *policy,
+                        const char *domain, const char *avoid, int64_t now_ms, struct ek_error *err)
+{
+    struct ek_rest *rest = obtain(cooldown, domain, err);
+
+    if (rest == NULL) {
+        return false;
+    }
+    double wait_ms = (double)policy->backoff_ms * pow(2, rest->failures);
+    rest->failed_until_ms = now_ms + (int64_t)fmin(wait_ms, (double)HOUR_MS);
+    rest->failures++;
+    if (avoid != NULL) {
+        /* Another host may do at once; only this pair rests. */
+        (void)snprintf(rest->avoid, sizeof(rest->avoid), "%s", avoid);
+        rest->avoid_until_ms = now_ms + HOUR_MS;
+    }
+    return true;
+}
+
+bool ek_cooldown_block(struct ek_cooldown *cooldown, const char *domain, bool blocked,
+                       struct ek_error *err)
+{
+    struct ek_rest *rest = obtain(cooldown, domain, err);
+
+    if (rest != NULL) {
+        rest->blocked = blocked;
+    }
+    return rest != NULL;
+}
+
+void ek_cooldown_expire(struct ek_cooldown *cooldown, int64_t now_ms)
+{
+    struct entry *entry = NULL;
+    struct entry *next = NULL;
+
+    HASH_ITER(hh, cooldown->map, entry, next)
+    {
+        const struct ek_rest *rest = &entry->rest;
+        int64_t newest =
+            rest->until_ms > rest->failed_until_ms ? rest->until_ms : rest->failed_until_ms;
+        newest = newest > rest->avoid_until_ms ? newest : rest->avoid_until_ms;
+        if (!rest->blocked && now_ms - newest > REPEAT_WINDOW_MS) {
+            HASH_DEL(cooldown->map, entry);
+            free(entry);
+        }
+    }
+}
+
+static int rest_cmp(const void *left, const void *right)
+{
+    return strcmp(((const struct ek_rest *)left)->domain, ((const struct ek_rest *)right)->domain);
+}
+
+size_t ek_cooldown_export(const struct ek_cooldown *cooldown, struct ek_rest *out, size_t room)
+{
+    size_t count = 0;
+
+    for (const struct entry *entry = cooldown->map; entry != NULL; entry = entry->hh.next) {
+        if (count < room) {
+            out[count] = entry->rest;
+        }
+        count++;
+    }
+    if (room > 0) {
+        qsort(out, count < room ? count : room, sizeof(*out), rest_cmp);
+    }
+    return count;
+}
+
+bool ek_cooldown_import(struct ek_cooldown *cooldown, const struct ek_rest *rest,
+                        struct ek_error *err)
+{
+    struct ek_rest *kept = obtain(cooldown, rest->domain, err);
+
+    if (kept != NULL) {
+        *kept = *rest;
+    }
+    return kept != NULL;
+}

@@ -1,0 +1,147 @@
+#include "balancer/core/digest.h"
+
+#include <math.h>
+#include <string.h>
+
+#define FNV_OFFSET 14695981039346656037ULL
+#define FNV_PRIME 1099511628211ULL
+
+struct ek_digest ek_digest_begin(void)
+{
+    return (struct ek_digest){FNV_OFFSET};
+}
+
+static void feed(struct ek_digest *digest, uint64_t value)
+{
+    for (int shift = 0; shift < 64; shift += 8) {
+        digest->state ^= (value >> shift) & 0xff;
+        digest->state *= FNV_PRIME;
+    }
+}
+
+void ek_digest_integer(struct ek_digest *digest, int64_t value)
+{
+    feed(digest, (uint64_t)value);
+}
+
+void ek_digest_number(struct ek_digest *digest, double value)
+{
+    uint64_t bits = 0;
+
+    /* One NAN and one zero, whatever their bits. */
+    if (!isnan(value) && fpclassify(value) != FP_ZERO) {
+        memcpy(&bits, &value, sizeof(bits));
+    }
+    feed(digest, isnan(value) ? UINT64_MAX : bits);
+}
+
+void ek_digest_text(struct ek_digest *digest, const char *text)
+{
+    size_t length = text == NULL ? 0 : strlen(text);
+
+    feed(digest, text == NULL ? UINT64_MAX : length);
+    for (size_t i = 0; i < length; i++) {
+        digest->state ^= (unsigned char)text[i];
+        digest->state *= FNV_PRIME;
+    }
+}
+
+static void feed_strings(struct ek_digest *digest, const struct ek_strings *list)
+{
+    ek_digest_integer(digest, list->given ? (int64_t)list->count : -1);
+    for (size_t i = 0; i < list->count; i++) {
+        ek_digest_text(digest, list->items[i]);
+    }
+}
+
+static void feed_labels(struct ek_digest *digest, const struct ek_labels *labels)
+{
+    ek_digest_integer(digest, (int64_t)labels->count);
+    for (size_t i = 0; i < labels->count; i++) {
+        ek_digest_text(digest, labels->items[i].key);
+        ek_digest_text(digest, labels->items[i].value);
+    }
+}
+
+static void feed_host(struct ek_digest *digest, const struct ek_host *host)
+{
+    ek_digest_text(digest, host->name);
+    ek_digest_integer(digest, host->state);
+    ek_digest_number(digest, host->cpu_cores);
+    ek_digest_number(digest, host->memory_mib);
+    ek_digest_number(digest, host->cpu_used_cores);
+    ek_digest_number(digest, host->memory_used_mib);
+    ek_digest_integer(digest, host->maintenance);
+    ek_digest_number(digest, host->migration_mib_s);
+    feed_labels(digest, &host->labels);
+    feed_strings(digest, &host->networks);
+    feed_strings(digest, &host->storages);
+    ek_digest_text(digest, host->hypervisor);
+    ek_digest_text(digest, host->cpu_model);
+}
+
+static void feed_domain(struct ek_digest *digest, const struct ek_domain *domain)
+{
+    const double figures[] = {
+        domain->vcpus,       domain->memory_mib,      domain->cpu_used_cores,
+        domain->cpu_steal,   domain->memory_used_mib, domain->memory_rss_mib,
+        domain->dirty_mib_s, domain->local_disk_mib,
+    };
+
+    ek_digest_text(digest, domain->uuid);
+    ek_digest_text(digest, domain->name);
+    ek_digest_integer(digest, domain->host);
+    for (size_t i = 0; i < sizeof(figures) / sizeof(figures[0]); i++) {
+        ek_digest_number(digest, figures[i]);
+    }
+    ek_digest_integer(digest, domain->movable);
+    feed_labels(digest, &domain->labels);
+    feed_strings(digest, &domain->networks);
+    feed_strings(digest, &domain->storages);
+    feed_strings(digest, &domain->devices);
+    ek_digest_text(digest, domain->machine);
+    ek_digest_text(digest, domain->cpu_model);
+}
+
+void ek_digest_snapshot(struct ek_digest *digest, const struct ek_snapshot *snapshot)
+{
+    ek_digest_integer(digest, snapshot->taken_at_ms);
+    for (size_t h = 0; h < snapshot->host_count; h++) {
+        feed_host(digest, &snapshot->hosts[h]);
+    }
+    for (size_t d = 0; d < snapshot->domain_count; d++) {
+        feed_domain(digest, &snapshot->domains[d]);
+    }
+    for (size_t f = 0; f < snapshot->in_flight_count; f++) {
+        ek_digest_integer(digest, snapshot->in_flight[f].domain);
+        ek_digest_integer(digest, snapshot->in_flight[f].source);
+        ek_digest_integer(digest, snapshot->in_flight[f].destination);
+    }
+}
+
+void ek_digest_policy(struct ek_digest *digest, const struct ek_policy *policy)
+{
+    const double figures[] = {
+        policy->trigger_imbalance, policy->trigger_comfort,        policy->min_gain,
+        policy->cost_weight,       policy->memory_overcommit,      policy->cpu_overcommit,
+        policy->memory_reserve,    policy->cooldown_repeat_factor,
+    };
+    const int64_t integers[] = {
+        policy->mode,           policy->kind,
+        policy->aggressiveness, policy->sustained_cycles,
+        policy->cooldown_ms,    policy->limit_cluster,
+        policy->limit_host_in,  policy->limit_host_out,
+        policy->moves_per_plan, policy->max_downtime_ms,
+    };
+
+    for (unsigned int r = 0; r < EK_RESOURCE_COUNT; r++) {
+        ek_digest_number(digest, policy->weight[r]);
+        ek_digest_number(digest, policy->target_max[r]);
+    }
+    for (size_t i = 0; i < sizeof(figures) / sizeof(figures[0]); i++) {
+        ek_digest_number(digest, figures[i]);
+    }
+    for (size_t i = 0; i < sizeof(integers) / sizeof(integers[0]); i++) {
+        ek_digest_integer(digest, integers[i]);
+    }
+}

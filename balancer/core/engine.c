@@ -1,0 +1,366 @@
+#include "balancer/core/engine.h"
+
+#include "balancer/core/engine_state.h"
+#include "balancer/core/verify.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A clock that goes back further than this is not trusted for one cycle. */
+#define CLOCK_JUMP_MS 1000
+
+/* Kept this long when the samples' period is not known. */
+#define RECENT_MS 120000
+
+struct ek_engine *ek_engine_create(void)
+{
+    struct ek_engine *engine = calloc(1, sizeof(*engine));
+
+    if (engine == NULL) {
+        return NULL;
+    }
+    engine->cooldown = ek_cooldown_create();
+    if (engine->cooldown == NULL) {
+        free(engine);
+        return NULL;
+    }
+    ek_policy_defaults(&engine->policy);
+    engine->ops = ek_policy_find(engine->policy.kind);
+    return engine;
+}
+
+/* What effects of the last step pointed to. */
+static void results_finish(struct ek_engine *engine)
+{
+    ek_schedule_finish(&engine->schedule);
+    ek_plan_finish(&engine->plan);
+    ek_evaluation_finish(&engine->evaluation);
+}
+
+void ek_engine_destroy(struct ek_engine *engine)
+{
+    if (engine == NULL) {
+        return;
+    }
+    results_finish(engine);
+    ek_snapshot_finish(&engine->snapshot);
+    ek_arena_finish(&engine->plan_arena);
+    ek_arena_finish(&engine->stuck_arena);
+    ek_arena_finish(&engine->maintained_arena);
+    ek_cooldown_destroy(engine->cooldown);
+    free(engine->running);
+    free(engine->running_view);
+    free(engine->recent);
+    free(engine);
+}
+
+struct ek_cooldown *ek_engine_cooldown(struct ek_engine *engine)
+{
+    return engine->cooldown;
+}
+
+/* ---- holding ------------------------------------------------------------------------------- */
+
+/* Too many hosts lost at once is more likely our own network than theirs: watch, do not act. */
+static void check_hosts(struct ek_engine *engine)
+{
+    size_t wanted = 0;
+    size_t lost = 0;
+
+    for (size_t h = 0; h < engine->snapshot.host_count; h++) {
+        const struct ek_host *host = &engine->snapshot.hosts[h];
+        wanted += host->maintenance ? 0 : 1;
+        lost += !host->maintenance && host->state != EK_HOST_UP ? 1 : 0;
+    }
+    engine->self_hold[0] = '\0';
+    if (2 * lost > wanted) {
+        (void)snprintf(engine->self_hold, sizeof(engine->self_hold),
+                       "%zu of %zu hosts have no fresh sample", lost, wanted);
+    }
+}
+
+static void check_clock(struct ek_engine *engine, int64_t now_ms)
+{
+    if (now_ms < engine->now_ms - CLOCK_JUMP_MS) {
+        (void)snprintf(engine->self_hold, sizeof(engine->self_hold),
+                       "the clock went back by %.1f s", (double)(engine->now_ms - now_ms) / 1000);
+    }
+}
+
+static const char *holding(const struct ek_engine *engine)
+{
+    if (engine->hold[0] != '\0') {
+        return engine->hold;
+    }
+    return engine->self_hold[0] != '\0' ? engine->self_hold : NULL;
+}
+
+static bool record_holding(struct ek_engine *engine, struct ek_effects *effects,
+                           struct ek_error *err)
+{
+    const char *why = holding(engine) == NULL ? "" : holding(engine);
+
+    if (strcmp(why, engine->holding_shown) == 0) {
+        return true;
+    }
+    (void)snprintf(engine->holding_shown, sizeof(engine->holding_shown), "%s", why);
+    return why[0] != '\0' ? ek_effect_event(effects, "holding", "", err, "holding: %s", why)
+                          : ek_effect_event(effects, "holding", "", err, "no longer holding");
+}
+
+/* ---- events -------------------------------------------------------------------------------- */
+
+static void recent_expire(struct ek_engine *engine, int64_t now_ms)
+{
+    int64_t keep_ms = 0;
+    size_t kept = 0;
+
+    for (size_t h = 0; h < engine->snapshot.host_count; h++) {
+        int64_t wanted = 4 * engine->snapshot.hosts[h].period_ms;
+        keep_ms = wanted > keep_ms ? wanted : keep_ms;
+    }
+    keep_ms = keep_ms == 0 ? RECENT_MS : keep_ms;
+    for (size_t i = 0; i < engine->recent_count; i++) {
+        if (now_ms - engine->recent[i].outcome.ended_at_ms <= keep_ms) {
+            engine->recent[kept++] = engine->recent[i];
+        }
+    }
+    engine->recent_count = kept;
+}
+
+static bool recent_add(struct ek_engine *engine, const struct ek_outcome *outcome,
+                       struct ek_error *err)
+{
+    if (engine->recent_count == engine->recent_room) {
+        size_t room = engine->recent_room == 0 ? 16 : 2 * engine->recent_room;
+        struct ek_recent *grown = realloc(engine->recent, room * sizeof(*grown));
+        if (grown == NULL) {
+            return ek_error_set(err, EK_ERR_NOMEM, "out of memory for an outcome");
+        }
+        engine->recent = grown;
+        engine->recent_room = room;
+    }
+    engine->recent[engine->recent_count++].outcome = *outcome;
+    return true;
+}
+
+static bool verify(struct ek_engine *engine, struct ek_effects *effects, struct ek_error *err)
+{
+    if (!engine->verify_pending || engine->running_count > 0 || !ek_engine_settled(engine)) {
+        return true;
+    }
+    const char *text = ek_verify_text(&engine->plan_before, &engine->plan_predicted,
+                                      &engine->levels, &effects->arena);
+    engine->verify_pending = false;
+    return text == NULL ? ek_error_set(err, EK_ERR_NOMEM, "out of memory for a verification")
+                        : ek_effect_event(effects, "verified", engine->plan_id, err, "%s", text);
+}
+
+static bool on_snapshot(struct ek_engine *engine, const struct ek_event *event,
+                        struct ek_effects *effects, struct ek_error *err)
+{
+    ek_snapshot_finish(&engine->snapshot);
+    engine->snapshot = *event->u.snapshot;
+    memset(event->u.snapshot, 0, sizeof(*event->u.snapshot));
+    engine->has_snapshot = true;
+    check_hosts(engine);
+    check_clock(engine, event->now_ms);
+    recent_expire(engine, event->now_ms);
+    ek_cooldown_expire(engine->cooldown, event->now_ms);
+    if (!ek_evaluate(&engine->evaluation, &engine->snapshot, &engine->policy, err)) {
+        return false;
+    }
+    engine->levels = engine->evaluation.levels;
+    if (!verify(engine, effects, err) || !record_holding(engine, effects, err)) {
+        return false;
+    }
+    bool replan = ek_engine_waiting_count(engine) == 0 ||
+                  ek_engine_maintenance_digest(engine) != engine->maintenance_digest;
+    if (holding(engine) == NULL && replan && !ek_engine_replan(engine, effects, err)) {
+        return false;
+    }
+    return true;
+}
+
+/* The snapshot in hand follows what happened since it was taken. */
+static void apply_move(struct ek_engine *engine, const struct ek_outcome *outcome)
+{
+    bool ambiguous = false;
+    uint32_t domain = ek_snapshot_find_domain(&engine->snapshot, outcome->domain, &ambiguous);
+    uint32_t host = ek_snapshot_find_host(&engine->snapshot, outcome->destination);
+
+    if (domain != EK_NONE && host != EK_NONE) {
+        engine->snapshot.domains[domain].host = host;
+    }
+}
+
+static bool note_success(struct ek_engine *engine, const struct ek_outcome *outcome,
+                         struct ek_error *err)
+{
+    const struct ek_running *running = ek_engine_find_running(engine, outcome->id);
+    uint32_t seq = running == NULL ? 0 : running->order.seq;
+
+    if (strcmp(outcome->plan_id, engine->plan_id) == 0 && seq < engine->seq_count) {
+        engine->seq_done[seq] = true;
+    }
+    apply_move(engine, outcome);
+    return recent_add(engine, outcome, err) &&
+           ek_cooldown_moved(engine->cooldown, &engine->policy, outcome->domain,
+                             outcome->ended_at_ms, err);
+}
+
+static bool note_failure(struct ek_engine *engine, const struct ek_outcome *outcome,
+                         struct ek_effects *effects, struct ek_error *err)
+{
+    const char *avoid = outcome->destination_at_fault ? outcome->destination : NULL;
+
+    if (!ek_cooldown_failed(engine->cooldown, &engine->policy, outcome->domain, avoid,
+                            outcome->ended_at_ms, err)) {
+        return false;
+    }
+    if (ek_move_state_blocks(outcome->state) &&
+        !ek_cooldown_block(engine->cooldown, outcome->domain, true, err)) {
+        return false;
+    }
+    return ek_engine_abandon(engine, effects, outcome->error, err);
+}
+
+static void running_remove(struct ek_engine *engine, const char *id)
+{
+    struct ek_running *running = ek_engine_find_running(engine, id);
+
+    if (running != NULL) {
+        *running = engine->running[--engine->running_count];
+    }
+}
+
+static bool plan_end(struct ek_engine *engine, struct ek_effects *effects, struct ek_error *err)
+{
+    if (engine->running_count > 0 || ek_engine_waiting_count(engine) > 0 ||
+        engine->waiting_count == 0) {
+        return true;
+    }
+    engine->waiting_count = 0;
+    engine->verify_pending = true;
+    struct ek_effect *effect = ek_effect_add(effects, EK_EFFECT_RECORD_FATE, err);
+    if (effect == NULL) {
+        return false;
+    }
+    effect->u.fate.plan_id = engine->plan_id;
+    effect->u.fate.fate = "done";
+    return true;
+}
+
+static bool on_outcome(struct ek_engine *engine, const struct ek_outcome *outcome,
+                       struct ek_effects *effects, struct ek_error *err)
+{
+    assert(ek_move_state_terminal(outcome->state));
+    bool done = outcome->state == EK_MOVE_DONE;
+    bool ok =
+        done ? note_success(engine, outcome, err) : note_failure(engine, outcome, effects, err);
+    running_remove(engine, outcome->id);
+    engine->last_end_ms = outcome->ended_at_ms;
+    return ok &&
+           ek_effect_event(effects, "move", outcome->domain, err,
+                           "move %s of %s from %s to %s: %s in %.1f s%s%s", outcome->id,
+                           outcome->domain, outcome->source, outcome->destination,
+                           ek_move_state_name(outcome->state),
+                           (double)(outcome->ended_at_ms - outcome->started_at_ms) / 1000,
+                           outcome->error[0] == '\0' ? "" : ": ", outcome->error) &&
+           plan_end(engine, effects, err);
+}
+
+static bool on_policy(struct ek_engine *engine, const struct ek_policy *policy,
+                      struct ek_effects *effects, struct ek_error *err)
+{
+    engine->policy = *policy;
+    engine->ops = ek_policy_find(policy->kind);
+    engine->sustained = 0;
+    engine->recommended_digest = 0;
+    return ek_engine_abandon(engine, effects, "the policy was loaded anew", err);
+}
+
+static bool apply(struct ek_engine *engine, const struct ek_event *event,
+                  struct ek_effects *effects, struct ek_error *err)
+{
+    switch (event->kind) {
+    case EK_EVENT_POLICY:
+        return on_policy(engine, event->u.policy, effects, err);
+    case EK_EVENT_SNAPSHOT:
+        return on_snapshot(engine, event, effects, err);
+    case EK_EVENT_OUTCOME:
+        return on_outcome(engine, event->u.outcome, effects, err);
+    case EK_EVENT_ADOPT:
+        return ek_engine_run(engine, event->u.adopt, err);
+    case EK_EVENT_BLOCK:
+        return ek_cooldown_block(engine->cooldown, event->u.block, true, err);
+    case EK_EVENT_HOLD:
+        (void)snprintf(engine->hold, sizeof(engine->hold), "%s", event->u.hold);
+        return record_holding(engine, effects, err);
+    case EK_EVENT_RELEASE:
+        engine->hold[0] = '\0';
+        return record_holding(engine, effects, err);
+    }
+    return true;
+}
+
+bool ek_engine_step(struct ek_engine *engine, const struct ek_event *event,
+                    struct ek_effects *effects, struct ek_error *err)
+{
+    effects->count = 0;
+    ek_arena_finish(&effects->arena);
+    results_finish(engine);
+    bool ok = apply(engine, event, effects, err);
+    engine->now_ms = event->now_ms;
+    if (ok && engine->has_snapshot && holding(engine) == NULL) {
+        ok = ek_engine_dispatch(engine, effects, err);
+    }
+    if (ok && engine->has_snapshot) {
+        ok = ek_engine_record_maintenance(engine, effects, err);
+    }
+    ek_effects_sort(effects);
+    return ok;
+}
+
+/* ---- views --------------------------------------------------------------------------------- */
+
+struct ek_engine_view ek_engine_view(const struct ek_engine *engine)
+{
+    for (size_t i = 0; i < engine->running_count; i++) {
+        engine->running_view[i] = engine->running[i].order;
+    }
+    return (struct ek_engine_view){
+        .running = engine->running_view,
+        .running_count = engine->running_count,
+        .waiting_count = ek_engine_waiting_count(engine),
+        .plan_id = engine->plan_id,
+        .holding = holding(engine),
+        .summary = engine->summary,
+        .levels = engine->has_snapshot ? &engine->levels : NULL,
+        .snapshot = engine->has_snapshot ? &engine->snapshot : NULL,
+    };
+}
+
+size_t ek_engine_known_moves(const struct ek_engine *engine, struct ek_known_move *out, size_t room)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < engine->running_count; i++, count++) {
+        const struct ek_move_order *order = &engine->running[i].order;
+        if (count < room) {
+            out[count] = (struct ek_known_move){order->domain, order->source, order->destination,
+                                                engine->running[i].started_at_ms, 0};
+        }
+    }
+    for (size_t i = 0; i < engine->recent_count; i++, count++) {
+        const struct ek_outcome *outcome = &engine->recent[i].outcome;
+        if (count < room) {
+            out[count] =
+                (struct ek_known_move){outcome->domain, outcome->source, outcome->destination,
+                                       outcome->started_at_ms, outcome->ended_at_ms};
+        }
+    }
+    return count;
+}

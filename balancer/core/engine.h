@@ -1,0 +1,154 @@
+/* The policy engine: events with their time go in, wanted effects come out. No clock, no I/O.
+ *
+ *     SNAPSHOT -> evaluate -> EVALUATION -> plan -> PLAN -> schedule -> SCHEDULE -> START effects
+ *     OUTCOME  -> verify, learn, cooldown -> next START effects of the plan, or a new plan next
+ * cycle
+ *
+ * The daemon, the simulator and the tests run this same engine. The order of effects is: all
+ * RECORD_*, then ABORT, then START, then at most one WAKE; they must be carried out in that order,
+ * and a START only after every record before it is written. An engine is used by one thread at a
+ * time. */
+#ifndef EK_CORE_ENGINE_H
+#define EK_CORE_ENGINE_H
+
+#include "balancer/core/cooldown.h"
+#include "balancer/core/evaluate.h"
+#include "balancer/core/move.h"
+#include "balancer/core/plan.h"
+#include "balancer/core/schedule.h"
+
+/* ---- events ---------------------------------------------------------------------------------- */
+
+enum ek_event_kind {
+    EK_EVENT_POLICY,   /* the policy was loaded or reloaded */
+    EK_EVENT_SNAPSHOT, /* a new cycle */
+    EK_EVENT_OUTCOME,  /* a move ended */
+    EK_EVENT_ADOPT, /* a move of an earlier run is still under way: it counts against the limits */
+    EK_EVENT_BLOCK, /* a domain whose last outcome is not known */
+    EK_EVENT_HOLD,  /* start nothing new until EK_EVENT_RELEASE; running moves go on */
+    EK_EVENT_RELEASE,
+};
+
+struct ek_event {
+    enum ek_event_kind kind;
+    int64_t now_ms;
+    union {
+        const struct ek_policy *policy; /* copied */
+        struct ek_snapshot *snapshot;   /* its content is taken over; the caller's is emptied */
+        const struct ek_outcome *outcome;
+        const struct ek_move_order *adopt;
+        const char *block; /* UUID */
+        const char *hold;  /* why; copied */
+    } u;
+};
+
+/* ---- effects --------------------------------------------------------------------------------- */
+
+enum ek_effect_kind {
+    EK_EFFECT_RECORD_PLAN,        /* a plan with its schedule, and what becomes of it */
+    EK_EFFECT_RECORD_FATE,        /* what became of a plan that was recorded before */
+    EK_EFFECT_RECORD_EVENT,       /* one line of audit */
+    EK_EFFECT_RECORD_MAINTENANCE, /* the status of a host whose maintenance is wanted, or has ended
+                                   */
+    EK_EFFECT_ABORT,
+    EK_EFFECT_START,
+    EK_EFFECT_WAKE, /* a snapshot is wanted at that time, sooner than the next cycle */
+};
+
+enum ek_maintenance_state {
+    EK_MAINTENANCE_ENDED,      /* no longer wanted: the status is to be deleted */
+    EK_MAINTENANCE_PREFLIGHT,  /* wanted, but the mode does not act */
+    EK_MAINTENANCE_EVACUATING, /* domains are leaving, or wait for their turn */
+    EK_MAINTENANCE_EVACUATED,  /* a fresh sample shows no running or paused domain */
+    EK_MAINTENANCE_BLOCKED,    /* some cannot leave now: stale host, rest, unresolved move */
+    EK_MAINTENANCE_INFEASIBLE, /* some fit nowhere */
+};
+
+const char *ek_maintenance_state_name(enum ek_maintenance_state state);
+
+struct ek_blocker {
+    const char *domain; /* UUID */
+    const char *name;
+    const char *reason;
+};
+
+struct ek_maintenance_status {
+    const char *host;
+    enum ek_maintenance_state state;
+    uint32_t domains_left;
+    int64_t eta_ms; /* -1: not known */
+    const struct ek_blocker *blockers;
+    size_t blocker_count;
+};
+
+struct ek_effect {
+    enum ek_effect_kind kind;
+    union {
+        struct {
+            const struct ek_plan *plan;
+            const struct ek_schedule *schedule;
+            const char *fate; /* "recommended", "started" */
+        } plan;
+        struct {
+            const char *plan_id;
+            const char *fate; /* "done", "abandoned" */
+        } fate;
+        struct {
+            const char *kind; /* a word: "plan", "move", "holding", ... */
+            const char *subject;
+            const char *text;
+        } event;
+        struct ek_maintenance_status maintenance;
+        const char *abort_id;
+        struct ek_move_order start;
+        int64_t wake_at_ms;
+    } u;
+};
+
+/* Strings and arrays belong to the arena, plans and schedules to the engine: both are valid until
+ * the next step or finish. */
+struct ek_effects {
+    struct ek_effect *items;
+    size_t count;
+    size_t room;
+    struct ek_arena arena;
+};
+
+void ek_effects_finish(struct ek_effects *effects);
+
+/* ---- the engine ------------------------------------------------------------------------------ */
+
+struct ek_engine;
+
+/* NULL: out of memory. Starts with the default policy, no snapshot, not holding. */
+struct ek_engine *ek_engine_create(void);
+void ek_engine_destroy(struct ek_engine *engine);
+
+/* One event; `effects` is emptied and filled. Error: NOMEM (the event may have been applied in
+ * part; the next snapshot repairs it). */
+bool ek_engine_step(struct ek_engine *engine, const struct ek_event *event,
+                    struct ek_effects *effects, struct ek_error *err);
+
+/* For status: what is running and waiting, why it holds (NULL: it does not), the last summary.
+ * Valid until the next step. */
+struct ek_engine_view {
+    const struct ek_move_order *running;
+    size_t running_count;
+    size_t waiting_count; /* moves of the present plan that have not started */
+    const char *plan_id;  /* "" when there is no plan */
+    const char *holding;
+    const char *summary;
+    const struct ek_levels *levels;     /* of the newest snapshot; NULL: none yet */
+    const struct ek_snapshot *snapshot; /* the newest; NULL: none yet */
+};
+struct ek_engine_view ek_engine_view(const struct ek_engine *engine);
+
+/* Moves that are running, or ended lately, for the assembly of the next snapshot: fills at most
+ * `room`, returns how many there are. Strings are valid until the next step. */
+size_t ek_engine_known_moves(const struct ek_engine *engine, struct ek_known_move *out,
+                             size_t room);
+
+/* The engine's rests, to be kept over a restart. */
+struct ek_cooldown *ek_engine_cooldown(struct ek_engine *engine);
+
+#endif

@@ -1,0 +1,214 @@
+/* The engine's dispatch: a stream of starts, each checked again on the newest figures. */
+#include "balancer/core/engine_state.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+size_t ek_engine_waiting_count(const struct ek_engine *engine)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < engine->waiting_count; i++) {
+        count += engine->waiting[i].gone ? 0 : 1;
+    }
+    return count;
+}
+
+struct ek_running *ek_engine_find_running(struct ek_engine *engine, const char *id)
+{
+    for (size_t i = 0; i < engine->running_count; i++) {
+        if (strcmp(engine->running[i].order.id, id) == 0) {
+            return &engine->running[i];
+        }
+    }
+    return NULL;
+}
+
+static bool running_reserve(struct ek_engine *engine, struct ek_error *err)
+{
+    if (engine->running_count < engine->running_room) {
+        return true;
+    }
+    size_t room = engine->running_room == 0 ? 8 : 2 * engine->running_room;
+    struct ek_running *running = realloc(engine->running, room * sizeof(*running));
+    if (running == NULL) {
+        return ek_error_set(err, EK_ERR_NOMEM, "out of memory for a running move");
+    }
+    engine->running = running;
+    struct ek_move_order *view = realloc(engine->running_view, room * sizeof(*view));
+    if (view == NULL) {
+        return ek_error_set(err, EK_ERR_NOMEM, "out of memory for a running move");
+    }
+    engine->running_view = view;
+    engine->running_room = room;
+    return true;
+}
+
+bool ek_engine_run(struct ek_engine *engine, const struct ek_move_order *order,
+                   struct ek_error *err)
+{
+    if (!running_reserve(engine, err)) {
+        return false;
+    }
+    engine->running[engine->running_count++] =
+        (struct ek_running){.order = *order, .started_at_ms = engine->now_ms};
+    return true;
+}
+
+/* The snapshot's in-flight list follows what runs now; arrivals that no sample shows stay listed.
+ */
+static bool in_flight_refresh(struct ek_engine *engine, struct ek_error *err)
+{
+    struct ek_snapshot *snapshot = &engine->snapshot;
+    size_t room = engine->running_count + snapshot->in_flight_count;
+    struct ek_in_flight *list = ek_arena_alloc(&snapshot->arena, room, sizeof(*list));
+    size_t count = 0;
+
+    if (list == NULL) {
+        return ek_error_set(err, EK_ERR_NOMEM, "out of memory for the moves in flight");
+    }
+    for (size_t i = 0; i < snapshot->in_flight_count; i++) {
+        if (snapshot->in_flight[i].domain == EK_NONE) {
+            list[count++] = snapshot->in_flight[i];
+        }
+    }
+    for (size_t i = 0; i < engine->running_count; i++) {
+        const struct ek_move_order *order = &engine->running[i].order;
+        bool ambiguous = false;
+        struct ek_in_flight flight = {
+            .domain = ek_snapshot_find_domain(snapshot, order->domain, &ambiguous),
+            .source = ek_snapshot_find_host(snapshot, order->source),
+            .destination = ek_snapshot_find_host(snapshot, order->destination),
+            .started_at_ms = engine->running[i].started_at_ms};
+        if (flight.domain != EK_NONE && flight.source != EK_NONE && flight.destination != EK_NONE) {
+            list[count++] = flight;
+        }
+    }
+    snapshot->in_flight = list;
+    snapshot->in_flight_count = count;
+    return true;
+}
+
+static bool limits_allow(const struct ek_engine *engine, const struct ek_move_order *order)
+{
+    int out = 0;
+    int in = 0;
+
+    for (size_t i = 0; i < engine->running_count; i++) {
+        out += strcmp(engine->running[i].order.source, order->source) == 0 ? 1 : 0;
+        in += strcmp(engine->running[i].order.destination, order->destination) == 0 ? 1 : 0;
+    }
+    return (int)engine->running_count < engine->policy.limit_cluster &&
+           out < engine->policy.limit_host_out && in < engine->policy.limit_host_in;
+}
+
+static bool depends_done(const struct ek_engine *engine, const struct ek_waiting *waiting)
+{
+    for (size_t i = 0; i < waiting->depends_count; i++) {
+        if (!engine->seq_done[waiting->depends_on[i]]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+enum verdict { GO, WAIT, DROP };
+
+/* The order on the newest figures: still where it was, and is the destination still fit? */
+static enum verdict check(const struct ek_engine *engine, const struct ek_cluster *cluster,
+                          const struct ek_move_order *order, char *why, size_t size)
+{
+    const struct ek_snapshot *snapshot = &engine->snapshot;
+    bool ambiguous = false;
+    uint32_t domain = ek_snapshot_find_domain(snapshot, order->domain, &ambiguous);
+    uint32_t source = ek_snapshot_find_host(snapshot, order->source);
+    uint32_t destination = ek_snapshot_find_host(snapshot, order->destination);
+    enum ek_purpose purpose =
+        order->kind == EK_MOVE_BALANCE ? EK_PURPOSE_BALANCE : EK_PURPOSE_EVACUATE_FORCED;
+
+    if (domain == EK_NONE || source == EK_NONE || destination == EK_NONE ||
+        cluster->host_of[domain] != source) {
+        (void)snprintf(why, size, "%s is no longer on %s", order->name, order->source);
+        return DROP;
+    }
+    enum ek_block block = ek_constraint_domain(cluster, engine->cooldown, domain, purpose);
+    if (block == EK_BLOCK_NONE) {
+        block = ek_constraint_pair(cluster, engine->cooldown, domain, destination, purpose);
+    }
+    if (block == EK_BLOCK_NONE) {
+        return GO;
+    }
+    (void)snprintf(why, size, "%s to %s: %s", order->name, order->destination,
+                   ek_block_text(block));
+    /* Room may come when a running move ends; an arrival may be seen with the next sample. */
+    bool passes =
+        block == EK_BLOCK_UNSEEN ||
+        (engine->running_count > 0 && (block == EK_BLOCK_MEMORY || block == EK_BLOCK_VCPUS));
+    return passes ? WAIT : DROP;
+}
+
+static bool start(struct ek_engine *engine, struct ek_waiting *waiting, struct ek_effects *effects,
+                  struct ek_error *err)
+{
+    struct ek_effect *effect = ek_effect_add(effects, EK_EFFECT_START, err);
+
+    if (effect == NULL || !ek_engine_run(engine, &waiting->order, err)) {
+        return false;
+    }
+    effect->u.start = waiting->order;
+    waiting->gone = true;
+    return ek_effect_event(effects, "move", waiting->order.domain, err,
+                           "move %s: %s from %s to %s: %s", waiting->order.id, waiting->order.name,
+                           waiting->order.source, waiting->order.destination,
+                           waiting->order.reason);
+}
+
+static bool model(struct ek_engine *engine, struct ek_cluster *cluster, struct ek_error *err)
+{
+    return in_flight_refresh(engine, err) &&
+           ek_cluster_init(cluster, &engine->snapshot, &engine->policy, err);
+}
+
+/* Starts the first waiting move that may start; *started false: none. */
+static bool start_one(struct ek_engine *engine, struct ek_effects *effects, bool *started,
+                      struct ek_error *err)
+{
+    struct ek_cluster cluster;
+    char why[EK_TEXT_SIZE] = "";
+    bool ok = true;
+
+    *started = false;
+    if (!model(engine, &cluster, err)) {
+        return false;
+    }
+    for (size_t i = 0; ok && !*started && i < engine->waiting_count; i++) {
+        struct ek_waiting *waiting = &engine->waiting[i];
+        if (waiting->gone || !limits_allow(engine, &waiting->order) ||
+            !depends_done(engine, waiting)) {
+            continue;
+        }
+        enum verdict verdict = check(engine, &cluster, &waiting->order, why, sizeof(why));
+        if (verdict == DROP) {
+            ok = ek_engine_abandon(engine, effects, why, err);
+        } else if (verdict == GO) {
+            ok = start(engine, waiting, effects, err);
+            *started = true;
+        }
+    }
+    ek_cluster_finish(&cluster);
+    return ok;
+}
+
+bool ek_engine_dispatch(struct ek_engine *engine, struct ek_effects *effects, struct ek_error *err)
+{
+    bool started = ek_engine_waiting_count(engine) > 0;
+
+    while (started) {
+        if (!start_one(engine, effects, &started, err)) {
+            return false;
+        }
+    }
+    return true;
+}

@@ -1,0 +1,229 @@
+/* The engine's word on every host that is to be emptied. */
+#include "balancer/core/digest.h"
+#include "balancer/core/engine_state.h"
+
+#include <assert.h>
+#include <string.h>
+
+const char *ek_maintenance_state_name(enum ek_maintenance_state state)
+{
+    static const char *const names[] = {
+        [EK_MAINTENANCE_ENDED] = "ended",           [EK_MAINTENANCE_PREFLIGHT] = "preflight",
+        [EK_MAINTENANCE_EVACUATING] = "evacuating", [EK_MAINTENANCE_EVACUATED] = "evacuated",
+        [EK_MAINTENANCE_BLOCKED] = "blocked",       [EK_MAINTENANCE_INFEASIBLE] = "infeasible",
+    };
+
+    assert((unsigned int)state < sizeof(names) / sizeof(names[0]));
+    return names[state];
+}
+
+uint64_t ek_engine_maintenance_digest(const struct ek_engine *engine)
+{
+    struct ek_digest digest = ek_digest_begin();
+
+    for (size_t h = 0; h < engine->snapshot.host_count; h++) {
+        if (engine->snapshot.hosts[h].maintenance) {
+            ek_digest_text(&digest, engine->snapshot.hosts[h].name);
+        }
+    }
+    return digest.state;
+}
+
+/* Domains that are there, and moves that end there: a host is empty only without either. */
+static uint32_t count_left(const struct ek_engine *engine, uint32_t host)
+{
+    const struct ek_snapshot *snapshot = &engine->snapshot;
+    uint32_t left = 0;
+
+    for (size_t d = 0; d < snapshot->domain_count; d++) {
+        left += snapshot->domains[d].host == host ? 1 : 0;
+    }
+    for (size_t i = 0; i < engine->running_count; i++) {
+        left += strcmp(engine->running[i].order.destination, snapshot->hosts[host].name) == 0;
+    }
+    return left;
+}
+
+static bool leaving(const struct ek_engine *engine, const char *host)
+{
+    for (size_t i = 0; i < engine->running_count; i++) {
+        if (strcmp(engine->running[i].order.source, host) == 0 ||
+            strcmp(engine->running[i].order.destination, host) == 0) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < engine->waiting_count; i++) {
+        if (!engine->waiting[i].gone && strcmp(engine->waiting[i].order.source, host) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool gather_blockers(const struct ek_engine *engine, const char *host,
+                            struct ek_maintenance_status *status, bool *for_good,
+                            struct ek_arena *arena, struct ek_error *err)
+{
+    struct ek_blocker *blockers = ek_arena_alloc(arena, engine->stuck_count + 1, sizeof(*blockers));
+
+    if (blockers == NULL) {
+        return ek_error_set(err, EK_ERR_NOMEM, "out of memory for the blockers of a host");
+    }
+    status->blockers = blockers;
+    *for_good = false;
+    for (size_t i = 0; i < engine->stuck_count; i++) {
+        const struct ek_stuck *stuck = &engine->stuck[i];
+        if (strcmp(stuck->host, host) == 0) {
+            blockers[status->blocker_count++] =
+                (struct ek_blocker){stuck->domain, stuck->name, stuck->reason};
+            *for_good = *for_good || !stuck->for_now;
+        }
+    }
+    const char *hold = engine->hold[0] != '\0' ? engine->hold : engine->self_hold;
+    if (hold[0] != '\0') {
+        blockers[status->blocker_count++] = (struct ek_blocker){"", "", hold};
+    }
+    return true;
+}
+
+static enum ek_maintenance_state state_of(const struct ek_engine *engine,
+                                          const struct ek_host *host,
+                                          const struct ek_maintenance_status *status, bool for_good)
+{
+    if (status->domains_left == 0 && host->state == EK_HOST_UP) {
+        return EK_MAINTENANCE_EVACUATED;
+    }
+    if (engine->policy.mode == EK_MODE_RECOMMEND) {
+        return EK_MAINTENANCE_PREFLIGHT;
+    }
+    if (host->state != EK_HOST_UP) {
+        return EK_MAINTENANCE_BLOCKED;
+    }
+    if (leaving(engine, host->name)) {
+        return EK_MAINTENANCE_EVACUATING;
+    }
+    if (for_good) {
+        return EK_MAINTENANCE_INFEASIBLE;
+    }
+    return status->blocker_count > 0 ? EK_MAINTENANCE_BLOCKED : EK_MAINTENANCE_EVACUATING;
+}
+
+static int64_t eta_ms(const struct ek_engine *engine, enum ek_maintenance_state state)
+{
+    if (state != EK_MAINTENANCE_EVACUATING || engine->waiting_count == 0) {
+        return -1;
+    }
+    int64_t left_ms = engine->plan_started_at_ms + engine->plan_makespan_ms - engine->now_ms;
+    return left_ms > 0 ? left_ms : 0;
+}
+
+static bool record_host(struct ek_engine *engine, uint32_t h, struct ek_effects *effects,
+                        struct ek_error *err)
+{
+    const struct ek_host *host = &engine->snapshot.hosts[h];
+    struct ek_maintenance_status status = {.host = host->name,
+                                           .domains_left = count_left(engine, h)};
+    bool for_good = false;
+
+    if (!gather_blockers(engine, host->name, &status, &for_good, &effects->arena, err)) {
+        return false;
+    }
+    if (host->state != EK_HOST_UP && status.blocker_count == 0) {
+        struct ek_blocker *blocker = ek_arena_alloc(&effects->arena, 1, sizeof(*blocker));
+        if (blocker == NULL) {
+            return ek_error_set(err, EK_ERR_NOMEM, "out of memory for the blockers of a host");
+        }
+        *blocker = (struct ek_blocker){"", "", "the host has no fresh sample"};
+        status.blockers = blocker;
+        status.blocker_count = 1;
+    }
+    status.state = state_of(engine, host, &status, for_good);
+    status.eta_ms = eta_ms(engine, status.state);
+    struct ek_effect *effect = ek_effect_add(effects, EK_EFFECT_RECORD_MAINTENANCE, err);
+    if (effect == NULL) {
+        return false;
+    }
+    effect->u.maintenance = status;
+    return true;
+}
+
+static bool record_ended(struct ek_engine *engine, struct ek_effects *effects, struct ek_error *err)
+{
+    for (size_t i = 0; i < engine->maintained_count; i++) {
+        uint32_t h = ek_snapshot_find_host(&engine->snapshot, engine->maintained[i]);
+        if (h != EK_NONE && engine->snapshot.hosts[h].maintenance) {
+            continue;
+        }
+        struct ek_effect *effect = ek_effect_add(effects, EK_EFFECT_RECORD_MAINTENANCE, err);
+        if (effect == NULL) {
+            return false;
+        }
+        effect->u.maintenance.host = ek_arena_strdup(&effects->arena, engine->maintained[i]);
+        effect->u.maintenance.state = EK_MAINTENANCE_ENDED;
+        effect->u.maintenance.eta_ms = -1;
+        if (effect->u.maintenance.host == NULL) {
+            return ek_error_set(err, EK_ERR_NOMEM, "out of memory for a host's name");
+        }
+    }
+    return true;
+}
+
+/* Remembers whose status is shown, so that its end is shown, too. */
+static bool remember(struct ek_engine *engine, struct ek_error *err)
+{
+    struct ek_arena *arena = &engine->maintained_arena;
+    const struct ek_snapshot *snapshot = &engine->snapshot;
+
+    ek_arena_finish(arena);
+    engine->maintained_count = 0;
+    engine->maintained = ek_arena_alloc(arena, snapshot->host_count, sizeof(*engine->maintained));
+    for (size_t h = 0; engine->maintained != NULL && h < snapshot->host_count; h++) {
+        const char *name =
+            snapshot->hosts[h].maintenance ? ek_arena_strdup(arena, snapshot->hosts[h].name) : NULL;
+        if (name != NULL) {
+            engine->maintained[engine->maintained_count++] = name;
+        }
+    }
+    return engine->maintained != NULL ||
+           ek_error_set(err, EK_ERR_NOMEM, "out of memory for hosts in maintenance");
+}
+
+/* A host that is being emptied is looked at again with the next sample, not with the next cycle. */
+static bool wake(struct ek_engine *engine, struct ek_effects *effects, struct ek_error *err)
+{
+    int64_t period_ms = 0;
+    bool wanted = false;
+
+    for (size_t i = 0; i < effects->count; i++) {
+        const struct ek_effect *effect = &effects->items[i];
+        wanted = wanted || (effect->kind == EK_EFFECT_RECORD_MAINTENANCE &&
+                            (effect->u.maintenance.state == EK_MAINTENANCE_EVACUATING ||
+                             effect->u.maintenance.state == EK_MAINTENANCE_BLOCKED));
+    }
+    for (size_t h = 0; h < engine->snapshot.host_count; h++) {
+        int64_t of_host = engine->snapshot.hosts[h].period_ms;
+        period_ms = of_host > period_ms ? of_host : period_ms;
+    }
+    if (!wanted || period_ms == 0) {
+        return true;
+    }
+    struct ek_effect *effect = ek_effect_add(effects, EK_EFFECT_WAKE, err);
+    if (effect != NULL) {
+        effect->u.wake_at_ms = engine->now_ms + period_ms;
+    }
+    return effect != NULL;
+}
+
+bool ek_engine_record_maintenance(struct ek_engine *engine, struct ek_effects *effects,
+                                  struct ek_error *err)
+{
+    if (!record_ended(engine, effects, err)) {
+        return false;
+    }
+    for (uint32_t h = 0; h < engine->snapshot.host_count; h++) {
+        if (engine->snapshot.hosts[h].maintenance && !record_host(engine, h, effects, err)) {
+            return false;
+        }
+    }
+    return remember(engine, err) && wake(engine, effects, err);
+}

@@ -1,0 +1,292 @@
+/* The engine's planning: when a plan is wanted, and how it becomes the present one. */
+#include "balancer/core/digest.h"
+#include "balancer/core/engine_state.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool nomem(struct ek_error *err)
+{
+    return ek_error_set(err, EK_ERR_NOMEM, "out of memory for a plan");
+}
+
+/* A host whose CPU use is not known yet would be planned by its guests' allocation: wait for it. */
+static const struct ek_host *unmeasured(const struct ek_engine *engine)
+{
+    for (size_t h = 0; h < engine->snapshot.host_count; h++) {
+        const struct ek_host *host = &engine->snapshot.hosts[h];
+        if (host->state == EK_HOST_UP && host->sampled_at_ms != 0 && isnan(host->cpu_used_cores)) {
+            return host;
+        }
+    }
+    return NULL;
+}
+
+bool ek_engine_settled(const struct ek_engine *engine)
+{
+    for (size_t h = 0; engine->last_end_ms != 0 && h < engine->snapshot.host_count; h++) {
+        const struct ek_host *host = &engine->snapshot.hosts[h];
+        if (host->state == EK_HOST_UP && host->sampled_at_ms != 0 &&
+            host->sampled_at_ms < engine->last_end_ms + 2 * host->period_ms) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool count_sustained(struct ek_engine *engine, char *why, size_t size, bool *held,
+                            struct ek_error *err)
+{
+    struct ek_cluster cluster;
+    char reason[EK_TEXT_SIZE];
+
+    if (!ek_cluster_init(&cluster, &engine->snapshot, &engine->policy, err)) {
+        return false;
+    }
+    bool wants = engine->ops->wants(&cluster, &engine->levels, reason, sizeof(reason));
+    ek_cluster_finish(&cluster);
+    engine->sustained = wants ? engine->sustained + 1 : 0;
+    *held = engine->sustained < engine->policy.sustained_cycles;
+    if (wants) {
+        (void)snprintf(why, size, "%s, for %d of %d cycles", reason, engine->sustained,
+                       engine->policy.sustained_cycles);
+    } else {
+        (void)snprintf(why, size, "%s", reason);
+    }
+    return true;
+}
+
+bool ek_engine_balance_held(struct ek_engine *engine, char *why, size_t size, bool *held,
+                            struct ek_error *err)
+{
+    const struct ek_host *host = unmeasured(engine);
+
+    *held = true;
+    if (host != NULL) {
+        (void)snprintf(why, size, "the CPU use of %s is not measured yet", host->name);
+        return true;
+    }
+    if (engine->running_count > 0) {
+        (void)snprintf(why, size, "%zu moves are running", engine->running_count);
+        return true;
+    }
+    if (!ek_engine_settled(engine)) {
+        (void)snprintf(why, size, "waiting for fresh samples after the last move");
+        return true;
+    }
+    return count_sustained(engine, why, size, held, err);
+}
+
+static void text_copy(char *to, size_t size, const char *from)
+{
+    (void)snprintf(to, size, "%s", from);
+}
+
+static struct ek_move_order order_of(const struct ek_engine *engine,
+                                     const struct ek_plan_move *move, const struct ek_slot *slot)
+{
+    const struct ek_policy *policy = &engine->policy;
+    const struct ek_domain *domain = &engine->snapshot.domains[move->domain];
+    struct ek_move_order order = {
+        .seq = move->seq,
+        .kind = move->kind,
+        .timeout_ms = ek_migration_timeout_ms(domain, policy),
+        .progress_timeout_ms = policy->progress_timeout_ms,
+        .max_downtime_ms = policy->max_downtime_ms,
+        .backoff_ms = policy->backoff_ms,
+        .retries = policy->retries,
+        .auto_converge = policy->auto_converge,
+        .predicted_transfer_mib = move->cost.transfer_mib,
+        .predicted_duration_ms = slot->duration_ms,
+        .predicted_downtime_ms = move->cost.downtime_ms,
+    };
+
+    (void)snprintf(order.id, sizeof(order.id), "%s-%u", engine->plan.id, (unsigned int)move->seq);
+    text_copy(order.plan_id, sizeof(order.plan_id), engine->plan.id);
+    text_copy(order.domain, sizeof(order.domain), domain->uuid);
+    text_copy(order.name, sizeof(order.name), domain->name == NULL ? domain->uuid : domain->name);
+    text_copy(order.source, sizeof(order.source), engine->snapshot.hosts[move->source].name);
+    text_copy(order.destination, sizeof(order.destination),
+              engine->snapshot.hosts[move->destination].name);
+    text_copy(order.reason, sizeof(order.reason), move->reason);
+    return order;
+}
+
+static bool adopt_move(struct ek_engine *engine, size_t index, struct ek_error *err)
+{
+    const struct ek_slot *slot = &engine->schedule.slots[index];
+    struct ek_waiting *waiting = &engine->waiting[index];
+
+    waiting->order = order_of(engine, &engine->plan.moves[index], slot);
+    waiting->depends_count = slot->depends_count;
+    waiting->depends_on =
+        ek_arena_alloc(&engine->plan_arena, slot->depends_count, sizeof(*waiting->depends_on));
+    if (waiting->depends_on == NULL) {
+        return nomem(err);
+    }
+    if (slot->depends_count > 0) {
+        memcpy(waiting->depends_on, slot->depends_on,
+               slot->depends_count * sizeof(*waiting->depends_on));
+    }
+    return true;
+}
+
+/* The plan's moves become those that wait to be dispatched. */
+static bool adopt(struct ek_engine *engine, struct ek_error *err)
+{
+    size_t count = engine->plan.move_count;
+
+    ek_arena_finish(&engine->plan_arena);
+    engine->waiting_count = 0;
+    engine->waiting = ek_arena_alloc(&engine->plan_arena, count, sizeof(*engine->waiting));
+    engine->seq_done = ek_arena_alloc(&engine->plan_arena, count + 1, sizeof(*engine->seq_done));
+    engine->seq_count = count + 1;
+    if (engine->waiting == NULL || engine->seq_done == NULL) {
+        engine->seq_count = 0;
+        return nomem(err);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!adopt_move(engine, i, err)) {
+            return false;
+        }
+    }
+    engine->waiting_count = count;
+    text_copy(engine->plan_id, sizeof(engine->plan_id), engine->plan.id);
+    engine->plan_before = engine->plan.before;
+    engine->plan_predicted = engine->plan.after;
+    engine->plan_started_at_ms = engine->snapshot.taken_at_ms;
+    engine->plan_makespan_ms = engine->schedule.makespan_ms;
+    return true;
+}
+
+static bool keep_stuck(struct ek_engine *engine, struct ek_error *err)
+{
+    const struct ek_plan *plan = &engine->plan;
+    struct ek_arena *arena = &engine->stuck_arena;
+
+    ek_arena_finish(arena);
+    engine->stuck_count = 0;
+    engine->stuck = ek_arena_alloc(arena, plan->unresolved_count, sizeof(*engine->stuck));
+    for (size_t i = 0; engine->stuck != NULL && i < plan->unresolved_count; i++) {
+        const struct ek_unresolved *from = &plan->unresolved[i];
+        const struct ek_domain *domain = &plan->snapshot->domains[from->domain];
+        struct ek_stuck stuck = {
+            .domain = ek_arena_strdup(arena, domain->uuid),
+            .name = ek_arena_strdup(arena, domain->name == NULL ? domain->uuid : domain->name),
+            .host = ek_arena_strdup(arena, plan->snapshot->hosts[from->host].name),
+            .reason = ek_arena_strdup(arena, from->reason),
+            .for_now = from->for_now,
+        };
+        if (stuck.domain == NULL || stuck.name == NULL || stuck.host == NULL ||
+            stuck.reason == NULL) {
+            return nomem(err);
+        }
+        engine->stuck[engine->stuck_count++] = stuck;
+    }
+    return engine->stuck != NULL || nomem(err);
+}
+
+/* What a plan does, without the moment it was made: the same recommendation is recorded once. */
+static uint64_t moves_digest(const struct ek_plan *plan)
+{
+    struct ek_digest digest = ek_digest_begin();
+
+    for (size_t i = 0; i < plan->move_count; i++) {
+        ek_digest_text(&digest, plan->snapshot->domains[plan->moves[i].domain].uuid);
+        ek_digest_text(&digest, plan->snapshot->hosts[plan->moves[i].destination].name);
+    }
+    return digest.state;
+}
+
+static bool record_plan(struct ek_engine *engine, struct ek_effects *effects, const char *fate,
+                        struct ek_error *err)
+{
+    struct ek_effect *effect = ek_effect_add(effects, EK_EFFECT_RECORD_PLAN, err);
+
+    if (effect == NULL) {
+        return false;
+    }
+    effect->u.plan.plan = &engine->plan;
+    effect->u.plan.schedule = &engine->schedule;
+    effect->u.plan.fate = fate;
+    return ek_effect_event(effects, "plan", engine->plan.id, err, "plan %s %s: %s", engine->plan.id,
+                           fate, engine->plan.summary);
+}
+
+static bool recommend(struct ek_engine *engine, struct ek_effects *effects, struct ek_error *err)
+{
+    uint64_t digest = moves_digest(&engine->plan);
+
+    if (engine->recommended_digest == digest) {
+        return true;
+    }
+    engine->recommended_digest = digest;
+    return record_plan(engine, effects, "recommended", err);
+}
+
+/* Every cycle without a move has one stated reason; it is recorded when it changes. */
+static bool record_summary(struct ek_engine *engine, struct ek_effects *effects,
+                           struct ek_error *err)
+{
+    if (strcmp(engine->summary, engine->plan.summary) == 0) {
+        return true;
+    }
+    text_copy(engine->summary, sizeof(engine->summary), engine->plan.summary);
+    return engine->plan.move_count > 0 ||
+           ek_effect_event(effects, "cycle", "", err, "%s", engine->plan.summary);
+}
+
+bool ek_engine_replan(struct ek_engine *engine, struct ek_effects *effects, struct ek_error *err)
+{
+    char why[EK_TEXT_SIZE];
+    bool held = true;
+
+    if (!ek_engine_abandon(engine, effects, "the hosts to be emptied have changed", err) ||
+        !ek_engine_balance_held(engine, why, sizeof(why), &held, err)) {
+        return false;
+    }
+    const struct ek_plan_request request = {.evaluation = &engine->evaluation,
+                                            .balance = engine->ops,
+                                            .cooldown = engine->cooldown,
+                                            .balance_held = held ? why : NULL};
+    if (!ek_plan_make(&engine->plan, &request, err) ||
+        !ek_schedule_make(&engine->schedule, &engine->plan, &engine->policy, err) ||
+        !keep_stuck(engine, err) || !record_summary(engine, effects, err)) {
+        return false;
+    }
+    engine->maintenance_digest = ek_engine_maintenance_digest(engine);
+    if (engine->plan.move_count == 0) {
+        engine->recommended_digest = 0;
+        return true;
+    }
+    if (engine->policy.mode == EK_MODE_RECOMMEND) {
+        return recommend(engine, effects, err);
+    }
+    return adopt(engine, err) && record_plan(engine, effects, "started", err);
+}
+
+bool ek_engine_abandon(struct ek_engine *engine, struct ek_effects *effects, const char *why,
+                       struct ek_error *err)
+{
+    size_t left = ek_engine_waiting_count(engine);
+
+    if (left == 0) {
+        return true;
+    }
+    for (size_t i = 0; i < engine->waiting_count; i++) {
+        engine->waiting[i].gone = true;
+    }
+    engine->waiting_count = 0;
+    struct ek_effect *effect = ek_effect_add(effects, EK_EFFECT_RECORD_FATE, err);
+    if (effect == NULL) {
+        return false;
+    }
+    effect->u.fate.plan_id = ek_arena_strdup(&effects->arena, engine->plan_id);
+    effect->u.fate.fate = "abandoned";
+    return (effect->u.fate.plan_id != NULL || nomem(err)) &&
+           ek_effect_event(effects, "plan", engine->plan_id, err,
+                           "plan %s: its %zu moves that have not started are dropped: %s",
+                           engine->plan_id, left, why);
+}

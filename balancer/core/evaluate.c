@@ -1,0 +1,80 @@
+#include "balancer/core/evaluate.h"
+
+#include <string.h>
+
+static bool hotter(const struct ek_snapshot *snapshot, const struct ek_hottest *a,
+                   const struct ek_hottest *b)
+{
+    if (b->host == EK_NONE || a->utilization > b->utilization) {
+        return true;
+    }
+    return !(a->utilization < b->utilization) &&
+           strcmp(snapshot->hosts[a->host].name, snapshot->hosts[b->host].name) < 0;
+}
+
+struct ek_levels ek_levels_of(const struct ek_cluster *cluster)
+{
+    struct ek_levels levels = {.hottest = {.host = EK_NONE}, .score = ek_cluster_score(cluster)};
+
+    for (unsigned int r = 0; r < EK_RESOURCE_COUNT; r++) {
+        levels.imbalance[r] = ek_cluster_imbalance(cluster, (enum ek_resource)r);
+    }
+    for (uint32_t h = 0; h < cluster->snapshot->host_count; h++) {
+        for (unsigned int r = 0; cluster->hosts[h].counted && r < EK_RESOURCE_COUNT; r++) {
+            double u = ek_cluster_utilization(cluster, h, (enum ek_resource)r);
+            struct ek_hottest seen = {h, (enum ek_resource)r, u};
+            levels.violations += u > cluster->policy->target_max[r] ? 1 : 0;
+            if (hotter(cluster->snapshot, &seen, &levels.hottest)) {
+                levels.hottest = seen;
+            }
+        }
+    }
+    return levels;
+}
+
+static bool fill(struct ek_evaluation *out, const struct ek_cluster *cluster, struct ek_error *err)
+{
+    size_t hosts = cluster->snapshot->host_count;
+
+    out->utilization =
+        ek_arena_alloc(&out->arena, hosts * EK_RESOURCE_COUNT, sizeof(*out->utilization));
+    if (out->utilization == NULL) {
+        return ek_error_set(err, EK_ERR_NOMEM, "out of memory for the evaluation");
+    }
+    for (uint32_t h = 0; h < hosts; h++) {
+        for (unsigned int r = 0; r < EK_RESOURCE_COUNT; r++) {
+            out->utilization[h * EK_RESOURCE_COUNT + r] =
+                ek_cluster_utilization(cluster, h, (enum ek_resource)r);
+        }
+    }
+    for (size_t d = 0; d < cluster->snapshot->domain_count; d++) {
+        out->maintenance_left += cluster->snapshot->hosts[cluster->host_of[d]].maintenance ? 1 : 0;
+    }
+    return true;
+}
+
+bool ek_evaluate(struct ek_evaluation *out, const struct ek_snapshot *snapshot,
+                 const struct ek_policy *policy, struct ek_error *err)
+{
+    struct ek_cluster cluster;
+
+    memset(out, 0, sizeof(*out));
+    if (!ek_cluster_init(&cluster, snapshot, policy, err)) {
+        return false;
+    }
+    out->snapshot = snapshot;
+    out->policy = policy;
+    out->levels = ek_levels_of(&cluster);
+    bool ok = fill(out, &cluster, err);
+    ek_cluster_finish(&cluster);
+    if (!ok) {
+        ek_evaluation_finish(out);
+    }
+    return ok;
+}
+
+void ek_evaluation_finish(struct ek_evaluation *evaluation)
+{
+    ek_arena_finish(&evaluation->arena);
+    memset(evaluation, 0, sizeof(*evaluation));
+}

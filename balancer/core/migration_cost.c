@@ -1,0 +1,57 @@
+#include "balancer/core/migration_cost.h"
+
+#include "balancer/core/utilization.h"
+
+#include <assert.h>
+#include <math.h>
+
+enum { MAX_ROUNDS = 30 };
+
+/* Time that a migration takes beside copying: setting up QEMU on the destination and handing over
+ * (measured in the lab: 0.65 s for a guest that copies in 0.2 s). */
+#define OVERHEAD_MS 500.0
+
+static double resident_mib(const struct ek_domain *domain)
+{
+    return isnan(domain->memory_rss_mib) ? domain->memory_mib
+                                         : fmin(domain->memory_rss_mib, domain->memory_mib);
+}
+
+struct ek_cost ek_migration_cost(const struct ek_domain *domain, double bandwidth_mib_s,
+                                 int64_t max_downtime_ms)
+{
+    double writable = resident_mib(domain);
+    double left = writable;
+    double sent = domain->local_disk_mib;
+    double allowed = bandwidth_mib_s * (double)max_downtime_ms / 1000;
+    bool converges = left <= allowed;
+
+    assert(bandwidth_mib_s > 0);
+    for (int round = 0; !converges && round < MAX_ROUNDS; round++) {
+        double seconds = left / bandwidth_mib_s;
+        sent += left;
+        left = fmin(writable, domain->dirty_mib_s * seconds);
+        converges = left <= allowed;
+    }
+    sent += left;
+    double copying_ms = sent / bandwidth_mib_s * 1000;
+    return (struct ek_cost){.transfer_mib = sent,
+                            .duration_ms = (int64_t)ceil(copying_ms + OVERHEAD_MS),
+                            .downtime_ms = (int64_t)ceil(left / bandwidth_mib_s * 1000),
+                            .converges = converges};
+}
+
+double ek_migration_bandwidth(const struct ek_snapshot *snapshot, uint32_t source,
+                              uint32_t destination)
+{
+    return fmin(snapshot->hosts[source].migration_mib_s,
+                snapshot->hosts[destination].migration_mib_s);
+}
+
+int64_t ek_migration_timeout_ms(const struct ek_domain *domain, const struct ek_policy *policy)
+{
+    double gib = (domain->memory_mib + domain->local_disk_mib) / 1024;
+    double wanted = gib * (double)policy->timeout_per_gib_ms;
+
+    return (int64_t)fmax((double)policy->timeout_min_ms, wanted);
+}

@@ -1,0 +1,236 @@
+#include "balancer/core/plan.h"
+
+#include "balancer/core/digest.h"
+#include "policies/policy_ops.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { WHY_SIZE = 200 };
+
+/* Everything that is needed while one plan is made. */
+struct work {
+    const struct ek_plan_request *request;
+    const struct ek_policy *policy;
+    struct ek_cluster cluster;
+    bool *settled;
+    struct ek_plan *out;
+    size_t evacuations;
+    char why[WHY_SIZE];
+};
+
+static bool nomem(struct ek_error *err)
+{
+    return ek_error_set(err, EK_ERR_NOMEM, "out of memory while planning");
+}
+
+static bool begin(struct work *work, struct ek_error *err)
+{
+    const struct ek_evaluation *evaluation = work->request->evaluation;
+    const struct ek_snapshot *snapshot = evaluation->snapshot;
+    struct ek_plan *out = work->out;
+    struct ek_digest digest = ek_digest_begin();
+
+    work->policy = evaluation->policy;
+    if (!ek_cluster_init(&work->cluster, snapshot, work->policy, err)) {
+        return false;
+    }
+    out->snapshot = snapshot;
+    out->policy = ek_policy_kind_name(work->policy->kind);
+    out->before = evaluation->levels;
+    out->moves = ek_arena_alloc(&out->arena, snapshot->domain_count, sizeof(*out->moves));
+    out->unresolved = ek_arena_alloc(&out->arena, snapshot->domain_count, sizeof(*out->unresolved));
+    work->settled = ek_arena_alloc(&work->cluster.arena, snapshot->domain_count, sizeof(bool));
+    if (out->moves == NULL || out->unresolved == NULL || work->settled == NULL) {
+        return nomem(err);
+    }
+    ek_digest_snapshot(&digest, snapshot);
+    ek_digest_policy(&digest, work->policy);
+    (void)snprintf(out->id, sizeof(out->id), "%016" PRIx64, digest.state);
+    return true;
+}
+
+static bool take(struct work *work, const struct ek_policy_ops *ops, const struct ek_search *search,
+                 const struct ek_candidate *chosen, struct ek_error *err)
+{
+    struct ek_plan *out = work->out;
+    struct ek_plan_move *move = &out->moves[out->move_count];
+    uint32_t source = work->cluster.host_of[chosen->domain];
+    double rate = ek_migration_bandwidth(out->snapshot, source, chosen->destination);
+
+    *move = (struct ek_plan_move){
+        .seq = (uint32_t)out->move_count + 1,
+        .domain = chosen->domain,
+        .source = source,
+        .destination = chosen->destination,
+        .kind = ops->kind,
+        .gain = chosen->gain,
+        .cost = ek_migration_cost(&out->snapshot->domains[chosen->domain], rate,
+                                  work->policy->max_downtime_ms),
+        .reason = ops->reason(search, chosen, &out->arena),
+    };
+    out->move_count++;
+    ek_cluster_move(&work->cluster, chosen->domain, chosen->destination);
+    work->settled[chosen->domain] = true;
+    return move->reason != NULL || nomem(err);
+}
+
+/* Lets a policy move until it is content or `limit` moves are made. */
+static bool run(struct work *work, const struct ek_policy_ops *ops, size_t limit,
+                struct ek_error *err)
+{
+    const struct ek_search search = {&work->cluster, work->request->cooldown, work->settled};
+
+    for (size_t made = 0; made < limit; made++) {
+        struct ek_candidate chosen = ops->next(&search);
+        if (chosen.domain == EK_NONE) {
+            break;
+        }
+        if (!take(work, ops, &search, &chosen, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool evacuate(struct work *work, struct ek_error *err)
+{
+    size_t before = work->out->move_count;
+    bool ok = run(work, &ek_policy_drain, work->out->snapshot->domain_count, err);
+
+    work->evacuations += work->out->move_count - before;
+    return ok;
+}
+
+/* Undoes the balance moves: the plan as a whole brought too little. */
+static void drop_balance(struct work *work)
+{
+    while (work->out->move_count > work->evacuations) {
+        const struct ek_plan_move *move = &work->out->moves[--work->out->move_count];
+        ek_cluster_move(&work->cluster, move->domain, move->source);
+        work->settled[move->domain] = false;
+    }
+}
+
+static bool balance(struct work *work, struct ek_error *err)
+{
+    const struct ek_policy_ops *ops = work->request->balance;
+    struct ek_levels before = ek_levels_of(&work->cluster);
+
+    if (work->request->balance_held != NULL || ops == NULL) {
+        (void)snprintf(work->why, sizeof(work->why), "%s",
+                       ops == NULL ? "evacuation only" : work->request->balance_held);
+        return true;
+    }
+    if (!ops->wants(&work->cluster, &before, work->why, sizeof(work->why))) {
+        return true;
+    }
+    if (!run(work, ops, (size_t)work->policy->moves_per_plan, err)) {
+        return false;
+    }
+    struct ek_score after = ek_cluster_score(&work->cluster);
+    double fall = before.score.spread - after.spread;
+    if (work->out->move_count == work->evacuations) {
+        size_t used = strlen(work->why);
+        (void)snprintf(work->why + used, sizeof(work->why) - used,
+                       ", but no move earns more than it costs");
+    } else if (!(after.overload < before.score.overload) &&
+               fall < work->policy->min_gain * before.score.spread) {
+        drop_balance(work);
+        (void)snprintf(work->why, sizeof(work->why),
+                       "the best plan would lower the score by %.1f %% only, less than min_gain",
+                       before.score.spread > 0 ? 100 * fall / before.score.spread : 0.0);
+    }
+    return true;
+}
+
+/* The first reason of each host, for a domain that should leave and cannot. */
+static const char *stuck_reason(struct work *work, uint32_t domain, bool *for_now)
+{
+    struct ek_arena *arena = &work->out->arena;
+    const struct ek_cluster *cluster = &work->cluster;
+    const struct ek_cooldown *cooldown = work->request->cooldown;
+    enum ek_block block = ek_constraint_domain(cluster, cooldown, domain, EK_PURPOSE_EVACUATE);
+    const char *text = "";
+
+    *for_now = block != EK_BLOCK_NONE && block != EK_BLOCK_IMMOVABLE;
+    if (block != EK_BLOCK_NONE) {
+        return ek_constraint_explain(cluster, cooldown, domain, 0, block, arena);
+    }
+    for (uint32_t h = 0; text != NULL && h < cluster->snapshot->host_count; h++) {
+        block = ek_constraint_pair(cluster, cooldown, domain, h, EK_PURPOSE_EVACUATE_FORCED);
+        if (block != EK_BLOCK_SAME_HOST && block != EK_BLOCK_NONE) {
+            const char *why = ek_constraint_explain(cluster, cooldown, domain, h, block, arena);
+            text = ek_arena_printf(arena, "%s%s%s: %s", text, text[0] == '\0' ? "" : "; ",
+                                   cluster->snapshot->hosts[h].name, why == NULL ? "" : why);
+        }
+    }
+    return text != NULL && text[0] == '\0' ? "there is no other host" : text;
+}
+
+/* Balance moves may have made room for domains that could not leave before. */
+static bool evacuate_again(struct work *work, struct ek_error *err)
+{
+    return work->out->move_count == work->evacuations || evacuate(work, err);
+}
+
+static bool list_unresolved(struct work *work, struct ek_error *err)
+{
+    struct ek_plan *out = work->out;
+
+    for (uint32_t d = 0; d < out->snapshot->domain_count; d++) {
+        uint32_t host = work->cluster.host_of[d];
+        if (!out->snapshot->hosts[host].maintenance || work->cluster.in_flight[d]) {
+            continue;
+        }
+        bool for_now = false;
+        const char *reason = stuck_reason(work, d, &for_now);
+        if (reason == NULL) {
+            return nomem(err);
+        }
+        out->unresolved[out->unresolved_count++] = (struct ek_unresolved){d, host, for_now, reason};
+    }
+    return true;
+}
+
+static bool summarise(struct work *work, struct ek_error *err)
+{
+    struct ek_plan *out = work->out;
+    size_t balancing = out->move_count - work->evacuations;
+
+    if (work->evacuations > 0 || out->unresolved_count > 0) {
+        out->summary =
+            ek_arena_printf(&out->arena,
+                            "%zu moves to empty hosts in maintenance, %zu domains cannot leave; "
+                            "%zu moves to balance (%s)",
+                            work->evacuations, out->unresolved_count, balancing, work->why);
+    } else if (balancing > 0) {
+        out->summary = ek_arena_printf(&out->arena, "%zu moves: %s", balancing, work->why);
+    } else {
+        out->summary = ek_arena_printf(&out->arena, "nothing to move: %s", work->why);
+    }
+    return out->summary != NULL || nomem(err);
+}
+
+bool ek_plan_make(struct ek_plan *out, const struct ek_plan_request *request, struct ek_error *err)
+{
+    struct work work = {.request = request, .out = out};
+
+    memset(out, 0, sizeof(*out));
+    bool ok = begin(&work, err) && evacuate(&work, err) && balance(&work, err) &&
+              evacuate_again(&work, err) && list_unresolved(&work, err) && summarise(&work, err);
+    if (ok) {
+        out->after = ek_levels_of(&work.cluster);
+    } else {
+        ek_plan_finish(out);
+    }
+    ek_cluster_finish(&work.cluster);
+    return ok;
+}
+
+void ek_plan_finish(struct ek_plan *plan)
+{
+    ek_arena_finish(&plan->arena);
+    memset(plan, 0, sizeof(*plan));
+}

@@ -1,0 +1,58 @@
+/* PLAN: which domains should move where, in a feasible order, and why; or why nothing moves. */
+#ifndef EK_CORE_PLAN_H
+#define EK_CORE_PLAN_H
+
+#include "balancer/core/cooldown.h"
+#include "balancer/core/evaluate.h"
+#include "balancer/core/migration_cost.h"
+#include "balancer/core/move.h"
+
+struct ek_policy_ops;
+
+/* Domains and hosts are indices into the plan's snapshot. */
+struct ek_plan_move {
+    uint32_t seq; /* from 1, in dispatch order */
+    uint32_t domain;
+    uint32_t source;
+    uint32_t destination;
+    enum ek_move_kind kind;
+    double gain; /* fall of the score by this move; below 0 for what had to be */
+    struct ek_cost cost;
+    const char *reason;
+};
+
+/* A domain that should leave its host and cannot. */
+struct ek_unresolved {
+    uint32_t domain;
+    uint32_t host;
+    bool for_now;       /* time or an operator may change it; else no host can take it */
+    const char *reason; /* the first reason of each host */
+};
+
+struct ek_plan {
+    char id[EK_ID_SIZE];
+    const struct ek_snapshot *snapshot; /* borrowed; must outlive the plan */
+    const char *policy;                 /* its name */
+    struct ek_levels before;
+    struct ek_levels after;
+    struct ek_plan_move *moves;
+    size_t move_count;
+    struct ek_unresolved *unresolved;
+    size_t unresolved_count;
+    const char *summary; /* one sentence: what it does, or why it does nothing */
+    struct ek_arena arena;
+};
+
+struct ek_plan_request {
+    const struct ek_evaluation *evaluation;
+    const struct ek_policy_ops *balance; /* the policy that levels; NULL: evacuate only */
+    const struct ek_cooldown *cooldown;  /* NULL: nobody rests (offline) */
+    const char *balance_held;            /* why balancing must wait; NULL: it need not */
+};
+
+/* Every move of the result is feasible after those before it. Same request, same bytes. Error:
+ * NOMEM. The caller owns the result. */
+bool ek_plan_make(struct ek_plan *out, const struct ek_plan_request *request, struct ek_error *err);
+void ek_plan_finish(struct ek_plan *plan);
+
+#endif

@@ -1,0 +1,77 @@
+#include "balancer/core/policy.h"
+
+#include <assert.h>
+
+struct preset {
+    double imbalance;
+    double comfort;
+    double min_gain;
+    double cost_weight;
+};
+
+/* Level 1 balances nothing: no utilization deviates by more than 0.5 and no plan gains more than
+ * all. */
+static const struct preset presets[] = {
+    {0.50, 1.00, 1.00, 2.0}, {0.20, 0.80, 0.15, 2.0}, {0.10, 0.60, 0.10, 1.0},
+    {0.05, 0.40, 0.05, 0.5}, {0.02, 0.00, 0.01, 0.1},
+};
+
+enum { LEVEL_COUNT = sizeof(presets) / sizeof(presets[0]), DEFAULT_LEVEL = 3 };
+enum { SECOND_MS = 1000, MINUTE_MS = 60 * SECOND_MS };
+
+void ek_policy_defaults(struct ek_policy *policy)
+{
+    *policy = (struct ek_policy){
+        .mode = EK_MODE_RECOMMEND,
+        .kind = EK_POLICY_SPREAD,
+        .weight = {[EK_CPU] = 1.0, [EK_MEMORY] = 1.0},
+        .target_max = {[EK_CPU] = 0.70, [EK_MEMORY] = 0.85},
+        .sustained_cycles = 3,
+        .memory_overcommit = 1.0,
+        .cpu_overcommit = 4.0,
+        .memory_reserve = 0.05,
+        .cooldown_ms = 30 * MINUTE_MS,
+        .cooldown_repeat_factor = 2.0,
+        .limit_cluster = 4,
+        .limit_host_in = 1,
+        .limit_host_out = 1,
+        .moves_per_plan = 40,
+        .timeout_min_ms = 300 * SECOND_MS,
+        .timeout_per_gib_ms = 150 * SECOND_MS,
+        .progress_timeout_ms = 150 * SECOND_MS,
+        .max_downtime_ms = 500,
+        .auto_converge = true,
+        .retries = 3,
+        .backoff_ms = 20 * SECOND_MS,
+    };
+    ek_policy_set_aggressiveness(policy, DEFAULT_LEVEL);
+}
+
+void ek_policy_set_aggressiveness(struct ek_policy *policy, int level)
+{
+    assert(level >= 1 && level <= LEVEL_COUNT);
+    const struct preset *preset = &presets[level - 1];
+
+    policy->aggressiveness = level;
+    policy->trigger_imbalance = preset->imbalance;
+    policy->trigger_comfort = preset->comfort;
+    policy->min_gain = preset->min_gain;
+    policy->cost_weight = preset->cost_weight;
+}
+
+const char *ek_mode_name(enum ek_mode mode)
+{
+    static const char *const names[] = {
+        [EK_MODE_RECOMMEND] = "recommend", [EK_MODE_AUTOMATIC] = "automatic"};
+
+    assert((unsigned int)mode < sizeof(names) / sizeof(names[0]));
+    return names[mode];
+}
+
+const char *ek_policy_kind_name(enum ek_policy_kind kind)
+{
+    static const char *const names[] = {[EK_POLICY_SPREAD] = "spread"};
+
+    assert((unsigned int)kind < sizeof(names) / sizeof(names[0]));
+    return names[kind];
+}

@@ -1,0 +1,263 @@
+#include "balancer/core/schedule.h"
+
+#include "balancer/core/constraint.h"
+
+#include <math.h>
+#include <string.h>
+
+/* One move while the schedule is made. */
+struct task {
+    int64_t end_ms;
+    bool started;
+    bool ended;
+    bool waited_for_room; /* it was refused for lack of room at least once */
+    uint32_t *depends_on;
+    size_t depends_count;
+    size_t depends_room;
+};
+
+struct link {
+    int in;
+    int out;
+};
+
+struct work {
+    const struct ek_plan *plan;
+    const struct ek_policy *policy;
+    struct ek_schedule *out;
+    struct ek_cluster occupied; /* allocations at the present instant */
+    struct task *tasks;
+    struct link *links;
+    int running;
+    int64_t now_ms;
+};
+
+static bool nomem(struct ek_error *err)
+{
+    return ek_error_set(err, EK_ERR_NOMEM, "out of memory while scheduling");
+}
+
+/* Moves that run already take their places; when they end is not known here, so they keep them. */
+static void count_in_flight(struct work *work)
+{
+    const struct ek_snapshot *snapshot = work->plan->snapshot;
+
+    for (size_t f = 0; f < snapshot->in_flight_count; f++) {
+        work->links[snapshot->in_flight[f].source].out++;
+        work->links[snapshot->in_flight[f].destination].in++;
+        work->running++;
+    }
+}
+
+static bool begin(struct work *work, struct ek_error *err)
+{
+    const struct ek_plan *plan = work->plan;
+    struct ek_schedule *out = work->out;
+    struct ek_arena *scratch = &work->occupied.arena;
+
+    if (!ek_cluster_init(&work->occupied, plan->snapshot, work->policy, err)) {
+        return false;
+    }
+    out->plan = plan;
+    out->slot_count = plan->move_count;
+    out->slots = ek_arena_alloc(&out->arena, plan->move_count, sizeof(*out->slots));
+    work->tasks = ek_arena_alloc(scratch, plan->move_count, sizeof(*work->tasks));
+    work->links = ek_arena_alloc(scratch, plan->snapshot->host_count, sizeof(*work->links));
+    if (out->slots == NULL || work->tasks == NULL || work->links == NULL) {
+        return nomem(err);
+    }
+    count_in_flight(work);
+    return true;
+}
+
+static bool limits_allow(const struct work *work, const struct ek_plan_move *move)
+{
+    return work->running < work->policy->limit_cluster &&
+           work->links[move->source].out < work->policy->limit_host_out &&
+           work->links[move->destination].in < work->policy->limit_host_in;
+}
+
+static bool room_allows(const struct work *work, const struct ek_plan_move *move)
+{
+    const struct ek_domain *domain = &work->plan->snapshot->domains[move->domain];
+
+    return domain->memory_mib <=
+               ek_constraint_memory_room(&work->occupied, move->destination) + 1e-3 &&
+           domain->vcpus <= ek_constraint_vcpu_room(&work->occupied, move->destination) + 1e-3;
+}
+
+static void occupy(struct work *work, uint32_t host, uint32_t domain, double sign)
+{
+    const struct ek_domain *it = &work->plan->snapshot->domains[domain];
+
+    work->occupied.hosts[host].memory_mib += sign * it->memory_mib;
+    work->occupied.hosts[host].vcpus += sign * it->vcpus;
+}
+
+/* At full share: a link that limit moves use at once gives each its part. */
+static int64_t duration_of(const struct work *work, const struct ek_plan_move *move)
+{
+    const struct ek_host *hosts = work->plan->snapshot->hosts;
+    double rate = fmin(hosts[move->source].migration_mib_s / work->policy->limit_host_out,
+                       hosts[move->destination].migration_mib_s / work->policy->limit_host_in);
+    struct ek_cost cost = ek_migration_cost(&work->plan->snapshot->domains[move->domain], rate,
+                                            work->policy->max_downtime_ms);
+
+    return cost.duration_ms > 0 ? cost.duration_ms : 1;
+}
+
+static void start(struct work *work, size_t index)
+{
+    const struct ek_plan_move *move = &work->plan->moves[index];
+    struct ek_slot *slot = &work->out->slots[index];
+    struct task *task = &work->tasks[index];
+
+    slot->start_ms = work->now_ms;
+    slot->duration_ms = duration_of(work, move);
+    slot->depends_on = task->depends_on;
+    slot->depends_count = task->depends_count;
+    task->started = true;
+    task->end_ms = slot->start_ms + slot->duration_ms;
+    work->running++;
+    work->links[move->source].out++;
+    work->links[move->destination].in++;
+    occupy(work, move->destination, move->domain, 1);
+}
+
+static void start_all_possible(struct work *work)
+{
+    for (size_t i = 0; i < work->plan->move_count; i++) {
+        if (work->tasks[i].started) {
+            continue;
+        }
+        if (!room_allows(work, &work->plan->moves[i])) {
+            work->tasks[i].waited_for_room = true;
+        } else if (limits_allow(work, &work->plan->moves[i])) {
+            start(work, i);
+        }
+    }
+}
+
+static bool depend(struct work *work, struct task *task, uint32_t seq, struct ek_error *err)
+{
+    if (task->depends_count == task->depends_room) {
+        size_t room = task->depends_room == 0 ? 4 : 2 * task->depends_room;
+        uint32_t *list = ek_arena_alloc(&work->out->arena, room, sizeof(*list));
+        if (list == NULL) {
+            return nomem(err);
+        }
+        if (task->depends_count > 0) {
+            memcpy(list, task->depends_on, task->depends_count * sizeof(*list));
+        }
+        task->depends_on = list;
+        task->depends_room = room;
+    }
+    task->depends_on[task->depends_count++] = seq;
+    return true;
+}
+
+static bool finish(struct work *work, size_t index, struct ek_error *err)
+{
+    const struct ek_plan_move *move = &work->plan->moves[index];
+
+    work->tasks[index].ended = true;
+    work->running--;
+    work->links[move->source].out--;
+    work->links[move->destination].in--;
+    occupy(work, move->source, move->domain, -1);
+    for (size_t i = 0; i < work->plan->move_count; i++) {
+        struct task *task = &work->tasks[i];
+        if (!task->started && task->waited_for_room &&
+            work->plan->moves[i].destination == move->source &&
+            !depend(work, task, move->seq, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Goes to the next end; false in *more when nothing runs that could end. */
+static bool advance(struct work *work, bool *more, struct ek_error *err)
+{
+    int64_t next_ms = INT64_MAX;
+
+    for (size_t i = 0; i < work->plan->move_count; i++) {
+        const struct task *task = &work->tasks[i];
+        if (task->started && !task->ended && task->end_ms < next_ms) {
+            next_ms = task->end_ms;
+        }
+    }
+    *more = next_ms != INT64_MAX;
+    work->now_ms = *more ? next_ms : work->now_ms;
+    for (size_t i = 0; *more && i < work->plan->move_count; i++) {
+        if (work->tasks[i].started && !work->tasks[i].ended && work->tasks[i].end_ms == next_ms &&
+            !finish(work, i, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* What cannot start while moves of others run is put behind all that the plan knows: dispatch waits
+ * anyway. */
+static void start_the_rest(struct work *work)
+{
+    for (size_t i = 0; i < work->plan->move_count; i++) {
+        if (!work->tasks[i].started) {
+            start(work, i);
+            work->now_ms = work->tasks[i].end_ms;
+        }
+    }
+}
+
+static int64_t lower_bound_ms(const struct work *work)
+{
+    const struct ek_plan *plan = work->plan;
+    double bound = 0;
+
+    for (uint32_t h = 0; h < plan->snapshot->host_count; h++) {
+        double out_mib = 0;
+        double in_mib = 0;
+        for (size_t i = 0; i < plan->move_count; i++) {
+            out_mib += plan->moves[i].source == h ? plan->moves[i].cost.transfer_mib : 0;
+            in_mib += plan->moves[i].destination == h ? plan->moves[i].cost.transfer_mib : 0;
+        }
+        bound = fmax(bound, fmax(out_mib, in_mib) / plan->snapshot->hosts[h].migration_mib_s * 1e3);
+    }
+    for (size_t i = 0; i < plan->move_count; i++) {
+        bound = fmax(bound, (double)plan->moves[i].cost.duration_ms);
+    }
+    return (int64_t)ceil(bound);
+}
+
+bool ek_schedule_make(struct ek_schedule *out, const struct ek_plan *plan,
+                      const struct ek_policy *policy, struct ek_error *err)
+{
+    struct work work = {.plan = plan, .policy = policy, .out = out};
+    bool more = true;
+
+    memset(out, 0, sizeof(*out));
+    bool ok = begin(&work, err);
+    while (ok && more) {
+        start_all_possible(&work);
+        ok = advance(&work, &more, err);
+    }
+    if (ok) {
+        start_the_rest(&work);
+        for (size_t i = 0; i < plan->move_count; i++) {
+            out->makespan_ms =
+                work.tasks[i].end_ms > out->makespan_ms ? work.tasks[i].end_ms : out->makespan_ms;
+        }
+        out->lower_bound_ms = lower_bound_ms(&work);
+    } else {
+        ek_schedule_finish(out);
+    }
+    ek_cluster_finish(&work.occupied);
+    return ok;
+}
+
+void ek_schedule_finish(struct ek_schedule *schedule)
+{
+    ek_arena_finish(&schedule->arena);
+    memset(schedule, 0, sizeof(*schedule));
+}

@@ -1,0 +1,223 @@
+#include "balancer/core/snapshot.h"
+
+#include "balancer/core/move.h"
+
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
+const char *ek_host_state_name(enum ek_host_state state)
+{
+    static const char *const names[] = {
+        [EK_HOST_UP] = "up", [EK_HOST_STALE] = "stale", [EK_HOST_DOWN] = "down"};
+
+    assert((unsigned int)state < sizeof(names) / sizeof(names[0]));
+    return names[state];
+}
+
+void ek_snapshot_finish(struct ek_snapshot *snapshot)
+{
+    ek_arena_finish(&snapshot->arena);
+    memset(snapshot, 0, sizeof(*snapshot));
+}
+
+void ek_sample_finish(struct ek_sample *sample)
+{
+    ek_arena_finish(&sample->arena);
+    memset(sample, 0, sizeof(*sample));
+}
+
+uint32_t ek_snapshot_find_host(const struct ek_snapshot *snapshot, const char *name)
+{
+    for (size_t h = 0; h < snapshot->host_count; h++) {
+        if (strcmp(snapshot->hosts[h].name, name) == 0) {
+            return (uint32_t)h;
+        }
+    }
+    return EK_NONE;
+}
+
+uint32_t ek_snapshot_find_domain(const struct ek_snapshot *snapshot, const char *name_or_uuid,
+                                 bool *ambiguous)
+{
+    uint32_t found = EK_NONE;
+
+    *ambiguous = false;
+    for (size_t d = 0; d < snapshot->domain_count; d++) {
+        const struct ek_domain *domain = &snapshot->domains[d];
+        if (strcmp(domain->uuid, name_or_uuid) == 0) {
+            *ambiguous = false;
+            return (uint32_t)d;
+        }
+        if (domain->name != NULL && strcmp(domain->name, name_or_uuid) == 0) {
+            *ambiguous = found != EK_NONE;
+            found = (uint32_t)d;
+        }
+    }
+    return *ambiguous ? EK_NONE : found;
+}
+
+/* ---- checks -------------------------------------------------------------------------------- */
+
+/* One figure of one host or domain, as the table of checks below sees it. */
+struct figure {
+    const char *name;
+    double value;
+    bool positive; /* 0 is refused as well */
+    bool optional; /* NAN means "not known" */
+};
+
+static bool figures_check(const char *list, size_t index, const struct figure *figures,
+                          size_t count, struct ek_error *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        double value = figures[i].value;
+        if (figures[i].optional && isnan(value)) {
+            continue;
+        }
+        if (!isfinite(value) || value < 0 || (figures[i].positive && value <= 0)) {
+            return ek_error_set(err, EK_ERR_INVALID, "%s[%zu].%s: found %g, expected a number %s",
+                                list, index, figures[i].name, value,
+                                figures[i].positive ? "above 0" : "of 0 or more");
+        }
+    }
+    return true;
+}
+
+/* Orders hold copies of these texts; one that is cut would be found nowhere again. */
+static bool length_check(const char *list, size_t index, const char *field, const char *text,
+                         size_t size, struct ek_error *err)
+{
+    return strlen(text) < size ||
+           ek_error_set(err, EK_ERR_INVALID,
+                        "%s[%zu].%s: found %zu characters, expected at most %zu", list, index,
+                        field, strlen(text), size - 1);
+}
+
+static bool host_check(const struct ek_host *host, size_t index, struct ek_error *err)
+{
+    const struct figure figures[] = {
+        {"cpu_cores", host->cpu_cores, true, false},
+        {"memory_mib", host->memory_mib, true, false},
+        {"cpu_used_cores", host->cpu_used_cores, false, true},
+        {"memory_used_mib", host->memory_used_mib, false, true},
+        {"migration_mib_s", host->migration_mib_s, true, false},
+    };
+
+    return length_check("hosts", index, "name", host->name, EK_NAME_SIZE, err) &&
+           figures_check("hosts", index, figures, sizeof(figures) / sizeof(figures[0]), err);
+}
+
+static bool domain_check(const struct ek_snapshot *snapshot, size_t index, struct ek_error *err)
+{
+    const struct ek_domain *domain = &snapshot->domains[index];
+    const struct figure figures[] = {
+        {"vcpus", domain->vcpus, true, false},
+        {"memory_mib", domain->memory_mib, true, false},
+        {"cpu_used_cores", domain->cpu_used_cores, false, true},
+        {"cpu_steal", domain->cpu_steal, false, true},
+        {"memory_used_mib", domain->memory_used_mib, false, true},
+        {"memory_rss_mib", domain->memory_rss_mib, false, true},
+        {"dirty_mib_s", domain->dirty_mib_s, false, false},
+        {"local_disk_mib", domain->local_disk_mib, false, false},
+    };
+
+    if (domain->host >= snapshot->host_count) {
+        return ek_error_set(err, EK_ERR_INVALID, "domains[%zu].host: found no such host", index);
+    }
+    return length_check("domains", index, "uuid", domain->uuid, EK_UUID_SIZE, err) &&
+           figures_check("domains", index, figures, sizeof(figures) / sizeof(figures[0]), err);
+}
+
+static bool in_flight_check(const struct ek_snapshot *snapshot, size_t index, struct ek_error *err)
+{
+    const struct ek_in_flight *flight = &snapshot->in_flight[index];
+
+    if (flight->domain != EK_NONE && flight->domain >= snapshot->domain_count) {
+        return ek_error_set(err, EK_ERR_INVALID, "in_flight[%zu].domain: found no such domain",
+                            index);
+    }
+    if (flight->source >= snapshot->host_count || flight->destination >= snapshot->host_count ||
+        flight->source == flight->destination) {
+        return ek_error_set(err, EK_ERR_INVALID, "in_flight[%zu]: expected two different hosts",
+                            index);
+    }
+    for (size_t i = 0; flight->domain != EK_NONE && i < index; i++) {
+        if (snapshot->in_flight[i].domain == flight->domain) {
+            return ek_error_set(err, EK_ERR_INVALID,
+                                "in_flight[%zu].domain: found the domain of in_flight[%zu]", index,
+                                i);
+        }
+    }
+    return true;
+}
+
+struct key {
+    const char *text;
+    size_t index;
+    UT_hash_handle hh;
+};
+
+/* Refuses two equal texts among `count`; `text_of` gives the i-th. */
+static bool unique_check(const struct ek_snapshot *snapshot, size_t count, const char *list,
+                         const char *field,
+                         const char *(*text_of)(const struct ek_snapshot *, size_t),
+                         struct ek_error *err)
+{
+    struct ek_arena arena = {0};
+    struct key *keys = ek_arena_alloc(&arena, count, sizeof(*keys));
+    struct key *map = NULL;
+    bool ok = keys != NULL || ek_error_set(err, EK_ERR_NOMEM, "out of memory");
+
+    for (size_t i = 0; ok && i < count; i++) {
+        struct key *known = NULL;
+        keys[i].text = text_of(snapshot, i);
+        keys[i].index = i;
+        HASH_FIND_STR(map, keys[i].text, known);
+        if (known != NULL) {
+            ok = ek_error_set(err, EK_ERR_INVALID,
+                              "%s[%zu].%s: found \"%s\", which %s[%zu] has already", list, i, field,
+                              keys[i].text, list, known->index);
+            break;
+        }
+        HASH_ADD_KEYPTR(hh, map, keys[i].text, strlen(keys[i].text), &keys[i]);
+        ok = keys[i].hh.tbl != NULL || ek_error_set(err, EK_ERR_NOMEM, "out of memory");
+    }
+    HASH_CLEAR(hh, map);
+    ek_arena_finish(&arena);
+    return ok;
+}
+
+static const char *host_name(const struct ek_snapshot *snapshot, size_t index)
+{
+    return snapshot->hosts[index].name;
+}
+
+static const char *domain_uuid(const struct ek_snapshot *snapshot, size_t index)
+{
+    return snapshot->domains[index].uuid;
+}
+
+bool ek_snapshot_check(const struct ek_snapshot *snapshot, struct ek_error *err)
+{
+    for (size_t h = 0; h < snapshot->host_count; h++) {
+        if (!host_check(&snapshot->hosts[h], h, err)) {
+            return false;
+        }
+    }
+    for (size_t d = 0; d < snapshot->domain_count; d++) {
+        if (!domain_check(snapshot, d, err)) {
+            return false;
+        }
+    }
+    for (size_t f = 0; f < snapshot->in_flight_count; f++) {
+        if (!in_flight_check(snapshot, f, err)) {
+            return false;
+        }
+    }
+    return unique_check(snapshot, snapshot->host_count, "hosts", "name", host_name, err) &&
+           unique_check(snapshot, snapshot->domain_count, "domains", "uuid", domain_uuid, err);
+}

@@ -1,0 +1,14 @@
+#include "balancer/core/verify.h"
+
+const char *ek_verify_text(const struct ek_levels *before, const struct ek_levels *predicted,
+                           const struct ek_levels *real, struct ek_arena *arena)
+{
+    const char *text = "imbalance";
+
+    for (unsigned int r = 0; text != NULL && r < EK_RESOURCE_COUNT; r++) {
+        text = ek_arena_printf(arena, "%s%s %s %.3f -> %.3f (predicted %.3f)", text,
+                               r == 0 ? " of" : ", of", ek_resource_name((enum ek_resource)r),
+                               before->imbalance[r], real->imbalance[r], predicted->imbalance[r]);
+    }
+    return text;
+}

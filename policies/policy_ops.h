@@ -1,0 +1,58 @@
+/* What a policy is to the planner: whether it wants moves, and which one next.
+ *
+ * A policy is one .c with one .md beside it and one line in registry.c. It is pure: it sees the
+ * model and answers; the planner makes the move and asks again. */
+#ifndef EK_POLICIES_POLICY_OPS_H
+#define EK_POLICIES_POLICY_OPS_H
+
+#include "balancer/core/constraint.h"
+#include "balancer/core/evaluate.h"
+
+struct ek_search {
+    struct ek_cluster *cluster;         /* as it is after the moves so far */
+    const struct ek_cooldown *cooldown; /* may be NULL */
+    const bool *settled;                /* per domain: has moved in this plan, or cannot */
+};
+
+/* One possible move with what it brings. */
+struct ek_candidate {
+    uint32_t domain; /* EK_NONE: there is none */
+    uint32_t destination;
+    double overload_fall; /* first in rank */
+    double gain;          /* fall of the score */
+    double worth;         /* gain less the cost; second in rank */
+    bool beyond_target;   /* target_max gave way */
+};
+
+struct ek_policy_ops {
+    const char *name;
+    enum ek_move_kind kind; /* of its moves */
+
+    /* Whether moves are wanted now; writes the reason, a sentence without a full stop. */
+    bool (*wants)(const struct ek_cluster *cluster, const struct ek_levels *levels, char *why,
+                  size_t why_size);
+
+    /* The best next move, domain EK_NONE when no move pays. */
+    struct ek_candidate (*next)(const struct ek_search *search);
+
+    /* The reason of a move that was chosen, before it is made. Owned by the arena. */
+    const char *(*reason)(const struct ek_search *search, const struct ek_candidate *chosen,
+                          struct ek_arena *arena);
+};
+
+extern const struct ek_policy_ops ek_policy_spread;
+extern const struct ek_policy_ops ek_policy_drain;
+
+/* The policy that policy.yaml names. `drain` is chosen by maintenance, never by name. */
+const struct ek_policy_ops *ek_policy_find(enum ek_policy_kind kind);
+
+/* Rates a move of `domain` to `destination` in the model's present state. */
+struct ek_candidate ek_candidate_rate(const struct ek_search *search, uint32_t domain,
+                                      uint32_t destination);
+
+/* Whether `a` ranks before `b`: overload, worth, then UUID and host name, so that the order of the
+ * input does not matter. */
+bool ek_candidate_better(const struct ek_search *search, const struct ek_candidate *a,
+                         const struct ek_candidate *b);
+
+#endif

@@ -1,0 +1,13 @@
+#include "policies/policy_ops.h"
+
+#include <assert.h>
+
+const struct ek_policy_ops *ek_policy_find(enum ek_policy_kind kind)
+{
+    static const struct ek_policy_ops *const policies[] = {
+        [EK_POLICY_SPREAD] = &ek_policy_spread,
+    };
+
+    assert((unsigned int)kind < sizeof(policies) / sizeof(policies[0]));
+    return policies[kind];
+}

@@ -1,0 +1,112 @@
+/* spread: level every resource over all hosts. See spread.md. */
+#include "policies/policy_ops.h"
+
+#include <stdio.h>
+
+/* Overload falls smaller than this are rounding, not relief. */
+#define RELIEF 1e-6
+
+static bool comfortable(const struct ek_cluster *cluster, const struct ek_levels *levels)
+{
+    return levels->hottest.host == EK_NONE ||
+           levels->hottest.utilization < cluster->policy->trigger_comfort;
+}
+
+static bool wants(const struct ek_cluster *cluster, const struct ek_levels *levels, char *why,
+                  size_t why_size)
+{
+    const struct ek_policy *policy = cluster->policy;
+
+    if (policy->aggressiveness <= 1) {
+        (void)snprintf(why, why_size, "aggressiveness 1 moves for maintenance only");
+        return false;
+    }
+    if (levels->violations > 0) {
+        (void)snprintf(why, why_size, "%s of %s is at %.0f %%, above its target",
+                       ek_resource_name(levels->hottest.resource),
+                       cluster->snapshot->hosts[levels->hottest.host].name,
+                       100 * levels->hottest.utilization);
+        return true;
+    }
+    if (comfortable(cluster, levels)) {
+        (void)snprintf(why, why_size, "every host is below the comfort threshold of %.0f %%",
+                       100 * policy->trigger_comfort);
+        return false;
+    }
+    for (unsigned int r = 0; r < EK_RESOURCE_COUNT; r++) {
+        if (policy->weight[r] > 0 && levels->imbalance[r] > policy->trigger_imbalance) {
+            (void)snprintf(why, why_size, "imbalance of %s is %.3f, above the trigger of %.3f",
+                           ek_resource_name((enum ek_resource)r), levels->imbalance[r],
+                           policy->trigger_imbalance);
+            return true;
+        }
+    }
+    (void)snprintf(why, why_size, "imbalance is below the trigger of %.3f",
+                   policy->trigger_imbalance);
+    return false;
+}
+
+static bool pays(const struct ek_candidate *candidate)
+{
+    return candidate->overload_fall > RELIEF ||
+           (candidate->overload_fall > -RELIEF && candidate->worth > 0);
+}
+
+static struct ek_candidate best_of_domain(const struct ek_search *search, uint32_t domain,
+                                          struct ek_candidate best)
+{
+    for (uint32_t h = 0; h < search->cluster->snapshot->host_count; h++) {
+        if (ek_constraint_pair(search->cluster, search->cooldown, domain, h, EK_PURPOSE_BALANCE) !=
+            EK_BLOCK_NONE) {
+            continue;
+        }
+        struct ek_candidate candidate = ek_candidate_rate(search, domain, h);
+        if (pays(&candidate) && ek_candidate_better(search, &candidate, &best)) {
+            best = candidate;
+        }
+    }
+    return best;
+}
+
+static struct ek_candidate next(const struct ek_search *search)
+{
+    struct ek_candidate best = {.domain = EK_NONE};
+
+    for (uint32_t d = 0; d < search->cluster->snapshot->domain_count; d++) {
+        if (!search->settled[d] && ek_constraint_domain(search->cluster, search->cooldown, d,
+                                                        EK_PURPOSE_BALANCE) == EK_BLOCK_NONE) {
+            best = best_of_domain(search, d, best);
+        }
+    }
+    return best;
+}
+
+/* The resource in which the source stands highest above its target is why the domain leaves. */
+static const char *reason(const struct ek_search *search, const struct ek_candidate *chosen,
+                          struct ek_arena *arena)
+{
+    const struct ek_cluster *cluster = search->cluster;
+    uint32_t source = cluster->host_of[chosen->domain];
+    enum ek_resource worst = EK_CPU;
+    double fall = 0;
+
+    for (unsigned int r = 0; r < EK_RESOURCE_COUNT; r++) {
+        enum ek_resource resource = (enum ek_resource)r;
+        double there = ek_cluster_utilization(cluster, chosen->destination, resource);
+        double step = ek_cluster_utilization(cluster, source, resource) - there;
+        if (cluster->policy->weight[r] > 0 && step > fall) {
+            fall = step;
+            worst = resource;
+        }
+    }
+    return ek_arena_printf(
+        arena, "%s of %s %.0f %% -> %.0f %%, of %s %.0f %% -> %.0f %%", ek_resource_name(worst),
+        cluster->snapshot->hosts[source].name, 100 * ek_cluster_utilization(cluster, source, worst),
+        100 * ek_cluster_utilization_with(cluster, source, worst, chosen->domain, -1),
+        cluster->snapshot->hosts[chosen->destination].name,
+        100 * ek_cluster_utilization(cluster, chosen->destination, worst),
+        100 * ek_cluster_utilization_with(cluster, chosen->destination, worst, chosen->domain, 1));
+}
+
+const struct ek_policy_ops ek_policy_spread = {
+    .name = "spread", .kind = EK_MOVE_BALANCE, .wants = wants, .next = next, .reason = reason};
