@@ -270,10 +270,16 @@ enum { OVERHEAD_MIB = 216, OVERHEAD_PERCENT = 2 };
 
 static bool read_available_mib(virConnectPtr connection, unsigned long long *mib)
 {
-    virNodeMemoryStats stats[16];
-    int count = 16;
+    enum { MOST = 16 };
+    virNodeMemoryStats stats[MOST];
     unsigned long long kib = 0;
+    int count = 0;
 
+    /* The first call tells how many there are, and the second takes no other number. */
+    if (virNodeGetMemoryStats(connection, VIR_NODE_MEMORY_STATS_ALL_CELLS, NULL, &count, 0) < 0) {
+        return false;
+    }
+    count = count < MOST ? count : MOST;
     if (virNodeGetMemoryStats(connection, VIR_NODE_MEMORY_STATS_ALL_CELLS, stats, &count, 0) < 0) {
         return false;
     }
