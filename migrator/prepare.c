@@ -119,7 +119,8 @@ static struct ek_call_result prepare_filter(const struct preparation *preparatio
 static struct ek_call_result prepare_interfaces(const struct preparation *preparation,
                                                 const struct ek_xpath *domain)
 {
-    static const char networks[] = "/domain/devices/interface[@type='network']/source/@network";
+    /* Whatever the type: a running domain on a bridged network shows the type of the bridge. */
+    static const char networks[] = "/domain/devices/interface/source/@network";
     static const char filters[] = "/domain/devices/interface/filterref/@filter";
     struct ek_call_result result = done;
 
