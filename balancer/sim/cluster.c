@@ -410,6 +410,28 @@ double ek_sim_cluster_cpu(struct ek_sim_cluster *cluster, uint32_t domain)
     return it->cpu_core_ms;
 }
 
+static const char *const run_names[] = {
+    [EK_RUN_NONE] = "no state",
+    [EK_RUN_RUNNING] = "running",
+    [EK_RUN_RUNNING_MIGRATED] = "running (migrated)",
+    [EK_RUN_RUNNING_MIGRATION_CANCELED] = "running (migration cancelled)",
+    [EK_RUN_RUNNING_POSTCOPY] = "running (post-copy)",
+    [EK_RUN_PAUSED_USER] = "paused (user)",
+    [EK_RUN_PAUSED_MIGRATION] = "paused (migration)",
+    [EK_RUN_PAUSED_IOERROR] = "paused (I/O error)",
+    [EK_RUN_PAUSED_POSTCOPY] = "paused (post-copy)",
+    [EK_RUN_PAUSED_OTHER] = "paused (other)",
+    [EK_RUN_SHUTOFF_MIGRATED] = "shut off (migrated)",
+    [EK_RUN_SHUTOFF_SHUTDOWN] = "shut off (shutdown)",
+    [EK_RUN_SHUTOFF_CRASHED] = "shut off (crashed)",
+    [EK_RUN_SHUTOFF_OTHER] = "shut off (other)",
+};
+
+static const char *const job_names[] = {
+    [EK_JOB_NONE] = "no job",     [EK_JOB_OUT] = "leaving",           [EK_JOB_IN] = "coming in",
+    [EK_JOB_OTHER] = "other job", [EK_JOB_NOT_KNOWN] = "job unknown",
+};
+
 void ek_sim_cluster_observe(struct ek_sim_cluster *cluster, uint32_t domain, uint32_t host,
                             struct ek_observation *out)
 {
@@ -430,8 +452,8 @@ void ek_sim_cluster_observe(struct ek_sim_cluster *cluster, uint32_t domain, uin
     if (out->attempt_known) {
         (void)snprintf(out->attempt_id, sizeof(out->attempt_id), "%s", copy->mark);
     }
-    (void)snprintf(out->text, sizeof(out->text), "run state %d, job %d", (int)copy->run,
-                   (int)copy->job);
+    (void)snprintf(out->text, sizeof(out->text), "%s, %s", run_names[copy->run],
+                   job_names[copy->job]);
 }
 
 bool ek_sim_cluster_check(const struct ek_sim_cluster *cluster, struct ek_error *err)

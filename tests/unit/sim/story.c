@@ -124,6 +124,12 @@ struct ek_world *world(const char *text)
     return world_with(text, &options, &policy);
 }
 
+/* cmocka cuts its messages to a kilobyte. */
+static void print_trace(const struct ek_world *it)
+{
+    (void)fputs(ek_world_trace(it), stderr);
+}
+
 /* ---- words --------------------------------------------------------------------------------- */
 
 uint32_t host(struct ek_world *it, const char *name)
@@ -147,7 +153,7 @@ void until(struct ek_world *it, int64_t at_ms)
     struct ek_error err = {0};
 
     if (!ek_world_run_until(it, at_ms, &err) || !ek_world_check(it, &err)) {
-        print_message("%s", ek_world_trace(it));
+        print_trace(it);
         fail_msg("%s", err.message);
     }
 }
@@ -188,7 +194,7 @@ void assert_maintenance(struct ek_world *it, const char *host_name, enum ek_main
 void assert_told(struct ek_world *it, const char *text)
 {
     if (strstr(ek_world_trace(it), text) == NULL) {
-        print_message("%s", ek_world_trace(it));
+        print_trace(it);
         fail_msg("the trace does not tell \"%s\"", text);
     }
 }
@@ -196,7 +202,7 @@ void assert_told(struct ek_world *it, const char *text)
 void assert_not_told(struct ek_world *it, const char *text)
 {
     if (strstr(ek_world_trace(it), text) != NULL) {
-        print_message("%s", ek_world_trace(it));
+        print_trace(it);
         fail_msg("the trace tells \"%s\"", text);
     }
 }
@@ -231,7 +237,7 @@ void until_state(struct ek_world *it, enum ek_move_state state, int64_t most_ms)
         ek_sim_journal_each(ek_world_journal(it), look, &wanted);
     }
     if (!wanted.seen) {
-        print_message("%s", ek_world_trace(it));
+        print_trace(it);
         fail_msg("no move came to %s", ek_move_state_name(state));
     }
 }
@@ -243,7 +249,7 @@ void until_quiet(struct ek_world *it, int64_t most_ms)
     while (ek_sim_journal_open(ek_world_journal(it)) > 0 ||
            ek_sim_driver_running(ek_world_driver(it)) > 0) {
         if (ek_world_now_ms(it) >= end_ms) {
-            print_message("%s", ek_world_trace(it));
+            print_trace(it);
             fail_msg("moves are still open");
         }
         pass(it, EK_WORLD_SECOND_MS);
