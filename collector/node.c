@@ -20,7 +20,7 @@ static bool cpu_is_counted(virConnectPtr connection, int cpu)
            virNodeGetCPUStats(connection, cpu, fields, &count, 0) == 0;
 }
 
-/* The last CPU that is online; EK_NONE-like -1 when the map is empty. */
+/* The last CPU that is online; -1 when there is none. */
 static int last_online(const unsigned char *map, int cpus)
 {
     int last = -1;
