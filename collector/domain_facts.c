@@ -13,6 +13,9 @@
 #define uthash_nonfatal_oom(element) (entry_lost = true)
 #include <uthash.h>
 
+/* An entry is one life of a domain on this host: a new id (a restart, a return by migration) makes
+ * its facts and held gauges void. Entries that a read does not see are swept at its end. */
+
 #define BYTES_PER_MIB (1024.0 * 1024.0)
 
 struct ek_domain_entry {

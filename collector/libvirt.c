@@ -14,6 +14,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A host is read by one thread at a time (the pool sees to it), so that its connection, survey and
+ * cache need no lock, and no two threads ever share a connection. Any failure closes the
+ * connection: opening is cheap, and what half a broken one still says is not worth telling apart.
+ */
+
 struct host {
     const char *name;
     const char *uri;
@@ -101,6 +106,8 @@ static bool read_domains(const struct ek_collector *collector, struct host *host
     if (count < 0) {
         return ek_libvirt_error(err, host->uri, "cannot read the statistics of the domains");
     }
+    /* Stamped as soon as the counters are here: what follows may ask for facts and take its time.
+     */
     out->monotonic_ns = ek_monotonic_ns();
     out->taken_at_ms = ek_unix_ms();
     out->domains = ek_arena_alloc(&out->arena, (size_t)count, sizeof(*out->domains));
