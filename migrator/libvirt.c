@@ -1,6 +1,6 @@
 #include "migrator/libvirt.h"
 
-#include "migrator/events.h"
+#include "collector/events.h"
 #include "migrator/libvirt_port.h"
 
 #include <libxml/parser.h>
