@@ -9,6 +9,9 @@
 #include "balancer/core/policy.h"
 #include "balancer/core/snapshot.h"
 
+/* No duration is longer: longer than any operator waits, and thousands add up within int64_t. */
+#define EK_FOREVER_MS 1e14
+
 struct ek_cost {
     double transfer_mib; /* all rounds, local disks included */
     int64_t duration_ms; /* at least 1 */
