@@ -205,6 +205,8 @@ static void *worker_main(void *context)
         (void)pthread_mutex_lock(&pool->lock);
     }
     pool->workers--;
+    /* It may have been woken for a host that it now leaves to another. */
+    (void)pthread_cond_signal(&pool->work);
     thread_leave(pool);
     return NULL;
 }

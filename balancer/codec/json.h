@@ -176,6 +176,7 @@ void ek_json_text(struct ek_json_writer *writer, const char *text);
 void ek_json_number(struct ek_json_writer *writer, double number);
 void ek_json_integer(struct ek_json_writer *writer, int64_t number);
 void ek_json_bool(struct ek_json_writer *writer, bool value);
+void ek_json_raw(struct ek_json_writer *writer, const char *json); /* a whole value, as it is */
 
 /* Key and value at once; what is not known (NULL, NAN or infinite, a list not given, no labels)
  * is left out. */

@@ -104,6 +104,19 @@ char *ek_codec_write_plan(const struct ek_plan *plan, const struct ek_schedule *
     return ek_json_finish(&writer);
 }
 
+char *ek_codec_write_input(const char *snapshot_json, const char *policy_yaml)
+{
+    struct ek_json_writer writer = {0};
+
+    ek_json_begin(&writer, '{');
+    ek_json_put_integer(&writer, "version", 1);
+    ek_json_put_text(&writer, "policy", policy_yaml);
+    ek_json_key(&writer, "snapshot");
+    ek_json_raw(&writer, snapshot_json);
+    ek_json_end(&writer, '}');
+    return ek_json_finish(&writer);
+}
+
 char *ek_codec_write_maintenance(const struct ek_maintenance_status *status)
 {
     struct ek_json_writer writer = {0};

@@ -1,4 +1,5 @@
-/* Plans as JSON (contract version 1) and as text for people; the engine's word on maintenance as JSON. */
+/* Plans as JSON (contract version 1) and as text for people; the engine's word on maintenance as
+ * JSON. */
 #ifndef EK_CODEC_PLAN_H
 #define EK_CODEC_PLAN_H
 
@@ -8,6 +9,10 @@
 
 /* The contract's plan document; malloc'ed for the caller, NULL when memory ran out. */
 char *ek_codec_write_plan(const struct ek_plan *plan, const struct ek_schedule *schedule);
+
+/* What a decision was made from: a snapshot's JSON and a policy file's text in one document.
+ * Malloc'ed for the caller, NULL when memory ran out. */
+char *ek_codec_write_input(const char *snapshot_json, const char *policy_yaml);
 
 /* maintenance-status:<host>; malloc'ed for the caller, NULL when memory ran out. */
 char *ek_codec_write_maintenance(const struct ek_maintenance_status *status);

@@ -224,3 +224,10 @@ void ek_json_put_seconds(struct ek_json_writer *writer, const char *key, int64_t
     append(writer, digits, strlen(digits));
     writer->comma = true;
 }
+
+void ek_json_raw(struct ek_json_writer *writer, const char *json)
+{
+    separate(writer);
+    append(writer, json, strlen(json));
+    writer->comma = true;
+}

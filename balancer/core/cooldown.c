@@ -159,7 +159,9 @@ size_t ek_cooldown_export(const struct ek_cooldown *cooldown, struct ek_rest *ou
         }
         count++;
     }
-    qsort(out, count < room ? count : room, sizeof(*out), rest_cmp);
+    if (room > 0) {
+        qsort(out, count < room ? count : room, sizeof(*out), rest_cmp);
+    }
     return count;
 }
 

@@ -96,9 +96,10 @@ static bool run(struct work *work, const struct ek_policy_ops *ops, size_t limit
 
 static bool evacuate(struct work *work, struct ek_error *err)
 {
+    size_t before = work->out->move_count;
     bool ok = run(work, &ek_policy_drain, work->out->snapshot->domain_count, err);
 
-    work->evacuations = work->out->move_count;
+    work->evacuations += work->out->move_count - before;
     return ok;
 }
 
@@ -168,6 +169,12 @@ static const char *stuck_reason(struct work *work, uint32_t domain, bool *for_no
     return text != NULL && text[0] == '\0' ? "there is no other host" : text;
 }
 
+/* Balance moves may have made room for domains that could not leave before. */
+static bool evacuate_again(struct work *work, struct ek_error *err)
+{
+    return work->out->move_count == work->evacuations || evacuate(work, err);
+}
+
 static bool list_unresolved(struct work *work, struct ek_error *err)
 {
     struct ek_plan *out = work->out;
@@ -212,7 +219,7 @@ bool ek_plan_make(struct ek_plan *out, const struct ek_plan_request *request, st
 
     memset(out, 0, sizeof(*out));
     bool ok = begin(&work, err) && evacuate(&work, err) && balance(&work, err) &&
-              list_unresolved(&work, err) && summarise(&work, err);
+              evacuate_again(&work, err) && list_unresolved(&work, err) && summarise(&work, err);
     if (ok) {
         out->after = ek_levels_of(&work.cluster);
     } else {

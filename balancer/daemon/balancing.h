@@ -1,4 +1,5 @@
-/* The balancer role's state, shared by balancing.c (lease, cycle) and effects.c. */
+/* The balancer role's state, shared by balancing.c, leadership.c, cycle.c,
+ * effects.c and status.c. */
 #ifndef EK_DAEMON_BALANCING_H
 #define EK_DAEMON_BALANCING_H
 
@@ -45,6 +46,8 @@ struct ek_balancing {
     bool again;       /* another cycle was asked for meanwhile */
     size_t recording; /* records on their way to the store */
     int64_t cycles;
+    bool refused; /* holding, because no snapshot could be made */
+    char duplicates_shown[1024];
 
     char *plan_json; /* of the present plan, for its fate */
     char plan_id[EK_ID_SIZE];
@@ -60,6 +63,16 @@ void ek_balancing_carry_out(struct ek_balancing *balancing);
 
 /* Reads samples and keys and makes a snapshot event of them, soon. */
 void ek_balancing_cycle(struct ek_balancing *balancing);
+
+/* Start nothing new from now on; running moves go on. */
+void ek_balancing_hold(struct ek_balancing *balancing, const char *why);
+
+/* Takes or renews the lease, soon; gives it back, soon. */
+void ek_balancing_renew(struct ek_balancing *balancing);
+void ek_balancing_release(struct ek_balancing *balancing);
+
+/* Writes the engine's cooldowns, so that the next start knows them; soon. */
+void ek_balancing_keep_rests(struct ek_balancing *balancing);
 
 /* Another balancer has taken over, or the lease could not be kept: start nothing. */
 void ek_balancing_follow(struct ek_balancing *balancing, const char *why);

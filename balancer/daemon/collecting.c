@@ -1,4 +1,5 @@
 /* The collector role: the pool reads hosts, samples go to the store. */
+#include "balancer/daemon/clock.h"
 #include "balancer/daemon/daemon.h"
 #include "balancer/daemon/log.h"
 #include "collector/libvirt.h"
@@ -116,7 +117,7 @@ static struct ek_pool *open_pool(struct ek_collecting *collecting, struct ek_col
         .backoff_max_ms = BACKOFF_PERIODS * config->sample_ms,
         .max_workers = (unsigned int)config->collector_workers,
         .max_hung = (unsigned int)config->collector_workers,
-        .seed = (uint64_t)ek_daemon_now_ms(),
+        .seed = (uint64_t)ek_clock_now_ms(),
         .result = on_result,
         .context = collecting,
         .release = ek_collector_destroy,

@@ -2,13 +2,17 @@
  * (store, collector pool, migrations, the maintenance watcher) hand their results to it by
  * uv_async.
  *
- *   main.c         command line, roles, start and stop in order, signals, reload
- *   collecting.c   the collector role: pool -> sample -> store
- *   balancing.c    the balancer role: lease, cycle (samples -> snapshot -> engine), effects
- *   effects.c      what the engine wants: records to the store, then aborts and starts
- *   journal.c      the migrator's journal over the store's thread
- *   watch.c        a thread that waits for maintenance keys to change
- *   status.c       what the daemon says of itself */
+ *   main.c           the command line
+ *   configuration.c  both files and the roles
+ *   daemon.c         start and stop in order, signals, reload
+ *   collecting.c     the collector role: pool -> sample -> store
+ *   balancing.c      the balancer role: timers, outcomes, the engine's steps
+ *   leadership.c     its lease, and what a new leader takes over
+ *   cycle.c          samples -> snapshot -> engine
+ *   effects.c        what the engine wants: records to the store, then aborts and starts
+ *   journal.c        the migrator's journal over the store's thread
+ *   watch.c          a thread that waits for maintenance keys to change
+ *   status.c         what the daemon says of itself */
 #ifndef EK_DAEMON_DAEMON_H
 #define EK_DAEMON_DAEMON_H
 
@@ -50,8 +54,13 @@ struct ek_daemon {
     int exit_status;
 };
 
-/* Unix milliseconds. */
-int64_t ek_daemon_now_ms(void);
+/* Reads configuration and policy and applies the command line's roles. False: the problems are
+ * printed on standard error, one per line, and both are left alone. */
+bool ek_daemon_read_files(const struct ek_arguments *arguments, struct ek_config *config,
+                          struct ek_policy *policy);
+
+/* Runs until it is stopped; the exit status. `argv` is for a fresh start after a reload. */
+int ek_daemon_run(struct ek_daemon *daemon, char **argv);
 
 /* A store with the daemon's options that has not connected yet; NULL: out of memory. */
 struct ek_store *ek_daemon_open_store(const struct ek_daemon *daemon);

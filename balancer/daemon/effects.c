@@ -1,13 +1,15 @@
 /* What the engine wants is done here: all its records in one job of the store's thread, and the
  * aborts and starts only after they are written. */
+#include "balancer/codec/codec.h"
 #include "balancer/codec/plan.h"
 #include "balancer/daemon/balancing.h"
+#include "balancer/daemon/clock.h"
 #include "balancer/daemon/log.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum record_kind { RECORD_PLAN, RECORD_EVENT, RECORD_STATUS, RECORD_STATUS_END };
+enum record_kind { RECORD_INPUT, RECORD_PLAN, RECORD_EVENT, RECORD_STATUS, RECORD_STATUS_END };
 
 /* One record as text; what it does not use is NULL. All owned. */
 struct record {
@@ -48,6 +50,8 @@ static bool write_record(struct ek_store *store, const struct record_job *job,
                          const struct record *record, struct ek_error *err)
 {
     switch (record->kind) {
+    case RECORD_INPUT:
+        return ek_store_put_input(store, record->id, record->text, job->epoch, err);
     case RECORD_PLAN:
         return ek_store_put_plan(store, record->id, record->text, record->word, job->epoch,
                                  job->now_ms, err);
@@ -85,7 +89,7 @@ static void refuse_start(struct ek_balancing *balancing, const struct ek_move_or
     (void)snprintf(outcome.source, sizeof(outcome.source), "%s", order->source);
     (void)snprintf(outcome.destination, sizeof(outcome.destination), "%s", order->destination);
     (void)snprintf(outcome.error, sizeof(outcome.error), "%s", why);
-    outcome.started_at_ms = ek_daemon_now_ms();
+    outcome.started_at_ms = ek_clock_now_ms();
     outcome.ended_at_ms = outcome.started_at_ms;
     ek_balancing_step(balancing, &(struct ek_event){.kind = EK_EVENT_OUTCOME,
                                                     .now_ms = outcome.ended_at_ms,
@@ -141,6 +145,23 @@ static void add_record(struct record_job *job, enum record_kind kind, const char
                     (text != NULL || kind == RECORD_STATUS_END);
 }
 
+/* What the decision was made from: the snapshot, and the policy as a file that reads back. */
+static char *write_input(const struct ek_balancing *balancing, const struct ek_plan *plan)
+{
+    struct ek_error err = {0};
+    char *policy = NULL;
+    size_t size = 0;
+    char *snapshot = ek_codec_write_snapshot(plan->snapshot);
+    FILE *out = open_memstream(&policy, &size);
+    bool ok = out != NULL && ek_policy_dump(&balancing->daemon->policy, out, &err);
+
+    ok = out != NULL && fclose(out) == 0 && ok;
+    char *input = ok && snapshot != NULL ? ek_codec_write_input(snapshot, policy) : NULL;
+    free(snapshot);
+    free(policy);
+    return input;
+}
+
 static void add_plan(struct ek_balancing *balancing, struct record_job *job,
                      const struct ek_effect *effect)
 {
@@ -149,6 +170,8 @@ static void add_plan(struct ek_balancing *balancing, struct record_job *job,
     free(balancing->plan_json);
     balancing->plan_json = json == NULL ? NULL : strdup(json);
     (void)snprintf(balancing->plan_id, sizeof(balancing->plan_id), "%s", effect->u.plan.plan->id);
+    add_record(job, RECORD_INPUT, effect->u.plan.plan->id,
+               write_input(balancing, effect->u.plan.plan), NULL);
     add_record(job, RECORD_PLAN, effect->u.plan.plan->id, json, effect->u.plan.fate);
 }
 
@@ -260,7 +283,7 @@ static void on_wake(uv_timer_t *timer)
 
 static void schedule_wake(struct ek_balancing *balancing, int64_t at_ms)
 {
-    int64_t in_ms = at_ms - ek_daemon_now_ms();
+    int64_t in_ms = at_ms - ek_clock_now_ms();
 
     (void)uv_timer_start(&balancing->wake_timer, on_wake, (uint64_t)(in_ms > 0 ? in_ms : 0), 0);
 }
@@ -276,9 +299,9 @@ static struct record_job *job_create(struct ek_balancing *balancing)
     job->job.work = record_work;
     job->job.done = record_done;
     job->balancing = balancing;
-    job->now_ms = ek_daemon_now_ms();
+    job->now_ms = ek_clock_now_ms();
     job->epoch = balancing->epoch;
-    job->records = calloc(count, sizeof(*job->records));
+    job->records = calloc(2 * count, sizeof(*job->records)); /* a plan brings its input */
     job->aborts = calloc(count, sizeof(*job->aborts));
     job->starts = calloc(count, sizeof(*job->starts));
     job->complete = job->records != NULL && job->aborts != NULL && job->starts != NULL;

@@ -1,5 +1,6 @@
 #include "balancer/daemon/journal.h"
 
+#include "balancer/daemon/clock.h"
 #include "balancer/daemon/daemon.h"
 #include "balancer/daemon/log.h"
 
@@ -56,8 +57,7 @@ static bool note_work(struct ek_store *store, struct ek_store_job *job, struct e
     char text[3 * EK_TEXT_SIZE];
 
     (void)snprintf(text, sizeof(text), "move %s: %s: %s", it->record.order.id, it->step, it->text);
-    return ek_store_add_event(store, ek_daemon_now_ms(), "step", it->record.order.domain, text,
-                              err);
+    return ek_store_add_event(store, ek_clock_now_ms(), "step", it->record.order.domain, text, err);
 }
 
 static void submit_copy(void *context, const struct ek_move_record *record, const char *step,

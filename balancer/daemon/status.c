@@ -2,6 +2,7 @@
 #include "balancer/codec/status.h"
 
 #include "balancer/daemon/balancing.h"
+#include "balancer/daemon/clock.h"
 #include "balancer/daemon/log.h"
 
 #include <stdlib.h>
@@ -40,7 +41,7 @@ static void fill(const struct ek_balancing *balancing, struct ek_balancer_status
 
     *status = (struct ek_balancer_status){.leading = balancing->leading,
                                           .epoch = balancing->epoch,
-                                          .at_ms = ek_daemon_now_ms(),
+                                          .at_ms = ek_clock_now_ms(),
                                           .started_at_ms = daemon->started_at_ms,
                                           .cycles = balancing->cycles,
                                           .running = (int64_t)view.running_count,
