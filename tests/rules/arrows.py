@@ -15,7 +15,7 @@ LIBC = set("""assert ctype errno float inttypes iso646 limits math stdalign stda
 # How a library shows itself: in an #include, and in a link line.
 LIBRARIES = {
     "cjson": (r"cjson/", "PkgConfig::CJSON"), "hiredis": (r"hiredis/", "PkgConfig::HIREDIS"),
-    "libvirt": (r"libvirt/", "PkgConfig::LIBVIRT"), "libxml": (r"libxml/", "PkgConfig::LIBXML2"),
+    "libvirt": (r"libvirt/", "PkgConfig::LIBVIRT"), "libxml": (r"libxml/", "PkgConfig::LIBXML2?"),
     "uthash": (r"ut(hash|list|array|stack)\.h", None), "uv": (r"uv\.h|uv/", "PkgConfig::LIBUV"),
     "yaml": (r"yaml\.h", "PkgConfig::YAML"), "cmocka": (r"cmocka\.h", "PkgConfig::CMOCKA"),
 }
@@ -84,7 +84,7 @@ def link_fault(table, homes, folder, link):
     if link in NEUTRAL or (link == "ek_io_options" and "posix" in arrow.libraries):
         return None
     for name, (_, target) in LIBRARIES.items():
-        if link == target:
+        if target and re.fullmatch(target, link):
             return None if name in arrow.libraries else f"library {name}"
     home = homes.get(link)
     if home is None:

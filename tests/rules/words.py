@@ -9,8 +9,15 @@ ALL_C = SOURCE_FOLDERS + ("tests",)
 LIBVIRT_FOLDERS = ("collector", "migrator", "tests/unit/collector", "tests/unit/migrator")
 PURE = ("balancer/core/", "policies/", "balancer/sim/", "migrator/life", "migrator/verdict")
 
-# A pause that stands for no condition; the reason is in the file.
-PAUSES = ("collector/events.c", "tests/lab/guest/init.c")
+# Pauses that stand for no condition, and why they may.
+PAUSES = {
+    "balancer/store/embedded.c": "between two looks at a condition",
+    "collector/events.c": "a failing poll must not eat a core",
+    "migrator/events.c": "a failing poll must not eat a core",
+    "tests/lab/guest/init.c": "paces the load that it makes",
+    "tests/unit/store/test_connection.c": "a second process acts while the first one stands in a call",
+    "tests/unit/store/test_notify.c": "a second process acts while the first one stands in a call",
+}
 
 # What must not be in C code (comments and literals aside): pattern, which files, what to say.
 CODE_RULES = (
@@ -88,7 +95,8 @@ def check_everywhere(path):
         if found:
             yield f"{path}:{number}: {found[0]}: do it, or write an issue"
         found = re.search(r"(?<![\w.~$}])/(work|tmp|home|root)/[\w.]*", line)
-        if found and "XXXXXX" not in line and path.name != "words.py":
+        in_test = found and found[1] == "tmp" and within(path, "tests")
+        if found and not in_test and path.name != "words.py":
             yield f"{path}:{number}: {found[0]}: a path of somebody's machine"
 
 
