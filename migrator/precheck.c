@@ -271,10 +271,13 @@ enum { OVERHEAD_MIB = 216, OVERHEAD_PERCENT = 2 };
 static bool read_available_mib(virConnectPtr connection, unsigned long long *mib)
 {
     virNodeMemoryStats stats[16];
-    int count = 16;
+    int count = 0;
     unsigned long long kib = 0;
 
-    if (virNodeGetMemoryStats(connection, VIR_NODE_MEMORY_STATS_ALL_CELLS, stats, &count, 0) < 0) {
+    /* libvirt wants the exact number of its parameters. */
+    if (virNodeGetMemoryStats(connection, VIR_NODE_MEMORY_STATS_ALL_CELLS, NULL, &count, 0) < 0 ||
+        count > 16 ||
+        virNodeGetMemoryStats(connection, VIR_NODE_MEMORY_STATS_ALL_CELLS, stats, &count, 0) < 0) {
         return false;
     }
     for (int i = 0; i < count; i++) {
