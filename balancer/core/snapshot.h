@@ -19,7 +19,7 @@
 /* No host, no domain: an index that points nowhere. */
 #define EK_NONE UINT32_MAX
 
-/* 1 Gbit/s is about 110 MiB/s of payload; design default for a host that states nothing. */
+/* 1 Gbit/s is about 110 MiB/s of payload; default for a host that states nothing. */
 #define EK_DEFAULT_MIGRATION_MIB_S 110.0
 
 struct ek_strings {
