@@ -1,10 +1,10 @@
 /* The codec: memory <-> JSON text, after the contracts of docs/contracts.md.
  *
- * Readers ignore unknown fields, validate known ones and refuse a bad document whole: syntax errors as
- * "NAME:LINE:COLUMN: found, expected", contents as "NAME: hosts[3].memory_mib: found -1, expected a
- * number above 0"; `name` is what messages call the document (a file, a key). Writers print numbers so that
- * the same value always gives the same bytes. Texts that writers return are malloc'ed for the caller; NULL
- * means out of memory. */
+ * Readers ignore unknown fields, validate known ones and refuse a bad document whole: syntax errors
+ * as "NAME:LINE:COLUMN: found, expected", contents as "NAME: hosts[3].memory_mib: found -1,
+ * expected a number above 0"; `name` is what messages call the document (a file, a key). Writers
+ * print numbers so that the same value always gives the same bytes. Texts that writers return are
+ * malloc'ed for the caller; NULL means out of memory. */
 #ifndef EK_CODEC_CODEC_H
 #define EK_CODEC_CODEC_H
 
@@ -31,5 +31,16 @@ char *ek_codec_write_sample(const struct ek_sample *sample);
 bool ek_codec_read_record(struct ek_move_record *out, const char *text, size_t size,
                           const char *name, struct ek_error *err);
 char *ek_codec_write_record(const struct ek_move_record *record);
+
+/* An operator's maintenance value, {"reason": TEXT, "deadline": "2026-12-01T18:00:00Z"}, both
+ * optional. No version: people write it by hand. `reason` takes reason_size bytes, "" when absent;
+ * *deadline_ms is 0 when absent. Errors: INVALID (also for what is no object: the caller takes that
+ * as a bare reason), NOMEM. */
+bool ek_codec_read_maintenance(const char *text, size_t size, const char *name, char *reason,
+                               size_t reason_size, int64_t *deadline_ms, struct ek_error *err);
+
+/* An RFC 3339 time in UTC, whole seconds count: "2026-12-01T18:00:00Z" in Unix milliseconds. False
+ * for anything else, other offsets and years before 1970 included. */
+bool ek_codec_read_time(const char *text, int64_t *time_ms);
 
 #endif

@@ -1,6 +1,6 @@
 /* From the newest samples to one snapshot. Samples are taken at different moments, so a domain that
  * has just moved may be seen twice or not at all; what is known of moves settles it. */
-#include "balancer/core/snapshot.h"
+#include "balancer/core/utilization.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -115,6 +115,19 @@ static struct ek_host host_make(const struct ek_host_entry *entry, const struct 
     return host;
 }
 
+static const struct ek_sample *newest_sample(const struct ek_assembly *in, const char *host)
+{
+    const struct ek_sample *newest = NULL;
+
+    for (size_t s = 0; s < in->sample_count; s++) {
+        if (strcmp(in->samples[s].host.name, host) == 0 &&
+            (newest == NULL || in->samples[s].taken_at_ms > newest->taken_at_ms)) {
+            newest = &in->samples[s];
+        }
+    }
+    return newest;
+}
+
 static bool hosts_fill(struct work *work, struct ek_error *err)
 {
     const struct ek_assembly *in = work->in;
@@ -127,11 +140,7 @@ static bool hosts_fill(struct work *work, struct ek_error *err)
         return nomem(err);
     }
     for (size_t h = 0; h < in->host_count; h++) {
-        for (size_t s = 0; s < in->sample_count; s++) {
-            if (strcmp(in->samples[s].host.name, in->hosts[h].name) == 0) {
-                work->sample_of[h] = &in->samples[s];
-            }
-        }
+        work->sample_of[h] = newest_sample(in, in->hosts[h].name);
         out->hosts[h] = host_make(&in->hosts[h], work->sample_of[h], in->now_ms);
         if (!host_copy(&out->arena, &out->hosts[h])) {
             return nomem(err);
@@ -243,6 +252,25 @@ static size_t sighting_choose(const struct work *work, const struct sighting *se
     return chosen;
 }
 
+/* The hosts' own figures follow the domain: a host whose sample still shows it, or shows it
+ * arriving, gives its part back; the host that it is on gets it if no sample shows it there. */
+static void figures_follow(struct work *work, const struct sighting *seen, size_t count,
+                           const struct ek_domain *domain)
+{
+    struct ek_host *hosts = work->out->hosts;
+    bool counted = false;
+
+    for (size_t i = 0; i < count; i++) {
+        counted = counted || seen[i].host == domain->host;
+        if (seen[i].host != domain->host) {
+            ek_use_shift(&hosts[seen[i].host], seen[i].domain, -1);
+        }
+    }
+    if (!counted) {
+        ek_use_shift(&hosts[domain->host], domain, 1);
+    }
+}
+
 static bool domains_fill(struct work *work, struct ek_error *err)
 {
     struct ek_snapshot *out = work->out;
@@ -271,6 +299,8 @@ static bool domains_fill(struct work *work, struct ek_error *err)
             domain->movable = false;
             domain->immovable_reason = "two hosts report it as theirs";
             duplicate_note(work, domain, seen[0].host, seen[count - 1].host);
+        } else {
+            figures_follow(work, seen, count, domain);
         }
     }
     return true;

@@ -93,6 +93,7 @@ bool ek_cooldown_moved(struct ek_cooldown *cooldown, const struct ek_policy *pol
     rest->failures = 0;
     rest->failed_until_ms = 0;
     rest->avoid[0] = '\0';
+    rest->avoid_until_ms = 0;
     return true;
 }
 
@@ -159,7 +160,9 @@ size_t ek_cooldown_export(const struct ek_cooldown *cooldown, struct ek_rest *ou
         }
         count++;
     }
-    qsort(out, count < room ? count : room, sizeof(*out), rest_cmp);
+    if (room > 0) {
+        qsort(out, count < room ? count : room, sizeof(*out), rest_cmp);
+    }
     return count;
 }
 

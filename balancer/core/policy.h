@@ -52,11 +52,12 @@ struct ek_policy {
     int64_t backoff_ms; /* before the first retry; doubles, at most 5 minutes */
 };
 
-/* The defaults of design.md section 3, aggressiveness 3. */
+/* The defaults of docs/configuration.md, aggressiveness 3. */
 void ek_policy_defaults(struct ek_policy *policy);
 
-/* Sets trigger_imbalance, trigger_comfort, min_gain and cost_weight to the presets of a level 1..5.
- */
+/* Sets aggressiveness to a level 1..5, and trigger_imbalance, trigger_comfort, min_gain and
+ * cost_weight to its presets. Level 1 gets thresholds that nothing exceeds; who balances still has
+ * to ask for the level, because an overloaded host is a trigger of its own. */
 void ek_policy_set_aggressiveness(struct ek_policy *policy, int level);
 
 const char *ek_mode_name(enum ek_mode mode);

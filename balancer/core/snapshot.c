@@ -1,5 +1,7 @@
 #include "balancer/core/snapshot.h"
 
+#include "balancer/core/move.h"
+
 #include <assert.h>
 #include <math.h>
 #include <string.h>
@@ -47,6 +49,7 @@ uint32_t ek_snapshot_find_domain(const struct ek_snapshot *snapshot, const char 
     for (size_t d = 0; d < snapshot->domain_count; d++) {
         const struct ek_domain *domain = &snapshot->domains[d];
         if (strcmp(domain->uuid, name_or_uuid) == 0) {
+            *ambiguous = false;
             return (uint32_t)d;
         }
         if (domain->name != NULL && strcmp(domain->name, name_or_uuid) == 0) {
@@ -84,6 +87,16 @@ static bool figures_check(const char *list, size_t index, const struct figure *f
     return true;
 }
 
+/* Orders hold copies of these texts; one that is cut would be found nowhere again. */
+static bool length_check(const char *list, size_t index, const char *field, const char *text,
+                         size_t size, struct ek_error *err)
+{
+    return strlen(text) < size ||
+           ek_error_set(err, EK_ERR_INVALID,
+                        "%s[%zu].%s: found %zu characters, expected at most %zu", list, index,
+                        field, strlen(text), size - 1);
+}
+
 static bool host_check(const struct ek_host *host, size_t index, struct ek_error *err)
 {
     const struct figure figures[] = {
@@ -94,7 +107,8 @@ static bool host_check(const struct ek_host *host, size_t index, struct ek_error
         {"migration_mib_s", host->migration_mib_s, true, false},
     };
 
-    return figures_check("hosts", index, figures, sizeof(figures) / sizeof(figures[0]), err);
+    return length_check("hosts", index, "name", host->name, EK_NAME_SIZE, err) &&
+           figures_check("hosts", index, figures, sizeof(figures) / sizeof(figures[0]), err);
 }
 
 static bool domain_check(const struct ek_snapshot *snapshot, size_t index, struct ek_error *err)
@@ -114,7 +128,31 @@ static bool domain_check(const struct ek_snapshot *snapshot, size_t index, struc
     if (domain->host >= snapshot->host_count) {
         return ek_error_set(err, EK_ERR_INVALID, "domains[%zu].host: found no such host", index);
     }
-    return figures_check("domains", index, figures, sizeof(figures) / sizeof(figures[0]), err);
+    return length_check("domains", index, "uuid", domain->uuid, EK_UUID_SIZE, err) &&
+           figures_check("domains", index, figures, sizeof(figures) / sizeof(figures[0]), err);
+}
+
+static bool in_flight_check(const struct ek_snapshot *snapshot, size_t index, struct ek_error *err)
+{
+    const struct ek_in_flight *flight = &snapshot->in_flight[index];
+
+    if (flight->domain != EK_NONE && flight->domain >= snapshot->domain_count) {
+        return ek_error_set(err, EK_ERR_INVALID, "in_flight[%zu].domain: found no such domain",
+                            index);
+    }
+    if (flight->source >= snapshot->host_count || flight->destination >= snapshot->host_count ||
+        flight->source == flight->destination) {
+        return ek_error_set(err, EK_ERR_INVALID, "in_flight[%zu]: expected two different hosts",
+                            index);
+    }
+    for (size_t i = 0; flight->domain != EK_NONE && i < index; i++) {
+        if (snapshot->in_flight[i].domain == flight->domain) {
+            return ek_error_set(err, EK_ERR_INVALID,
+                                "in_flight[%zu].domain: found the domain of in_flight[%zu]", index,
+                                i);
+        }
+    }
+    return true;
 }
 
 struct key {
@@ -146,6 +184,7 @@ static bool unique_check(const struct ek_snapshot *snapshot, size_t count, const
             break;
         }
         HASH_ADD_KEYPTR(hh, map, keys[i].text, strlen(keys[i].text), &keys[i]);
+        ok = keys[i].hh.tbl != NULL || ek_error_set(err, EK_ERR_NOMEM, "out of memory");
     }
     HASH_CLEAR(hh, map);
     ek_arena_finish(&arena);
@@ -171,6 +210,11 @@ bool ek_snapshot_check(const struct ek_snapshot *snapshot, struct ek_error *err)
     }
     for (size_t d = 0; d < snapshot->domain_count; d++) {
         if (!domain_check(snapshot, d, err)) {
+            return false;
+        }
+    }
+    for (size_t f = 0; f < snapshot->in_flight_count; f++) {
+        if (!in_flight_check(snapshot, f, err)) {
             return false;
         }
     }

@@ -19,7 +19,7 @@
 /* No host, no domain: an index that points nowhere. */
 #define EK_NONE UINT32_MAX
 
-/* 1 Gbit/s is about 110 MiB/s of payload; design default for a host that states nothing. */
+/* 1 Gbit/s is about 110 MiB/s of payload; default for a host that states nothing. */
 #define EK_DEFAULT_MIGRATION_MIB_S 110.0
 
 struct ek_strings {
@@ -72,7 +72,8 @@ struct ek_domain {
     double vcpus;
     double memory_mib;      /* configured */
     double cpu_used_cores;  /* NAN: not known */
-    double cpu_steal;       /* 0..1 of wanted CPU time that was not given; NAN: not known */
+    double cpu_steal;       /* 0..1 of its vCPUs' time in which they waited for a CPU of the host;
+                               NAN: not known */
     double memory_used_mib; /* NAN: not known */
     double memory_rss_mib;  /* NAN: not known */
     double dirty_mib_s;
@@ -168,7 +169,8 @@ bool ek_snapshot_assemble(struct ek_snapshot *out, const struct ek_assembly *in,
                           struct ek_error *err);
 
 /* Checks all that the stages rely on: positive finite capacities, finite non-negative figures, host
- * indices in range, unique host names and domain UUIDs. Error: INVALID, naming e.g.
+ * indices in range (of moves in flight, too, and one for each domain), unique host names and domain
+ * UUIDs that fit into an order (move.h). Error: INVALID, naming e.g.
  * "hosts[3].memory_mib: found -1, expected a number above 0". */
 bool ek_snapshot_check(const struct ek_snapshot *snapshot, struct ek_error *err);
 

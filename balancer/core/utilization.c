@@ -41,3 +41,14 @@ void ek_base_load(const struct ek_snapshot *snapshot, double *base)
         base[i] = fmax(0.0, base[i]); /* NAN, a use that is not known, becomes 0 */
     }
 }
+
+void ek_use_shift(struct ek_host *host, const struct ek_domain *domain, double sign)
+{
+    if (!isnan(host->cpu_used_cores)) {
+        host->cpu_used_cores = fmax(0.0, host->cpu_used_cores + sign * ek_demand(domain, EK_CPU));
+    }
+    if (!isnan(host->memory_used_mib)) {
+        host->memory_used_mib =
+            fmax(0.0, host->memory_used_mib + sign * ek_demand(domain, EK_MEMORY));
+    }
+}

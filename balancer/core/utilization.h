@@ -23,4 +23,8 @@ double ek_demand(const struct ek_domain *domain, enum ek_resource resource);
  * base 0. */
 void ek_base_load(const struct ek_snapshot *snapshot, double *base);
 
+/* Adds (sign 1) or takes (sign -1) a domain's demand to what the host is known to use, for a sample
+ * that does not show yet that the domain has come or gone; else base would change. */
+void ek_use_shift(struct ek_host *host, const struct ek_domain *domain, double sign);
+
 #endif

@@ -1,11 +1,13 @@
 /* The store: the only code that speaks to Redis.
  *
- * One `struct ek_store` is one connection, used by one thread at a time; calls block, at most for the
- * configured timeouts. After any failure of the connection the next call reconnects (at once; callers
- * pace themselves). Redis is a record, libvirt is the truth. Keys and formats: docs/redis-keys.md.
+ * One `struct ek_store` is one connection, used by one thread at a time; calls block, at most for
+ * the configured timeouts. After any failure of the connection the next call reconnects (at once;
+ * callers pace themselves). Redis is a record, libvirt is the truth. Keys and formats:
+ * docs/redis-keys.md.
  *
- * Errors of all calls: UNAVAILABLE (cannot connect, connection lost), TIMEOUT, DENIED (wrong password,
- * ACL), REMOTE (Redis answered with an error), NOMEM. The message names the server and the key. */
+ * Errors of all calls: UNAVAILABLE (cannot connect, connection lost), TIMEOUT, DENIED (wrong
+ * password, ACL), REMOTE (Redis answered with an error), NOMEM. The message names the server and
+ * the key. */
 #ifndef EK_STORE_STORE_H
 #define EK_STORE_STORE_H
 
@@ -27,7 +29,7 @@ struct ek_store_options {
     const char *password; /* NULL: none */
     int database;
     const char *key_prefix; /* "evenkeel:" */
-    int connect_timeout_ms;
+    int connect_timeout_ms; /* both > 0; looking up a host's name is not bounded by them */
     int command_timeout_ms;
 };
 
@@ -47,9 +49,10 @@ const char *ek_store_address(const struct ek_store *store);
 bool ek_store_put_sample(struct ek_store *store, const struct ek_sample *sample,
                          struct ek_error *err);
 
-/* Reads the newest samples of the named hosts in one round trip. samples[i] is zeroed and has_sample[i] is false
- * where there is none or where it cannot be read (then a warning text is in `bad`, owned by the caller,
- * of `bad_size` bytes, empty otherwise). The caller finishes each sample that it got. */
+/* Reads the newest samples of the named hosts in one round trip. samples[i] is zeroed and
+ * has_sample[i] is false where there is none or where it cannot be read (then a warning text is in
+ * `bad`, owned by the caller, of `bad_size` bytes, empty otherwise). The caller finishes each
+ * sample that it got. */
 bool ek_store_get_samples(struct ek_store *store, const char *const *hosts, size_t host_count,
                           struct ek_sample *samples, bool *has_sample, char *bad, size_t bad_size,
                           struct ek_error *err);
@@ -57,13 +60,13 @@ bool ek_store_get_samples(struct ek_store *store, const char *const *hosts, size
 /* ---- maintenance:<host>, maintenance-status:<host> ----------------------------------------- */
 
 struct ek_maintenance {
-    bool wanted;             /* the key exists */
-    char reason[256];        /* "" when the value was empty */
-    int64_t deadline_ms;     /* 0: none */
+    bool wanted;         /* the key exists */
+    char reason[256];    /* "" when the value was empty */
+    int64_t deadline_ms; /* 0: none */
 };
 
-/* Reads the keys of all named hosts in one round trip. A value that is neither empty, nor text, nor a valid
- * object still means maintenance: the reason then is the raw text. */
+/* Reads the keys of all named hosts in one round trip. A value that is neither empty, nor text, nor
+ * a valid object still means maintenance: the reason then is the raw text. */
 bool ek_store_get_maintenance(struct ek_store *store, const char *const *hosts, size_t host_count,
                               struct ek_maintenance *out, struct ek_error *err);
 
@@ -83,8 +86,9 @@ bool ek_store_get_maintenance_status(struct ek_store *store, const char *host, c
 
 /* ---- plans: plan:<id>, plans; status; events ----------------------------------------------- */
 
-/* Fenced: errors with FENCED when `epoch` is not the current one. `fate` is a word such as "recommended",
- * "started", "done", "abandoned"; each call adds an entry to the stream `plans` as well. */
+/* Fenced: errors with FENCED when `epoch` is not the current one. `fate` is a word such as
+ * "recommended", "started", "done", "abandoned"; each call adds an entry to the stream `plans` as
+ * well. */
 bool ek_store_put_plan(struct ek_store *store, const char *id, const char *json, const char *fate,
                        int64_t epoch, int64_t now_ms, struct ek_error *err);
 
@@ -93,8 +97,8 @@ bool ek_store_get_latest_plan(struct ek_store *store, char **json, char **fate,
                               struct ek_error *err);
 
 /* status:balancer and status:collector:<id>: what a role says of itself, JSON, with a TTL. */
-bool ek_store_put_status(struct ek_store *store, const char *role, const char *json,
-                         int64_t ttl_ms, struct ek_error *err);
+bool ek_store_put_status(struct ek_store *store, const char *role, const char *json, int64_t ttl_ms,
+                         struct ek_error *err);
 bool ek_store_get_status(struct ek_store *store, const char *role, char **json,
                          struct ek_error *err);
 
@@ -105,19 +109,24 @@ bool ek_store_add_event(struct ek_store *store, int64_t now_ms, const char *kind
 
 /* ---- the journal: move:<id>, moves --------------------------------------------------------- */
 
-/* See ek_journal.write; the compare-and-set and the entry in the stream `moves` are one Lua script that also
- * checks `epoch` against record->epoch. */
+/* See ek_journal.write; the compare-and-set and the entry in the stream `moves` are one Lua script
+ * that also checks that record->epoch is the current one (FENCED). Writing the very same record
+ * again is no conflict: after UNAVAILABLE or TIMEOUT the caller may repeat until it knows. */
 bool ek_store_write_move(struct ek_store *store, const struct ek_move_record *record,
                          const struct ek_move_record *expected, struct ek_error *err);
+
+/* Beside the record, until its next step; CONFLICT when it is not at that state, attempt and epoch.
+ */
 bool ek_store_write_progress(struct ek_store *store, const struct ek_move_record *record,
                              struct ek_error *err);
 
 /* All records whose state is not terminal (set `moves:open`), and those that block their domain
- * (set `moves:blocking`). *records is malloc'ed for the caller. */
+ * (set `moves:blocking`), oldest first. *records is malloc'ed for the caller. A record that cannot
+ * be read is an error (INVALID, naming its key), never passed over. */
 bool ek_store_open_moves(struct ek_store *store, struct ek_move_record **records, size_t *count,
                          struct ek_error *err);
-bool ek_store_blocking_moves(struct ek_store *store, struct ek_move_record **records,
-                             size_t *count, struct ek_error *err);
+bool ek_store_blocking_moves(struct ek_store *store, struct ek_move_record **records, size_t *count,
+                             struct ek_error *err);
 
 /* The newest `limit` records, newest first. */
 bool ek_store_recent_moves(struct ek_store *store, size_t limit, struct ek_move_record **records,
@@ -125,9 +134,9 @@ bool ek_store_recent_moves(struct ek_store *store, size_t limit, struct ek_move_
 
 /* ---- the lease: leader, epoch -------------------------------------------------------------- */
 
-/* Takes or renews the lease for `owner` ("hostname:pid:random"). *epoch is the fencing epoch, raised by one
- * whenever the lease is newly taken. *held tells whether we hold it; when not, *holder (holder_size
- * bytes) says who does. */
+/* Takes or renews the lease for `owner` ("hostname:pid:random"). *epoch is the fencing epoch,
+ * raised by one whenever another owner than the last one takes it. *held tells whether we hold it;
+ * when not, *holder (holder_size bytes) says who does. */
 bool ek_store_lease(struct ek_store *store, const char *owner, int64_t ttl_ms, bool *held,
                     int64_t *epoch, char *holder, size_t holder_size, struct ek_error *err);
 
@@ -136,7 +145,8 @@ bool ek_store_release(struct ek_store *store, const char *owner, struct ek_error
 
 /* ---- engine state -------------------------------------------------------------------------- */
 
-/* Opaque JSON of the engine (cooldowns, sustained counts), fenced; NULL in *json when there is none. */
+/* Opaque JSON of the engine (cooldowns, sustained counts), fenced; NULL in *json when there is
+ * none. */
 bool ek_store_put_engine_state(struct ek_store *store, const char *json, int64_t epoch,
                                struct ek_error *err);
 bool ek_store_get_engine_state(struct ek_store *store, char **json, struct ek_error *err);
@@ -145,11 +155,17 @@ bool ek_store_get_engine_state(struct ek_store *store, char **json, struct ek_er
 bool ek_store_put_input(struct ek_store *store, const char *id, const char *json, int64_t epoch,
                         struct ek_error *err);
 
+/* The input as it was put, malloc'ed for the caller; NULL in *json when there is none (any more).
+ */
+bool ek_store_get_input(struct ek_store *store, const char *id, char **json, struct ek_error *err);
+
 /* ---- notification -------------------------------------------------------------------------- */
 
 /* Blocks until a maintenance key changes (keyspace notification, which it turns on for strings and
- * expiry if the server allows; else only the next scan notices), or timeout_ms passed. *changed tells.
- * Uses a connection of its own: call it on a store that does nothing else. */
+ * expiry if the server allows; else only the next scan notices), or timeout_ms passed, or a signal
+ * came. *changed tells. After each (re)connection it returns at once with *changed true, since what
+ * happened while nobody listened went unheard. Uses a connection of its own: call it on a store
+ * that does nothing else. */
 bool ek_store_wait_maintenance(struct ek_store *store, int timeout_ms, bool *changed,
                                struct ek_error *err);
 

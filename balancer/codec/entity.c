@@ -1,0 +1,147 @@
+/* Hosts and domains, as they stand in snapshots and samples. */
+#include "balancer/codec/json.h"
+#include "balancer/core/move.h"
+
+#include <math.h>
+#include <string.h>
+
+static const char *const state_names[] = {
+    [EK_HOST_UP] = "up", [EK_HOST_STALE] = "stale", [EK_HOST_DOWN] = "down"};
+
+/* Move orders carry host names and UUIDs in fields of these sizes (core/move.h). */
+static bool read_identity(const struct ek_json_node *node, const char *key, size_t size,
+                          const char *expected, const char **out)
+{
+    if (!ek_json_get_text(node, key, EK_JSON_REQUIRED, out)) {
+        return false;
+    }
+    size_t length = strlen(*out);
+    return (length > 0 && length < size) || ek_json_refuse(node, key, expected);
+}
+
+bool ek_json_read_host(const struct ek_json_node *node, struct ek_host *host)
+{
+    unsigned int state = EK_HOST_UP;
+
+    *host = (struct ek_host){.cpu_used_cores = NAN,
+                             .memory_used_mib = NAN,
+                             .migration_mib_s = EK_DEFAULT_MIGRATION_MIB_S};
+    bool done =
+        read_identity(node, "name", EK_NAME_SIZE, "a text of 1 to 127 bytes", &host->name) &&
+        ek_json_get_choice(node, "state", EK_JSON_OPTIONAL, state_names, 3, &state) &&
+        ek_json_get_number(node, "cpu_cores", EK_JSON_REQUIRED, &ek_json_above_0,
+                           &host->cpu_cores) &&
+        ek_json_get_number(node, "memory_mib", EK_JSON_REQUIRED, &ek_json_above_0,
+                           &host->memory_mib) &&
+        ek_json_get_number(node, "cpu_used_cores", EK_JSON_OPTIONAL, &ek_json_at_least_0,
+                           &host->cpu_used_cores) &&
+        ek_json_get_number(node, "memory_used_mib", EK_JSON_OPTIONAL, &ek_json_at_least_0,
+                           &host->memory_used_mib) &&
+        ek_json_get_bool(node, "maintenance", EK_JSON_OPTIONAL, &host->maintenance) &&
+        ek_json_get_number(node, "migration_mib_s", EK_JSON_OPTIONAL, &ek_json_above_0,
+                           &host->migration_mib_s) &&
+        ek_json_get_labels(node, "labels", &host->labels) &&
+        ek_json_get_strings(node, "networks", &host->networks) &&
+        ek_json_get_strings(node, "storages", &host->storages) &&
+        ek_json_get_text(node, "hypervisor", EK_JSON_OPTIONAL, &host->hypervisor) &&
+        ek_json_get_text(node, "cpu_model", EK_JSON_OPTIONAL, &host->cpu_model) &&
+        ek_json_get_text(node, "uuid", EK_JSON_OPTIONAL, &host->uuid);
+    host->state = (enum ek_host_state)state;
+    return done;
+}
+
+static bool read_figures(const struct ek_json_node *node, struct ek_domain *domain)
+{
+    return ek_json_get_number(node, "vcpus", EK_JSON_REQUIRED, &ek_json_above_0, &domain->vcpus) &&
+           ek_json_get_number(node, "memory_mib", EK_JSON_REQUIRED, &ek_json_above_0,
+                              &domain->memory_mib) &&
+           ek_json_get_number(node, "cpu_used_cores", EK_JSON_OPTIONAL, &ek_json_at_least_0,
+                              &domain->cpu_used_cores) &&
+           ek_json_get_number(node, "cpu_steal", EK_JSON_OPTIONAL, &ek_json_ratio,
+                              &domain->cpu_steal) &&
+           ek_json_get_number(node, "memory_used_mib", EK_JSON_OPTIONAL, &ek_json_at_least_0,
+                              &domain->memory_used_mib) &&
+           ek_json_get_number(node, "memory_rss_mib", EK_JSON_OPTIONAL, &ek_json_at_least_0,
+                              &domain->memory_rss_mib) &&
+           ek_json_get_number(node, "dirty_mib_s", EK_JSON_OPTIONAL, &ek_json_at_least_0,
+                              &domain->dirty_mib_s) &&
+           ek_json_get_number(node, "local_disk_mib", EK_JSON_OPTIONAL, &ek_json_at_least_0,
+                              &domain->local_disk_mib);
+}
+
+bool ek_json_read_domain(const struct ek_json_node *node, struct ek_domain *domain)
+{
+    *domain = (struct ek_domain){.cpu_used_cores = NAN,
+                                 .cpu_steal = NAN,
+                                 .memory_used_mib = NAN,
+                                 .memory_rss_mib = NAN,
+                                 .movable = true};
+    if (!read_identity(node, "uuid", EK_UUID_SIZE, "a text of 1 to 36 bytes", &domain->uuid)) {
+        return false;
+    }
+    domain->name = domain->uuid; /* a domain without a name goes by its UUID */
+    return ek_json_get_text(node, "name", EK_JSON_OPTIONAL, &domain->name) &&
+           read_figures(node, domain) &&
+           ek_json_get_bool(node, "paused", EK_JSON_OPTIONAL, &domain->paused) &&
+           ek_json_get_bool(node, "movable", EK_JSON_OPTIONAL, &domain->movable) &&
+           ek_json_get_text(node, "immovable_reason", EK_JSON_OPTIONAL,
+                            &domain->immovable_reason) &&
+           ek_json_get_labels(node, "labels", &domain->labels) &&
+           ek_json_get_strings(node, "networks", &domain->networks) &&
+           ek_json_get_strings(node, "storages", &domain->storages) &&
+           ek_json_get_strings(node, "devices", &domain->devices) &&
+           ek_json_get_text(node, "machine", EK_JSON_OPTIONAL, &domain->machine) &&
+           ek_json_get_text(node, "cpu_model", EK_JSON_OPTIONAL, &domain->cpu_model);
+}
+
+void ek_json_put_host(struct ek_json_writer *writer, const struct ek_host *host)
+{
+    ek_json_put_text(writer, "name", host->name);
+    ek_json_put_text(writer, "uuid", host->uuid);
+    ek_json_put_text(writer, "state", state_names[host->state]);
+    ek_json_put_number(writer, "cpu_cores", host->cpu_cores);
+    ek_json_put_number(writer, "memory_mib", host->memory_mib);
+    ek_json_put_number(writer, "cpu_used_cores", host->cpu_used_cores);
+    ek_json_put_number(writer, "memory_used_mib", host->memory_used_mib);
+    ek_json_put_bool(writer, "maintenance", host->maintenance);
+    ek_json_put_number(writer, "migration_mib_s", host->migration_mib_s);
+    ek_json_put_labels(writer, "labels", host->labels);
+    ek_json_put_strings(writer, "networks", host->networks);
+    ek_json_put_strings(writer, "storages", host->storages);
+    ek_json_put_text(writer, "hypervisor", host->hypervisor);
+    ek_json_put_text(writer, "cpu_model", host->cpu_model);
+}
+
+void ek_json_write_host(struct ek_json_writer *writer, const struct ek_host *host)
+{
+    ek_json_begin(writer, '{');
+    ek_json_put_host(writer, host);
+    ek_json_end(writer, '}');
+}
+
+void ek_json_write_domain(struct ek_json_writer *writer, const struct ek_domain *domain,
+                          const char *host_name)
+{
+    ek_json_begin(writer, '{');
+    ek_json_put_text(writer, "uuid", domain->uuid);
+    ek_json_put_text(writer, "name", domain->name);
+    ek_json_put_text(writer, "host", host_name);
+    ek_json_put_bool(writer, "paused", domain->paused);
+    ek_json_put_number(writer, "vcpus", domain->vcpus);
+    ek_json_put_number(writer, "memory_mib", domain->memory_mib);
+    ek_json_put_number(writer, "cpu_used_cores", domain->cpu_used_cores);
+    ek_json_put_number(writer, "cpu_steal", domain->cpu_steal);
+    ek_json_put_number(writer, "memory_used_mib", domain->memory_used_mib);
+    ek_json_put_number(writer, "memory_rss_mib", domain->memory_rss_mib);
+    ek_json_put_number(writer, "dirty_mib_s", domain->dirty_mib_s);
+    ek_json_put_number(writer, "local_disk_mib", domain->local_disk_mib);
+    ek_json_put_bool(writer, "movable", domain->movable);
+    ek_json_put_text(writer, "immovable_reason", domain->immovable_reason);
+    ek_json_put_labels(writer, "labels", domain->labels);
+    ek_json_put_strings(writer, "networks", domain->networks);
+    ek_json_put_strings(writer, "storages", domain->storages);
+    ek_json_put_strings(writer, "devices", domain->devices);
+    ek_json_put_text(writer, "machine", domain->machine);
+    ek_json_put_text(writer, "cpu_model", domain->cpu_model);
+    ek_json_end(writer, '}');
+}

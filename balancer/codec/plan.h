@@ -1,0 +1,29 @@
+/* Plans as JSON (contract version 1) and as text for people; the engine's word on maintenance as
+ * JSON. */
+#ifndef EK_CODEC_PLAN_H
+#define EK_CODEC_PLAN_H
+
+#include "balancer/core/engine.h"
+
+#include <stdio.h>
+
+/* The contract's plan document; malloc'ed for the caller, NULL when memory ran out. */
+char *ek_codec_write_plan(const struct ek_plan *plan, const struct ek_schedule *schedule);
+
+/* What a decision was made from: a snapshot's JSON and a policy file's text in one document.
+ * Malloc'ed for the caller, NULL when memory ran out. */
+char *ek_codec_write_input(const char *snapshot_json, const char *policy_yaml);
+
+/* maintenance-status:<host>; malloc'ed for the caller, NULL when memory ran out. */
+char *ek_codec_write_maintenance(const struct ek_maintenance_status *status);
+
+/* Reads such a status back; strings and blockers are owned by the arena, `host` stays NULL. Errors:
+ * INVALID, NOMEM. */
+bool ek_codec_read_maintenance_status(struct ek_maintenance_status *out, struct ek_arena *arena,
+                                      const char *text, size_t size, const char *name,
+                                      struct ek_error *err);
+
+/* The same plan for people: levels before and after, moves, what could not be resolved. */
+void ek_codec_print_plan(FILE *out, const struct ek_plan *plan, const struct ek_schedule *schedule);
+
+#endif

@@ -1,0 +1,63 @@
+#include "balancer/codec/plan.h"
+
+#include <inttypes.h>
+
+static void print_levels(FILE *out, const struct ek_plan *plan)
+{
+    for (unsigned int r = 0; r < EK_RESOURCE_COUNT; r++) {
+        (void)fprintf(out, "  imbalance of %-7s %.3f -> %.3f\n",
+                      ek_resource_name((enum ek_resource)r), plan->before.imbalance[r],
+                      plan->after.imbalance[r]);
+    }
+    if (plan->before.hottest.host != EK_NONE && plan->after.hottest.host != EK_NONE) {
+        (void)fprintf(
+            out, "  hottest host         %s %s %.0f %% -> %s %s %.0f %%\n",
+            plan->snapshot->hosts[plan->before.hottest.host].name,
+            ek_resource_name(plan->before.hottest.resource), 100 * plan->before.hottest.utilization,
+            plan->snapshot->hosts[plan->after.hottest.host].name,
+            ek_resource_name(plan->after.hottest.resource), 100 * plan->after.hottest.utilization);
+    }
+    (void)fprintf(out, "  above target         %" PRIu32 " -> %" PRIu32 "\n",
+                  plan->before.violations, plan->after.violations);
+}
+
+static const char *name_of(const struct ek_domain *domain)
+{
+    return domain->name == NULL ? domain->uuid : domain->name;
+}
+
+static void print_move(FILE *out, const struct ek_plan *plan, const struct ek_schedule *schedule,
+                       size_t index)
+{
+    const struct ek_plan_move *move = &plan->moves[index];
+
+    (void)fprintf(out, "%4" PRIu32 "  %-24s %-12s -> %-12s %8.1f %8.1f %9.0f  %-8s %s\n", move->seq,
+                  name_of(&plan->snapshot->domains[move->domain]),
+                  plan->snapshot->hosts[move->source].name,
+                  plan->snapshot->hosts[move->destination].name,
+                  (double)schedule->slots[index].start_ms / 1000,
+                  (double)schedule->slots[index].duration_ms / 1000, move->cost.transfer_mib,
+                  ek_move_kind_name(move->kind), move->reason);
+}
+
+void ek_codec_print_plan(FILE *out, const struct ek_plan *plan, const struct ek_schedule *schedule)
+{
+    (void)fprintf(out, "plan %s (policy %s): %s\n", plan->id, plan->policy, plan->summary);
+    print_levels(out, plan);
+    if (plan->move_count > 0) {
+        (void)fprintf(out, "\n%4s  %-24s %-12s    %-12s %8s %8s %9s  %-8s %s\n", "seq", "domain",
+                      "from", "to", "start s", "takes s", "copy MiB", "kind", "reason");
+        for (size_t i = 0; i < plan->move_count; i++) {
+            print_move(out, plan, schedule, i);
+        }
+        (void)fprintf(out, "\ntakes %.1f s, at least %.1f s are needed\n",
+                      (double)schedule->makespan_ms / 1000,
+                      (double)schedule->lower_bound_ms / 1000);
+    }
+    for (size_t i = 0; i < plan->unresolved_count; i++) {
+        const struct ek_unresolved *stuck = &plan->unresolved[i];
+        (void)fprintf(out, "%s%s cannot leave %s: %s\n", i == 0 ? "\n" : "",
+                      name_of(&plan->snapshot->domains[stuck->domain]),
+                      plan->snapshot->hosts[stuck->host].name, stuck->reason);
+    }
+}

@@ -1,0 +1,31 @@
+/* status:balancer, what a balancer says of itself: written by the daemon, read by `evenkeel
+ * status`. */
+#ifndef EK_CODEC_STATUS_H
+#define EK_CODEC_STATUS_H
+
+#include "balancer/core/engine.h"
+
+struct ek_balancer_status {
+    char identity[128]; /* "hostname:pid" */
+    char version[32];
+    char mode[16];
+    char policy[16];
+    bool leading;
+    int64_t epoch;
+    int64_t at_ms;         /* when this was written */
+    int64_t started_at_ms; /* the daemon */
+    int64_t cycles;
+    int64_t running; /* moves */
+    int64_t waiting;
+    char holding[EK_TEXT_SIZE];     /* "": it does not hold */
+    char summary[2 * EK_TEXT_SIZE]; /* of the newest cycle */
+    char plan_id[EK_ID_SIZE];
+    char redis[256]; /* address, as redis-cli takes it */
+};
+
+/* Malloc'ed for the caller, NULL when memory ran out. */
+char *ek_codec_write_status(const struct ek_balancer_status *status);
+bool ek_codec_read_status(struct ek_balancer_status *out, const char *text, size_t size,
+                          const char *name, struct ek_error *err);
+
+#endif

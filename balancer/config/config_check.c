@@ -1,0 +1,138 @@
+#include "balancer/config/config_check.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static int line_of(const int *lines, const char *path)
+{
+    return ek_schema_line(&ek_evenkeel_schema, lines, path);
+}
+
+/* ---- hosts --------------------------------------------------------------------------------- */
+
+struct entry {
+    const char *text; /* a host's name or URI */
+    int line;
+};
+
+static int compare_entries(const void *left, const void *right)
+{
+    const struct entry *a = left;
+    const struct entry *b = right;
+    int order = strcmp(a->text, b->text);
+
+    return order != 0 ? order : (a->line > b->line) - (a->line < b->line);
+}
+
+static void report_doubles(struct entry *entries, size_t count, const char *what,
+                           const struct ek_report *report)
+{
+    char quoted[EK_QUOTE_SIZE];
+
+    qsort(entries, count, sizeof(*entries), compare_entries);
+    for (size_t i = 1; i < count; i++) {
+        if (strcmp(entries[i - 1].text, entries[i].text) == 0) {
+            (void)ek_report_add(report, EK_ERR_INVALID, entries[i].line,
+                                "found a host of %s %s again, expected it once (first in line %d)",
+                                what, ek_quote(quoted, entries[i].text), entries[i - 1].line);
+        }
+    }
+}
+
+/* A host without a valid name or URI has been reported already, and is passed over. */
+static size_t collect(const struct ek_config *config, bool uris, struct entry *entries)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < config->host_count; i++) {
+        const struct ek_config_host *host = &config->hosts[i];
+        const char *text = uris ? host->uri : host->name;
+        if (text != NULL) {
+            entries[count++] = (struct entry){text, host->line};
+        }
+    }
+    return count;
+}
+
+static void check_hosts(const struct ek_config *config, const struct ek_report *report)
+{
+    struct ek_arena arena = {0};
+    struct entry *entries = ek_arena_alloc(&arena, config->host_count, sizeof(*entries));
+
+    if (entries == NULL) {
+        (void)ek_report_no_memory(report);
+        return;
+    }
+    report_doubles(entries, collect(config, false, entries), "name", report);
+    report_doubles(entries, collect(config, true, entries), "URI", report);
+    ek_arena_finish(&arena);
+}
+
+/* ---- Redis --------------------------------------------------------------------------------- */
+
+static void check_embedded(const struct ek_config *config, const int *lines,
+                           const struct ek_report *report)
+{
+    static const char *const external_only[] = {"redis.url", "redis.user", "redis.password_file"};
+
+    for (size_t i = 0; i < sizeof(external_only) / sizeof(external_only[0]); i++) {
+        int line = line_of(lines, external_only[i]);
+        if (line != 0) {
+            (void)ek_report_add(report, EK_ERR_INVALID, line,
+                                "found %s with an embedded Redis, expected redis.mode external",
+                                external_only[i]);
+        }
+    }
+    if (config->roles != (1u << EK_ROLE_COUNT) - 1) {
+        (void)ek_report_add(report, EK_ERR_INVALID, line_of(lines, "roles"),
+                            "found one role alone with an embedded Redis, expected both roles or "
+                            "redis.mode external: roles meet only in Redis");
+    }
+}
+
+static void check_redis(const struct ek_config *config, const int *lines,
+                        const struct ek_report *report)
+{
+    if (config->redis.mode == EK_REDIS_EMBEDDED) {
+        check_embedded(config, lines, report);
+    } else if (line_of(lines, "redis.url") == 0) {
+        (void)ek_report_add(report, EK_ERR_INVALID, line_of(lines, "redis.mode"),
+                            "found redis.mode external without redis.url, expected "
+                            "redis://HOST:PORT/DB or unix:///PATH in redis.url");
+    }
+}
+
+/* ---- times --------------------------------------------------------------------------------- */
+
+/* `a` must be smaller than `b`, or may equal it; one of both keys stands in the file, as the
+ * defaults agree. */
+static void check_order(bool good, const int *lines, const char *a, const char *relation,
+                        const char *b, const struct ek_report *report)
+{
+    int first = line_of(lines, a);
+    int second = line_of(lines, b);
+
+    if (!good) {
+        (void)ek_report_add(report, EK_ERR_INVALID, first > second ? first : second,
+                            "found %s and %s in the wrong order, expected %s %s %s", a, b, a,
+                            relation, b);
+    }
+}
+
+void ek_config_check(const struct ek_config *config, const int *lines,
+                     const struct ek_report *report)
+{
+    bool values_are_good = report->problems->count == 0;
+
+    check_hosts(config, report);
+    if (!values_are_good) {
+        return; /* what could not be read has its default here: no ground for further complaints */
+    }
+    check_redis(config, lines, report);
+    /* Else a cycle would count a sample twice, and so would sustained_cycles. */
+    check_order(config->sample_ms <= config->evaluate_ms, lines, "intervals.sample", "at most",
+                "intervals.evaluate", report);
+    /* Else one slow command would lose the lease. */
+    check_order(config->redis.command_timeout_ms < config->lease_ms, lines, "redis.command_timeout",
+                "below", "timeouts.lease", report);
+}

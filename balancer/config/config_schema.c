@@ -1,0 +1,267 @@
+/* All keys of evenkeel.yaml. */
+#include "balancer/config/schema.h"
+#include "balancer/config/syntax.h"
+
+#include <assert.h>
+
+#define FIELD(type, member) .offset = EK_FIELD(struct ek_config, member, type)
+#define HOST_FIELD(type, member) .offset = EK_FIELD(struct ek_config_host, member, type)
+#define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
+
+enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE };
+
+const char *ek_redis_mode_name(enum ek_redis_mode mode)
+{
+    static const char *const names[] = {
+        [EK_REDIS_EMBEDDED] = "embedded", [EK_REDIS_EXTERNAL] = "external"};
+
+    assert((unsigned int)mode < COUNT(names));
+    return names[mode];
+}
+
+const char *ek_role_name(enum ek_role role)
+{
+    static const char *const names[EK_ROLE_COUNT] = {
+        [EK_ROLE_COLLECTOR] = "collector", [EK_ROLE_BALANCER] = "balancer"};
+
+    assert((unsigned int)role < EK_ROLE_COUNT);
+    return names[role];
+}
+
+const char *ek_log_level_name(enum ek_log_level level)
+{
+    static const char *const names[] = {[EK_LOG_ERROR] = "error",
+                                        [EK_LOG_WARNING] = "warning",
+                                        [EK_LOG_INFO] = "info",
+                                        [EK_LOG_DEBUG] = "debug"};
+
+    assert((unsigned int)level < COUNT(names));
+    return names[level];
+}
+
+static const char *redis_mode_word(int index)
+{
+    return ek_redis_mode_name((enum ek_redis_mode)index);
+}
+
+static const char *role_word(int index)
+{
+    return ek_role_name((enum ek_role)index);
+}
+
+static const char *log_level_word(int index)
+{
+    return ek_log_level_name((enum ek_log_level)index);
+}
+
+static const struct ek_schema_row host_rows[] = {
+    {.path = "name",
+     .type = EK_VALUE_STRING,
+     HOST_FIELD(const char *, name),
+     .required = true,
+     .check = ek_syntax_name,
+     .form = "a name of 1 to 127 letters, digits, '.', '_' or '-'",
+     .doc = "What the host is called in plans, keys and commands; unique"},
+    {.path = "uri",
+     .type = EK_VALUE_STRING,
+     HOST_FIELD(const char *, uri),
+     .required = true,
+     .check = ek_syntax_libvirt_uri,
+     .form = "qemu:///system, or qemu+tcp, qemu+tls or qemu+ssh as in qemu+tls://HOST/system",
+     .doc = "Where its libvirtd is reached, from here and from the other hosts; unique"},
+    {.path = "labels",
+     .type = EK_VALUE_LABELS,
+     HOST_FIELD(struct ek_labels, labels),
+     .optional = true,
+     .check = ek_syntax_label,
+     .form = "a name of 1 to 127 letters, digits, '.', '_', '-' or '/'",
+     .doc = "Names and texts that rules can refer to, such as the rack"},
+    {.path = "migration_uri",
+     .type = EK_VALUE_STRING,
+     HOST_FIELD(const char *, migration_uri),
+     .optional = true,
+     .check = ek_syntax_migration_uri,
+     .form = "tcp://ADDRESS",
+     .fallback = "chosen by libvirt",
+     .doc = "The address at which it takes in migrations, for a link of their own"},
+    {.path = "migration_rate",
+     .type = EK_VALUE_RATE,
+     HOST_FIELD(double, migration_mib_s),
+     .optional = true,
+     .min = 1,
+     .max = 1024.0 * 1024.0,
+     .fallback = "110MiB/s",
+     .doc = "What its migration link carries, in each direction"},
+};
+
+static const struct ek_schema host_schema = {
+    .title = "a host", .rows = host_rows, .count = COUNT(host_rows)};
+
+static const struct ek_schema_row rows[] = {
+    {.path = "version",
+     .type = EK_VALUE_VERSION,
+     .min = 1,
+     .max = 1,
+     .fallback = "1",
+     .restart = true,
+     .doc = "The version of this format"},
+    {.path = "hosts",
+     .type = EK_VALUE_LIST,
+     FIELD(struct ek_config_host *, hosts),
+     .required = true,
+     .items = &host_schema,
+     .item_size = sizeof(struct ek_config_host),
+     .count_offset = EK_FIELD(struct ek_config, host_count, size_t),
+     .line_offset = EK_FIELD(struct ek_config_host, line, int),
+     .doc = "The hypervisors to watch and to balance"},
+
+    {.path = "redis.mode",
+     .type = EK_VALUE_WORD,
+     FIELD(enum ek_redis_mode, redis.mode),
+     .word = redis_mode_word,
+     .word_count = EK_REDIS_EXTERNAL + 1,
+     .fallback = "embedded",
+     .restart = true,
+     .doc = "embedded starts a private redis-server in state_dir, external uses the server of url"},
+    {.path = "redis.url",
+     .type = EK_VALUE_STRING,
+     FIELD(const char *, redis.url),
+     .optional = true,
+     .restart = true,
+     .check = ek_syntax_redis_url,
+     .form = "redis://HOST:PORT/DB or unix:///PATH, without a password",
+     .doc = "The server, in external mode, where it must be given"},
+    {.path = "redis.user",
+     .type = EK_VALUE_STRING,
+     FIELD(const char *, redis.user),
+     .optional = true,
+     .restart = true,
+     .form = "a user's name",
+     .fallback = "default",
+     .doc = "The ACL user, in external mode"},
+    {.path = "redis.password_file",
+     .type = EK_VALUE_STRING,
+     FIELD(const char *, redis.password_file),
+     .optional = true,
+     .restart = true,
+     .form = "a path",
+     .doc = "The file whose first line is the password, in external mode; others must not read it"},
+    {.path = "redis.password",
+     .type = EK_VALUE_REFUSED,
+     .doc = "\"redis.password_file\", the path of a file whose first line is the password"},
+    {.path = "redis.connect_timeout",
+     .type = EK_VALUE_DURATION,
+     FIELD(int64_t, redis.connect_timeout_ms),
+     .min = 100,
+     .max = 5 * MINUTE,
+     .fallback = "3s",
+     .restart = true,
+     .doc = "How long a connection to Redis may take"},
+    {.path = "redis.command_timeout",
+     .type = EK_VALUE_DURATION,
+     FIELD(int64_t, redis.command_timeout_ms),
+     .min = 100,
+     .max = 5 * MINUTE,
+     .fallback = "5s",
+     .restart = true,
+     .doc = "How long Redis may take to answer; shorter than timeouts.lease"},
+    {.path = "redis.key_prefix",
+     .type = EK_VALUE_STRING,
+     FIELD(const char *, redis.key_prefix),
+     .check = ek_syntax_key_prefix,
+     .form = "1 to 64 letters, digits, '.', '_', '-', ':', '/' or '@'",
+     .fallback = "evenkeel:",
+     .restart = true,
+     .doc = "What all keys in Redis begin with"},
+
+    {.path = "roles",
+     .type = EK_VALUE_WORDS,
+     FIELD(unsigned int, roles),
+     .word = role_word,
+     .word_count = EK_ROLE_COUNT,
+     .fallback = "[collector, balancer]",
+     .restart = true,
+     .doc = "What this process does: collect samples, balance, or both"},
+    {.path = "state_dir",
+     .type = EK_VALUE_STRING,
+     FIELD(const char *, state_dir),
+     .check = ek_syntax_absolute_path,
+     .form = "an absolute path",
+     .fallback = "/var/lib/evenkeel",
+     .restart = true,
+     .doc = "Where the embedded Redis and the spool keep their data"},
+    {.path = "policy_file",
+     .type = EK_VALUE_STRING,
+     FIELD(const char *, policy_file),
+     .optional = true,
+     .form = "a path",
+     .fallback = "policy.yaml",
+     .restart = true,
+     .doc = "The policy, relative to this file's folder; if it is named here, it must exist"},
+
+    {.path = "intervals.sample",
+     .type = EK_VALUE_DURATION,
+     FIELD(int64_t, sample_ms),
+     .min = SECOND,
+     .max = HOUR,
+     .fallback = "15s",
+     .restart = true,
+     .doc = "How often every host is sampled"},
+    {.path = "intervals.evaluate",
+     .type = EK_VALUE_DURATION,
+     FIELD(int64_t, evaluate_ms),
+     .min = SECOND,
+     .max = 24.0 * HOUR,
+     .fallback = "60s",
+     .restart = true,
+     .doc = "How often the balance is evaluated; not more often than it is sampled"},
+
+    {.path = "timeouts.connect",
+     .type = EK_VALUE_DURATION,
+     FIELD(int64_t, connect_timeout_ms),
+     .min = 100,
+     .max = 5 * MINUTE,
+     .fallback = "5s",
+     .restart = true,
+     .doc = "How long a connection to a host may take"},
+    {.path = "timeouts.call",
+     .type = EK_VALUE_DURATION,
+     FIELD(int64_t, call_timeout_ms),
+     .min = SECOND,
+     .max = HOUR,
+     .fallback = "30s",
+     .restart = true,
+     .doc = "How long a host may take to answer"},
+    {.path = "timeouts.lease",
+     .type = EK_VALUE_DURATION,
+     FIELD(int64_t, lease_ms),
+     .min = 3 * SECOND,
+     .max = HOUR,
+     .fallback = "15s",
+     .restart = true,
+     .doc = "After this time without a sign of the acting balancer a standby takes over"},
+
+    {.path = "collector.workers",
+     .type = EK_VALUE_INT,
+     FIELD(int, collector_workers),
+     .min = 1,
+     .max = 256,
+     .fallback = "16",
+     .unit = "threads",
+     .restart = true,
+     .doc = "How many hosts are asked at once"},
+
+    {.path = "log.level",
+     .type = EK_VALUE_WORD,
+     FIELD(enum ek_log_level, log_level),
+     .word = log_level_word,
+     .word_count = EK_LOG_DEBUG + 1,
+     .fallback = "info",
+     .restart = true,
+     .doc = "The least important messages that are written"},
+};
+
+const struct ek_schema ek_evenkeel_schema = {
+    .title = "evenkeel.yaml: what Evenkeel watches, and where it keeps its records",
+    .rows = rows,
+    .count = COUNT(rows)};

@@ -1,0 +1,130 @@
+#include "balancer/config/syntax.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { NAME_MAX_BYTES = 127, PREFIX_MAX_BYTES = 64, MAX_PORT = 65535 };
+
+static bool has_only(const char *text, const char *others, size_t max)
+{
+    size_t length = 0;
+
+    while (isalnum((unsigned char)text[length]) ||
+           (text[length] != '\0' && strchr(others, text[length]) != NULL)) {
+        length++;
+    }
+    return text[length] == '\0' && length > 0 && length <= max;
+}
+
+bool ek_syntax_name(const char *text)
+{
+    return has_only(text, "._-", NAME_MAX_BYTES);
+}
+
+bool ek_syntax_label(const char *text)
+{
+    return has_only(text, "._-/", NAME_MAX_BYTES);
+}
+
+bool ek_syntax_absolute_path(const char *text)
+{
+    return text[0] == '/';
+}
+
+bool ek_syntax_key_prefix(const char *text)
+{
+    return has_only(text, "._-:/@", PREFIX_MAX_BYTES);
+}
+
+static const char *parse_port(const char *text, int *port)
+{
+    int value = 0;
+
+    for (; isdigit((unsigned char)*text) && value <= MAX_PORT; text++) {
+        value = value * 10 + (*text - '0');
+    }
+    *port = value;
+    return value >= 1 && value <= MAX_PORT ? text : NULL;
+}
+
+const char *ek_syntax_host_port(const char *text, char *host, size_t host_size, int *port)
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    static const char digits[] = "0123456789";
+    bool v6 = text[0] == '[';
+    char allowed[sizeof(letters) + sizeof(digits) + 4];
+
+    (void)snprintf(allowed, sizeof(allowed), "%s%s.%s", letters, digits, v6 ? ":%" : "-_");
+    text += v6;
+    size_t length = strspn(text, allowed);
+    if (length == 0 || length >= host_size || (v6 && text[length] != ']')) {
+        return NULL;
+    }
+    memcpy(host, text, length);
+    host[length] = '\0';
+    text += length + v6;
+    return *text == ':' ? parse_port(text + 1, port) : text;
+}
+
+/* What follows the scheme, or NULL. */
+static const char *after(const char *text, const char *scheme)
+{
+    size_t length = strlen(scheme);
+
+    return strncmp(text, scheme, length) == 0 ? text + length : NULL;
+}
+
+/* The driver's path, and options for libvirt after it. */
+static bool is_driver_path(const char *text)
+{
+    const char *rest = after(text, "/system");
+
+    rest = rest == NULL ? after(text, "/session") : rest;
+    return rest != NULL && (*rest == '\0' || (*rest == '?' && strpbrk(rest, " \t#") == NULL));
+}
+
+/* [USER@]HOST[:PORT]; none at all is fine where `local` is. */
+static bool check_remote(const char *text, bool local)
+{
+    char host[256];
+    int port;
+    const char *at = strchr(text, '@');
+    const char *slash = strchr(text, '/');
+
+    if (local && text[0] == '/') {
+        return is_driver_path(text);
+    }
+    if (at != NULL && slash != NULL && at < slash) {
+        if (at == text || strcspn(text, " :\t") < (size_t)(at - text)) {
+            return false; /* a password does not belong into a URI */
+        }
+        text = at + 1;
+    }
+    const char *rest = ek_syntax_host_port(text, host, sizeof(host), &port);
+    return rest != NULL && is_driver_path(rest);
+}
+
+bool ek_syntax_libvirt_uri(const char *text)
+{
+    static const char *const remote[] = {"qemu+tcp://", "qemu+tls://", "qemu+ssh://"};
+    const char *rest = after(text, "qemu://");
+
+    if (rest != NULL) {
+        return check_remote(rest, true);
+    }
+    for (size_t i = 0; rest == NULL && i < sizeof(remote) / sizeof(remote[0]); i++) {
+        rest = after(text, remote[i]);
+    }
+    return rest != NULL && check_remote(rest, false);
+}
+
+bool ek_syntax_migration_uri(const char *text)
+{
+    char host[256];
+    int port;
+    const char *rest = after(text, "tcp://");
+
+    rest = rest == NULL ? NULL : ek_syntax_host_port(rest, host, sizeof(host), &port);
+    return rest != NULL && *rest == '\0';
+}

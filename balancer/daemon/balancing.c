@@ -1,0 +1,256 @@
+/* The balancer role: timers, outcomes of the migrations' threads, and the engine's steps. */
+#include "balancer/daemon/balancing.h"
+
+#include "balancer/daemon/clock.h"
+#include "balancer/daemon/journal.h"
+#include "balancer/daemon/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The lease is renewed that often within its time to live. */
+enum {
+    RENEWALS = 3,
+    STOP_WAIT_MS = 3000,
+};
+
+/* ---- engine -------------------------------------------------------------------------------- */
+
+void ek_balancing_step(struct ek_balancing *balancing, const struct ek_event *event)
+{
+    struct ek_error err = {0};
+
+    if (!ek_engine_step(balancing->engine, event, &balancing->effects, &err)) {
+        ek_log(EK_LOG_ERROR, "the engine stopped half-way: %s", err.message);
+    }
+    ek_balancing_carry_out(balancing);
+}
+
+void ek_balancing_hold(struct ek_balancing *balancing, const char *why)
+{
+    ek_balancing_step(
+        balancing,
+        &(struct ek_event){.kind = EK_EVENT_HOLD, .now_ms = ek_clock_now_ms(), .u.hold = why});
+}
+
+/* ---- outcomes: from the migrations' threads to the loop -------------------------------------- */
+
+static void push_outcome(struct ek_balancing *balancing, const struct ek_outcome *outcome)
+{
+    struct ek_outcome_node *node = calloc(1, sizeof(*node));
+
+    if (node == NULL) {
+        ek_log(EK_LOG_ERROR, "out of memory: the outcome of %s is known to the journal only",
+               outcome->id);
+        return;
+    }
+    node->outcome = *outcome;
+    (void)pthread_mutex_lock(&balancing->outcome_mutex);
+    struct ek_outcome_node **last = &balancing->outcomes;
+    while (*last != NULL) {
+        last = &(*last)->next;
+    }
+    *last = node;
+    (void)pthread_mutex_unlock(&balancing->outcome_mutex);
+    (void)uv_async_send(&balancing->outcome_async);
+}
+
+static void on_ended(void *context, const struct ek_outcome *outcome)
+{
+    push_outcome(context, outcome);
+}
+
+/* The record belongs to another balancer now; for our engine the domain is not ours to move. */
+static void on_dropped(void *context, const struct ek_move_record *record,
+                       const struct ek_error *why)
+{
+    struct ek_outcome outcome = {.kind = record->order.kind,
+                                 .state = EK_MOVE_UNKNOWN,
+                                 .attempts = record->attempt,
+                                 .started_at_ms = record->started_at_ms,
+                                 .ended_at_ms = record->updated_at_ms};
+
+    (void)snprintf(outcome.id, sizeof(outcome.id), "%s", record->order.id);
+    (void)snprintf(outcome.plan_id, sizeof(outcome.plan_id), "%s", record->order.plan_id);
+    (void)snprintf(outcome.domain, sizeof(outcome.domain), "%s", record->order.domain);
+    (void)snprintf(outcome.source, sizeof(outcome.source), "%s", record->order.source);
+    (void)snprintf(outcome.destination, sizeof(outcome.destination), "%s",
+                   record->order.destination);
+    (void)snprintf(outcome.error, sizeof(outcome.error), "given up: %s", why->message);
+    push_outcome(context, &outcome);
+}
+
+static void on_outcomes(uv_async_t *async)
+{
+    struct ek_balancing *balancing = async->data;
+
+    (void)pthread_mutex_lock(&balancing->outcome_mutex);
+    struct ek_outcome_node *node = balancing->outcomes;
+    balancing->outcomes = NULL;
+    (void)pthread_mutex_unlock(&balancing->outcome_mutex);
+    while (node != NULL) {
+        struct ek_outcome_node *next = node->next;
+        ek_balancing_step(balancing, &(struct ek_event){.kind = EK_EVENT_OUTCOME,
+                                                        .now_ms = ek_clock_now_ms(),
+                                                        .u.outcome = &node->outcome});
+        free(node);
+        node = next;
+    }
+    ek_balancing_keep_rests(balancing);
+    ek_balancing_put_status(balancing);
+}
+
+static void on_lease(uv_timer_t *timer)
+{
+    ek_balancing_renew(timer->data);
+}
+
+static void on_cycle(uv_timer_t *timer)
+{
+    ek_balancing_cycle(timer->data);
+}
+
+static void on_maintenance_changed(void *context)
+{
+    ek_log(EK_LOG_DEBUG, "a maintenance key changed");
+    ek_balancing_cycle(context);
+}
+
+/* ---- start and stop ------------------------------------------------------------------------ */
+
+static int64_t clock_now(void *context)
+{
+    (void)context;
+    return ek_clock_steady_ms();
+}
+
+static bool open_migrator(struct ek_balancing *balancing, struct ek_error *err)
+{
+    const struct ek_config *config = &balancing->daemon->config;
+    struct ek_libvirt_host *hosts = calloc(config->host_count, sizeof(*hosts));
+
+    if (hosts == NULL) {
+        return ek_error_set(err, EK_ERR_NOMEM, "out of memory for the migrator's hosts");
+    }
+    for (size_t h = 0; h < config->host_count; h++) {
+        hosts[h] = (struct ek_libvirt_host){config->hosts[h].name, config->hosts[h].uri,
+                                            config->hosts[h].migration_uri};
+    }
+    balancing->port =
+        ek_libvirt_port_create(hosts, config->host_count, (int)config->connect_timeout_ms, err);
+    free(hosts);
+    if (balancing->port == NULL) {
+        return false;
+    }
+    balancing->journal = ek_daemon_journal(balancing->daemon->store);
+    struct ek_executor_options options = {.hypervisor = ek_libvirt_port_hypervisor(balancing->port),
+                                          .journal = &balancing->journal,
+                                          .now_ms = clock_now,
+                                          .ended = on_ended,
+                                          .dropped = on_dropped,
+                                          .listener_context = balancing};
+    ek_life_timing_defaults(&options.timing);
+    balancing->executor = ek_executor_create(&options, err);
+    return balancing->executor != NULL;
+}
+
+static bool open_loop(struct ek_balancing *balancing, struct ek_error *err)
+{
+    uv_loop_t *loop = &balancing->daemon->loop;
+    uint64_t lease_ms = (uint64_t)balancing->daemon->config.lease_ms / RENEWALS;
+    uint64_t cycle_ms = (uint64_t)balancing->daemon->config.evaluate_ms;
+    struct ek_store *watcher = ek_daemon_open_store(balancing->daemon);
+
+    if (watcher == NULL) {
+        return ek_error_set(err, EK_ERR_NOMEM, "out of memory for the maintenance watcher");
+    }
+    balancing->watch = ek_watch_start(loop, watcher, on_maintenance_changed, balancing, err);
+    if (balancing->watch == NULL) {
+        return false;
+    }
+    (void)uv_timer_init(loop, &balancing->cycle_timer);
+    (void)uv_timer_init(loop, &balancing->lease_timer);
+    (void)uv_timer_init(loop, &balancing->wake_timer);
+    balancing->cycle_timer.data = balancing;
+    balancing->lease_timer.data = balancing;
+    balancing->wake_timer.data = balancing;
+    balancing->outcome_async.data = balancing;
+    (void)uv_async_init(loop, &balancing->outcome_async, on_outcomes);
+    (void)uv_timer_start(&balancing->lease_timer, on_lease, 0, lease_ms);
+    (void)uv_timer_start(&balancing->cycle_timer, on_cycle, cycle_ms, cycle_ms);
+    return true;
+}
+
+struct ek_balancing *ek_balancing_start(struct ek_daemon *daemon, struct ek_error *err)
+{
+    struct ek_balancing *balancing = calloc(1, sizeof(*balancing));
+
+    if (balancing == NULL) {
+        (void)ek_error_set(err, EK_ERR_NOMEM, "out of memory for the balancer");
+        return NULL;
+    }
+    balancing->daemon = daemon;
+    (void)pthread_mutex_init(&balancing->outcome_mutex, NULL);
+    (void)snprintf(balancing->owner, sizeof(balancing->owner), "%s:%llx", daemon->identity,
+                   (unsigned long long)uv_hrtime());
+    balancing->engine = ek_engine_create();
+    if (balancing->engine == NULL) {
+        (void)ek_error_set(err, EK_ERR_NOMEM, "out of memory for the engine");
+    }
+    if (balancing->engine == NULL || !open_migrator(balancing, err) || !open_loop(balancing, err)) {
+        ek_balancing_destroy(balancing);
+        return NULL;
+    }
+    ek_balancing_reload(balancing);
+    ek_balancing_hold(balancing, "the lease is not taken yet");
+    return balancing;
+}
+
+void ek_balancing_reload(struct ek_balancing *balancing)
+{
+    struct ek_policy policy = balancing->daemon->policy;
+
+    if (balancing->daemon->arguments.once) {
+        policy.sustained_cycles = 1; /* there will be no second cycle to wait for */
+    }
+    ek_balancing_step(balancing, &(struct ek_event){.kind = EK_EVENT_POLICY,
+                                                    .now_ms = ek_clock_now_ms(),
+                                                    .u.policy = &policy});
+    ek_balancing_cycle(balancing);
+}
+
+void ek_balancing_stop(struct ek_balancing *balancing)
+{
+    ek_balancing_hold(balancing, "the daemon is stopping");
+    struct ek_engine_view view = ek_engine_view(balancing->engine);
+    if (view.running_count > 0) {
+        ek_log(EK_LOG_INFO, "%zu migrations run on and are adopted at the next start",
+               view.running_count);
+    }
+    balancing->daemon->abandoned = !ek_executor_shutdown(balancing->executor, STOP_WAIT_MS);
+    ek_balancing_release(balancing);
+    ek_watch_stop(balancing->watch);
+    uv_close((uv_handle_t *)&balancing->cycle_timer, NULL);
+    uv_close((uv_handle_t *)&balancing->lease_timer, NULL);
+    uv_close((uv_handle_t *)&balancing->wake_timer, NULL);
+    uv_close((uv_handle_t *)&balancing->outcome_async, NULL);
+}
+
+void ek_balancing_destroy(struct ek_balancing *balancing)
+{
+    if (balancing == NULL) {
+        return;
+    }
+    ek_watch_destroy(balancing->watch);
+    ek_executor_destroy(balancing->executor);
+    ek_libvirt_port_destroy(balancing->port);
+    ek_effects_finish(&balancing->effects);
+    ek_engine_destroy(balancing->engine);
+    for (size_t i = 0; i < balancing->shown_count; i++) {
+        free(balancing->shown[i].host);
+        free(balancing->shown[i].json);
+    }
+    free(balancing->shown);
+    free(balancing->plan_json);
+    free(balancing);
+}

@@ -1,0 +1,83 @@
+/* The balancer role's state, shared by balancing.c, leadership.c, cycle.c,
+ * effects.c and status.c. */
+#ifndef EK_DAEMON_BALANCING_H
+#define EK_DAEMON_BALANCING_H
+
+#include "balancer/daemon/daemon.h"
+#include "balancer/daemon/watch.h"
+#include "migrator/executor.h"
+#include "migrator/libvirt.h"
+
+#include <pthread.h>
+
+/* An outcome on its way from a migration's thread to the loop. */
+struct ek_outcome_node {
+    struct ek_outcome outcome;
+    struct ek_outcome_node *next;
+};
+
+/* A host's maintenance status as it was last written, so that it is written on change only. */
+struct ek_shown_status {
+    char *host;
+    char *json;
+};
+
+struct ek_balancing {
+    struct ek_daemon *daemon;
+    struct ek_engine *engine;
+    struct ek_effects effects;
+    struct ek_libvirt_port *port;
+    struct ek_executor *executor;
+    struct ek_journal journal;
+    struct ek_watch *watch;
+    uv_timer_t cycle_timer;
+    uv_timer_t lease_timer;
+    uv_timer_t wake_timer;
+    uv_async_t outcome_async;
+
+    pthread_mutex_t outcome_mutex;
+    struct ek_outcome_node *outcomes;
+
+    char owner[160]; /* of the lease */
+    bool leading;
+    int64_t epoch;
+    bool leasing;     /* a lease request is on its way */
+    bool gathering;   /* a cycle's reading is on its way */
+    bool again;       /* another cycle was asked for meanwhile */
+    size_t recording; /* records on their way to the store */
+    int64_t cycles;
+    bool refused; /* holding, because no snapshot could be made */
+    char duplicates_shown[1024];
+
+    char *plan_json; /* of the present plan, for its fate */
+    char plan_id[EK_ID_SIZE];
+    struct ek_shown_status *shown;
+    size_t shown_count;
+};
+
+/* Steps the engine and carries out what it wants. */
+void ek_balancing_step(struct ek_balancing *balancing, const struct ek_event *event);
+
+/* Carries out the effects in `balancing->effects`: records first, then aborts and starts. */
+void ek_balancing_carry_out(struct ek_balancing *balancing);
+
+/* Reads samples and keys and makes a snapshot event of them, soon. */
+void ek_balancing_cycle(struct ek_balancing *balancing);
+
+/* Start nothing new from now on; running moves go on. */
+void ek_balancing_hold(struct ek_balancing *balancing, const char *why);
+
+/* Takes or renews the lease, soon; gives it back, soon. */
+void ek_balancing_renew(struct ek_balancing *balancing);
+void ek_balancing_release(struct ek_balancing *balancing);
+
+/* Writes the engine's cooldowns, so that the next start knows them; soon. */
+void ek_balancing_keep_rests(struct ek_balancing *balancing);
+
+/* Another balancer has taken over, or the lease could not be kept: start nothing. */
+void ek_balancing_follow(struct ek_balancing *balancing, const char *why);
+
+/* Writes status:balancer; best effort. */
+void ek_balancing_put_status(struct ek_balancing *balancing);
+
+#endif

@@ -1,0 +1,14 @@
+/* The daemon's clocks. */
+#ifndef EK_DAEMON_CLOCK_H
+#define EK_DAEMON_CLOCK_H
+
+#include <stdint.h>
+
+/* Unix milliseconds: the machine's time, which may be stepped. */
+int64_t ek_clock_now_ms(void);
+
+/* Unix milliseconds that never jump: the monotonic clock, anchored to the machine's time at the
+ * first call. For durations and deadlines. */
+int64_t ek_clock_steady_ms(void);
+
+#endif

@@ -1,0 +1,168 @@
+/* The collector role: the pool reads hosts, samples go to the store. */
+#include "balancer/daemon/clock.h"
+#include "balancer/daemon/daemon.h"
+#include "balancer/daemon/log.h"
+#include "collector/libvirt.h"
+#include "collector/pool.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Samples that may wait for the store; while Redis is away newer ones are dropped, TTLs tell the
+ * rest. */
+enum { SAMPLE_LIMIT = 64, WAIT_MS = 2000, BACKOFF_PERIODS = 4 };
+
+struct ek_collecting {
+    struct ek_daemon *daemon;
+    struct ek_pool *pool;
+    bool *failing; /* per host, so that each change is logged once; pool callbacks never overlap */
+};
+
+struct sample_job {
+    struct ek_store_job job;
+    struct ek_sample sample;
+};
+
+static bool sample_work(struct ek_store *store, struct ek_store_job *job, struct ek_error *err)
+{
+    return ek_store_put_sample(store, &((struct sample_job *)job)->sample, err);
+}
+
+static void sample_done(struct ek_store_job *job, const struct ek_error *err)
+{
+    struct sample_job *it = (struct sample_job *)job;
+
+    if (err != NULL) {
+        ek_log(EK_LOG_WARNING, "the sample of %s is lost: %s", it->sample.host.name, err->message);
+    }
+    ek_sample_finish(&it->sample);
+    free(it);
+}
+
+static void log_change(struct ek_collecting *collecting, size_t host, const struct ek_error *err)
+{
+    const struct ek_config_host *it = &collecting->daemon->config.hosts[host];
+
+    if (err != NULL && !collecting->failing[host]) {
+        ek_log(EK_LOG_WARNING, "host %s is not sampled: %s", it->name, err->message);
+    } else if (err == NULL && collecting->failing[host]) {
+        ek_log(EK_LOG_INFO, "host %s is sampled again", it->name);
+    }
+    collecting->failing[host] = err != NULL;
+}
+
+static void on_result(void *context, size_t host, struct ek_sample *sample,
+                      const struct ek_error *err)
+{
+    struct ek_collecting *collecting = context;
+
+    log_change(collecting, host, err);
+    if (sample == NULL) {
+        return;
+    }
+    struct sample_job *job = calloc(1, sizeof(*job));
+    if (job == NULL) {
+        return;
+    }
+    job->job.work = sample_work;
+    job->job.done = sample_done;
+    job->sample = *sample;
+    memset(sample, 0, sizeof(*sample));
+    if (!ek_store_thread_submit(collecting->daemon->store, &job->job, SAMPLE_LIMIT)) {
+        ek_sample_finish(&job->sample);
+        free(job);
+    }
+}
+
+static struct ek_collector *open_collector(const struct ek_config *config, struct ek_error *err)
+{
+    struct ek_collector_host *hosts = calloc(config->host_count, sizeof(*hosts));
+
+    if (hosts == NULL) {
+        (void)ek_error_set(err, EK_ERR_NOMEM, "out of memory for the collector's hosts");
+        return NULL;
+    }
+    for (size_t h = 0; h < config->host_count; h++) {
+        hosts[h] = (struct ek_collector_host){config->hosts[h].name, config->hosts[h].uri};
+    }
+    const struct ek_collector_config wanted = {.hosts = hosts,
+                                               .host_count = config->host_count,
+                                               .connect_timeout_ms =
+                                                   (int)config->connect_timeout_ms};
+    struct ek_collector *collector = ek_collector_create(&wanted, err);
+    free(hosts);
+    return collector;
+}
+
+static struct ek_pool *open_pool(struct ek_collecting *collecting, struct ek_collector *collector,
+                                 struct ek_error *err)
+{
+    const struct ek_config *config = &collecting->daemon->config;
+    const char **names = calloc(config->host_count, sizeof(*names));
+
+    if (names == NULL) {
+        (void)ek_error_set(err, EK_ERR_NOMEM, "out of memory for the collector's hosts");
+        return NULL;
+    }
+    for (size_t h = 0; h < config->host_count; h++) {
+        names[h] = config->hosts[h].name;
+    }
+    const struct ek_pool_config wanted = {
+        .port = ek_collector_port(collector),
+        .hosts = names,
+        .host_count = config->host_count,
+        .collector = collecting->daemon->identity,
+        .period_ms = config->sample_ms,
+        .deadline_ms = config->call_timeout_ms,
+        .backoff_max_ms = BACKOFF_PERIODS * config->sample_ms,
+        .max_workers = (unsigned int)config->collector_workers,
+        .max_hung = (unsigned int)config->collector_workers,
+        .seed = (uint64_t)ek_clock_now_ms(),
+        .result = on_result,
+        .context = collecting,
+        .release = ek_collector_destroy,
+    };
+    struct ek_pool *pool = ek_pool_create(&wanted, err);
+    free(names);
+    return pool;
+}
+
+struct ek_collecting *ek_collecting_start(struct ek_daemon *daemon, struct ek_error *err)
+{
+    struct ek_collecting *collecting = calloc(1, sizeof(*collecting));
+    bool *failing = calloc(daemon->config.host_count, sizeof(*failing));
+    struct ek_collector *collector = open_collector(&daemon->config, err);
+
+    if (collecting == NULL || failing == NULL || collector == NULL) {
+        ek_collector_destroy(collector);
+        free(failing);
+        free(collecting);
+        return NULL;
+    }
+    collecting->daemon = daemon;
+    collecting->failing = failing;
+    collecting->pool = open_pool(collecting, collector, err);
+    if (collecting->pool == NULL) {
+        ek_collector_destroy(collector);
+        ek_collecting_destroy(collecting);
+        return NULL;
+    }
+    return collecting;
+}
+
+void ek_collecting_stop(struct ek_collecting *collecting)
+{
+    if (!ek_pool_stop(collecting->pool, WAIT_MS)) {
+        ek_log(EK_LOG_DEBUG, "a read of a host still hangs; it is left");
+    }
+}
+
+void ek_collecting_destroy(struct ek_collecting *collecting)
+{
+    if (collecting == NULL) {
+        return;
+    }
+    ek_pool_destroy(collecting->pool);
+    free(collecting->failing);
+    free(collecting);
+}

@@ -1,0 +1,246 @@
+/* The daemon's life: Redis, roles, signals, reload, stop. */
+#include "balancer/daemon/daemon.h"
+
+#include "balancer/daemon/clock.h"
+#include "balancer/daemon/log.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { REDIS_START_MS = 10000 };
+
+struct ek_store *ek_daemon_open_store(const struct ek_daemon *daemon)
+{
+    const struct ek_config_redis *redis = &daemon->config.redis;
+    const struct ek_store_options options = {
+        .unix_socket = daemon->redis_socket[0] != '\0' ? daemon->redis_socket : redis->socket,
+        .host = redis->host,
+        .port = redis->port,
+        .user = redis->user,
+        .password = redis->password,
+        .database = redis->database,
+        .key_prefix = redis->key_prefix,
+        .connect_timeout_ms = (int)redis->connect_timeout_ms,
+        .command_timeout_ms = (int)redis->command_timeout_ms,
+    };
+
+    return ek_store_create(&options);
+}
+
+static bool open_redis(struct ek_daemon *daemon, struct ek_error *err)
+{
+    const struct ek_config *config = &daemon->config;
+
+    if (config->redis.mode == EK_REDIS_EMBEDDED) {
+        daemon->embedded = ek_embedded_start(config->state_dir, REDIS_START_MS, err);
+        if (daemon->embedded == NULL ||
+            !ek_embedded_socket_path(config->state_dir, daemon->redis_socket,
+                                     sizeof(daemon->redis_socket), err)) {
+            return false;
+        }
+    }
+    struct ek_store *store = ek_daemon_open_store(daemon);
+    if (store == NULL) {
+        return ek_error_set(err, EK_ERR_NOMEM, "out of memory for the store");
+    }
+    const char *socket =
+        daemon->redis_socket[0] != '\0' ? daemon->redis_socket : config->redis.socket;
+    (void)snprintf(daemon->redis_address, sizeof(daemon->redis_address), "%s%s",
+                   socket != NULL ? "-s " : "-u ",
+                   socket != NULL ? socket : ek_store_address(store));
+    /* An external server may be away now and come back; a refused password does not mend itself. */
+    if (!ek_store_ping(store, err)) {
+        bool wait = daemon->embedded == NULL && err->code != EK_ERR_DENIED;
+        ek_log(wait ? EK_LOG_WARNING : EK_LOG_ERROR, "%s", err->message);
+        if (!wait) {
+            ek_store_destroy(store);
+            return false;
+        }
+    }
+    daemon->store = ek_store_thread_create(&daemon->loop, store, err);
+    return daemon->store != NULL;
+}
+
+static bool has_role(const struct ek_daemon *daemon, enum ek_role role)
+{
+    return (daemon->config.roles & (1U << role)) != 0;
+}
+
+static bool start_roles(struct ek_daemon *daemon, struct ek_error *err)
+{
+    if (has_role(daemon, EK_ROLE_COLLECTOR)) {
+        daemon->collecting = ek_collecting_start(daemon, err);
+        if (daemon->collecting == NULL) {
+            return false;
+        }
+    }
+    if (has_role(daemon, EK_ROLE_BALANCER)) {
+        daemon->balancing = ek_balancing_start(daemon, err);
+    }
+    return daemon->balancing != NULL || !has_role(daemon, EK_ROLE_BALANCER);
+}
+
+static void close_handle(uv_handle_t *handle, void *context)
+{
+    (void)context;
+    if (!uv_is_closing(handle)) {
+        uv_close(handle, NULL);
+    }
+}
+
+void ek_daemon_stop(struct ek_daemon *daemon, int exit_status)
+{
+    if (daemon->stopping) {
+        return;
+    }
+    daemon->stopping = true;
+    daemon->exit_status = exit_status;
+    if (daemon->collecting != NULL) {
+        ek_collecting_stop(daemon->collecting);
+    }
+    if (daemon->balancing != NULL) {
+        ek_balancing_stop(daemon->balancing);
+    }
+    if (daemon->store != NULL) {
+        ek_store_thread_stop(daemon->store);
+    }
+    uv_walk(&daemon->loop, close_handle, NULL);
+}
+
+/* Whether two configurations say the same, by what a dump of each says. */
+static bool same_config(const struct ek_config *a, const struct ek_config *b)
+{
+    const struct ek_config *both[2] = {a, b};
+    char *texts[2] = {NULL, NULL};
+    size_t size = 0;
+    struct ek_error err = {0};
+    bool ok = true;
+
+    for (int i = 0; i < 2; i++) {
+        FILE *out = open_memstream(&texts[i], &size);
+        ok = ok && out != NULL && ek_config_dump(both[i], out, &err);
+        ok = out != NULL && fclose(out) == 0 && ok;
+    }
+    ok = ok && strcmp(texts[0], texts[1]) == 0;
+    free(texts[0]);
+    free(texts[1]);
+    return ok;
+}
+
+/* A policy is swapped in place. Anything else that changes is taken up by a stop and a fresh start
+ * of the same process: running migrations go on meanwhile and are adopted. */
+static void reload(struct ek_daemon *daemon)
+{
+    struct ek_config config;
+    struct ek_policy policy;
+
+    if (!ek_daemon_read_files(&daemon->arguments, &config, &policy)) {
+        ek_log(EK_LOG_ERROR, "the files were not taken over; the values before stay in force");
+        return;
+    }
+    bool same = same_config(&config, &daemon->config);
+    ek_config_finish(&config);
+    if (!same) {
+        ek_log(EK_LOG_INFO, "%s has changed: starting anew", daemon->arguments.config);
+        daemon->restart = true;
+        ek_daemon_stop(daemon, EXIT_SUCCESS);
+        return;
+    }
+    daemon->policy = policy;
+    ek_log(EK_LOG_INFO, "policy taken over: %s, mode %s", ek_policy_kind_name(policy.kind),
+           ek_mode_name(policy.mode));
+    if (daemon->balancing != NULL) {
+        ek_balancing_reload(daemon->balancing);
+    }
+}
+
+static void on_signal(uv_signal_t *signal, int number)
+{
+    struct ek_daemon *daemon = signal->data;
+
+    if (number == SIGHUP) {
+        ek_log(EK_LOG_INFO, "SIGHUP: reading %s again", daemon->arguments.config);
+        reload(daemon);
+    } else {
+        ek_log(EK_LOG_INFO, "signal %d: stopping", number);
+        ek_daemon_stop(daemon, EXIT_SUCCESS);
+    }
+}
+
+static void on_embedded_check(uv_timer_t *timer)
+{
+    struct ek_daemon *daemon = timer->data;
+    struct ek_error err = {0};
+
+    if (daemon->embedded != NULL && !ek_embedded_alive(daemon->embedded, &err)) {
+        ek_log(EK_LOG_ERROR, "%s; stopping, so that a service manager starts us anew", err.message);
+        ek_daemon_stop(daemon, EXIT_FAILURE);
+    }
+}
+
+static void install_handlers(struct ek_daemon *daemon, uv_signal_t *signals, uv_timer_t *alive)
+{
+    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
+
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        (void)uv_signal_init(&daemon->loop, &signals[i]);
+        signals[i].data = daemon;
+        (void)uv_signal_start(&signals[i], on_signal, numbers[i]);
+    }
+    (void)uv_timer_init(&daemon->loop, alive);
+    alive->data = daemon;
+    (void)uv_timer_start(alive, on_embedded_check, 1000, 1000);
+    (void)signal(SIGPIPE, SIG_IGN);
+}
+
+/* Only returns when it failed. */
+static void begin_anew(char **argv)
+{
+    (void)execv("/proc/self/exe", argv);
+    ek_log(EK_LOG_ERROR, "cannot start anew");
+}
+
+static void clean_up(struct ek_daemon *daemon, char **argv)
+{
+    ek_embedded_destroy(daemon->embedded);
+    if (daemon->restart) {
+        begin_anew(argv);
+        daemon->exit_status = EXIT_FAILURE;
+    }
+    if (daemon->abandoned) {
+        /* A thread hangs in a call that only its host can end; the migration goes on without us. */
+        (void)fflush(NULL);
+        _exit(daemon->exit_status);
+    }
+    ek_collecting_destroy(daemon->collecting);
+    ek_balancing_destroy(daemon->balancing);
+    ek_store_thread_destroy(daemon->store);
+    (void)uv_loop_close(&daemon->loop);
+    ek_config_finish(&daemon->config);
+}
+
+int ek_daemon_run(struct ek_daemon *daemon, char **argv)
+{
+    struct ek_error err = {0};
+    uv_signal_t signals[3];
+    uv_timer_t alive;
+
+    (void)uv_loop_init(&daemon->loop);
+    install_handlers(daemon, signals, &alive);
+    ek_log(EK_LOG_INFO, "evenkeeld " EK_VERSION ": %zu hosts, policy %s, mode %s",
+           daemon->config.host_count, ek_policy_kind_name(daemon->policy.kind),
+           ek_mode_name(daemon->policy.mode));
+    if (!open_redis(daemon, &err) || !start_roles(daemon, &err)) {
+        ek_log(EK_LOG_ERROR, "%s", err.message);
+        ek_daemon_stop(daemon, EXIT_FAILURE);
+    } else {
+        ek_log(EK_LOG_INFO, "Redis: redis-cli %s", daemon->redis_address);
+    }
+    (void)uv_run(&daemon->loop, UV_RUN_DEFAULT);
+    ek_log(EK_LOG_INFO, "stopped");
+    clean_up(daemon, argv);
+    return daemon->exit_status;
+}

@@ -1,0 +1,85 @@
+/* evenkeeld's parts and who owns what. One libuv loop thread owns all of this; other threads
+ * (store, collector pool, migrations, the maintenance watcher) hand their results to it by
+ * uv_async.
+ *
+ *   main.c           the command line
+ *   configuration.c  both files and the roles
+ *   daemon.c         start and stop in order, signals, reload
+ *   collecting.c     the collector role: pool -> sample -> store
+ *   balancing.c      the balancer role: timers, outcomes, the engine's steps
+ *   leadership.c     its lease, and what a new leader takes over
+ *   cycle.c          samples -> snapshot -> engine
+ *   effects.c        what the engine wants: records to the store, then aborts and starts
+ *   journal.c        the migrator's journal over the store's thread
+ *   watch.c          a thread that waits for maintenance keys to change
+ *   status.c         what the daemon says of itself */
+#ifndef EK_DAEMON_DAEMON_H
+#define EK_DAEMON_DAEMON_H
+
+#include "balancer/config/config.h"
+#include "balancer/core/engine.h"
+#include "balancer/daemon/store_thread.h"
+#include "balancer/store/embedded.h"
+
+#include <uv.h>
+
+struct ek_collecting;
+struct ek_balancing;
+
+/* The command line; strings belong to argv. */
+struct ek_arguments {
+    const char *config;
+    const char *roles; /* NULL: as configured */
+    bool check;
+    bool once;
+    bool dump;
+};
+
+struct ek_daemon {
+    uv_loop_t loop;
+    struct ek_arguments arguments;
+    struct ek_config config;
+    struct ek_policy policy;
+    struct ek_embedded *embedded; /* NULL: external Redis */
+    char redis_socket[108];       /* of the embedded server, "" for an external one */
+    char redis_address[256];      /* as an operator passes it to redis-cli, or a URL */
+    int64_t started_at_ms;
+    struct ek_store_thread *store;
+    struct ek_collecting *collecting; /* NULL: not our role */
+    struct ek_balancing *balancing;   /* NULL: not our role */
+    char identity[128];               /* "hostname:pid" */
+    bool stopping;
+    bool restart;   /* after the stop: begin anew in the same process, with the new configuration */
+    bool abandoned; /* threads hang in libvirt: nothing they use may be freed */
+    int exit_status;
+};
+
+/* Reads configuration and policy and applies the command line's roles. False: the problems are
+ * printed on standard error, one per line, and both are left alone. */
+bool ek_daemon_read_files(const struct ek_arguments *arguments, struct ek_config *config,
+                          struct ek_policy *policy);
+
+/* Runs until it is stopped; the exit status. `argv` is for a fresh start after a reload. */
+int ek_daemon_run(struct ek_daemon *daemon, char **argv);
+
+/* A store with the daemon's options that has not connected yet; NULL: out of memory. */
+struct ek_store *ek_daemon_open_store(const struct ek_daemon *daemon);
+
+/* Begins an orderly stop; running migrations are left to finish. From the loop's thread. */
+void ek_daemon_stop(struct ek_daemon *daemon, int exit_status);
+
+/* ---- roles: NULL on error; stop closes handles, destroy frees after the loop has ended --------
+ */
+
+struct ek_collecting *ek_collecting_start(struct ek_daemon *daemon, struct ek_error *err);
+void ek_collecting_stop(struct ek_collecting *collecting);
+void ek_collecting_destroy(struct ek_collecting *collecting);
+
+struct ek_balancing *ek_balancing_start(struct ek_daemon *daemon, struct ek_error *err);
+void ek_balancing_stop(struct ek_balancing *balancing);
+void ek_balancing_destroy(struct ek_balancing *balancing);
+
+/* The daemon's policy or its hosts have changed. */
+void ek_balancing_reload(struct ek_balancing *balancing);
+
+#endif

@@ -1,0 +1,245 @@
+/* Who leads: the lease, what a new leader takes over, and what one that lost it does. */
+#include "balancer/codec/rests.h"
+#include "balancer/daemon/balancing.h"
+#include "balancer/daemon/clock.h"
+#include "balancer/daemon/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct lease_job {
+    struct ek_store_job job;
+    struct ek_balancing *balancing;
+    bool held;
+    int64_t epoch;
+    char holder[160];
+    bool first; /* not leading yet: read what an earlier run left open */
+    struct ek_move_record *open;
+    size_t open_count;
+    struct ek_move_record *blocking;
+    size_t blocking_count;
+    char *engine_state; /* the rests that the last leader left */
+};
+
+static bool lease_work(struct ek_store *store, struct ek_store_job *job, struct ek_error *err)
+{
+    struct lease_job *it = (struct lease_job *)job;
+    struct ek_balancing *balancing = it->balancing;
+
+    if (!ek_store_lease(store, balancing->owner, balancing->daemon->config.lease_ms, &it->held,
+                        &it->epoch, it->holder, sizeof(it->holder), err)) {
+        return false;
+    }
+    return !it->held || !it->first ||
+           (ek_store_open_moves(store, &it->open, &it->open_count, err) &&
+            ek_store_blocking_moves(store, &it->blocking, &it->blocking_count, err) &&
+            ek_store_get_engine_state(store, &it->engine_state, err));
+}
+
+/* Domains that rested before the restart rest on. */
+static void restore_rests(struct ek_balancing *balancing, const char *json)
+{
+    struct ek_rest *rests = NULL;
+    size_t count = 0;
+    struct ek_error err = {0};
+
+    if (json == NULL) {
+        return;
+    }
+    if (!ek_codec_read_rests(&rests, &count, json, strlen(json), "engine", &err)) {
+        ek_log(EK_LOG_WARNING, "cooldowns of before are lost: %s", err.message);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!ek_cooldown_import(ek_engine_cooldown(balancing->engine), &rests[i], &err)) {
+            ek_log(EK_LOG_WARNING, "a cooldown of before is lost: %s", err.message);
+        }
+    }
+    free(rests);
+}
+
+struct rests_job {
+    struct ek_store_job job;
+    int64_t epoch;
+    char *json;
+};
+
+static bool rests_work(struct ek_store *store, struct ek_store_job *job, struct ek_error *err)
+{
+    const struct rests_job *it = (const struct rests_job *)job;
+
+    return ek_store_put_engine_state(store, it->json, it->epoch, err);
+}
+
+static void rests_done(struct ek_store_job *job, const struct ek_error *err)
+{
+    struct rests_job *it = (struct rests_job *)job;
+
+    if (err != NULL) {
+        ek_log(EK_LOG_WARNING, "cooldowns were not written: %s", err->message);
+    }
+    free(it->json);
+    free(it);
+}
+
+void ek_balancing_keep_rests(struct ek_balancing *balancing)
+{
+    const struct ek_cooldown *cooldown = ek_engine_cooldown(balancing->engine);
+    size_t count = ek_cooldown_export(cooldown, NULL, 0);
+    struct ek_rest *rests = calloc(count + 1, sizeof(*rests));
+    struct rests_job *job = calloc(1, sizeof(*job));
+
+    if (rests != NULL && job != NULL) {
+        (void)ek_cooldown_export(cooldown, rests, count);
+        job->job.work = rests_work;
+        job->job.done = rests_done;
+        job->epoch = balancing->epoch;
+        job->json = ek_codec_write_rests(rests, count);
+    }
+    free(rests);
+    if (job != NULL &&
+        (job->json == NULL || !ek_store_thread_submit(balancing->daemon->store, &job->job, 0))) {
+        free(job->json);
+        free(job);
+    }
+}
+
+/* Everything that an earlier run left open is taken over before anything new begins. */
+static void adopt(struct ek_balancing *balancing, const struct lease_job *job)
+{
+    for (size_t i = 0; i < job->blocking_count; i++) {
+        ek_balancing_step(balancing, &(struct ek_event){.kind = EK_EVENT_BLOCK,
+                                                        .now_ms = ek_clock_now_ms(),
+                                                        .u.block = job->blocking[i].order.domain});
+    }
+    for (size_t i = 0; i < job->open_count; i++) {
+        struct ek_error err = {0};
+        const struct ek_move_record *record = &job->open[i];
+        if (!ek_executor_adopt(balancing->executor, record, job->epoch, &err)) {
+            /* Ours already: the lease lapsed for a moment and came back to us. */
+            ek_log(err.code == EK_ERR_CONFLICT ? EK_LOG_DEBUG : EK_LOG_ERROR,
+                   "move %s is not adopted: %s", record->order.id, err.message);
+            continue;
+        }
+        ek_log(EK_LOG_INFO, "move %s of %s is adopted; it was %s", record->order.id,
+               record->order.name, ek_move_state_name(record->state));
+        ek_balancing_step(balancing, &(struct ek_event){.kind = EK_EVENT_ADOPT,
+                                                        .now_ms = ek_clock_now_ms(),
+                                                        .u.adopt = &record->order});
+    }
+}
+
+/* What was known before another balancer led is not to be relied on. */
+static bool forget(struct ek_balancing *balancing)
+{
+    struct ek_engine *fresh = ek_engine_create();
+
+    if (fresh == NULL) {
+        ek_log(EK_LOG_ERROR, "out of memory: this balancer does not lead yet");
+        return false;
+    }
+    ek_engine_destroy(balancing->engine);
+    balancing->engine = fresh;
+    ek_balancing_reload(balancing);
+    return true;
+}
+
+static void lead(struct ek_balancing *balancing, const struct lease_job *job)
+{
+    if (balancing->leading && balancing->epoch == job->epoch) {
+        return;
+    }
+    if (balancing->epoch != 0 && balancing->epoch != job->epoch && !forget(balancing)) {
+        return;
+    }
+    balancing->epoch = job->epoch;
+    balancing->leading = true;
+    ek_log(EK_LOG_INFO, "this balancer leads, epoch %lld", (long long)job->epoch);
+    restore_rests(balancing, job->engine_state);
+    adopt(balancing, job);
+    ek_balancing_step(balancing,
+                      &(struct ek_event){.kind = EK_EVENT_RELEASE, .now_ms = ek_clock_now_ms()});
+    ek_balancing_cycle(balancing);
+}
+
+static void lease_done(struct ek_store_job *job, const struct ek_error *err)
+{
+    struct lease_job *it = (struct lease_job *)job;
+    struct ek_balancing *balancing = it->balancing;
+    char why[EK_TEXT_SIZE];
+
+    balancing->leasing = false;
+    if (err != NULL) {
+        (void)snprintf(why, sizeof(why), "Redis: %s", err->message);
+        ek_balancing_follow(balancing, why);
+    } else if (!it->held) {
+        (void)snprintf(why, sizeof(why), "another balancer leads: %s", it->holder);
+        ek_balancing_follow(balancing, why);
+    } else if (!balancing->daemon->stopping) {
+        lead(balancing, it);
+    }
+    free(it->open);
+    free(it->blocking);
+    free(it->engine_state);
+    free(it);
+}
+
+void ek_balancing_renew(struct ek_balancing *balancing)
+{
+    struct lease_job *job = balancing->leasing ? NULL : calloc(1, sizeof(*job));
+
+    if (job == NULL) {
+        return;
+    }
+    job->job.work = lease_work;
+    job->job.done = lease_done;
+    job->balancing = balancing;
+    job->first = !balancing->leading;
+    balancing->leasing = ek_store_thread_submit(balancing->daemon->store, &job->job, 0);
+    if (!balancing->leasing) {
+        free(job);
+    }
+}
+
+struct release_job {
+    struct ek_store_job job;
+    char owner[160];
+};
+
+static bool release_work(struct ek_store *store, struct ek_store_job *job, struct ek_error *err)
+{
+    return ek_store_release(store, ((struct release_job *)job)->owner, err);
+}
+
+static void release_done(struct ek_store_job *job, const struct ek_error *err)
+{
+    if (err != NULL) {
+        ek_log(EK_LOG_WARNING, "the lease was not given back: %s", err->message);
+    }
+    free(job);
+}
+
+void ek_balancing_release(struct ek_balancing *balancing)
+{
+    struct release_job *job = calloc(1, sizeof(*job));
+
+    if (job == NULL) {
+        return;
+    }
+    job->job.work = release_work;
+    job->job.done = release_done;
+    (void)snprintf(job->owner, sizeof(job->owner), "%s", balancing->owner);
+    if (!ek_store_thread_submit(balancing->daemon->store, &job->job, 0)) {
+        free(job);
+    }
+}
+
+void ek_balancing_follow(struct ek_balancing *balancing, const char *why)
+{
+    struct ek_engine_view view = ek_engine_view(balancing->engine);
+
+    balancing->leading = false;
+    if (view.holding == NULL || strcmp(view.holding, why) != 0) {
+        ek_balancing_hold(balancing, why);
+    }
+}

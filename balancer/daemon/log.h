@@ -1,0 +1,13 @@
+/* Log lines on standard error: "LEVEL what happened and why", for journald or a file; with a time
+ * in front when standard error is not the journal. Thread-safe; one write per line. */
+#ifndef EK_DAEMON_LOG_H
+#define EK_DAEMON_LOG_H
+
+#include "balancer/config/config.h"
+
+/* Lines above this level are dropped. */
+void ek_log_set_level(enum ek_log_level level);
+
+void ek_log(enum ek_log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,126 @@
+/* evenkeeld's command line. */
+#include "balancer/daemon/clock.h"
+#include "balancer/daemon/daemon.h"
+#include "balancer/daemon/log.h"
+
+#include <getopt.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define DEFAULT_CONFIG "/etc/evenkeel/evenkeel.yaml"
+
+enum { EXIT_USAGE = 2 };
+
+static void usage(FILE *out)
+{
+    (void)fputs(
+        "Usage: evenkeeld [-c FILE] [--role ROLE[,ROLE]] [--check] [--dump] [--once]\n"
+        "\n"
+        "Keeps the hosts of a libvirt/KVM cluster level by live migration.\n"
+        "\n"
+        "  -c, --config FILE   configuration (default " DEFAULT_CONFIG ")\n"
+        "      --role LIST     collector, balancer, or both (default: as configured)\n"
+        "      --check         check configuration and policy, then exit: 0 good, 2 bad\n"
+        "      --dump          print both with all values in force, then exit\n"
+        "      --once          one cycle, carry out what it decides, then exit\n"
+        "  -h, --help          this text\n"
+        "      --version       the version\n"
+        "\n"
+        "SIGHUP reads configuration and policy again; SIGTERM stops, running migrations go on.\n",
+        out);
+}
+
+/* Exit status when the program should end at once, -1 to go on. */
+static int parse_arguments(int argc, char **argv, struct ek_arguments *arguments)
+{
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'}, {"role", required_argument, NULL, 'r'},
+        {"check", no_argument, NULL, 'k'},        {"dump", no_argument, NULL, 'd'},
+        {"once", no_argument, NULL, 'o'},         {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'v'},      {NULL, 0, NULL, 0},
+    };
+    int option = 0;
+
+    while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+        switch (option) {
+        case 'c':
+            arguments->config = optarg;
+            break;
+        case 'r':
+            arguments->roles = optarg;
+            break;
+        case 'k':
+            arguments->check = true;
+            break;
+        case 'd':
+            arguments->dump = true;
+            break;
+        case 'o':
+            arguments->once = true;
+            break;
+        case 'h':
+            usage(stdout);
+            return EXIT_SUCCESS;
+        case 'v':
+            (void)puts("evenkeeld " EK_VERSION);
+            return EXIT_SUCCESS;
+        default:
+            usage(stderr);
+            return EXIT_USAGE;
+        }
+    }
+    if (optind < argc) {
+        (void)fprintf(stderr, "evenkeeld: found \"%s\", expected no more arguments\n",
+                      argv[optind]);
+        return EXIT_USAGE;
+    }
+    return -1;
+}
+
+static int check(const struct ek_arguments *arguments, const struct ek_config *config,
+                 const struct ek_policy *policy)
+{
+    struct ek_error err = {0};
+
+    if (arguments->dump &&
+        (!ek_config_dump(config, stdout, &err) || !ek_policy_dump(policy, stdout, &err))) {
+        (void)fprintf(stderr, "evenkeeld: %s\n", err.message);
+        return EXIT_FAILURE;
+    }
+    if (!arguments->dump) {
+        (void)printf("%s: good, %zu hosts, policy %s, mode %s\n", arguments->config,
+                     config->host_count, ek_policy_kind_name(policy->kind),
+                     ek_mode_name(policy->mode));
+    }
+    return EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+    struct ek_arguments arguments = {.config = DEFAULT_CONFIG};
+    static struct ek_daemon daemon;
+
+    int status = parse_arguments(argc, argv, &arguments);
+    if (status >= 0) {
+        return status;
+    }
+    /* Two heaps serve our few threads; glibc's default of one each would cost megabytes. */
+    (void)mallopt(M_ARENA_MAX, 2);
+    if (!ek_daemon_read_files(&arguments, &daemon.config, &daemon.policy)) {
+        return EXIT_USAGE;
+    }
+    if (arguments.check || arguments.dump) {
+        status = check(&arguments, &daemon.config, &daemon.policy);
+        ek_config_finish(&daemon.config);
+        return status;
+    }
+    char hostname[96] = "localhost";
+    (void)gethostname(hostname, sizeof(hostname) - 1);
+    (void)snprintf(daemon.identity, sizeof(daemon.identity), "%s:%ld", hostname, (long)getpid());
+    daemon.arguments = arguments;
+    daemon.started_at_ms = ek_clock_now_ms();
+    ek_log_set_level(daemon.config.log_level);
+    return ek_daemon_run(&daemon, argv);
+}

@@ -1,0 +1,45 @@
+/* The store's thread: blocking Redis calls off the loop, in the order they were asked for.
+ *
+ * Any thread may ask. A job's `work` runs on the store's thread with the store; its `done` runs on
+ * the loop's thread afterwards. Samples are dropped rather than queued without bound while Redis is
+ * away. */
+#ifndef EK_DAEMON_STORE_THREAD_H
+#define EK_DAEMON_STORE_THREAD_H
+
+#include "balancer/store/store.h"
+
+#include <uv.h>
+
+struct ek_store_thread;
+
+struct ek_store_job {
+    /* Fills the job's own result; false with err on failure. */
+    bool (*work)(struct ek_store *store, struct ek_store_job *job, struct ek_error *err);
+    /* Frees the job. `err` is NULL when the work was done. May be NULL for ek_store_thread_call. */
+    void (*done)(struct ek_store_job *job, const struct ek_error *err);
+    struct ek_store_job *next; /* the thread's own, as the rest */
+    bool finished;
+    bool ok;
+    struct ek_error err;
+};
+
+/* Takes the store over. NULL on error. */
+struct ek_store_thread *ek_store_thread_create(uv_loop_t *loop, struct ek_store *store,
+                                               struct ek_error *err);
+
+/* Queues the job. False when `limit` jobs (0: no limit) are queued already: the caller keeps the
+ * job. */
+bool ek_store_thread_submit(struct ek_store_thread *thread, struct ek_store_job *job, size_t limit);
+
+/* Runs the work on the store's thread and waits for it; from any thread but the loop's. */
+bool ek_store_thread_call(struct ek_store_thread *thread, struct ek_store_job *job,
+                          struct ek_error *err);
+
+/* Ends after the queued jobs are done (their `done` is called from here); closes its handle, so the
+ * loop must run once more. */
+void ek_store_thread_stop(struct ek_store_thread *thread);
+
+/* After the loop has closed all handles. NULL is fine. */
+void ek_store_thread_destroy(struct ek_store_thread *thread);
+
+#endif

@@ -1,0 +1,262 @@
+/* The journal: move:<id> as a hash, whose fields state, attempt and epoch are what the
+ * compare-and-set compares and whose field json is the record; progress stands beside it, since it
+ * is no step of a life. */
+#include "balancer/codec/codec.h"
+#include "balancer/store/connection.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CLOSED_LIFE_MS "2592000000" /* 30 days */
+
+/* ---- writing ----------------------------------------------------------------------------------
+ */
+
+struct place {
+    const char *state;
+    struct ek_decimal attempt;
+    struct ek_decimal epoch;
+};
+
+static struct place place_of(const struct ek_move_record *record)
+{
+    static const struct place nowhere = {"none", {"none"}, {"none"}};
+
+    if (record == NULL) {
+        return nowhere;
+    }
+    return (struct place){ek_move_state_name(record->state), ek_decimal(record->attempt),
+                          ek_decimal(record->epoch)};
+}
+
+static const char *life_of(enum ek_move_state state)
+{
+    if (!ek_move_state_terminal(state)) {
+        return "open";
+    }
+    return ek_move_state_blocks(state) ? "blocking" : "closed";
+}
+
+static bool check_place(const struct ek_store *store, const char *key, const redisReply *reply,
+                        const struct place *expected, struct ek_error *err)
+{
+    if (!ek_reply_is(reply, "CONFLICT", 4)) {
+        return ek_store_check_fence(store, key, reply, expected->epoch.text, err);
+    }
+    return ek_error_set(err, EK_ERR_CONFLICT,
+                        "Redis at %s: %s: found state %s, attempt %s, epoch %s, expected state %s, "
+                        "attempt %s, epoch %s",
+                        store->address, key, reply->element[1]->str, reply->element[2]->str,
+                        reply->element[3]->str, expected->state, expected->attempt.text,
+                        expected->epoch.text);
+}
+
+static bool write_json(struct ek_store *store, const struct ek_move_record *record,
+                       const struct ek_move_record *expected, const char *json,
+                       struct ek_error *err)
+{
+    static const char *const names[] = {"moves", "moves:open", "moves:blocking", "moves:recent",
+                                        "epoch"};
+    char key[6][EK_KEY_SIZE];
+
+    if (!ek_store_key(store, key[0], "move:", record->order.id, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (!ek_store_key(store, key[i + 1], names[i], "", err)) {
+            return false;
+        }
+    }
+    struct place to = place_of(record);
+    struct place from = place_of(expected);
+    struct ek_decimal now = ek_decimal(record->updated_at_ms);
+    const char *keys[] = {key[0], key[1], key[2], key[3], key[4], key[5]};
+    const char *args[] = {to.epoch.text,   record->order.id,       json,       to.state,
+                          to.attempt.text, life_of(record->state), from.state, from.attempt.text,
+                          from.epoch.text, record->order.domain,   now.text,   CLOSED_LIFE_MS};
+    redisReply *reply EK_REPLY_SCOPED =
+        ek_store_script(store, EK_SCRIPT_MOVE_WRITE, key[0], err, keys, 6, args, 12);
+    if (reply == NULL) {
+        return false;
+    }
+    return ek_reply_is(reply, "FENCED", 2)
+               ? ek_store_check_fence(store, key[0], reply, to.epoch.text, err)
+               : check_place(store, key[0], reply, &from, err);
+}
+
+bool ek_store_write_move(struct ek_store *store, const struct ek_move_record *record,
+                         const struct ek_move_record *expected, struct ek_error *err)
+{
+    char *json = ek_codec_write_record(record);
+
+    if (json == NULL) {
+        return ek_error_set(err, EK_ERR_NOMEM, "move:%s: out of memory", record->order.id);
+    }
+    bool done = write_json(store, record, expected, json, err);
+    free(json);
+    return done;
+}
+
+bool ek_store_write_progress(struct ek_store *store, const struct ek_move_record *record,
+                             struct ek_error *err)
+{
+    char key[EK_KEY_SIZE];
+    char progress[32];
+    char transferred[32];
+
+    if (!ek_store_key(store, key, "move:", record->order.id, err)) {
+        return false;
+    }
+    (void)snprintf(progress, sizeof(progress), "%.17g", record->progress);
+    (void)snprintf(transferred, sizeof(transferred), "%.17g", record->transferred_mib);
+    struct place at = place_of(record);
+    struct ek_decimal eta = ek_decimal(record->eta_ms);
+    const char *keys[] = {key};
+    const char *args[] = {at.state, at.attempt.text, at.epoch.text,
+                          progress, eta.text,        transferred};
+    redisReply *reply EK_REPLY_SCOPED =
+        ek_store_script(store, EK_SCRIPT_MOVE_PROGRESS, key, err, keys, 1, args, 6);
+    return reply != NULL && check_place(store, key, reply, &at, err);
+}
+
+/* ---- reading ----------------------------------------------------------------------------------
+ */
+
+/* *there is false when the record has expired meanwhile. One that cannot be read is an error: a
+ * move that is passed over in silence could be made twice. */
+static bool take_record(struct ek_store *store, const char *id, struct ek_move_record *record,
+                        bool *there, struct ek_error *err)
+{
+    char key[EK_KEY_SIZE];
+
+    if (!ek_store_key(store, key, "move:", id, err)) {
+        return false;
+    }
+    redisReply *reply EK_REPLY_SCOPED = ek_store_next(store, key, err);
+    if (reply == NULL) {
+        return false;
+    }
+    if (reply->type == REDIS_REPLY_ERROR) {
+        return ek_store_refused(store, key, reply, err);
+    }
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 4) {
+        return ek_store_odd_reply(store, key, err);
+    }
+    redisReply **field = reply->element;
+    *there = field[0]->type == REDIS_REPLY_STRING;
+    if (!*there) {
+        return true;
+    }
+    if (!ek_codec_read_record(record, field[0]->str, field[0]->len, key, err)) {
+        return false;
+    }
+    if (ek_reply_is(reply, NULL, 4)) { /* progress was written since the last step */
+        record->progress = strtod(field[1]->str, NULL);
+        record->eta_ms = strtoll(field[2]->str, NULL, 10);
+        record->transferred_mib = strtod(field[3]->str, NULL);
+    }
+    return true;
+}
+
+static bool request_records(struct ek_store *store, const redisReply *ids, struct ek_error *err)
+{
+    char key[EK_KEY_SIZE];
+
+    if (!ek_store_begin(store, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < ids->elements; i++) {
+        if (!ek_store_key(store, key, "move:", ids->element[i]->str, err) ||
+            !ek_store_append(store, err, "HMGET %s json progress eta_ms transferred_mib", key)) {
+            ek_store_drop(store);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The records of a list of ids, in its order. */
+static bool read_records(struct ek_store *store, const char *list, const redisReply *ids,
+                         struct ek_move_record **records, size_t *count, struct ek_error *err)
+{
+    if (ids->type != REDIS_REPLY_ARRAY) {
+        return ek_store_odd_reply(store, list, err);
+    }
+    struct ek_move_record *found = calloc(ids->elements + 1, sizeof(*found));
+    if (found == NULL) {
+        return ek_error_set(err, EK_ERR_NOMEM, "%s: out of memory", list);
+    }
+    bool done = request_records(store, ids, err);
+    size_t taken = 0;
+    for (size_t i = 0; done && i < ids->elements; i++) {
+        bool there = false;
+        done = take_record(store, ids->element[i]->str, &found[taken], &there, err);
+        taken += there;
+    }
+    if (!done) {
+        ek_store_drop(store);
+        free(found);
+        return false;
+    }
+    *records = found;
+    *count = taken;
+    return true;
+}
+
+static int compare_age(const void *a, const void *b)
+{
+    const struct ek_move_record *left = a;
+    const struct ek_move_record *right = b;
+
+    if (left->planned_at_ms != right->planned_at_ms) {
+        return left->planned_at_ms < right->planned_at_ms ? -1 : 1;
+    }
+    return strcmp(left->order.id, right->order.id);
+}
+
+/* A set's members, oldest first, since a set has no order of its own. */
+static bool read_set(struct ek_store *store, const char *name, struct ek_move_record **records,
+                     size_t *count, struct ek_error *err)
+{
+    char key[EK_KEY_SIZE];
+
+    *records = NULL;
+    *count = 0;
+    if (!ek_store_key(store, key, name, "", err)) {
+        return false;
+    }
+    redisReply *ids EK_REPLY_SCOPED = ek_store_command(store, key, err, "SMEMBERS %s", key);
+    if (ids == NULL || !read_records(store, key, ids, records, count, err)) {
+        return false;
+    }
+    qsort(*records, *count, sizeof(**records), compare_age);
+    return true;
+}
+
+bool ek_store_open_moves(struct ek_store *store, struct ek_move_record **records, size_t *count,
+                         struct ek_error *err)
+{
+    return read_set(store, "moves:open", records, count, err);
+}
+
+bool ek_store_blocking_moves(struct ek_store *store, struct ek_move_record **records, size_t *count,
+                             struct ek_error *err)
+{
+    return read_set(store, "moves:blocking", records, count, err);
+}
+
+bool ek_store_recent_moves(struct ek_store *store, size_t limit, struct ek_move_record **records,
+                           size_t *count, struct ek_error *err)
+{
+    char key[EK_KEY_SIZE];
+
+    *records = NULL;
+    *count = 0;
+    if (limit == 0 || !ek_store_key(store, key, "moves:recent", "", err)) {
+        return limit == 0;
+    }
+    redisReply *ids EK_REPLY_SCOPED =
+        ek_store_command(store, key, err, "LRANGE %s 0 %lld", key, (long long)limit - 1);
+    return ids != NULL && read_records(store, key, ids, records, count, err);
+}

@@ -1,0 +1,147 @@
+/* Waiting for a maintenance key: keyspace notifications over a subscription. */
+#include "balancer/store/connection.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+
+/* What we need: keyspace channels (K), generic commands such as DEL ($ is for SET), and expiry. */
+static const char needed[] = "Kg$x";
+
+/* Adds what is missing to the server's flags, so that others who rely on theirs keep them. 'A'
+ * stands for all kinds of events, but not for the channels. */
+static void merge_flags(char *out, size_t size, const char *present)
+{
+    size_t used = (size_t)snprintf(out, size, "%s", present);
+
+    for (const char *flag = needed; *flag != '\0'; flag++) {
+        bool there =
+            strchr(present, *flag) != NULL || (*flag != 'K' && strchr(present, 'A') != NULL);
+        if (!there && used + 1 < size) {
+            out[used++] = *flag;
+            out[used] = '\0';
+        }
+    }
+}
+
+/* A server that does not let us configure it (managed, or by ACL) is no error: the scan remains. */
+static bool turn_on(struct ek_store *store, struct ek_error *err)
+{
+    char flags[64];
+    struct ek_error refusal = {.code = EK_ERR_NONE};
+    redisReply *reply EK_REPLY_SCOPED = ek_store_command(store, "notify-keyspace-events", &refusal,
+                                                         "CONFIG GET notify-keyspace-events");
+
+    if (reply != NULL && ek_reply_is(reply, "notify-keyspace-events", 2)) {
+        merge_flags(flags, sizeof(flags), reply->element[1]->str);
+        if (strcmp(flags, reply->element[1]->str) == 0) {
+            return true;
+        }
+        redisReply *set EK_REPLY_SCOPED =
+            ek_store_command(store, "notify-keyspace-events", &refusal,
+                             "CONFIG SET notify-keyspace-events %s", flags);
+        if (set != NULL) {
+            return true;
+        }
+    }
+    if (store->context == NULL) { /* broken, not refused */
+        *err = refusal;
+        return false;
+    }
+    return true;
+}
+
+/* The prefix is the operator's: what it has of the pattern's signs stands for itself. */
+static bool make_pattern(const struct ek_store *store, char *out, size_t size)
+{
+    char escaped[EK_KEY_SIZE];
+    size_t used = 0;
+
+    for (const char *at = store->options.key_prefix; *at != '\0'; at++) {
+        if (used + 3 > sizeof(escaped)) {
+            return false;
+        }
+        if (strchr("*?[]\\^", *at) != NULL) {
+            escaped[used++] = '\\';
+        }
+        escaped[used++] = *at;
+    }
+    escaped[used] = '\0';
+    int length =
+        snprintf(out, size, "__keyspace@%d__:%smaintenance:*", store->options.database, escaped);
+    return length > 0 && (size_t)length < size;
+}
+
+static bool subscribe(struct ek_store *store, struct ek_error *err)
+{
+    char pattern[EK_KEY_SIZE + 64];
+
+    if (!make_pattern(store, pattern, sizeof(pattern))) {
+        return ek_error_set(err, EK_ERR_INVALID, "Redis key prefix %.60s...: it is too long",
+                            store->options.key_prefix);
+    }
+    if (!turn_on(store, err)) {
+        return false;
+    }
+    redisReply *reply EK_REPLY_SCOPED =
+        ek_store_command(store, "PSUBSCRIBE", err, "PSUBSCRIBE %s", pattern);
+    store->subscribed = reply != NULL;
+    return store->subscribed;
+}
+
+/* A subscription says nothing for days, dead or alive: each wait begins with a question. */
+static bool check_alive(struct ek_store *store, bool *changed, struct ek_error *err)
+{
+    if (!ek_store_append(store, err, "PING")) {
+        return false;
+    }
+    for (;;) {
+        redisReply *reply EK_REPLY_SCOPED = ek_store_next(store, "PING", err);
+        if (reply == NULL) {
+            return false;
+        }
+        if (reply->type == REDIS_REPLY_ERROR) {
+            (void)ek_store_refused(store, "PING", reply, err);
+            ek_store_drop(store);
+            return false;
+        }
+        if (ek_reply_is(reply, "pong", 1)) {
+            return true;
+        }
+        *changed = *changed || ek_reply_is(reply, "pmessage", 4);
+    }
+}
+
+bool ek_store_wait_maintenance(struct ek_store *store, int timeout_ms, bool *changed,
+                               struct ek_error *err)
+{
+    void *buffered = NULL;
+
+    *changed = false;
+    if (!store->subscribed) {
+        /* Whatever happened while nobody listened went unheard: let the caller look now. */
+        *changed = subscribe(store, err);
+        return *changed;
+    }
+    if (!check_alive(store, changed, err)) {
+        return false;
+    }
+    /* What came right behind the pong is in hiredis's buffer, where poll() does not see it. */
+    if (redisGetReplyFromReader(store->context, &buffered) == REDIS_OK && buffered != NULL) {
+        freeReplyObject(buffered);
+        *changed = true;
+    }
+    if (*changed) {
+        return true;
+    }
+    struct pollfd ready = {.fd = store->context->fd, .events = POLLIN};
+    int count = poll(&ready, 1, timeout_ms);
+    if (count <= 0) {
+        return count == 0 || errno == EINTR ||
+               ek_error_set(err, EK_ERR_IO, "poll: %s", strerror(errno));
+    }
+    redisReply *reply EK_REPLY_SCOPED = ek_store_next(store, "waiting", err);
+    *changed = reply != NULL;
+    return *changed;
+}

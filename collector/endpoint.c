@@ -1,0 +1,182 @@
+#include "collector/endpoint.h"
+
+#include "collector/clock.h"
+#include "collector/handles.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libxml/uri.h>
+#include <netdb.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* The URI is libvirt's: driver[+transport]://[user@][host][:port]/[path][?parameters]. Ports are
+ * those of libvirt's remote driver; "ext" runs a program of the user's and "unix" is local: neither
+ * has a port to try. */
+
+static const struct transport {
+    const char *name;
+    uint16_t port;
+    bool ssh;
+} transports[] = {
+    {"tcp", 16509, false}, {"tls", 16514, false}, {"ssh", 22, true},
+    {"libssh", 22, true},  {"libssh2", 22, true},
+};
+
+static void uri_release(xmlURIPtr *uri)
+{
+    xmlFreeURI(*uri);
+}
+
+static void descriptor_release(int *fd)
+{
+    if (*fd >= 0) {
+        (void)close(*fd);
+    }
+}
+
+static void addresses_release(struct addrinfo **list)
+{
+    if (*list != NULL) {
+        freeaddrinfo(*list);
+    }
+}
+
+static const struct transport *transport_find(const char *scheme, bool has_host)
+{
+    const char *plus = strchr(scheme, '+');
+    const char *name = plus != NULL ? plus + 1 : has_host ? "tls" : "unix";
+
+    for (size_t i = 0; i < sizeof(transports) / sizeof(transports[0]); i++) {
+        if (strcmp(transports[i].name, name) == 0) {
+            return &transports[i];
+        }
+    }
+    return NULL;
+}
+
+/* "[::1]" is an address in a URI and "::1" one for the resolver. */
+static void copy_host(struct ek_endpoint *out, const char *server)
+{
+    size_t length = strlen(server);
+
+    if (length > 1 && server[0] == '[' && server[length - 1] == ']') {
+        server++;
+        length -= 2;
+    }
+    (void)snprintf(out->host, sizeof(out->host), "%.*s", (int)length, server);
+}
+
+bool ek_endpoint_parse(struct ek_endpoint *out, const char *uri, struct ek_error *err)
+{
+    EK_SCOPED(uri_release) xmlURIPtr parts = xmlParseURI(uri);
+
+    memset(out, 0, sizeof(*out));
+    if (parts == NULL || parts->scheme == NULL) {
+        return ek_error_set(err, EK_ERR_INVALID,
+                            "%s: found no URI, expected one like qemu+tls://host/system", uri);
+    }
+    bool has_host = parts->server != NULL && parts->server[0] != '\0';
+    const struct transport *transport = transport_find(parts->scheme, has_host);
+    if (transport == NULL) {
+        return true;
+    }
+    if (parts->port > UINT16_MAX) {
+        return ek_error_set(err, EK_ERR_INVALID, "%s: found port %d, expected 1 to 65535", uri,
+                            parts->port);
+    }
+    out->remote = true;
+    out->ssh = transport->ssh;
+    out->port = parts->port > 0 ? (uint16_t)parts->port : transport->port;
+    copy_host(out, has_host ? parts->server : "localhost");
+    return true;
+}
+
+/* Waits until a connection under way is decided; 0, or its errno. */
+static int await_connection(int fd, int64_t deadline_ns)
+{
+    struct pollfd watched = {.fd = fd, .events = POLLOUT};
+    int failure = 0;
+    socklen_t length = sizeof(failure);
+
+    for (;;) {
+        int64_t left_ns = deadline_ns - ek_monotonic_ns();
+        int left_ms = left_ns <= 0 ? 0 : (int)((left_ns + EK_NS_PER_MS - 1) / EK_NS_PER_MS);
+        int ready = poll(&watched, 1, left_ms);
+        if (ready > 0) {
+            return getsockopt(fd, SOL_SOCKET, SO_ERROR, &failure, &length) < 0 ? errno : failure;
+        }
+        if (ready == 0) {
+            return ETIMEDOUT;
+        }
+        if (errno != EINTR) {
+            return errno;
+        }
+    }
+}
+
+/* One attempt; 0, or the errno that ended it. */
+static int try_address(const struct addrinfo *address, int64_t deadline_ns)
+{
+    EK_SCOPED(descriptor_release)
+    int fd = socket(address->ai_family, address->ai_socktype, address->ai_protocol);
+
+    if (fd < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 || fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {
+        return errno;
+    }
+    if (connect(fd, address->ai_addr, address->ai_addrlen) == 0) {
+        return 0;
+    }
+    return errno == EINPROGRESS ? await_connection(fd, deadline_ns) : errno;
+}
+
+static int try_addresses(const struct addrinfo *list, int timeout_ms)
+{
+    int64_t end_ns = ek_monotonic_ns() + timeout_ms * EK_NS_PER_MS;
+    int64_t left = 0;
+    int failure = 0;
+
+    for (const struct addrinfo *address = list; address != NULL; address = address->ai_next) {
+        left++;
+    }
+    /* Equal shares: an IPv6 address that leads nowhere must not use up what IPv4 would need. */
+    for (; list != NULL; list = list->ai_next, left--) {
+        int64_t now_ns = ek_monotonic_ns();
+        failure = try_address(list, now_ns + (end_ns - now_ns) / left);
+        if (failure == 0) {
+            return 0;
+        }
+    }
+    return failure;
+}
+
+bool ek_libvirt_probe(const char *uri, int timeout_ms, struct ek_error *err)
+{
+    EK_SCOPED(addresses_release) struct addrinfo *addresses = NULL;
+    struct addrinfo wanted = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
+    struct ek_endpoint end;
+    char port[8];
+
+    if (!ek_endpoint_parse(&end, uri, err)) {
+        return false;
+    }
+    if (!end.remote) {
+        return true;
+    }
+    (void)snprintf(port, sizeof(port), "%u", (unsigned int)end.port);
+    int unresolved = getaddrinfo(end.host, port, &wanted, &addresses);
+    if (unresolved != 0) {
+        return end.ssh || ek_error_set(err, EK_ERR_UNAVAILABLE, "%s: cannot resolve host %s: %s",
+                                       uri, end.host, gai_strerror(unresolved));
+    }
+    int failure = try_addresses(addresses, timeout_ms);
+    if (failure == ETIMEDOUT) {
+        return ek_error_set(err, EK_ERR_TIMEOUT, "%s: no answer from %s port %u within %d ms", uri,
+                            end.host, (unsigned int)end.port, timeout_ms);
+    }
+    return failure == 0 || ek_error_set(err, EK_ERR_UNAVAILABLE, "%s: cannot reach %s port %u: %s",
+                                        uri, end.host, (unsigned int)end.port, strerror(failure));
+}

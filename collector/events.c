@@ -1,0 +1,106 @@
+#include "collector/events.h"
+
+#include "collector/connect.h"
+
+#include <libvirt/libvirt.h>
+#include <libvirt/virterror.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <time.h>
+
+/* One event loop per process is libvirt's design, hence this file's state. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static bool registered;
+static bool running;
+static int wake_timer = -1;
+static pthread_t loop_thread;
+static atomic_bool stopping;
+
+static void ignore_error(void *context, virErrorPtr error)
+{
+    (void)context;
+    (void)error;
+}
+
+static void ignore_timer(int timer, void *context)
+{
+    (void)timer;
+    (void)context;
+}
+
+static void *loop_main(void *context)
+{
+    (void)context;
+    while (!atomic_load(&stopping)) {
+        if (virEventRunDefaultImpl() < 0) {
+            /* Only poll() itself can fail, for want of memory: without a pause this would spin. */
+            (void)nanosleep(&(struct timespec){.tv_sec = 1}, NULL);
+        }
+    }
+    return NULL;
+}
+
+static bool register_loop(struct ek_error *err)
+{
+    if (registered) {
+        return true;
+    }
+    if (virInitialize() < 0) {
+        return ek_libvirt_error(err, "libvirt", "cannot initialise the client library");
+    }
+    virSetErrorFunc(NULL, ignore_error);
+    if (virEventRegisterDefaultImpl() < 0) {
+        return ek_libvirt_error(err, "libvirt", "cannot register the event loop");
+    }
+    /* Never due by itself (-1), so that the loop sleeps at rest; stop() makes it due to wake it. */
+    wake_timer = virEventAddTimeout(-1, ignore_timer, NULL, NULL);
+    if (wake_timer < 0) {
+        return ek_libvirt_error(err, "libvirt", "cannot add a timer to the event loop");
+    }
+    registered = true;
+    return true;
+}
+
+static bool start_thread(struct ek_error *err)
+{
+    sigset_t all;
+    sigset_t before;
+
+    /* Signals belong to the program's main thread. */
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    int failure = pthread_create(&loop_thread, NULL, loop_main, NULL);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (failure != 0) {
+        return ek_error_set(err, EK_ERR_IO, "cannot start the thread of libvirt's event loop: %s",
+                            strerror(failure));
+    }
+    return true;
+}
+
+bool ek_libvirt_events_start(struct ek_error *err)
+{
+    (void)pthread_mutex_lock(&lock);
+    if (!running && register_loop(err)) {
+        atomic_store(&stopping, false);
+        (void)virEventUpdateTimeout(wake_timer, -1);
+        running = start_thread(err);
+    }
+    bool done = running;
+    (void)pthread_mutex_unlock(&lock);
+    return done;
+}
+
+void ek_libvirt_events_stop(void)
+{
+    (void)pthread_mutex_lock(&lock);
+    if (running) {
+        atomic_store(&stopping, true);
+        (void)virEventUpdateTimeout(wake_timer, 0);
+        (void)pthread_join(loop_thread, NULL);
+        running = false;
+    }
+    (void)pthread_mutex_unlock(&lock);
+}

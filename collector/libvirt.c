@@ -1,0 +1,214 @@
+#include "collector/libvirt.h"
+
+#include "collector/clock.h"
+#include "collector/connect.h"
+#include "collector/domain_facts.h"
+#include "collector/domain_stats.h"
+#include "collector/events.h"
+#include "collector/handles.h"
+#include "collector/host_facts.h"
+#include "collector/node.h"
+#include "collector/xml.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A host is read by one thread at a time (the pool sees to it), so that its connection, survey and
+ * cache need no lock, and no two threads ever share a connection. Any failure closes the
+ * connection: opening is cheap, and what half a broken one still says is not worth telling apart.
+ */
+
+struct host {
+    const char *name;
+    const char *uri;
+    virConnectPtr connection; /* NULL: to be opened */
+    int64_t reads;            /* that succeeded */
+    int64_t survey_at;        /* of the reads: when to ask for the host's facts again */
+    struct ek_host_survey survey;
+    struct ek_domain_cache domains;
+};
+
+struct ek_collector {
+    struct host *hosts;
+    size_t host_count;
+    int connect_timeout_ms;
+    struct ek_strings shared_paths;
+    struct ek_arena arena;
+};
+
+static void host_disconnect(struct host *host)
+{
+    if (host->connection != NULL) {
+        (void)virConnectClose(host->connection);
+    }
+    host->connection = NULL;
+}
+
+/* After a reconnect all facts are asked for anew: the host may have changed meanwhile. */
+static bool host_connect(const struct ek_collector *collector, struct host *host,
+                         struct ek_error *err)
+{
+    if (host->connection == NULL) {
+        host->connection = ek_libvirt_open(host->uri, collector->connect_timeout_ms, err);
+        host->survey_at = host->reads;
+        ek_domain_cache_expire(&host->domains);
+    }
+    return host->connection != NULL;
+}
+
+static bool read_survey(struct host *host, struct ek_reading *out, struct ek_error *err)
+{
+    if (host->reads >= host->survey_at) {
+        if (!ek_host_survey_read(&host->survey, host->connection, host->uri, err)) {
+            return false;
+        }
+        host->survey_at = host->reads + EK_FACTS_EVERY_READS;
+    }
+    out->cpu_cores = host->survey.cpu_cores;
+    return ek_host_facts_copy(&out->facts, &host->survey.facts, &out->arena, err);
+}
+
+static bool add_domain(const struct ek_collector *collector, struct host *host,
+                       const virDomainStatsRecord *record, struct ek_reading *out,
+                       struct ek_error *err)
+{
+    struct ek_domain_surroundings around = {.host = &host->survey.facts,
+                                            .pools = &host->survey.pools,
+                                            .shared_paths = &collector->shared_paths};
+    struct ek_domain_reading *domain = &out->domains[out->domain_count];
+    bool present = false;
+
+    if (!ek_domain_stats_read(domain, record, &out->arena, err) ||
+        !ek_domain_cache_complete(&host->domains, domain, record->dom, &around, host->reads,
+                                  &out->arena, &present, err)) {
+        return ek_error_wrap(err, "%s", host->uri);
+    }
+    out->domain_count += present ? 1 : 0;
+    return true;
+}
+
+/* NOWAIT: a domain in a job (an incoming migration) is passed over where it would have to be waited
+ * for, instead of holding up the whole host for 30 s. */
+static bool read_domains(const struct ek_collector *collector, struct host *host,
+                         struct ek_reading *out, struct ek_error *err)
+{
+    EK_SCOPED_RECORDS virDomainStatsRecordPtr *records = NULL;
+    unsigned int groups =
+        VIR_DOMAIN_STATS_STATE | VIR_DOMAIN_STATS_CPU_TOTAL | VIR_DOMAIN_STATS_BALLOON;
+
+    if (host->reads % EK_VCPU_EVERY_READS == 0) {
+        groups |= VIR_DOMAIN_STATS_VCPU;
+    }
+    int count = virConnectGetAllDomainStats(host->connection, groups, &records,
+                                            VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE |
+                                                VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT);
+    if (count < 0) {
+        return ek_libvirt_error(err, host->uri, "cannot read the statistics of the domains");
+    }
+    /* Stamped as soon as the counters are here: what follows may ask for facts and take its time.
+     */
+    out->monotonic_ns = ek_monotonic_ns();
+    out->taken_at_ms = ek_unix_ms();
+    out->domains = ek_arena_alloc(&out->arena, (size_t)count, sizeof(*out->domains));
+    if (out->domains == NULL) {
+        return ek_error_set(err, EK_ERR_NOMEM, "%s: out of memory for %d domains", host->uri,
+                            count);
+    }
+    for (int i = 0; i < count; i++) {
+        if (!add_domain(collector, host, records[i], out, err)) {
+            return false;
+        }
+    }
+    ek_domain_cache_sweep(&host->domains, host->reads);
+    return true;
+}
+
+static bool collector_read(void *context, size_t index, struct ek_reading *out,
+                           struct ek_error *err)
+{
+    const struct ek_collector *collector = context;
+
+    assert(index < collector->host_count);
+    struct host *host = &collector->hosts[index];
+    memset(out, 0, sizeof(*out));
+    if (host_connect(collector, host, err) && read_survey(host, out, err) &&
+        ek_node_read(host->connection, host->uri, out, err) &&
+        read_domains(collector, host, out, err)) {
+        host->reads++;
+        return true;
+    }
+    host_disconnect(host);
+    ek_reading_finish(out);
+    return ek_error_wrap(err, "%s", host->name);
+}
+
+static bool copy_paths(struct ek_collector *collector, const struct ek_strings *paths)
+{
+    const char **items = ek_arena_alloc(&collector->arena, paths->count, sizeof(*items));
+
+    for (size_t i = 0; items != NULL && i < paths->count; i++) {
+        items[i] = ek_arena_strdup(&collector->arena, paths->items[i]);
+        if (items[i] == NULL) {
+            return false;
+        }
+    }
+    collector->shared_paths = (struct ek_strings){.items = items, .count = paths->count};
+    return items != NULL;
+}
+
+static bool copy_hosts(struct ek_collector *collector, const struct ek_collector_config *config)
+{
+    struct host *hosts = ek_arena_alloc(&collector->arena, config->host_count, sizeof(*hosts));
+
+    for (size_t i = 0; hosts != NULL && i < config->host_count; i++) {
+        hosts[i].name = ek_arena_strdup(&collector->arena, config->hosts[i].name);
+        hosts[i].uri = ek_arena_strdup(&collector->arena, config->hosts[i].uri);
+        if (hosts[i].name == NULL || hosts[i].uri == NULL) {
+            return false;
+        }
+    }
+    collector->hosts = hosts;
+    collector->host_count = hosts == NULL ? 0 : config->host_count;
+    return hosts != NULL;
+}
+
+struct ek_collector *ek_collector_create(const struct ek_collector_config *config,
+                                         struct ek_error *err)
+{
+    ek_xml_init();
+    if (!ek_libvirt_events_start(err)) {
+        return NULL;
+    }
+    struct ek_collector *collector = calloc(1, sizeof(*collector));
+    if (collector == NULL || !copy_paths(collector, &config->shared_paths) ||
+        !copy_hosts(collector, config)) {
+        ek_collector_destroy(collector);
+        (void)ek_error_set(err, EK_ERR_NOMEM, "out of memory for a collector of %zu hosts",
+                           config->host_count);
+        return NULL;
+    }
+    collector->connect_timeout_ms = config->connect_timeout_ms;
+    return collector;
+}
+
+struct ek_collector_port ek_collector_port(struct ek_collector *collector)
+{
+    return (struct ek_collector_port){.read = collector_read, .context = collector};
+}
+
+void ek_collector_destroy(void *context)
+{
+    struct ek_collector *collector = context;
+
+    if (collector == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < collector->host_count; i++) {
+        host_disconnect(&collector->hosts[i]);
+        ek_domain_cache_finish(&collector->hosts[i].domains);
+        ek_host_survey_finish(&collector->hosts[i].survey);
+    }
+    ek_arena_finish(&collector->arena);
+    free(collector);
+}

@@ -1,0 +1,38 @@
+/* The collector's port over libvirt: one connection per host, used for statistics alone. */
+#ifndef EK_COLLECTOR_LIBVIRT_H
+#define EK_COLLECTOR_LIBVIRT_H
+
+#include "balancer/core/error.h"
+#include "balancer/core/snapshot.h"
+#include "collector/port.h"
+
+struct ek_collector;
+
+struct ek_collector_host {
+    const char *name;
+    const char *uri;
+};
+
+struct ek_collector_config {
+    const struct ek_collector_host *hosts; /* copied */
+    size_t host_count;
+    int connect_timeout_ms; /* of the probe before each new connection */
+    /* Directories that are the same on all hosts (a mounted NFS, CephFS, ...), for disks that are
+     * files below them; libvirt cannot tell over the network. Copied. */
+    struct ek_strings shared_paths;
+};
+
+/* Starts libvirt's events; connections are opened by the first read of each host and after every
+ * failure. Errors: NOMEM, and those of ek_libvirt_events_start. The caller owns the result. */
+struct ek_collector *ek_collector_create(const struct ek_collector_config *config,
+                                         struct ek_error *err);
+
+/* Its port, valid as long as the collector. Errors of `read`: those of ek_libvirt_open and
+ * ek_libvirt_error; after one, the connection is closed. */
+struct ek_collector_port ek_collector_port(struct ek_collector *collector);
+
+/* Closes the connections and frees; takes NULL. No read may be under way: this is what fits
+ * ek_pool_config.release. */
+void ek_collector_destroy(void *collector);
+
+#endif

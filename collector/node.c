@@ -1,0 +1,131 @@
+#include "collector/node.h"
+
+#include "collector/connect.h"
+#include "collector/handles.h"
+
+#include <stdint.h>
+#include <string.h>
+
+/* Both calls read /proc/stat and /proc/meminfo on the host and are of high priority there: they are
+ * answered by workers of their own even while all others are busy with migrations. */
+
+#define KIB_PER_MIB 1024.0
+
+enum { FIELDS = 16 }; /* libvirt 9.0 has 5 CPU and 4 memory fields; more are not ours */
+
+static bool cpu_is_counted(virConnectPtr connection, int cpu)
+{
+    virNodeCPUStats fields[FIELDS] = {0};
+    int count = 0;
+
+    /* Asked for the number of fields only, libvirt does not look at the CPU's number. */
+    return virNodeGetCPUStats(connection, cpu, NULL, &count, 0) == 0 && count <= FIELDS &&
+           virNodeGetCPUStats(connection, cpu, fields, &count, 0) == 0;
+}
+
+/* The last CPU that is online; -1 when there is none. */
+static int last_online(const unsigned char *map, int cpus)
+{
+    int last = -1;
+
+    for (int cpu = 0; cpu < cpus; cpu++) {
+        last = (map[cpu / 8] >> (cpu % 8) & 1) != 0 ? cpu : last;
+    }
+    return last;
+}
+
+bool ek_node_cpu_cores(virConnectPtr connection, const char *uri, double *cores,
+                       struct ek_error *err)
+{
+    unsigned char *map = NULL;
+    unsigned int online = 0;
+    int present = virNodeGetCPUMap(connection, &map, &online, 0);
+
+    if (present < 0) {
+        return ek_libvirt_error(err, uri, "cannot read the map of CPUs");
+    }
+    int last = last_online(map, present);
+    free(map);
+    unsigned int counted = online;
+    if (!cpu_is_counted(connection, last)) {
+        /* Fewer are counted than are online: lxcfs numbers its own from 0. */
+        for (counted = 0; cpu_is_counted(connection, (int)counted); counted++) {
+        }
+    }
+    if (counted == 0) {
+        return ek_libvirt_error(err, uri, "cannot read the statistics of any CPU");
+    }
+    *cores = counted;
+    return true;
+}
+
+static bool read_cpu(virConnectPtr connection, const char *uri, struct ek_cpu_counters *cpu,
+                     struct ek_error *err)
+{
+    const struct {
+        const char *name;
+        uint64_t *value;
+    } wanted[] = {{VIR_NODE_CPU_STATS_KERNEL, &cpu->kernel_ns},
+                  {VIR_NODE_CPU_STATS_USER, &cpu->user_ns},
+                  {VIR_NODE_CPU_STATS_IDLE, &cpu->idle_ns},
+                  {VIR_NODE_CPU_STATS_IOWAIT, &cpu->iowait_ns}};
+    virNodeCPUStats fields[FIELDS] = {0};
+    int count = 0;
+
+    if (virNodeGetCPUStats(connection, VIR_NODE_CPU_STATS_ALL_CPUS, NULL, &count, 0) < 0 ||
+        count > FIELDS ||
+        virNodeGetCPUStats(connection, VIR_NODE_CPU_STATS_ALL_CPUS, fields, &count, 0) < 0) {
+        return ek_libvirt_error(err, uri, "cannot read the CPU statistics of the host");
+    }
+    for (int i = 0; i < count; i++) {
+        for (size_t w = 0; w < sizeof(wanted) / sizeof(wanted[0]); w++) {
+            if (strcmp(fields[i].field, wanted[w].name) == 0) {
+                *wanted[w].value = fields[i].value;
+            }
+        }
+    }
+    return true;
+}
+
+/* The sum of free, buffers and cached, and the total, in KiB. */
+static void add_up(const virNodeMemoryStats *fields, int count, double *total, double *available)
+{
+    for (int i = 0; i < count; i++) {
+        if (strcmp(fields[i].field, VIR_NODE_MEMORY_STATS_TOTAL) == 0) {
+            *total = (double)fields[i].value;
+        } else if (strcmp(fields[i].field, VIR_NODE_MEMORY_STATS_FREE) == 0 ||
+                   strcmp(fields[i].field, VIR_NODE_MEMORY_STATS_BUFFERS) == 0 ||
+                   strcmp(fields[i].field, VIR_NODE_MEMORY_STATS_CACHED) == 0) {
+            *available += (double)fields[i].value;
+        }
+    }
+}
+
+static bool read_memory(virConnectPtr connection, const char *uri, struct ek_reading *reading,
+                        struct ek_error *err)
+{
+    virNodeMemoryStats fields[FIELDS] = {0};
+    int count = 0;
+    double total = 0.0;
+    double available = 0.0;
+
+    if (virNodeGetMemoryStats(connection, VIR_NODE_MEMORY_STATS_ALL_CELLS, NULL, &count, 0) < 0 ||
+        count > FIELDS ||
+        virNodeGetMemoryStats(connection, VIR_NODE_MEMORY_STATS_ALL_CELLS, fields, &count, 0) < 0) {
+        return ek_libvirt_error(err, uri, "cannot read the memory statistics of the host");
+    }
+    add_up(fields, count, &total, &available);
+    if (total <= 0.0) {
+        return ek_error_set(err, EK_ERR_REMOTE, "%s: found no total of the host's memory", uri);
+    }
+    reading->memory_mib = total / KIB_PER_MIB;
+    reading->memory_used_mib = (available < total ? total - available : 0.0) / KIB_PER_MIB;
+    return true;
+}
+
+bool ek_node_read(virConnectPtr connection, const char *uri, struct ek_reading *reading,
+                  struct ek_error *err)
+{
+    return read_cpu(connection, uri, &reading->cpu, err) &&
+           read_memory(connection, uri, reading, err);
+}

@@ -1,0 +1,17 @@
+/* The collector's port: how hosts are read. Two implementations: libvirt (collector/libvirt.h) and
+ * the simulator's (balancer/sim/). */
+#ifndef EK_COLLECTOR_PORT_H
+#define EK_COLLECTOR_PORT_H
+
+#include "collector/reading.h"
+
+struct ek_collector_port {
+    /* Reads the host of that index and all its domains; blocks until done. Calls for different
+     * hosts may run at once, never two for the same host. Domains that are still on their way in
+     * from another host are left out: they belong to their source. On true the caller owns *out
+     * (ek_reading_finish); on false nothing is to be freed and the message names the host. */
+    bool (*read)(void *context, size_t host, struct ek_reading *out, struct ek_error *err);
+    void *context;
+};
+
+#endif

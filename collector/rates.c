@@ -1,0 +1,229 @@
+#include "collector/rates.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HASH_NONFATAL_OOM 1
+#define uthash_nonfatal_oom(element) (history_lost = true)
+#include <uthash.h>
+
+/* Two rules keep spikes out: values are compared only inside one life of a domain (id, state and
+ * reason unchanged) and only over an interval that is neither too short nor too long. What remains,
+ * a reply that was late and shortens the next interval, is cut off at what the host has. */
+
+enum { LONGEST_PERIODS = 3, SHORTEST_PART = 4 };
+
+#define NS_PER_S 1e9
+#define NS_PER_MS INT64_C(1000000)
+
+struct ek_domain_history {
+    int id;
+    int state_reason;
+    struct ek_rate cpu;
+    struct ek_rate haltpoll;
+    struct ek_rate delay;
+    uint64_t guest_memory_stamp;
+    int64_t guest_memory_at_ns; /* when the stamp was seen to change */
+    bool guest_memory_changed;  /* ever seen to change */
+    int64_t seen_at_ns;
+    UT_hash_handle hh;
+    char uuid[];
+};
+
+static struct ek_rate_limits limits_of(const struct ek_rates *rates, int64_t every_reads)
+{
+    return (struct ek_rate_limits){.shortest_ns = rates->period_ns / SHORTEST_PART,
+                                   .longest_ns = LONGEST_PERIODS * every_reads * rates->period_ns};
+}
+
+double ek_rate_update(struct ek_rate *rate, struct ek_counter counter, int64_t now_ns,
+                      const struct ek_rate_limits *limits)
+{
+    int64_t elapsed_ns = now_ns - rate->at_ns;
+    bool comparable = rate->seen && elapsed_ns > 0 && elapsed_ns <= limits->longest_ns;
+
+    /* NOWAIT leaves fields out while a domain is in a job; a tick without them is no reset. */
+    if (!counter.known) {
+        return comparable ? rate->per_second : NAN;
+    }
+    comparable = comparable && counter.value >= rate->value;
+    if (comparable && elapsed_ns < limits->shortest_ns) {
+        return rate->per_second;
+    }
+    double change = comparable ? (double)(counter.value - rate->value) : NAN;
+    *rate = (struct ek_rate){.value = counter.value,
+                             .at_ns = now_ns,
+                             .per_second = change / ((double)elapsed_ns / NS_PER_S),
+                             .seen = true};
+    return rate->per_second;
+}
+
+void ek_rates_init(struct ek_rates *rates, int64_t period_ms)
+{
+    *rates = (struct ek_rates){.period_ns = period_ms * NS_PER_MS, .cpu_used = NAN};
+}
+
+static struct ek_domain_history *history_create(struct ek_rates *rates, const char *uuid)
+{
+    size_t length = strlen(uuid);
+    struct ek_domain_history *history = calloc(1, sizeof(*history) + length + 1);
+    bool history_lost = false;
+
+    if (history == NULL) {
+        return NULL;
+    }
+    memcpy(history->uuid, uuid, length + 1);
+    HASH_ADD_KEYPTR(hh, rates->domains, history->uuid, length, history);
+    if (history_lost) {
+        free(history);
+        return NULL;
+    }
+    return history;
+}
+
+/* The domain's past, empty when it is new or when nothing of it can be compared any more. */
+static struct ek_domain_history *history_of(struct ek_rates *rates,
+                                            const struct ek_domain_reading *domain)
+{
+    struct ek_domain_history *history = NULL;
+
+    HASH_FIND_STR(rates->domains, domain->uuid, history);
+    if (history == NULL) {
+        history = history_create(rates, domain->uuid);
+    } else if (history->id != domain->id || history->state_reason != domain->state_reason) {
+        history->cpu.seen = false;
+        history->haltpoll.seen = false;
+        history->delay.seen = false;
+    }
+    if (history != NULL) {
+        history->id = domain->id;
+        history->state_reason = domain->state_reason;
+    }
+    return history;
+}
+
+/* Freshness by our own clock: the stamp is of the hypervisor's clock, which may be wrong. */
+static bool guest_memory_is_fresh(const struct ek_rates *rates, struct ek_domain_history *history,
+                                  const struct ek_domain_reading *domain, int64_t now_ns)
+{
+    double period_ns = fmax((double)rates->period_ns, domain->facts.balloon_period_s * NS_PER_S);
+
+    if (domain->guest_memory_stamp != 0 &&
+        domain->guest_memory_stamp != history->guest_memory_stamp) {
+        /* At first sight an old report looks like a new one: only a change tells. */
+        history->guest_memory_changed = history->guest_memory_stamp != 0;
+        history->guest_memory_stamp = domain->guest_memory_stamp;
+        history->guest_memory_at_ns = now_ns;
+    }
+    return history->guest_memory_changed &&
+           (double)(now_ns - history->guest_memory_at_ns) <= LONGEST_PERIODS * period_ns;
+}
+
+static struct ek_domain_rates rates_of(const struct ek_rates *rates,
+                                       struct ek_domain_history *history,
+                                       const struct ek_domain_reading *domain,
+                                       const struct ek_reading *reading)
+{
+    struct ek_rate_limits each = limits_of(rates, 1);
+    struct ek_rate_limits seldom = limits_of(rates, EK_VCPU_EVERY_READS);
+    int64_t now_ns = reading->monotonic_ns;
+    double cpu = ek_rate_update(&history->cpu, domain->cpu_ns, now_ns, &each);
+    double haltpoll = ek_rate_update(&history->haltpoll, domain->haltpoll_ns, now_ns, &each);
+    double delay = ek_rate_update(&history->delay, domain->delay_ns, now_ns, &seldom);
+    struct ek_domain_rates out = {.cpu_used_cores = 0.0, .cpu_steal = 0.0};
+
+    out.guest_memory_fresh = guest_memory_is_fresh(rates, history, domain, now_ns);
+    if (domain->running) {
+        double used = (cpu - (isnan(haltpoll) ? 0.0 : haltpoll)) / NS_PER_S;
+        double waited = delay / NS_PER_S / domain->facts.vcpus;
+        /* A late reply shortens the next interval: no domain uses more than its host has. */
+        out.cpu_used_cores = isnan(used) ? NAN : fmin(fmax(used, 0.0), reading->cpu_cores);
+        out.cpu_steal = isfinite(waited) ? fmin(waited, 1.0) : NAN;
+    }
+    return out;
+}
+
+static bool comparable_cpu(const struct ek_cpu_counters *before, const struct ek_cpu_counters *now)
+{
+    return now->kernel_ns >= before->kernel_ns && now->user_ns >= before->user_ns &&
+           now->idle_ns >= before->idle_ns;
+}
+
+/* iowait alone may fall a little on a live kernel (Linux, proc(5)): that is no restart. */
+static double busy_ratio(const struct ek_cpu_counters *before, const struct ek_cpu_counters *now)
+{
+    double busy = (double)(now->kernel_ns - before->kernel_ns + now->user_ns - before->user_ns);
+    double idle = (double)(now->idle_ns - before->idle_ns);
+
+    if (now->iowait_ns > before->iowait_ns) {
+        idle += (double)(now->iowait_ns - before->iowait_ns);
+    }
+    return busy + idle > 0.0 ? busy / (busy + idle) : NAN;
+}
+
+static double host_used(struct ek_rates *rates, const struct ek_reading *reading)
+{
+    struct ek_rate_limits limits = limits_of(rates, 1);
+    int64_t elapsed_ns = reading->monotonic_ns - rates->cpu_at_ns;
+    bool comparable = rates->cpu_seen && elapsed_ns > 0 && elapsed_ns <= limits.longest_ns &&
+                      comparable_cpu(&rates->cpu, &reading->cpu);
+
+    if (comparable && elapsed_ns < limits.shortest_ns) {
+        return rates->cpu_used * reading->cpu_cores;
+    }
+    rates->cpu_used = comparable ? busy_ratio(&rates->cpu, &reading->cpu) : NAN;
+    rates->cpu = reading->cpu;
+    rates->cpu_at_ns = reading->monotonic_ns;
+    rates->cpu_seen = true;
+    return rates->cpu_used * reading->cpu_cores;
+}
+
+static void drop_vanished(struct ek_rates *rates, int64_t now_ns)
+{
+    struct ek_domain_history *history = NULL;
+    struct ek_domain_history *next = NULL;
+
+    HASH_ITER(hh, rates->domains, history, next)
+    {
+        if (history->seen_at_ns != now_ns) {
+            HASH_DEL(rates->domains, history);
+            free(history);
+        }
+    }
+}
+
+bool ek_rates_update(struct ek_rates *rates, const struct ek_reading *reading,
+                     double *host_used_cores, struct ek_domain_rates *domains, struct ek_error *err)
+{
+    for (size_t i = 0; i < reading->domain_count; i++) {
+        struct ek_domain_history *history = history_of(rates, &reading->domains[i]);
+        if (history == NULL) {
+            return ek_error_set(err, EK_ERR_NOMEM, "out of memory for the rates of %zu domains",
+                                reading->domain_count);
+        }
+        domains[i] = rates_of(rates, history, &reading->domains[i], reading);
+        history->seen_at_ns = reading->monotonic_ns;
+    }
+    *host_used_cores = host_used(rates, reading);
+    drop_vanished(rates, reading->monotonic_ns);
+    return true;
+}
+
+size_t ek_rates_domain_count(const struct ek_rates *rates)
+{
+    return HASH_COUNT(rates->domains);
+}
+
+void ek_rates_finish(struct ek_rates *rates)
+{
+    struct ek_domain_history *history = NULL;
+    struct ek_domain_history *next = NULL;
+
+    HASH_ITER(hh, rates->domains, history, next)
+    {
+        HASH_DEL(rates->domains, history);
+        free(history);
+    }
+    rates->domains = NULL;
+}

@@ -1,0 +1,64 @@
+/* Counters to rates: what one host and each of its domains used since the reading before.
+ *
+ * A rate is never negative and never a spike. It is NAN ("not known yet") at the first sight of a
+ * counter, and whenever two values cannot be compared: the domain's id, state or state's reason
+ * changed (after a migration its counters begin at zero), the counter fell, more than three periods
+ * lie between, or the clock did not advance. What a reading leaves out leaves the last rate
+ * standing until that gap is reached; so does an interval too short to mean anything (a quarter
+ * period). */
+#ifndef EK_COLLECTOR_RATES_H
+#define EK_COLLECTOR_RATES_H
+
+#include "collector/reading.h"
+
+/* One counter's last value, and the rate that it gave. All zero: never seen. */
+struct ek_rate {
+    uint64_t value;
+    int64_t at_ns;
+    double per_second; /* of the counter's unit; NAN: not known */
+    bool seen;
+};
+
+/* The intervals between two values of a counter that give a rate, both ends included. */
+struct ek_rate_limits {
+    int64_t shortest_ns;
+    int64_t longest_ns;
+};
+
+/* Takes in a counter at a time and returns its rate per second, or NAN, by the rules above. */
+double ek_rate_update(struct ek_rate *rate, struct ek_counter counter, int64_t now_ns,
+                      const struct ek_rate_limits *limits);
+
+struct ek_domain_history;
+
+/* The memory of one host's readings; embedded, owned by one thread at a time. */
+struct ek_rates {
+    int64_t period_ns;
+    struct ek_cpu_counters cpu;
+    int64_t cpu_at_ns;
+    double cpu_used; /* ratio of the last interval */
+    bool cpu_seen;
+    struct ek_domain_history *domains; /* uthash by UUID; those that vanish are dropped */
+};
+
+struct ek_domain_rates {
+    double cpu_used_cores; /* host cores, without idle polling; 0 when it does not run; NAN: not
+                              known */
+    double cpu_steal; /* 0..1 of its vCPUs' time in which they waited for a CPU; NAN: not known */
+    bool guest_memory_fresh; /* the guest reported within three of its own or of our periods */
+};
+
+void ek_rates_init(struct ek_rates *rates, int64_t period_ms);
+
+/* Takes in a reading; its time is the reading's monotonic_ns. `domains` has room for domain_count
+ * results in the reading's order. *host_used_cores is NAN when it is not known. Error: NOMEM. */
+bool ek_rates_update(struct ek_rates *rates, const struct ek_reading *reading,
+                     double *host_used_cores, struct ek_domain_rates *domains,
+                     struct ek_error *err);
+
+/* How many domains are remembered. */
+size_t ek_rates_domain_count(const struct ek_rates *rates);
+
+void ek_rates_finish(struct ek_rates *rates);
+
+#endif

@@ -1,0 +1,98 @@
+/* READING: what one blocking read of a host yields, before it is turned into rates.
+ *
+ * Counters are raw and count from an origin of their own (boot, start of the QEMU process); a
+ * counter that the host did not say carries `known` false. Gauges that are not known are NAN.
+ * Strings and lists live in the reading's arena; a reading is const once its port has returned it.
+ */
+#ifndef EK_COLLECTOR_READING_H
+#define EK_COLLECTOR_READING_H
+
+#include "balancer/core/arena.h"
+#include "balancer/core/snapshot.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A reading says a domain's vCPU delay at every n-th read only (it costs the hypervisor a query).
+ */
+enum { EK_VCPU_EVERY_READS = 4 };
+
+struct ek_counter {
+    uint64_t value;
+    bool known;
+};
+
+/* Of all the host's CPUs together, in nanoseconds. */
+struct ek_cpu_counters {
+    uint64_t kernel_ns;
+    uint64_t user_ns; /* with guests and nice */
+    uint64_t idle_ns;
+    uint64_t iowait_ns;
+};
+
+/* What a host is rather than does; read seldom. */
+struct ek_host_facts {
+    struct ek_strings networks;
+    struct ek_strings storages;
+    const char *hypervisor; /* "QEMU 7.2.22"; NULL: not known */
+    const char *cpu_model;  /* NULL: not known */
+    const char *uuid;       /* NULL: not known */
+};
+
+/* What a domain is rather than does; read when it appears, and seldom again. */
+struct ek_domain_facts {
+    double vcpus;
+    double local_disk_mib;
+    double balloon_period_s; /* how often the guest reports its memory; 0: never */
+    bool movable;
+    const char *immovable_reason; /* NULL when movable */
+    struct ek_labels labels;
+    struct ek_strings networks;
+    struct ek_strings storages;
+    struct ek_strings devices;
+    const char *machine;   /* NULL: not known */
+    const char *cpu_model; /* NULL: not known, or nothing asked of the host's CPU */
+};
+
+struct ek_domain_reading {
+    const char *uuid;
+    const char *name;
+    int id;                   /* of this run on this host; counters restart when it changes */
+    int state_reason;         /* state and its reason in one number, only ever compared */
+    bool running;             /* its vCPUs run, as far as the hypervisor is concerned */
+    bool paused;              /* by its user */
+    struct ek_counter cpu_ns; /* of vCPUs, emulator and I/O threads */
+    struct ek_counter
+        haltpoll_ns;            /* the part of it that KVM spent waiting for an idle vCPU's work */
+    struct ek_counter delay_ns; /* all vCPUs' waits for a CPU of the host */
+    double memory_mib;          /* configured */
+    double memory_rss_mib;
+    double guest_available_mib;  /* what the guest's kernel has in all */
+    double guest_usable_mib;     /* what it could still give */
+    uint64_t guest_memory_stamp; /* changes whenever the guest reported anew; 0: never did */
+    struct ek_domain_facts facts;
+};
+
+struct ek_reading {
+    int64_t taken_at_ms;  /* Unix milliseconds */
+    int64_t monotonic_ns; /* when the domains' counters arrived, of any clock that never jumps */
+    double cpu_cores;     /* the CPUs that `cpu` counts, > 0 */
+    struct ek_cpu_counters cpu;
+    double memory_mib;      /* > 0 */
+    double memory_used_mib; /* total - (free + buffers + cached) */
+    struct ek_host_facts facts;
+    struct ek_domain_reading *domains;
+    size_t domain_count;
+    struct ek_arena arena;
+};
+
+/* Deep copies into an arena. Error: NOMEM. */
+bool ek_host_facts_copy(struct ek_host_facts *out, const struct ek_host_facts *facts,
+                        struct ek_arena *arena, struct ek_error *err);
+bool ek_domain_facts_copy(struct ek_domain_facts *out, const struct ek_domain_facts *facts,
+                          struct ek_arena *arena, struct ek_error *err);
+
+void ek_reading_finish(struct ek_reading *reading);
+
+#endif

@@ -1,0 +1,114 @@
+#include "collector/sampler.h"
+
+#include <math.h>
+#include <string.h>
+
+/* One pass, no state but the rates: what a reading says goes through, what it does not say is NAN,
+ * which ek_demand() and the codec know as "not known". */
+
+void ek_sampler_init(struct ek_sampler *sampler, const char *host, const char *collector,
+                     int64_t period_ms)
+{
+    *sampler = (struct ek_sampler){.host = host, .collector = collector, .period_ms = period_ms};
+    ek_rates_init(&sampler->rates, period_ms);
+}
+
+static void fill_host(struct ek_host *host, const struct ek_reading *reading, double used_cores)
+{
+    *host = (struct ek_host){
+        .state = EK_HOST_UP,
+        .cpu_cores = reading->cpu_cores,
+        .memory_mib = reading->memory_mib,
+        .cpu_used_cores = used_cores,
+        .memory_used_mib = reading->memory_used_mib,
+        .migration_mib_s = EK_DEFAULT_MIGRATION_MIB_S,
+        .networks = reading->facts.networks,
+        .storages = reading->facts.storages,
+        .hypervisor = reading->facts.hypervisor,
+        .cpu_model = reading->facts.cpu_model,
+        .uuid = reading->facts.uuid,
+    };
+}
+
+static double guest_memory_used(const struct ek_domain_reading *reading, bool fresh)
+{
+    double used = reading->guest_available_mib - reading->guest_usable_mib;
+
+    return fresh && !isnan(used) ? fmax(0.0, used) : NAN;
+}
+
+static void fill_domain(struct ek_domain *domain, const struct ek_domain_reading *reading,
+                        const struct ek_domain_rates *rates)
+{
+    const struct ek_domain_facts *facts = &reading->facts;
+
+    *domain = (struct ek_domain){
+        .uuid = reading->uuid,
+        .name = reading->name,
+        .host = 0,
+        .paused = reading->paused,
+        .vcpus = facts->vcpus,
+        .memory_mib = reading->memory_mib,
+        .cpu_used_cores = rates->cpu_used_cores,
+        .cpu_steal = rates->cpu_steal,
+        .memory_used_mib = guest_memory_used(reading, rates->guest_memory_fresh),
+        .memory_rss_mib = reading->memory_rss_mib,
+        .local_disk_mib = facts->local_disk_mib,
+        .movable = facts->movable,
+        .immovable_reason = facts->immovable_reason,
+        .labels = facts->labels,
+        .networks = facts->networks,
+        .storages = facts->storages,
+        .devices = facts->devices,
+        .machine = facts->machine,
+        .cpu_model = facts->cpu_model,
+    };
+}
+
+static bool fill_sample(struct ek_sampler *sampler, const struct ek_reading *reading,
+                        struct ek_sample *out, struct ek_error *err)
+{
+    size_t count = reading->domain_count;
+    struct ek_domain_rates *rates = ek_arena_alloc(&out->arena, count, sizeof(*rates));
+    double used_cores = NAN;
+
+    out->domains = ek_arena_alloc(&out->arena, count, sizeof(*out->domains));
+    out->collector = ek_arena_strdup(&out->arena, sampler->collector);
+    const char *name = ek_arena_strdup(&out->arena, sampler->host);
+    if (rates == NULL || out->domains == NULL || out->collector == NULL || name == NULL) {
+        return ek_error_set(err, EK_ERR_NOMEM, "out of memory for a sample of %zu domains", count);
+    }
+    if (!ek_rates_update(&sampler->rates, reading, &used_cores, rates, err)) {
+        return false;
+    }
+    fill_host(&out->host, reading, used_cores);
+    out->host.name = name;
+    for (size_t i = 0; i < count; i++) {
+        fill_domain(&out->domains[i], &reading->domains[i], &rates[i]);
+    }
+    out->domain_count = count;
+    out->taken_at_ms = reading->taken_at_ms;
+    out->period_ms = sampler->period_ms;
+    return true;
+}
+
+bool ek_sampler_take(struct ek_sampler *sampler, struct ek_reading *reading, struct ek_sample *out,
+                     struct ek_error *err)
+{
+    memset(out, 0, sizeof(*out));
+    out->arena = reading->arena;
+    reading->arena = (struct ek_arena){0};
+    bool done = fill_sample(sampler, reading, out, err);
+    ek_reading_finish(reading);
+    if (!done) {
+        (void)ek_error_wrap(err, "%s", sampler->host);
+        ek_arena_finish(&out->arena);
+        memset(out, 0, sizeof(*out));
+    }
+    return done;
+}
+
+void ek_sampler_finish(struct ek_sampler *sampler)
+{
+    ek_rates_finish(&sampler->rates);
+}

@@ -1,0 +1,42 @@
+#include "collector/timetable.h"
+
+#include <assert.h>
+
+/* splitmix64 (Steele, Lea, Flood 2014): one multiplication chain per draw, any seed will do. */
+static uint64_t draw(uint64_t *state)
+{
+    uint64_t z = (*state += UINT64_C(0x9E3779B97F4A7C15));
+
+    z = (z ^ (z >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94D049BB133111EB);
+    return z ^ (z >> 31);
+}
+
+int64_t ek_timetable_next(const struct ek_timetable *table, size_t host, int64_t now_ns)
+{
+    assert(host < table->host_count && table->period_ns > 0);
+    double part = (double)host / (double)table->host_count;
+    int64_t first_ns = table->start_ns + (int64_t)(part * (double)table->period_ns);
+
+    if (now_ns <= first_ns) {
+        return first_ns;
+    }
+    int64_t periods = (now_ns - first_ns + table->period_ns - 1) / table->period_ns;
+    return first_ns + periods * table->period_ns;
+}
+
+int64_t ek_timetable_retry(const struct ek_timetable *table, unsigned int failures, uint64_t *lot,
+                           int64_t now_ns)
+{
+    int64_t pause_ns = table->period_ns;
+
+    assert(failures >= 1);
+    while (failures-- > 1 && pause_ns < table->backoff_max_ns) {
+        pause_ns *= 2;
+    }
+    if (pause_ns > table->backoff_max_ns) {
+        pause_ns = table->backoff_max_ns;
+    }
+    double share = 0.75 + 0.5 * ((double)(draw(lot) >> 11) / (double)(UINT64_C(1) << 53));
+    return now_ns + (int64_t)((double)pause_ns * share);
+}

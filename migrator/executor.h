@@ -1,0 +1,84 @@
+/* The executor: runs lives (migrator/life.h) against the hypervisor's and the journal's ports.
+ *
+ * One thread per running move drives its life: it steps the machine, writes the journal, waits. It
+ * makes no blocking call to the hypervisor itself: each runs on a thread of its own that lives as
+ * long as the call, so that a call which hangs is given up at its timeout and holds up nothing but
+ * itself. Thus a move that copies has two threads, a third for the moment of a look at its
+ * progress. Stacks are EK_EXECUTOR_STACK_BYTES.
+ *
+ * The journal comes first. Where it is away, a life waits before its next effect and tries again,
+ * from 0.1 s to 5 s apart; what a migrate call returned meanwhile is kept. Where it says that
+ * another balancer is in charge (FENCED) or that the record is not as we left it (CONFLICT), the
+ * life is dropped without any further effect; a migration that runs goes on in libvirt and is the
+ * other's to watch. */
+#ifndef EK_MIGRATOR_EXECUTOR_H
+#define EK_MIGRATOR_EXECUTOR_H
+
+#include "balancer/core/error.h"
+#include "balancer/core/journal.h"
+#include "balancer/core/move.h"
+#include "migrator/hypervisor.h"
+#include "migrator/life.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Address space of each thread; what is not touched costs nothing. */
+enum { EK_EXECUTOR_STACK_BYTES = 256 * 1024 };
+
+struct ek_executor;
+
+/* All pointers stay the caller's and must live until nothing of the executor runs any more: see
+ * ek_executor_shutdown. */
+struct ek_executor_options {
+    const struct ek_hypervisor *hypervisor;
+    const struct ek_journal *journal;
+    struct ek_life_timing timing;
+
+    /* Unix milliseconds that do not jump; called from any thread. */
+    int64_t (*now_ms)(void *context);
+    void *clock_context;
+
+    /* A move ended; called once, from the move's thread, after the journal has its end. */
+    void (*ended)(void *context, const struct ek_outcome *outcome);
+    /* A life was dropped without an end: fenced, or its record was changed by others. The record is
+     * the newest that this executor had; the journal's counts. */
+    void (*dropped)(void *context, const struct ek_move_record *record, const struct ek_error *why);
+    void *listener_context;
+};
+
+/* Owned by the caller: ek_executor_destroy. NULL and NOMEM when memory ran out. */
+struct ek_executor *ek_executor_create(const struct ek_executor_options *options,
+                                       struct ek_error *err);
+
+/* Begins a move under the lease's epoch and returns at once. Errors: CONFLICT (a move of that id or
+ * of that domain runs here), UNAVAILABLE (shutting down), NOMEM (no memory, no thread). */
+bool ek_executor_start(struct ek_executor *executor, const struct ek_move_order *order,
+                       int64_t epoch, struct ek_error *err);
+
+/* Goes on with an open record of an earlier run: claims it in the journal for `epoch`, asks both
+ * hosts, and drives it to its end. Nothing is begun anew. Errors as of start; INVALID for a
+ * terminal record. */
+bool ek_executor_adopt(struct ek_executor *executor, const struct ek_move_record *record,
+                       int64_t epoch, struct ek_error *err);
+
+/* Asks for a move's end; its outcome tells what came of it. False when none of that id runs. */
+bool ek_executor_cancel(struct ek_executor *executor, const char *id);
+
+/* Copies up to `capacity` records of the running moves, oldest first; returns how many there are.
+ */
+size_t ek_executor_running(struct ek_executor *executor, struct ek_move_record *out,
+                           size_t capacity);
+
+/* Stops driving: no new move, no retry, no abort. Migrations that run go on in libvirt; their
+ * records stay open for the next start. Waits for the lives' threads, at most `wait_ms`. True:
+ * nothing runs any more. False: calls (a migration's, as a rule) are still out; then leave ports
+ * and clock alone and let the process end. */
+bool ek_executor_shutdown(struct ek_executor *executor, int64_t wait_ms);
+
+/* Shuts down without waiting and gives the executor back; memory that threads still use is freed by
+ * the last of them. NULL is fine. */
+void ek_executor_destroy(struct ek_executor *executor);
+
+#endif

@@ -1,0 +1,290 @@
+/* Calls of the hypervisor's port, each on a thread of its own, and the waits between them. */
+#include "migrator/executor_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* ---- on the call's thread ------------------------------------------------------------------ */
+
+static void note(void *context, const char *step, const char *text)
+{
+    struct call *call = context;
+    struct ek_executor *executor = call->mover->executor;
+    const struct ek_journal *journal = executor->options.journal;
+    bool given_up;
+
+    pthread_mutex_lock(&executor->mutex);
+    given_up = call->given_up;
+    pthread_mutex_unlock(&executor->mutex);
+    if (!given_up) {
+        journal->note(journal->context, &call->record, step, text);
+    }
+}
+
+static struct ek_call_result ask_abort(const struct ek_hypervisor *port,
+                                       const struct ek_move_record *record)
+{
+    struct ek_call_result result = {.ok = true};
+    struct ek_error err = {0};
+
+    if (!port->abort(port->context, record, &err)) {
+        result.ok = false;
+        result.failure = EK_FAILURE_SAME_PAIR;
+        snprintf(result.error, sizeof(result.error), "%s", err.message);
+    }
+    return result;
+}
+
+static void make(struct call *call)
+{
+    const struct ek_hypervisor *port = call->mover->executor->options.hypervisor;
+    const struct ek_move_record *record = &call->record;
+
+    switch (call->kind) {
+    case EK_LIFE_PRECHECK:
+        call->result = port->precheck(port->context, record, note, call);
+        return;
+    case EK_LIFE_PREPARE:
+        call->result = port->prepare(port->context, record, note, call);
+        return;
+    case EK_LIFE_MIGRATE:
+        call->result = port->migrate(port->context, record);
+        return;
+    case EK_LIFE_WATCH:
+        call->result.ok = port->progress(port->context, record, &call->progress);
+        return;
+    case EK_LIFE_ABORT:
+        call->result = ask_abort(port, record);
+        return;
+    case EK_LIFE_OBSERVE:
+        port->observe(port->context, record, &call->source, &call->destination);
+        call->result.ok = true;
+        return;
+    case EK_LIFE_RESUME_SOURCE:
+        call->result = port->resume_source(port->context, record);
+        return;
+    case EK_LIFE_RESUME_DESTINATION:
+        call->result = port->resume_destination(port->context, record);
+        return;
+    case EK_LIFE_DESTROY_SOURCE:
+        call->result = port->destroy_source(port->context, record);
+        return;
+    case EK_LIFE_DESTROY_DESTINATION:
+        call->result = port->destroy_destination(port->context, record);
+        return;
+    case EK_LIFE_UNPREPARE:
+        call->result = port->unprepare(port->context, record);
+        return;
+    case EK_LIFE_POST:
+        call->result = port->post(port->context, record, note, call);
+        return;
+    case EK_LIFE_GO_ON:
+    case EK_LIFE_WAIT:
+    case EK_LIFE_FINISH:
+    case EK_LIFE_HALT:
+        return;
+    }
+}
+
+static void *call_thread(void *argument)
+{
+    struct call *call = argument;
+    struct mover *mover = call->mover;
+    struct ek_executor *executor = mover->executor;
+
+    make(call);
+    pthread_mutex_lock(&executor->mutex);
+    call->done = true;
+    executor->calls--;
+    pthread_cond_broadcast(&mover->wake);
+    pthread_mutex_unlock(&executor->mutex);
+    ek_executor_release(mover, call);
+    ek_executor_unref_mover(mover);
+    ek_executor_unref(executor);
+    return NULL;
+}
+
+/* ---- on the life's thread ------------------------------------------------------------------ */
+
+void ek_executor_release(struct mover *mover, struct call *call)
+{
+    bool last;
+
+    if (call == NULL) {
+        return;
+    }
+    pthread_mutex_lock(&mover->executor->mutex);
+    last = --call->refs == 0;
+    pthread_mutex_unlock(&mover->executor->mutex);
+    if (last) {
+        free(call);
+    }
+}
+
+/* The call is done before it began: it had no effect, and may be tried again. */
+static struct call *fail_to_begin(struct call *call)
+{
+    call->done = true;
+    call->refs = 1;
+    call->result.failure = EK_FAILURE_SAME_PAIR;
+    snprintf(call->result.error, sizeof(call->result.error), "no thread for a call of libvirt");
+    call->source.presence = EK_PRESENCE_UNREACHABLE;
+    call->destination.presence = EK_PRESENCE_UNREACHABLE;
+    return call;
+}
+
+static struct call *begin_call(struct mover *mover, enum ek_life_action_kind kind)
+{
+    struct ek_executor *executor = mover->executor;
+    struct call *call = calloc(1, sizeof(*call));
+
+    if (call == NULL) {
+        return NULL;
+    }
+    call->mover = mover;
+    call->kind = kind;
+    call->record = mover->life.record;
+    call->refs = 2;
+    pthread_mutex_lock(&executor->mutex);
+    mover->refs++;
+    executor->calls++;
+    pthread_mutex_unlock(&executor->mutex);
+    if (ek_executor_spawn(executor, call_thread, call)) {
+        return call;
+    }
+    pthread_mutex_lock(&executor->mutex);
+    mover->refs--;
+    executor->calls--;
+    pthread_mutex_unlock(&executor->mutex);
+    return fail_to_begin(call);
+}
+
+/* Looks have no effect: they need not be waited for when something else is at hand. */
+static bool may_leave(const struct mover *mover, const struct call *call)
+{
+    if (call->kind == EK_LIFE_WATCH && mover->migrate != NULL && mover->migrate->done) {
+        return true;
+    }
+    return mover->executor->stopping &&
+           (call->kind == EK_LIFE_WATCH || call->kind == EK_LIFE_OBSERVE);
+}
+
+/* Whether it came to its end; if not, it is given up and its fields are its own. */
+static bool await(struct mover *mover, struct call *call, int64_t timeout_ms)
+{
+    struct ek_executor *executor = mover->executor;
+    int64_t until_ms = ek_executor_now(executor) + timeout_ms;
+    bool done;
+
+    pthread_mutex_lock(&executor->mutex);
+    while (!call->done && !may_leave(mover, call) && ek_executor_now(executor) < until_ms) {
+        ek_executor_wait(mover, until_ms);
+    }
+    done = call->done;
+    call->given_up = !done;
+    pthread_mutex_unlock(&executor->mutex);
+    return done;
+}
+
+static void feed_migrate_end(struct mover *mover, struct ek_life_input *input)
+{
+    input->kind = EK_LIFE_MIGRATE_ENDED;
+    input->result = &mover->migrate->result;
+}
+
+/* Until the time has come, the migrate call has ended, or something new is wanted. */
+static void wait_for_news(struct mover *mover, int64_t wake_at_ms, struct ek_life_input *input)
+{
+    struct ek_executor *executor = mover->executor;
+
+    input->kind = EK_LIFE_TIMER;
+    pthread_mutex_lock(&executor->mutex);
+    while (!executor->stopping && mover->cancel == mover->told_cancel &&
+           !(mover->migrate != NULL && mover->migrate->done) &&
+           ek_executor_now(executor) < wake_at_ms) {
+        ek_executor_wait(mover, wake_at_ms);
+    }
+    if (mover->migrate != NULL && mover->migrate->done) {
+        feed_migrate_end(mover, input);
+    }
+    pthread_mutex_unlock(&executor->mutex);
+}
+
+static bool migrate_has_ended(struct mover *mover)
+{
+    bool ended;
+
+    pthread_mutex_lock(&mover->executor->mutex);
+    ended = mover->migrate != NULL && mover->migrate->done;
+    pthread_mutex_unlock(&mover->executor->mutex);
+    return ended;
+}
+
+static const struct ek_call_result no_answer = {
+    .failure = EK_FAILURE_LOST, .error = "libvirt did not answer in time; the call was given up"};
+static const struct ek_call_result no_memory = {.failure = EK_FAILURE_SAME_PAIR,
+                                                .error = "out of memory"};
+static const struct ek_observation not_seen = {
+    .presence = EK_PRESENCE_UNREACHABLE, .job = EK_JOB_NOT_KNOWN, .text = "did not answer in time"};
+
+static void feed_answer(const struct call *call, bool done, struct ek_life_input *input)
+{
+    bool answered = done && call != NULL;
+
+    input->kind = EK_LIFE_RESULT;
+    input->result = answered ? &call->result : call == NULL ? &no_memory : &no_answer;
+}
+
+static void feed_look(const struct call *call, bool done, enum ek_life_action_kind kind,
+                      struct ek_life_input *input)
+{
+    bool answered = done && call != NULL && call->result.failure == EK_FAILURE_NONE;
+
+    if (kind == EK_LIFE_WATCH) {
+        input->kind = EK_LIFE_PROGRESS;
+        input->progress = answered && call->result.ok ? &call->progress : NULL;
+        return;
+    }
+    input->kind = EK_LIFE_OBSERVATION;
+    input->source = answered ? &call->source : &not_seen;
+    input->destination = answered ? &call->destination : &not_seen;
+}
+
+static struct call *ask(struct mover *mover, const struct ek_life_action *action,
+                        struct ek_life_input *input)
+{
+    struct call *call = begin_call(mover, action->kind);
+    bool done = call != NULL && await(mover, call, action->timeout_ms);
+
+    if (action->kind == EK_LIFE_WATCH && migrate_has_ended(mover)) {
+        feed_migrate_end(mover, input);
+    } else if (action->kind == EK_LIFE_WATCH || action->kind == EK_LIFE_OBSERVE) {
+        feed_look(call, done, action->kind, input);
+    } else {
+        feed_answer(call, done, input);
+    }
+    return call;
+}
+
+struct call *ek_executor_perform(struct mover *mover, const struct ek_life_action *action,
+                                 struct ek_life_input *input)
+{
+    *input = (struct ek_life_input){.kind = EK_LIFE_TIMER};
+    if (action->kind == EK_LIFE_GO_ON) {
+        return NULL;
+    }
+    if (action->kind == EK_LIFE_MIGRATE) {
+        ek_executor_release(mover, mover->migrate); /* of an attempt that is over */
+        mover->migrate = begin_call(mover, EK_LIFE_MIGRATE);
+        if (mover->migrate == NULL) {
+            input->kind = EK_LIFE_MIGRATE_ENDED;
+            input->result = &no_memory;
+            return NULL;
+        }
+    }
+    if (action->kind == EK_LIFE_MIGRATE || action->kind == EK_LIFE_WAIT) {
+        wait_for_news(mover, action->wake_at_ms, input);
+        return NULL;
+    }
+    return ask(mover, action, input);
+}

@@ -1,0 +1,189 @@
+/* A life's thread: step, journal, perform, and again. */
+#include "migrator/executor_internal.h"
+
+#include <stdio.h>
+
+enum { JOURNAL_RETRY_MS = 100, JOURNAL_RETRY_MOST_MS = 5000 };
+
+static void read_wishes(struct mover *mover, struct ek_life_input *input)
+{
+    pthread_mutex_lock(&mover->executor->mutex);
+    input->cancel = mover->cancel;
+    input->shutdown = mover->executor->stopping;
+    mover->told_cancel = mover->cancel;
+    pthread_mutex_unlock(&mover->executor->mutex);
+}
+
+static void show(struct mover *mover)
+{
+    pthread_mutex_lock(&mover->executor->mutex);
+    mover->shown = mover->life.record;
+    pthread_mutex_unlock(&mover->executor->mutex);
+}
+
+/* ---- the journal --------------------------------------------------------------------------- */
+
+static bool is_stopping(struct mover *mover)
+{
+    bool stopping;
+
+    pthread_mutex_lock(&mover->executor->mutex);
+    stopping = mover->executor->stopping;
+    pthread_mutex_unlock(&mover->executor->mutex);
+    return stopping;
+}
+
+static void pause_for_journal(struct mover *mover, int64_t ms)
+{
+    struct ek_executor *executor = mover->executor;
+    int64_t until_ms = ek_executor_now(executor) + ms;
+
+    pthread_mutex_lock(&executor->mutex);
+    while (!executor->stopping && ek_executor_now(executor) < until_ms) {
+        ek_executor_wait(mover, until_ms);
+    }
+    pthread_mutex_unlock(&executor->mutex);
+}
+
+static bool write_once(struct mover *mover, const struct ek_move_record *expected,
+                       struct ek_error *err)
+{
+    const struct ek_journal *journal = mover->executor->options.journal;
+
+    return journal->write(journal->context, &mover->life.record, expected, err);
+}
+
+/* A write whose answer was lost may have been done: then the record already is what it should
+ * become. */
+static bool write_again(struct mover *mover, struct ek_error *err)
+{
+    const struct ek_move_record *expected = mover->is_written ? &mover->written : NULL;
+
+    if (write_once(mover, expected, err)) {
+        return true;
+    }
+    return err->code == EK_ERR_CONFLICT && write_once(mover, &mover->life.record, err);
+}
+
+static bool is_final(enum ek_error_code code)
+{
+    return code == EK_ERR_FENCED || code == EK_ERR_CONFLICT || code == EK_ERR_INVALID;
+}
+
+/* True when the record is written. False: `err` is final, or we are stopping. */
+static bool journal_record(struct mover *mover, struct ek_error *err)
+{
+    int64_t pause_ms = JOURNAL_RETRY_MS;
+    bool written = write_once(mover, mover->is_written ? &mover->written : NULL, err);
+
+    while (!written && !is_final(err->code) && !is_stopping(mover)) {
+        pause_for_journal(mover, pause_ms);
+        pause_ms = pause_ms * 2 < JOURNAL_RETRY_MOST_MS ? pause_ms * 2 : JOURNAL_RETRY_MOST_MS;
+        written = write_again(mover, err);
+    }
+    if (written) {
+        mover->written = mover->life.record;
+        mover->is_written = true;
+    }
+    return written;
+}
+
+static void add_notes(struct mover *mover, const struct ek_life_input *input,
+                      const struct ek_life_action *action)
+{
+    const struct ek_journal *journal = mover->executor->options.journal;
+
+    if (input->kind == EK_LIFE_PROGRESS && input->progress != NULL && input->progress->active) {
+        journal->progress(journal->context, &mover->life.record);
+    }
+    if (action->note[0] != '\0') {
+        journal->note(journal->context, &mover->life.record, action->step, action->note);
+    }
+}
+
+/* ---- the life ------------------------------------------------------------------------------ */
+
+static struct ek_life_action step(struct mover *mover, struct ek_life_input *input)
+{
+    struct ek_life_action action;
+
+    read_wishes(mover, input);
+    action = ek_life_step(&mover->life, input, ek_executor_now(mover->executor));
+    if (input->kind == EK_LIFE_MIGRATE_ENDED) {
+        ek_executor_release(mover, mover->migrate);
+        mover->migrate = NULL;
+    }
+    show(mover);
+    return action;
+}
+
+/* Until the life ends. False when it was dropped, with the reason in `err`. */
+static bool live(struct mover *mover, bool *ended, struct ek_error *err)
+{
+    struct ek_life_input input = {.kind = EK_LIFE_START};
+    struct ek_life_action action;
+    struct call *call = NULL;
+
+    for (;;) {
+        action = step(mover, &input);
+        if (action.kind == EK_LIFE_HALT) {
+            break;
+        }
+        if (action.journal && !journal_record(mover, err)) {
+            ek_executor_release(mover, call);
+            return !is_final(err->code);
+        }
+        add_notes(mover, &input, &action);
+        ek_executor_release(mover, call);
+        call = NULL;
+        if (action.kind == EK_LIFE_FINISH) {
+            *ended = true;
+            break;
+        }
+        call = ek_executor_perform(mover, &action, &input);
+    }
+    ek_executor_release(mover, call);
+    return true;
+}
+
+static void leave(struct mover *mover)
+{
+    struct ek_executor *executor = mover->executor;
+
+    pthread_mutex_lock(&executor->mutex);
+    ek_executor_take_out(executor, mover);
+    pthread_mutex_unlock(&executor->mutex);
+}
+
+static void tell(struct mover *mover, bool kept, bool ended, const struct ek_error *err)
+{
+    const struct ek_executor_options *options = &mover->executor->options;
+    struct ek_outcome outcome;
+
+    if (!kept) {
+        options->dropped(options->listener_context, &mover->life.record, err);
+    } else if (ended) {
+        ek_life_outcome(&mover->life, &outcome);
+        options->ended(options->listener_context, &outcome);
+    }
+}
+
+void *ek_executor_drive(void *argument)
+{
+    struct mover *mover = argument;
+    struct ek_executor *executor = mover->executor;
+    struct ek_error err = {0};
+    bool ended = false;
+    bool kept = live(mover, &ended, &err);
+
+    leave(mover); /* first: whoever hears of the end may start the domain's next move */
+    tell(mover, kept, ended, &err);
+    ek_executor_release(mover, mover->migrate); /* a call that never came back goes on alone */
+    ek_executor_unref_mover(mover);
+    pthread_mutex_lock(&executor->mutex);
+    executor->lives--;
+    pthread_cond_broadcast(&executor->idle);
+    pthread_mutex_unlock(&executor->mutex);
+    ek_executor_unref(executor);
+    return NULL;
+}

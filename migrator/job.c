@@ -1,0 +1,218 @@
+/* The migration itself, its progress and its abort. */
+#include "migrator/libvirt_port.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- the call ------------------------------------------------------------------------------ */
+
+/* A transient domain is to be transient there; a persistent one leaves no definition behind. */
+static unsigned int flags_for(virDomainPtr domain, const struct ek_move_order *order)
+{
+    unsigned int flags = VIR_MIGRATE_LIVE | VIR_MIGRATE_PEER2PEER;
+
+    if (virDomainIsPersistent(domain) == 1) {
+        flags |= VIR_MIGRATE_PERSIST_DEST | VIR_MIGRATE_UNDEFINE_SOURCE;
+    }
+    if (order->auto_converge) {
+        flags |= VIR_MIGRATE_AUTO_CONVERGE;
+    }
+    return flags;
+}
+
+static bool add_params(const struct ek_host_link *destination, const struct ek_move_order *order,
+                       virTypedParameterPtr *params, int *count)
+{
+    int room = 0;
+
+    if (destination->migration_uri[0] != '\0' &&
+        virTypedParamsAddString(params, count, &room, VIR_MIGRATE_PARAM_URI,
+                                destination->migration_uri) < 0) {
+        return false;
+    }
+    return order->bandwidth_mib_s == 0 ||
+           virTypedParamsAddULLong(params, count, &room, VIR_MIGRATE_PARAM_BANDWIDTH,
+                                   order->bandwidth_mib_s) == 0;
+}
+
+static int call(virDomainPtr domain, const struct ek_host_link *destination,
+                const struct ek_move_order *order)
+{
+    virTypedParameterPtr params = NULL;
+    int count = 0;
+    int result = -1;
+
+    if (add_params(destination, order, &params, &count)) {
+        result = virDomainMigrateToURI3(domain, destination->uri, params, (unsigned int)count,
+                                        flags_for(domain, order));
+    }
+    virTypedParamsFree(params, count);
+    return result;
+}
+
+static struct ek_call_result mark_and_call(const struct ek_end *source,
+                                           const struct ek_host_link *destination,
+                                           const struct ek_move_record *record)
+{
+    int autostart = 0;
+
+    if (source->domain == NULL) {
+        return ek_fail(EK_FAILURE_DOMAIN, source->link->name, "migrate",
+                       "the domain is not there any more");
+    }
+    virDomainGetAutostart(source->domain, &autostart);
+    if (!ek_mark_write(source->domain, record, autostart != 0)) {
+        return ek_end_fail(source, "migrate-mark");
+    }
+    if (call(source->domain, destination, &record->order) < 0) {
+        return ek_end_fail(source, "migrate");
+    }
+    return (struct ek_call_result){.ok = true};
+}
+
+struct ek_call_result ek_port_migrate(void *context, const struct ek_move_record *record)
+{
+    struct ek_libvirt_port *port = context;
+    const struct ek_host_link *destination = ek_port_host(port, record->order.destination);
+    struct ek_end source = {.link = ek_port_host(port, record->order.source)};
+    struct ek_call_result result;
+    struct ek_error err = {0};
+
+    if (source.link == NULL || destination == NULL) {
+        return ek_fail(EK_FAILURE_OTHER_HOST, record->order.destination, "migrate",
+                       "one of the two hosts is not in the configuration");
+    }
+    source.connection = ek_host_open(source.link, &err);
+    if (source.connection == NULL) {
+        return ek_fail(EK_FAILURE_LOST, record->order.source, "migrate", "%s", err.message);
+    }
+    source.domain = virDomainLookupByUUIDString(source.connection, record->order.domain);
+    result = mark_and_call(&source, destination, record);
+    if (source.domain != NULL) {
+        virDomainFree(source.domain);
+    }
+    virConnectClose(source.connection);
+    return result;
+}
+
+/* ---- progress ------------------------------------------------------------------------------ */
+
+static double mib(virTypedParameterPtr params, int count, const char *name)
+{
+    unsigned long long bytes = 0;
+
+    virTypedParamsGetULLong(params, count, name, &bytes);
+    return (double)bytes / (1024.0 * 1024.0);
+}
+
+static void read_stats(virTypedParameterPtr params, int count, struct ek_job_progress *out)
+{
+    unsigned long long pages = 0, page = 4096, iteration = 0, elapsed_ms = 0;
+
+    virTypedParamsGetULLong(params, count, VIR_DOMAIN_JOB_MEMORY_DIRTY_RATE, &pages);
+    virTypedParamsGetULLong(params, count, VIR_DOMAIN_JOB_MEMORY_PAGE_SIZE, &page);
+    virTypedParamsGetULLong(params, count, VIR_DOMAIN_JOB_MEMORY_ITERATION, &iteration);
+    virTypedParamsGetULLong(params, count, VIR_DOMAIN_JOB_TIME_ELAPSED, &elapsed_ms);
+    out->total_mib = mib(params, count, VIR_DOMAIN_JOB_DATA_TOTAL);
+    out->remaining_mib = mib(params, count, VIR_DOMAIN_JOB_DATA_REMAINING);
+    out->transferred_mib = mib(params, count, VIR_DOMAIN_JOB_DATA_PROCESSED);
+    out->bandwidth_mib_s = mib(params, count, VIR_DOMAIN_JOB_MEMORY_BPS);
+    out->dirty_mib_s = (double)pages * (double)page / (1024.0 * 1024.0);
+    out->iteration = (int)iteration;
+    out->elapsed_ms = (int64_t)elapsed_ms;
+}
+
+static bool is_paused_by_migration(virDomainPtr domain)
+{
+    int state, reason;
+
+    return virDomainGetState(domain, &state, &reason, 0) == 0 && state == VIR_DOMAIN_PAUSED &&
+           reason == VIR_DOMAIN_PAUSED_MIGRATION;
+}
+
+/* The limit can be set only while the job runs: done in its first seconds, then never asked again.
+ */
+static void set_downtime(virDomainPtr domain, const struct ek_move_order *order,
+                         const struct ek_job_progress *progress)
+{
+    enum { EARLY_MS = 15000 };
+    unsigned long long set_ms = 0;
+
+    if (order->max_downtime_ms <= 0 || progress->elapsed_ms > EARLY_MS) {
+        return;
+    }
+    if (virDomainMigrateGetMaxDowntime(domain, &set_ms, 0) == 0 &&
+        set_ms != (unsigned long long)order->max_downtime_ms) {
+        virDomainMigrateSetMaxDowntime(domain, (unsigned long long)order->max_downtime_ms, 0);
+    }
+}
+
+static bool read_progress(virDomainPtr domain, const struct ek_move_order *order,
+                          struct ek_job_progress *out)
+{
+    virTypedParameterPtr params = NULL;
+    int type, count = 0, operation = 0;
+
+    if (virDomainGetJobStats(domain, &type, &params, &count, 0) < 0) {
+        return false;
+    }
+    virTypedParamsGetInt(params, count, VIR_DOMAIN_JOB_OPERATION, &operation);
+    out->active =
+        type != VIR_DOMAIN_JOB_NONE && operation == VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT;
+    read_stats(params, count, out);
+    virTypedParamsFree(params, count);
+    if (out->active) {
+        out->source_paused = is_paused_by_migration(domain);
+        if (!out->source_paused) {
+            set_downtime(domain, order, out);
+        }
+    }
+    return true;
+}
+
+bool ek_port_progress(void *context, const struct ek_move_record *record,
+                      struct ek_job_progress *out)
+{
+    struct ek_call_result result;
+    struct ek_end end;
+    bool read = true;
+
+    *out = (struct ek_job_progress){.active = false};
+    if (!ek_end_open(&end, context, record->order.source, record, true, "progress", &result)) {
+        return false;
+    }
+    if (end.domain != NULL) {
+        read = read_progress(end.domain, &record->order, out);
+    }
+    ek_end_close(&end);
+    return read;
+}
+
+/* ---- abort --------------------------------------------------------------------------------- */
+
+static bool abort_job(const struct ek_end *end, struct ek_error *err)
+{
+    if (end->domain == NULL || ek_domain_job(end->domain) != EK_JOB_OUT) {
+        return ek_error_set(err, EK_ERR_NOT_FOUND, "%s: no migration runs that could be aborted",
+                            end->link->name);
+    }
+    if (virDomainAbortJob(end->domain) < 0) {
+        return ek_error_set(err, EK_ERR_REMOTE, "%s: abort: %s", end->link->name,
+                            virGetLastErrorMessage());
+    }
+    return true;
+}
+
+bool ek_port_abort(void *context, const struct ek_move_record *record, struct ek_error *err)
+{
+    struct ek_call_result result;
+    struct ek_end end;
+    bool done;
+
+    if (!ek_end_open(&end, context, record->order.source, record, true, "abort", &result)) {
+        return ek_error_set(err, EK_ERR_UNAVAILABLE, "%s", result.error);
+    }
+    done = abort_job(&end, err);
+    ek_end_close(&end);
+    return done;
+}

@@ -1,0 +1,220 @@
+#include "migrator/libvirt.h"
+
+#include "collector/events.h"
+#include "migrator/libvirt_port.h"
+
+#include <libxml/parser.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- the list of hosts --------------------------------------------------------------------- */
+
+static bool is_same(const struct ek_host_link *link, const struct ek_libvirt_host *host)
+{
+    const char *migration_uri = host->migration_uri == NULL ? "" : host->migration_uri;
+
+    return strcmp(link->name, host->name) == 0 && strcmp(link->uri, host->uri) == 0 &&
+           strcmp(link->migration_uri, migration_uri) == 0;
+}
+
+static struct ek_host_link *find_same(struct ek_libvirt_port *port,
+                                      const struct ek_libvirt_host *host)
+{
+    struct ek_host_link *link = port->hosts;
+
+    while (link != NULL && !is_same(link, host)) {
+        link = link->next;
+    }
+    return link;
+}
+
+static void free_list(struct ek_host_link *link)
+{
+    while (link != NULL) {
+        struct ek_host_link *next = link->next;
+
+        ek_host_link_destroy(link);
+        link = next;
+    }
+}
+
+/* Links for the hosts that are not known as they are described now; false leaves nothing behind. */
+static bool make_new(struct ek_libvirt_port *port, const struct ek_libvirt_host *hosts,
+                     size_t count, struct ek_host_link **fresh, struct ek_error *err)
+{
+    *fresh = NULL;
+    for (size_t i = 0; i < count; i++) {
+        struct ek_host_link *link;
+
+        if (find_same(port, &hosts[i]) != NULL) {
+            continue;
+        }
+        link = ek_host_link_create(&hosts[i], port->connect_ms, err);
+        if (link == NULL) {
+            free_list(*fresh);
+            return false;
+        }
+        link->next = *fresh;
+        *fresh = link;
+    }
+    return true;
+}
+
+static void put_in_front(struct ek_libvirt_port *port, struct ek_host_link *fresh)
+{
+    while (fresh != NULL) {
+        struct ek_host_link *next = fresh->next;
+
+        fresh->next = port->hosts;
+        port->hosts = fresh;
+        fresh = next;
+    }
+}
+
+bool ek_libvirt_port_set_hosts(struct ek_libvirt_port *port, const struct ek_libvirt_host *hosts,
+                               size_t count, struct ek_error *err)
+{
+    struct ek_host_link *fresh;
+    bool done;
+
+    pthread_mutex_lock(&port->mutex);
+    done = make_new(port, hosts, count, &fresh, err);
+    if (done) {
+        put_in_front(port, fresh);
+        for (struct ek_host_link *link = port->hosts; link != NULL; link = link->next) {
+            link->listed = false;
+        }
+        for (size_t i = 0; i < count; i++) {
+            find_same(port, &hosts[i])->listed = true;
+        }
+    }
+    pthread_mutex_unlock(&port->mutex);
+    return done;
+}
+
+struct ek_host_link *ek_port_host(struct ek_libvirt_port *port, const char *name)
+{
+    struct ek_host_link *found = NULL;
+
+    pthread_mutex_lock(&port->mutex);
+    for (struct ek_host_link *link = port->hosts; link != NULL; link = link->next) {
+        if (strcmp(link->name, name) == 0 && (found == NULL || (link->listed && !found->listed))) {
+            found = link;
+        }
+    }
+    pthread_mutex_unlock(&port->mutex);
+    return found;
+}
+
+/* ---- ends ---------------------------------------------------------------------------------- */
+
+static bool look_up(struct ek_end *end, const char *uuid)
+{
+    end->domain = virDomainLookupByUUIDString(end->connection, uuid);
+    return end->domain != NULL || virGetLastErrorCode() == VIR_ERR_NO_DOMAIN;
+}
+
+bool ek_end_open(struct ek_end *end, struct ek_libvirt_port *port, const char *host,
+                 const struct ek_move_record *record, bool is_source, const char *step,
+                 struct ek_call_result *result)
+{
+    enum ek_failure away = is_source ? EK_FAILURE_LOST : EK_FAILURE_OTHER_HOST;
+    struct ek_error err = {0};
+
+    *end = (struct ek_end){.link = ek_port_host(port, host)};
+    if (end->link == NULL) {
+        *result = ek_fail(away, host, step, "the host is not in the configuration");
+        return false;
+    }
+    end->connection = ek_host_borrow(end->link, &err);
+    if (end->connection == NULL) {
+        *result = ek_fail(away, host, step, "%s", err.message);
+        return false;
+    }
+    if (!look_up(end, record->order.domain)) {
+        *result = ek_end_fail(end, step);
+        ek_end_close(end);
+        if (result->failure == EK_FAILURE_LOST) {
+            result->failure = away;
+        }
+        return false;
+    }
+    return true;
+}
+
+void ek_end_close(struct ek_end *end)
+{
+    if (end->domain != NULL) {
+        virDomainFree(end->domain);
+    }
+    if (end->connection != NULL) {
+        ek_host_return(end->link, end->connection);
+    }
+    *end = (struct ek_end){0};
+}
+
+struct ek_call_result ek_end_fail(const struct ek_end *end, const char *step)
+{
+    virErrorPtr saved = virSaveLastError(); /* the next call would reset it */
+    bool alive = virConnectIsAlive(end->connection) == 1;
+    struct ek_call_result result = ek_fail_libvirt(end->link->name, step, saved, alive);
+
+    virFreeError(saved);
+    return result;
+}
+
+/* ---- the port ------------------------------------------------------------------------------ */
+
+static const struct ek_hypervisor calls = {
+    .precheck = ek_port_precheck,
+    .prepare = ek_port_prepare,
+    .migrate = ek_port_migrate,
+    .progress = ek_port_progress,
+    .abort = ek_port_abort,
+    .observe = ek_port_observe,
+    .resume_source = ek_port_resume_source,
+    .resume_destination = ek_port_resume_destination,
+    .destroy_source = ek_port_destroy_source,
+    .destroy_destination = ek_port_destroy_destination,
+    .unprepare = ek_port_unprepare,
+    .post = ek_port_post,
+};
+
+struct ek_libvirt_port *ek_libvirt_port_create(const struct ek_libvirt_host *hosts, size_t count,
+                                               int connect_ms, struct ek_error *err)
+{
+    struct ek_libvirt_port *port;
+
+    if (!ek_libvirt_events_start(err)) {
+        return NULL;
+    }
+    xmlInitParser();
+    port = calloc(1, sizeof(*port));
+    if (port == NULL || pthread_mutex_init(&port->mutex, NULL) != 0) {
+        free(port);
+        ek_error_set(err, EK_ERR_NOMEM, "no memory for the connections to the hosts");
+        return NULL;
+    }
+    port->hypervisor = calls;
+    port->hypervisor.context = port;
+    port->connect_ms = connect_ms;
+    if (!ek_libvirt_port_set_hosts(port, hosts, count, err)) {
+        ek_libvirt_port_destroy(port);
+        return NULL;
+    }
+    return port;
+}
+
+const struct ek_hypervisor *ek_libvirt_port_hypervisor(struct ek_libvirt_port *port)
+{
+    return &port->hypervisor;
+}
+
+void ek_libvirt_port_destroy(struct ek_libvirt_port *port)
+{
+    if (port != NULL) {
+        free_list(port->hosts);
+        pthread_mutex_destroy(&port->mutex);
+        free(port);
+    }
+}

@@ -1,0 +1,85 @@
+/* What the files of the libvirt port share. Not for others. */
+#ifndef EK_MIGRATOR_LIBVIRT_PORT_H
+#define EK_MIGRATOR_LIBVIRT_PORT_H
+
+#include "migrator/connection.h"
+#include "migrator/failure.h"
+#include "migrator/handles.h"
+#include "migrator/libvirt.h"
+
+struct ek_libvirt_port {
+    struct ek_hypervisor hypervisor;
+    int connect_ms;
+    pthread_mutex_t mutex;      /* of the list */
+    struct ek_host_link *hosts; /* newest first; never taken out before the end */
+};
+
+typedef void (*ek_note)(void *context, const char *step, const char *text);
+
+/* The host of that name: the listed one, else one that was listed once; NULL: never heard of. */
+struct ek_host_link *ek_port_host(struct ek_libvirt_port *port, const char *name);
+
+/* One end of a move while a call works on it: a borrowed connection, and the domain if it is there.
+ */
+struct ek_end {
+    struct ek_host_link *link;
+    virConnectPtr connection;
+    virDomainPtr domain; /* NULL: not there */
+};
+
+/* Borrows a connection to the host and looks the domain up. On failure `result` says why,
+ * classified for the source (LOST) or the destination (OTHER_HOST), and nothing is to be closed. A
+ * domain that is absent is no failure. */
+bool ek_end_open(struct ek_end *end, struct ek_libvirt_port *port, const char *host,
+                 const struct ek_move_record *record, bool is_source, const char *step,
+                 struct ek_call_result *result);
+void ek_end_close(struct ek_end *end);
+
+/* A failed result from libvirt's last error, by whether the end's connection still lives. */
+struct ek_call_result ek_end_fail(const struct ek_end *end, const char *step);
+
+/* ---- the mark: which attempt moves the domain ---------------------------------------------- */
+
+struct ek_mark {
+    char id[EK_ID_SIZE];
+    bool autostart; /* as the source had it: a migration does not carry it along */
+};
+
+/* Reads the mark; false when there is none, or when it cannot be read. Takes no job in libvirt 9.0.
+ */
+bool ek_mark_read(virDomainPtr domain, struct ek_mark *out);
+
+/* Writes the mark of this attempt: live, and in the configuration of a persistent domain. */
+bool ek_mark_write(virDomainPtr domain, const struct ek_move_record *record, bool autostart);
+
+/* Takes the mark away, if it is that move's; true when there is none left. */
+bool ek_mark_remove(virDomainPtr domain, const char *id);
+
+/* ---- the port's calls, by file -------------------------------------------------------------- */
+
+struct ek_call_result ek_port_precheck(void *context, const struct ek_move_record *record,
+                                       ek_note note, void *note_context);
+struct ek_call_result ek_port_prepare(void *context, const struct ek_move_record *record,
+                                      ek_note note, void *note_context);
+struct ek_call_result ek_port_unprepare(void *context, const struct ek_move_record *record);
+struct ek_call_result ek_port_migrate(void *context, const struct ek_move_record *record);
+bool ek_port_progress(void *context, const struct ek_move_record *record,
+                      struct ek_job_progress *out);
+bool ek_port_abort(void *context, const struct ek_move_record *record, struct ek_error *err);
+void ek_port_observe(void *context, const struct ek_move_record *record,
+                     struct ek_observation *source, struct ek_observation *destination);
+struct ek_call_result ek_port_resume_source(void *context, const struct ek_move_record *record);
+struct ek_call_result ek_port_resume_destination(void *context,
+                                                 const struct ek_move_record *record);
+struct ek_call_result ek_port_destroy_source(void *context, const struct ek_move_record *record);
+struct ek_call_result ek_port_destroy_destination(void *context,
+                                                  const struct ek_move_record *record);
+struct ek_call_result ek_port_post(void *context, const struct ek_move_record *record, ek_note note,
+                                   void *note_context);
+
+/* Shared by checks and preparations. */
+
+/* What kind of job runs on the domain; NOT_KNOWN when libvirt does not say. */
+enum ek_job ek_domain_job(virDomainPtr domain);
+
+#endif

@@ -1,0 +1,79 @@
+/* The repairs that the decision table may ask for. Each reads both ends itself and acts only if the
+ * table, asked again, still says so. */
+#include "migrator/libvirt_port.h"
+#include "migrator/verdict.h"
+
+struct repair {
+    enum ek_repair wanted;
+    bool on_source;
+    int (*act)(virDomainPtr domain);
+};
+
+static bool still_wanted(struct ek_libvirt_port *port, const struct ek_move_record *record,
+                         const struct repair *repair, struct ek_call_result *result)
+{
+    struct ek_observation source, destination;
+    const struct ek_verdict_row *row;
+
+    ek_port_observe(port, record, &source, &destination);
+    row = ek_verdict_decide(record, &source, &destination);
+    if (row->repair == repair->wanted) {
+        return true;
+    }
+    *result = ek_fail(EK_FAILURE_DOMAIN,
+                      repair->on_source ? record->order.source : record->order.destination,
+                      ek_repair_name(repair->wanted), "not done, for now %s", row->text);
+    return false;
+}
+
+static struct ek_call_result carry_out(void *context, const struct ek_move_record *record,
+                                       const struct repair *repair)
+{
+    const char *host = repair->on_source ? record->order.source : record->order.destination;
+    const char *step = ek_repair_name(repair->wanted);
+    struct ek_call_result result = {.ok = true};
+    struct ek_end end;
+
+    if (!still_wanted(context, record, repair, &result) ||
+        !ek_end_open(&end, context, host, record, repair->on_source, step, &result)) {
+        return result;
+    }
+    if (end.domain == NULL) {
+        result = ek_fail(EK_FAILURE_DOMAIN, host, step, "the domain is not there any more");
+    } else if (repair->act(end.domain) < 0) {
+        result = ek_end_fail(&end, step);
+    } else {
+        result = (struct ek_call_result){.ok = true};
+    }
+    ek_end_close(&end);
+    return result;
+}
+
+struct ek_call_result ek_port_resume_source(void *context, const struct ek_move_record *record)
+{
+    static const struct repair repair = {EK_REPAIR_RESUME_SOURCE, true, virDomainResume};
+
+    return carry_out(context, record, &repair);
+}
+
+struct ek_call_result ek_port_resume_destination(void *context, const struct ek_move_record *record)
+{
+    static const struct repair repair = {EK_REPAIR_RESUME_DESTINATION, false, virDomainResume};
+
+    return carry_out(context, record, &repair);
+}
+
+struct ek_call_result ek_port_destroy_source(void *context, const struct ek_move_record *record)
+{
+    static const struct repair repair = {EK_REPAIR_DESTROY_SOURCE, true, virDomainDestroy};
+
+    return carry_out(context, record, &repair);
+}
+
+struct ek_call_result ek_port_destroy_destination(void *context,
+                                                  const struct ek_move_record *record)
+{
+    static const struct repair repair = {EK_REPAIR_DESTROY_DESTINATION, false, virDomainDestroy};
+
+    return carry_out(context, record, &repair);
+}

@@ -1,0 +1,1 @@
+"""The Evenkeel lab: real libvirt hosts in namespaces, for tests and the demo."""

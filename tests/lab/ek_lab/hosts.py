@@ -1,0 +1,105 @@
+"""One host: namespaces under a reaping PID 1, and the libvirtd inside them."""
+import os
+import signal
+from pathlib import Path
+
+from . import cgroups, cpustat, hostconf, net, procs
+from .base import LabError, run, virsh, wait_until
+
+INIT = Path(__file__).resolve().parent / "host-init.sh"
+DAEMON_PIDFILE = "libvirtd.pid"
+
+
+def create(host, hosts, cpus, memory_mib):
+    """Make a host without its libvirtd: files, network, cgroup, namespaces."""
+    hostconf.lay_out(host, hosts)
+    net.create_host(host)
+    cgroups.create(host, cpus, memory_mib)
+    cpustat.prepare(host, min(cpus, len(os.sched_getaffinity(0))))
+    argv = ["ip", "netns", "exec", host.netns,
+            "unshare", "--mount", "--uts", "--pid", "--fork", "--mount-proc", "--kill-child",
+            "tini", "--", str(INIT), str(host.dir), host.name, str(host.lab.lxcfs),
+            str(host.lab.cache)]
+    outer = procs.spawn(host.lab, f"{host.name}-outer", cgroups.joining(host, *argv))
+    init = wait_until(lambda: ready(host, outer), 20, f"namespaces of {host.name}")
+    procs.record(host.lab, f"{host.name}-init", init)
+
+
+def ready(host, outer):
+    """The pid of the host's PID 1 once all is mounted; an error when it has died."""
+    if outer.poll() is not None:
+        log = (host.lab.dir / "log" / f"{host.name}-outer.log").read_text(errors="replace")
+        raise LabError(f"{host.name} did not come up: {(log.strip().splitlines() or ['?'])[0]}")
+    for pid in procs.children(outer.pid):
+        if Path(f"/proc/{pid}/root/run/{hostconf.MARK}").exists():
+            return pid
+    return None
+
+
+def init_pid(host):
+    """The host's PID 1 as this machine sees it."""
+    pid = procs.recorded(host.lab, f"{host.name}-init")
+    if pid is None:
+        raise LabError(f"host {host.name} is not running")
+    return pid
+
+
+def inside(host, *argv):
+    """The command line that runs argv inside the host's namespaces and cgroup."""
+    enter = ["nsenter", "--target", str(init_pid(host)), "--mount", "--uts", "--net", "--pid"]
+    return cgroups.joining(host, *enter, *argv)
+
+
+def start_libvirtd(host):
+    """Start the host's libvirtd; it leaves its parent and is reaped by the host's PID 1."""
+    run(inside(host, "libvirtd", "--daemon", "--listen", "--pid-file", f"/run/{DAEMON_PIDFILE}"))
+
+
+def libvirtd_pid(host):
+    """The pid of the host's libvirtd as this machine sees it, None when there is none."""
+    try:
+        inner = int((host.dir / "run" / DAEMON_PIDFILE).read_text(encoding="ascii"))
+    except (FileNotFoundError, ValueError):
+        return None
+    for pid in cgroups.members(host):
+        if procs.inner_pid(pid) == inner and procs.start_time(pid) is not None \
+                and os.path.basename((procs.arguments(pid) or [""])[0]) == "libvirtd":
+            return pid
+    return None
+
+
+def answers(host):
+    """Whether libvirtd answers, and has its pool and network."""
+    done = virsh(host, "pool-list --name", "net-list --name", check=False, timeout=10)
+    return done.returncode == 0 and {"default", "lab"} <= set(done.stdout.split())
+
+
+def wait_libvirtd(host, seconds=30):
+    """Wait until the host's libvirtd is of use."""
+    wait_until(lambda: answers(host), seconds, f"libvirtd of {host.name}", poll=0.1)
+
+
+def stop_libvirtd(host):
+    """End the host's libvirtd in order, by force after 5 s; guests run on."""
+    pid = libvirtd_pid(host)
+    if pid is not None and not procs.end([pid], grace=5.0):
+        raise LabError(f"libvirtd of {host.name} does not end")
+
+
+def signal_libvirtd(host, number):
+    """Send a signal to the host's libvirtd."""
+    pid = libvirtd_pid(host)
+    if pid is None or not procs.send(pid, number):
+        raise LabError(f"libvirtd of {host.name} is not running")
+    if number == signal.SIGKILL:
+        wait_until(lambda: procs.start_time(pid) is None, 5, f"end of libvirtd of {host.name}")
+
+
+def state(host):
+    """What `status` says about a host."""
+    pid = libvirtd_pid(host)
+    stopped = pid is not None and (procs.stat_fields(pid) or "?")[0] == "T"
+    return {"name": host.name, "address": host.address, "uri": host.uri, "libvirtd_pid": pid,
+            "up": pid is not None and not stopped,
+            "state": "down" if pid is None else "stopped" if stopped else "up",
+            "heartbeat_dir": str(host.heartbeats)}

@@ -1,0 +1,73 @@
+"""Networks: one namespace with a bridge for the lab, one namespace and cable per host."""
+import re
+import subprocess
+from pathlib import Path
+
+from .base import NET_ADDRESS, LabError, in_netns, run
+
+GUEST_BRIDGE = "labbr0"  # inside each host, for libvirt network `lab`
+
+
+def namespaces(lab):
+    """Network namespaces of this lab, by name."""
+    pattern = re.compile(re.escape(lab.name) + r"-(net|h\d+)")
+    root = Path("/run/netns")
+    return sorted(p.name for p in root.iterdir() if pattern.fullmatch(p.name)) \
+        if root.is_dir() else []
+
+
+def batch(netns, *commands):
+    """Run several `ip` commands inside a namespace in one process."""
+    argv = ["ip"] + (["-n", netns] if netns else []) + ["-batch", "-"]
+    done = subprocess.run(argv, input="\n".join(commands) + "\n", text=True,
+                          capture_output=True, check=False, timeout=30)
+    if done.returncode != 0:
+        raise LabError(f"ip failed: {done.stderr.strip().splitlines()[0]} ({'; '.join(commands)})")
+
+
+def create_lab(lab):
+    """The namespace in which the daemon under test runs, with the bridge."""
+    run(["ip", "netns", "add", lab.netns])
+    batch(lab.netns, "link set lo up", "link add br0 type bridge stp_state 0 forward_delay 0",
+          f"addr add {NET_ADDRESS}/24 dev br0", "link set br0 up")
+
+
+def create_host(host):
+    """A host's namespace, its cable to the bridge and the bridge for its guests."""
+    run(["ip", "netns", "add", host.netns])
+    batch(host.lab.netns,
+          f"link add {host.port} type veth peer name eth0 netns {host.netns}",
+          f"link set {host.port} master br0 up")
+    batch(host.netns, "link set lo up", f"addr add {host.address}/24 dev eth0",
+          "link set eth0 up", f"link add {GUEST_BRIDGE} type bridge stp_state 0 forward_delay 0",
+          f"link set {GUEST_BRIDGE} up")
+
+
+def remove(lab):
+    """Remove the lab's namespaces; the cables go with them."""
+    for netns in namespaces(lab):
+        run(["ip", "netns", "del", netns])
+
+
+def link_ends(host):
+    """Both ends of the host's cable, each as (namespace, interface)."""
+    return ((host.lab.netns, host.port), (host.netns, "eth0"))
+
+
+def shape(host, rate):
+    """Limit both directions of the host's cable (rate as tc takes it, such as 200mbit)."""
+    for netns, interface in link_ends(host):
+        run(in_netns(netns, "tc", "qdisc", "replace", "dev", interface, "root", "tbf",
+                     "rate", rate, "burst", "256kb", "latency", "50ms"))
+
+
+def cut(host):
+    """Pull the host's cable: the port goes down and the host sees no carrier."""
+    batch(host.lab.netns, f"link set {host.port} down")
+
+
+def heal(host):
+    """Undo shape and cut."""
+    batch(host.lab.netns, f"link set {host.port} up")
+    for netns, interface in link_ends(host):
+        run(in_netns(netns, "tc", "qdisc", "del", "dev", interface, "root"), check=False)

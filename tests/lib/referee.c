@@ -1,0 +1,450 @@
+#include "tests/lib/referee.h"
+
+#include "tests/lib/cmocka.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One case before the referee. `place` and `in_flight` are per domain. */
+struct trial {
+    const struct ek_snapshot *snapshot;
+    const struct ek_plan *plan;
+    const struct ek_schedule *schedule;
+    const struct ek_policy *policy;
+    struct ek_text *complaints;
+    uint32_t *place;
+    bool *in_flight;
+    bool *moved;
+};
+
+static double demand(const struct ek_domain *domain, unsigned int resource)
+{
+    if (resource == EK_CPU) {
+        return isnan(domain->cpu_used_cores) ? domain->vcpus : domain->cpu_used_cores;
+    }
+    if (isnan(domain->memory_used_mib) && isnan(domain->memory_rss_mib)) {
+        return domain->memory_mib;
+    }
+    double used = isnan(domain->memory_used_mib) ? 0 : domain->memory_used_mib;
+    double resident = isnan(domain->memory_rss_mib) ? 0 : domain->memory_rss_mib;
+    return used > resident ? used : resident;
+}
+
+/* What the host itself uses, from the figures that were measured with every domain at home. */
+static double base(const struct ek_snapshot *snapshot, uint32_t host, unsigned int resource)
+{
+    const struct ek_host *it = &snapshot->hosts[host];
+    double used = resource == EK_CPU ? it->cpu_used_cores : it->memory_used_mib;
+    double domains = 0;
+
+    for (size_t d = 0; d < snapshot->domain_count; d++) {
+        domains += snapshot->domains[d].host == host ? demand(&snapshot->domains[d], resource) : 0;
+    }
+    return isnan(used) || used < domains ? 0 : used - domains;
+}
+
+static double utilization(const struct ek_snapshot *snapshot, const uint32_t *place, uint32_t host,
+                          unsigned int resource)
+{
+    double load = base(snapshot, host, resource);
+
+    for (size_t d = 0; d < snapshot->domain_count; d++) {
+        load += place[d] == host ? demand(&snapshot->domains[d], resource) : 0;
+    }
+    return load / (resource == EK_CPU ? snapshot->hosts[host].cpu_cores
+                                      : snapshot->hosts[host].memory_mib);
+}
+
+static bool counts(const struct ek_host *host)
+{
+    return host->state == EK_HOST_UP && !host->maintenance;
+}
+
+/* Two passes: the mean first, then the deviations. */
+static double deviation(const double *values, size_t count)
+{
+    double mean = 0;
+    double sum = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        mean += values[i] / (double)count;
+    }
+    for (size_t i = 0; i < count; i++) {
+        sum += (values[i] - mean) * (values[i] - mean) / (double)count;
+    }
+    return sqrt(sum);
+}
+
+struct ek_referee_levels ek_referee_levels(const struct ek_snapshot *snapshot,
+                                           const struct ek_policy *policy, const uint32_t *place)
+{
+    struct ek_referee_levels levels = {.overload = 0};
+    double *values = calloc(snapshot->host_count + 1, sizeof(*values));
+    double weighted = 0;
+    double weights = 0;
+
+    assert_non_null(values);
+    for (unsigned int r = 0; r < EK_RESOURCE_COUNT; r++) {
+        size_t count = 0;
+        for (uint32_t h = 0; h < snapshot->host_count; h++) {
+            if (counts(&snapshot->hosts[h])) {
+                double u = utilization(snapshot, place, h, r);
+                values[count++] = u;
+                levels.overload += u > policy->target_max[r] ? u - policy->target_max[r] : 0;
+            }
+        }
+        levels.imbalance[r] = deviation(values, count);
+        weighted += policy->weight[r] * levels.imbalance[r] * levels.imbalance[r];
+        weights += policy->weight[r];
+    }
+    levels.spread = weights > 0 ? sqrt(weighted / weights) : 0;
+    free(values);
+    return levels;
+}
+
+#define COMPLAIN(trial, ...) ek_text_add((trial)->complaints, __VA_ARGS__)
+
+/* ---- one move ------------------------------------------------------------------------------- */
+
+static bool offers(const struct ek_strings *needed, const struct ek_strings *offered)
+{
+    for (size_t i = 0; offered->given && i < needed->count; i++) {
+        bool found = false;
+        for (size_t j = 0; j < offered->count; j++) {
+            found = found || strcmp(needed->items[i], offered->items[j]) == 0;
+        }
+        if (!found) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool host_admits(const struct trial *trial, uint32_t domain, uint32_t host)
+{
+    const struct ek_host *it = &trial->snapshot->hosts[host];
+    const struct ek_domain *guest = &trial->snapshot->domains[domain];
+
+    for (size_t f = 0; f < trial->snapshot->in_flight_count; f++) {
+        const struct ek_in_flight *flight = &trial->snapshot->in_flight[f];
+        if (flight->domain == EK_NONE && flight->destination == host) {
+            return false;
+        }
+    }
+    bool models = it->cpu_model == NULL || guest->cpu_model == NULL ||
+                  strcmp(it->cpu_model, guest->cpu_model) == 0;
+    return counts(it) && models && offers(&guest->networks, &it->networks) &&
+           offers(&guest->storages, &it->storages);
+}
+
+static bool may_leave(const struct trial *trial, uint32_t domain)
+{
+    const struct ek_domain *guest = &trial->snapshot->domains[domain];
+
+    return guest->movable && guest->devices.count == 0 && !trial->in_flight[domain] &&
+           trial->snapshot->hosts[guest->host].state == EK_HOST_UP;
+}
+
+/* Configured memory and vCPUs on the host when all of `place` is there; in-flight ones at both
+ * ends. */
+static void allocated(const struct trial *trial, uint32_t host, double *memory, double *vcpus)
+{
+    const struct ek_snapshot *snapshot = trial->snapshot;
+
+    *memory = 0;
+    *vcpus = 0;
+    for (size_t d = 0; d < snapshot->domain_count; d++) {
+        bool there = trial->place[d] == host;
+        for (size_t f = 0; f < snapshot->in_flight_count; f++) {
+            there = there || (snapshot->in_flight[f].domain == d &&
+                              (snapshot->in_flight[f].source == host ||
+                               snapshot->in_flight[f].destination == host));
+        }
+        *memory += there ? snapshot->domains[d].memory_mib : 0;
+        *vcpus += there ? snapshot->domains[d].vcpus : 0;
+    }
+}
+
+static bool fits(const struct trial *trial, uint32_t host, double memory, double vcpus)
+{
+    const struct ek_host *it = &trial->snapshot->hosts[host];
+    const struct ek_policy *policy = trial->policy;
+
+    return memory <=
+               it->memory_mib * (1 - policy->memory_reserve) * policy->memory_overcommit + 0.01 &&
+           vcpus <= it->cpu_cores * policy->cpu_overcommit + 0.01;
+}
+
+/* With the domain already placed there. */
+static bool within_capacity(const struct trial *trial, uint32_t host)
+{
+    double memory = 0;
+    double vcpus = 0;
+
+    allocated(trial, host, &memory, &vcpus);
+    return fits(trial, host, memory, vcpus);
+}
+
+static void judge_move(struct trial *trial, const struct ek_plan_move *move)
+{
+    const char *name = trial->snapshot->domains[move->domain].name;
+
+    if (trial->moved[move->domain] || !may_leave(trial, move->domain)) {
+        COMPLAIN(trial, "%s may not move\n", name);
+    }
+    if (trial->place[move->domain] != move->source || move->source == move->destination) {
+        COMPLAIN(trial, "%s is not on its source\n", name);
+    }
+    if (!host_admits(trial, move->domain, move->destination)) {
+        COMPLAIN(trial, "%s may not be on its destination\n", name);
+    }
+    trial->moved[move->domain] = true;
+    trial->place[move->domain] = move->destination;
+    if (!within_capacity(trial, move->destination)) {
+        COMPLAIN(trial, "%s finds no room\n", name);
+    }
+    for (unsigned int r = 0; move->kind == EK_MOVE_BALANCE && r < EK_RESOURCE_COUNT; r++) {
+        if (utilization(trial->snapshot, trial->place, move->destination, r) >
+            trial->policy->target_max[r] + 1e-6) {
+            COMPLAIN(trial, "%s lifts its destination above its target\n", name);
+        }
+    }
+}
+
+/* ---- the plan ------------------------------------------------------------------------------- */
+
+static void judge_left(struct trial *trial, uint32_t domain)
+{
+    bool said = false;
+    uint32_t home = trial->place[domain];
+
+    for (size_t i = 0; i < trial->plan->unresolved_count; i++) {
+        said = said || trial->plan->unresolved[i].domain == domain;
+    }
+    if (!said) {
+        COMPLAIN(trial, "%s stays in maintenance without a word\n",
+                 trial->snapshot->domains[domain].name);
+    }
+    for (uint32_t h = 0; may_leave(trial, domain) && h < trial->snapshot->host_count; h++) {
+        trial->place[domain] = h;
+        if (h != home && host_admits(trial, domain, h) && within_capacity(trial, h)) {
+            COMPLAIN(trial, "%s could go to %s and stays in maintenance\n",
+                     trial->snapshot->domains[domain].name, trial->snapshot->hosts[h].name);
+        }
+    }
+    trial->place[domain] = home;
+}
+
+static void judge_levels(struct trial *trial, const struct ek_referee_levels *levels,
+                         const struct ek_levels *said, const char *when)
+{
+    for (unsigned int r = 0; r < EK_RESOURCE_COUNT; r++) {
+        if (fabs(levels->imbalance[r] - said->imbalance[r]) > 1e-7) {
+            COMPLAIN(trial, "imbalance %s is %.9f, not %.9f\n", when, levels->imbalance[r],
+                     said->imbalance[r]);
+        }
+    }
+    if (fabs(levels->overload - said->score.overload) > 1e-7) {
+        COMPLAIN(trial, "overload %s is %.9f, not %.9f\n", when, levels->overload,
+                 said->score.overload);
+    }
+}
+
+/* Judges the moves from *next on that are of this kind or are not; levels after them. */
+static struct ek_referee_levels judge_moves(struct trial *trial, size_t *next, bool evacuations)
+{
+    const struct ek_plan *plan = trial->plan;
+
+    while (*next < plan->move_count &&
+           (plan->moves[*next].kind == EK_MOVE_EVACUATE) == evacuations) {
+        judge_move(trial, &plan->moves[(*next)++]);
+    }
+    return ek_referee_levels(trial->snapshot, trial->policy, trial->place);
+}
+
+/* Evacuations come first, then balance, then evacuations that balance has made room for. */
+static void judge_plan(struct trial *trial)
+{
+    size_t next = 0;
+    struct ek_referee_levels before =
+        ek_referee_levels(trial->snapshot, trial->policy, trial->place);
+    struct ek_referee_levels emptied = judge_moves(trial, &next, true);
+    struct ek_referee_levels level = judge_moves(trial, &next, false);
+    struct ek_referee_levels after = judge_moves(trial, &next, true);
+
+    assert_int_equal(next, trial->plan->move_count);
+    judge_levels(trial, &before, &trial->plan->before, "before");
+    judge_levels(trial, &after, &trial->plan->after, "after");
+    if (level.overload > emptied.overload + 1e-6 ||
+        (level.overload > emptied.overload - 1e-9 && level.spread > emptied.spread + 1e-9)) {
+        COMPLAIN(trial, "balancing made it worse\n");
+    }
+    for (uint32_t d = 0; d < trial->snapshot->domain_count; d++) {
+        if (trial->snapshot->hosts[trial->place[d]].maintenance && !trial->in_flight[d]) {
+            judge_left(trial, d);
+        }
+    }
+}
+
+/* ---- the schedule --------------------------------------------------------------------------- */
+
+static int64_t end_of(const struct ek_slot *slot)
+{
+    return slot->start_ms + slot->duration_ms;
+}
+
+/* Whether the move occupies both hosts at the instant; at one instant ends come before starts. */
+static bool runs(const struct ek_slot *slot, int64_t at_ms)
+{
+    return slot->start_ms <= at_ms && at_ms < end_of(slot);
+}
+
+/* Whether everything that stands or arrives on the host at that instant, and so much more, fits. */
+static bool has_room(struct trial *trial, uint32_t host, int64_t at_ms, double memory, double vcpus)
+{
+    const struct ek_plan *plan = trial->plan;
+    double there_memory = 0;
+    double there_vcpus = 0;
+
+    for (size_t d = 0; d < trial->snapshot->domain_count; d++) {
+        trial->place[d] = trial->snapshot->domains[d].host;
+    }
+    for (size_t i = 0; i < plan->move_count; i++) {
+        if (end_of(&trial->schedule->slots[i]) <= at_ms) {
+            trial->place[plan->moves[i].domain] = plan->moves[i].destination;
+        }
+    }
+    allocated(trial, host, &there_memory, &there_vcpus);
+    for (size_t i = 0; i < plan->move_count; i++) {
+        if (runs(&trial->schedule->slots[i], at_ms) && plan->moves[i].destination == host) {
+            memory += trial->snapshot->domains[plan->moves[i].domain].memory_mib;
+            vcpus += trial->snapshot->domains[plan->moves[i].domain].vcpus;
+        }
+    }
+    return fits(trial, host, there_memory + memory, there_vcpus + vcpus);
+}
+
+static void judge_limits(struct trial *trial, const struct ek_plan_move *move, int64_t at_ms)
+{
+    int all = 0;
+    int out = 0;
+    int in = 0;
+
+    for (size_t i = 0; i < trial->plan->move_count; i++) {
+        bool now = runs(&trial->schedule->slots[i], at_ms);
+        all += now ? 1 : 0;
+        out += now && trial->plan->moves[i].source == move->source ? 1 : 0;
+        in += now && trial->plan->moves[i].destination == move->destination ? 1 : 0;
+    }
+    if (all > trial->policy->limit_cluster || out > trial->policy->limit_host_out ||
+        in > trial->policy->limit_host_in) {
+        COMPLAIN(trial, "limits are exceeded at %lld ms\n", (long long)at_ms);
+    }
+}
+
+/* Whether the move had room at that instant beside all that go there before it in the plan. */
+static bool could_start(struct trial *trial, size_t index, int64_t at_ms)
+{
+    const struct ek_plan_move *moves = trial->plan->moves;
+    double memory = 0;
+    double vcpus = 0;
+
+    for (size_t i = 0; i <= index; i++) {
+        if (trial->schedule->slots[i].start_ms > at_ms &&
+            moves[i].destination == moves[index].destination) {
+            memory += trial->snapshot->domains[moves[i].domain].memory_mib;
+            vcpus += trial->snapshot->domains[moves[i].domain].vcpus;
+        }
+    }
+    return has_room(trial, moves[index].destination, at_ms, memory, vcpus);
+}
+
+static void judge_dependencies(struct trial *trial, size_t index)
+{
+    const struct ek_slot *slot = &trial->schedule->slots[index];
+
+    for (size_t i = 0; i < slot->depends_count; i++) {
+        size_t other = slot->depends_on[i] - 1;
+        if (end_of(&trial->schedule->slots[other]) > slot->start_ms ||
+            trial->plan->moves[other].source != trial->plan->moves[index].destination ||
+            could_start(trial, index, end_of(&trial->schedule->slots[other]) - 1)) {
+            COMPLAIN(trial, "move %zu waits for move %zu in vain\n", index + 1, other + 1);
+        }
+    }
+}
+
+static void judge_makespan(struct trial *trial)
+{
+    int64_t last_ms = 0;
+    double longest_s = 0;
+
+    for (uint32_t h = 0; h < trial->snapshot->host_count; h++) {
+        double out_mib = 0;
+        double in_mib = 0;
+        for (size_t i = 0; i < trial->plan->move_count; i++) {
+            const struct ek_plan_move *move = &trial->plan->moves[i];
+            out_mib += move->source == h ? move->cost.transfer_mib : 0;
+            in_mib += move->destination == h ? move->cost.transfer_mib : 0;
+        }
+        double rate = trial->snapshot->hosts[h].migration_mib_s;
+        longest_s = fmax(longest_s, fmax(out_mib, in_mib) / rate);
+    }
+    for (size_t i = 0; i < trial->schedule->slot_count; i++) {
+        const struct ek_slot *slot = &trial->schedule->slots[i];
+        last_ms = end_of(slot) > last_ms ? end_of(slot) : last_ms;
+    }
+    if (trial->schedule->makespan_ms != last_ms || last_ms < trial->schedule->lower_bound_ms ||
+        (double)trial->schedule->lower_bound_ms < longest_s * 1000 - 1e-3) {
+        COMPLAIN(trial, "makespan %lld ms, bound %lld ms\n",
+                 (long long)trial->schedule->makespan_ms,
+                 (long long)trial->schedule->lower_bound_ms);
+    }
+}
+
+static void judge_schedule(struct trial *trial)
+{
+    for (size_t i = 0; i < trial->schedule->slot_count; i++) {
+        int64_t at_ms = trial->schedule->slots[i].start_ms;
+        if (at_ms < 0 || trial->schedule->slots[i].duration_ms < 1) {
+            COMPLAIN(trial, "move %zu has no time\n", i + 1);
+        }
+        if (!has_room(trial, trial->plan->moves[i].destination, at_ms, 0, 0)) {
+            COMPLAIN(trial, "move %zu finds no room at %lld ms\n", i + 1, (long long)at_ms);
+        }
+        judge_limits(trial, &trial->plan->moves[i], at_ms);
+        judge_dependencies(trial, i);
+    }
+    judge_makespan(trial);
+}
+
+void ek_referee_judge(const struct ek_plan *plan, const struct ek_schedule *schedule,
+                      const struct ek_policy *policy, struct ek_text *complaints)
+{
+    const struct ek_snapshot *snapshot = plan->snapshot;
+    struct trial trial = {.snapshot = snapshot,
+                          .plan = plan,
+                          .schedule = schedule,
+                          .policy = policy,
+                          .complaints = complaints,
+                          .place = calloc(snapshot->domain_count + 1, sizeof(uint32_t)),
+                          .in_flight = calloc(snapshot->domain_count + 1, sizeof(bool)),
+                          .moved = calloc(snapshot->domain_count + 1, sizeof(bool))};
+
+    assert_true(trial.place != NULL && trial.in_flight != NULL && trial.moved != NULL);
+    for (size_t d = 0; d < snapshot->domain_count; d++) {
+        trial.place[d] = snapshot->domains[d].host;
+    }
+    for (size_t f = 0; f < snapshot->in_flight_count; f++) {
+        if (snapshot->in_flight[f].domain != EK_NONE) {
+            trial.in_flight[snapshot->in_flight[f].domain] = true;
+            trial.place[snapshot->in_flight[f].domain] = snapshot->in_flight[f].destination;
+        }
+    }
+    judge_plan(&trial);
+    judge_schedule(&trial);
+    free(trial.place);
+    free(trial.in_flight);
+    free(trial.moved);
+}

@@ -1,0 +1,77 @@
+#include "balancer/codec/codec.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define HEAD "{\"version\":1,\"taken_at_ms\":10,\"period_ms\":20,\"collector\":\"c:1\","
+#define HOST                                                                          \
+    "\"host\":{\"name\":\"h1\",\"state\":\"up\",\"cpu_cores\":8,\"memory_mib\":1024," \
+    "\"maintenance\":false,\"migration_mib_s\":110},"
+#define DOMAIN                                                                        \
+    "{\"uuid\":\"u1\",\"name\":\"a\",\"paused\":false,\"vcpus\":1,\"memory_mib\":64," \
+    "\"cpu_used_cores\":0.1,\"dirty_mib_s\":0,\"local_disk_mib\":0,\"movable\":true}"
+
+/* A sample that was written is read as the same sample. */
+static void test_round_trip(void **state)
+{
+    static const char text[] = HEAD HOST "\"domains\":[" DOMAIN "]}";
+    struct ek_sample sample;
+    struct ek_error err;
+
+    (void)state;
+    assert_true(ek_codec_read_sample(&sample, text, strlen(text), "k", &err));
+    assert_true(sample.taken_at_ms == 10 && sample.period_ms == 20);
+    assert_string_equal(sample.collector, "c:1");
+    assert_string_equal(sample.host.name, "h1");
+    assert_int_equal(sample.domain_count, 1);
+    assert_int_equal(sample.domains[0].host, 0);
+    assert_true(isnan(sample.domains[0].memory_rss_mib));
+    char *written = ek_codec_write_sample(&sample);
+    assert_string_equal(written, text);
+    free(written);
+    ek_arena_finish(&sample.arena);
+}
+
+/* What is wrong with a sample is named by its place in the sample. */
+static void test_refusals(void **state)
+{
+    static const struct {
+        const char *text;
+        const char *message;
+    } cases[] = {
+        {"{\"version\":1}", "k: taken_at_ms: found nothing, expected an integer from 0 to "
+                            "9007199254740992"},
+        {HEAD "\"domains\":[]}", "k: host: found nothing, expected an object"},
+        {HEAD HOST "\"x\":1}", "k: domains: found nothing, expected a list, once"},
+        {HEAD "\"host\":{\"name\":\"h\",\"cpu_cores\":1,\"memory_mib\":1,\"state\":\"down\"},"
+              "\"domains\":[]}",
+         "k: host.state: found \"down\", expected up"},
+        {HEAD HOST "\"domains\":[" DOMAIN "," DOMAIN "]}",
+         "k: domains[1].uuid: found \"u1\", expected a UUID that no domain before it has"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct ek_sample sample;
+        struct ek_error err;
+        assert_false(
+            ek_codec_read_sample(&sample, cases[i].text, strlen(cases[i].text), "k", &err));
+        assert_string_equal(err.message, cases[i].message);
+        assert_null(sample.domains);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_refusals),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,349 @@
+/* Laws of the facts that come from libvirt's XML, and of the cache that keeps them. */
+#include "collector/connect.h"
+#include "collector/domain_facts.h"
+#include "collector/domain_stats.h"
+#include "collector/domain_xml.h"
+#include "collector/handles.h"
+#include "collector/xml.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define FIXTURES EK_SOURCE_DIR "/tests/unit/collector/fixtures/"
+
+static const char *const networks[] = {"lab", "br0", "labbr0"};
+static const char *const shared[] = {"/mnt/ceph"};
+static struct ek_storage_pool pools[] = {
+    {.name = "default", .type = "dir", .target = "/var/lib/libvirt/images"},
+    {.name = "nfs", .type = "netfs", .target = "/srv/nfs/images/"},
+    {.name = "outer", .type = "dir", .target = "/srv"},
+    {.name = "ceph-vms", .type = "rbd", .source = "vms"},
+    {.name = "lun", .type = "iscsi", .target = "/dev/disk/by-path"},
+};
+static const struct ek_host_facts host = {.networks = {networks, 3, true},
+                                          .cpu_model = "EPYC-Milan"};
+static const struct ek_storage_pools all_pools = {pools, 5};
+static const struct ek_strings shared_paths = {shared, 1, true};
+static const struct ek_domain_surroundings around = {&host, &all_pools, &shared_paths};
+
+static struct ek_arena arena;
+static struct ek_domain_xml found;
+static struct ek_error err;
+
+static int teardown(void **state)
+{
+    (void)state;
+    ek_arena_finish(&arena);
+    return 0;
+}
+
+static const char *text_of(const char *file)
+{
+    static char text[16384];
+    FILE *in = fopen(file, "r");
+
+    assert_non_null(in);
+    size_t length = fread(text, 1, sizeof(text) - 1, in);
+    (void)fclose(in);
+    text[length] = '\0';
+    return text;
+}
+
+static const struct ek_domain_facts *facts_of(const char *file)
+{
+    if (!ek_domain_xml_parse(&found, text_of(file), &around, &arena, &err)) {
+        fail_msg("%s: %s", file, err.message);
+    }
+    return &found.facts;
+}
+
+static void expect_strings(const struct ek_strings *list, size_t count, const char *const *wanted)
+{
+    assert_true(list->given);
+    assert_int_equal(list->count, count);
+    for (size_t i = 0; i < count; i++) {
+        assert_string_equal(list->items[i], wanted[i]);
+    }
+}
+
+#define EXPECT(list, ...)                                                           \
+    expect_strings(&(list), sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *), \
+                   (const char *[]){__VA_ARGS__})
+
+/* Sizes come from the live XML: the vCPUs that are online, the configured memory in MiB. */
+static void test_sizes(void **state)
+{
+    const struct ek_domain_facts *facts = facts_of(FIXTURES "kvm-shared.xml");
+
+    (void)state;
+    assert_true(facts->vcpus == 2 && found.memory_mib == 8192 && facts->balloon_period_s == 0);
+    assert_string_equal(facts->machine, "pc-q35-7.2");
+    assert_true(facts_of(FIXTURES "tcg-local.xml")->balloon_period_s == 2);
+}
+
+/* Labels are those of our namespace, whatever its prefix there; other metadata are not ours. */
+static void test_labels(void **state)
+{
+    const struct ek_domain_facts *facts = facts_of(FIXTURES "kvm-shared.xml");
+
+    (void)state;
+    assert_int_equal(facts->labels.count, 2);
+    assert_string_equal(facts->labels.items[0].key, "tier");
+    assert_string_equal(facts->labels.items[0].value, "web & api");
+    assert_string_equal(facts->labels.items[1].value, "");
+}
+
+/* A network counts by its name rather than its bridge, once, and only if its host is seen to offer
+ * it. */
+static void test_networks(void **state)
+{
+    (void)state;
+    EXPECT(facts_of(FIXTURES "kvm-shared.xml")->networks, "br0");
+    EXPECT(facts_of(FIXTURES "tcg-local.xml")->networks, "lab");
+}
+
+/* A disk belongs to the innermost pool that holds it; what no pool holds asks for none. */
+static void test_storages(void **state)
+{
+    (void)state;
+    EXPECT(facts_of(FIXTURES "kvm-shared.xml")->storages, "ceph-vms", "nfs", "lun", "default");
+    EXPECT(facts_of(FIXTURES "tcg-local.xml")->storages, "default");
+}
+
+/* Disks on shared storage, and read-only files, leave a domain movable. */
+static void test_shared_disks_move(void **state)
+{
+    const struct ek_domain_facts *facts = facts_of(FIXTURES "kvm-shared.xml");
+
+    (void)state;
+    assert_true(facts->movable);
+    assert_null(facts->immovable_reason);
+    assert_int_equal(found.local_disks.count, 0);
+}
+
+/* A writable file in a pool of the host's own ties the domain to it, and the reason names it. */
+static void test_local_disk_stays(void **state)
+{
+    const struct ek_domain_facts *facts = facts_of(FIXTURES "tcg-local.xml");
+
+    (void)state;
+    assert_false(facts->movable);
+    assert_string_equal(facts->immovable_reason,
+                        "disk /var/lib/libvirt/images/a1.qcow2 is a file of this host alone");
+    EXPECT(found.local_disks, "/var/lib/libvirt/images/a1.qcow2");
+}
+
+/* Directories that are configured as shared make their files shared, and only whole names count. */
+static void test_shared_paths(void **state)
+{
+    static const char format[] = "<domain type='kvm'><memory unit='KiB'>1024</memory><vcpu>1</vcpu>"
+                                 "<devices><disk type='file' device='disk'><source file='%s'/>"
+                                 "</disk></devices></domain>";
+    const char *inside = ek_arena_printf(&arena, format, "/mnt/ceph/a.raw");
+    const char *beside = ek_arena_printf(&arena, format, "/mnt/cephalopod/a.raw");
+
+    (void)state;
+    assert_true(ek_domain_xml_parse(&found, inside, &around, &arena, &err));
+    assert_true(found.facts.movable);
+    assert_true(ek_domain_xml_parse(&found, beside, &around, &arena, &err));
+    assert_false(found.facts.movable);
+}
+
+/* Host devices of every kind are listed by the names that people know, and come first as a reason.
+ */
+static void test_devices(void **state)
+{
+    const struct ek_domain_facts *facts = facts_of(FIXTURES "kvm-devices.xml");
+
+    (void)state;
+    EXPECT(facts->devices, "pci 0000:41:00.0", "usb 046d:c31c",
+           "mdev 3b1fa5a1-3a3c-4b64-b6f7-2f1e8a3d5b10", "pci 0000:81:02.3");
+    assert_false(facts->movable);
+    assert_string_equal(facts->immovable_reason, "host device pci 0000:41:00.0");
+}
+
+/* Only a guest that sees its host's own CPU binds to the model: not one with a named model, not an
+ * emulated one. */
+static void test_cpu_model(void **state)
+{
+    (void)state;
+    assert_string_equal(facts_of(FIXTURES "kvm-shared.xml")->cpu_model, "EPYC-Milan");
+    assert_null(facts_of(FIXTURES "kvm-devices.xml")->cpu_model);
+    assert_null(facts_of(FIXTURES "tcg-local.xml")->cpu_model);
+}
+
+/* Broken and foreign documents are refused with what was found. */
+static void test_bad_documents(void **state)
+{
+    (void)state;
+    assert_false(ek_domain_xml_parse(&found, "<domain>\n<os></domain>", &around, &arena, &err));
+    assert_int_equal(err.code, EK_ERR_INVALID);
+    assert_ptr_equal(strstr(err.message, "XML line 2: "), err.message);
+    assert_false(ek_domain_xml_parse(&found, "<network/>", &around, &arena, &err));
+    assert_int_equal(err.code, EK_ERR_INVALID);
+    assert_false(ek_domain_xml_parse(&found, "", &around, &arena, &err));
+}
+
+/* A host's UUID and CPU model are in its capabilities. */
+static void test_capabilities(void **state)
+{
+    struct ek_host_facts facts = {0};
+
+    (void)state;
+    assert_true(ek_capabilities_parse(&facts, text_of(FIXTURES "capabilities.xml"), &arena, &err));
+    assert_string_equal(facts.uuid, "c6cdb175-6b7f-5e91-9f09-d0ce0b929645");
+    assert_string_equal(facts.cpu_model, "Broadwell");
+}
+
+/* A pool's type tells whether other hosts reach its volumes. */
+static void test_storage_pools(void **state)
+{
+    struct ek_storage_pool pool;
+
+    (void)state;
+    assert_true(ek_storage_pool_parse(
+        &pool, "<pool type='rbd'><name>ceph</name><source><name>vms</name></source></pool>", &arena,
+        &err));
+    assert_string_equal(pool.source, "vms");
+    assert_null(pool.target);
+    assert_true(ek_storage_pool_is_shared(&pool));
+    pool.type = "logical";
+    assert_false(ek_storage_pool_is_shared(&pool));
+    assert_false(ek_storage_pool_parse(&pool, "<pool><name>x</name></pool>", &arena, &err));
+}
+
+/* ---- the cache, over libvirt's test driver, whose one domain is called "test" ---------------- */
+
+static struct ek_domain_reading reading_in(int state, int reason, int id)
+{
+    return (struct ek_domain_reading){.uuid = "6695eb01-f6a4-8304-79aa-97f2502e193f",
+                                      .id = id,
+                                      .state_reason = state * 256 + reason,
+                                      .memory_mib = NAN,
+                                      .memory_rss_mib = NAN,
+                                      .facts = {.vcpus = NAN}};
+}
+
+static bool complete(struct ek_domain_cache *cache, struct ek_domain_reading *domain, int64_t reads)
+{
+    EK_SCOPED_CONNECT virConnectPtr connection = ek_libvirt_open("test:///default", 100, &err);
+    EK_SCOPED_DOMAIN virDomainPtr handle = virDomainLookupByName(connection, "test");
+    bool present = false;
+
+    if (!ek_domain_cache_complete(cache, domain, handle, &around, reads, &arena, &present, &err)) {
+        fail_msg("%s", err.message);
+    }
+    ek_domain_cache_sweep(cache, reads);
+    return present;
+}
+
+/* A domain that comes in belongs to its source: it is not part of this host, until it runs here. */
+static void test_incoming_domain_is_left_out(void **state)
+{
+    struct ek_domain_cache cache = {0};
+    struct ek_domain_reading starting =
+        reading_in(VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_STARTING_UP, 5);
+    struct ek_domain_reading incoming =
+        reading_in(VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_MIGRATION, 5);
+    struct ek_domain_reading postcopy =
+        reading_in(VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_POSTCOPY, 5);
+    struct ek_domain_reading running =
+        reading_in(VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_MIGRATED, 5);
+
+    (void)state;
+    assert_false(complete(&cache, &starting, 0));
+    assert_false(complete(&cache, &incoming, 1));
+    assert_false(complete(&cache, &postcopy, 2));
+    assert_true(complete(&cache, &running, 3));
+    assert_true(running.facts.vcpus >= 1 && running.memory_mib > 0);
+    ek_domain_cache_finish(&cache);
+}
+
+/* A domain that was seen running here under this id is the source's end of a migration, and stays.
+ */
+static void test_outgoing_domain_stays(void **state)
+{
+    struct ek_domain_cache cache = {0};
+    struct ek_domain_reading running = reading_in(VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_BOOTED, 5);
+    struct ek_domain_reading leaving =
+        reading_in(VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_MIGRATION, 5);
+    struct ek_domain_reading back = reading_in(VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_MIGRATION, 6);
+
+    (void)state;
+    assert_true(complete(&cache, &running, 0));
+    assert_true(complete(&cache, &leaving, 1));
+    assert_true(leaving.facts.vcpus == running.facts.vcpus);
+    assert_false(complete(&cache, &back, 2)); /* another id: it comes in again */
+    ek_domain_cache_finish(&cache);
+}
+
+/* A gauge that a read leaves out stands as long as the domain's id does. */
+static void test_gauges_are_held(void **state)
+{
+    struct ek_domain_cache cache = {0};
+    struct ek_domain_reading said = reading_in(VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_BOOTED, 5);
+    struct ek_domain_reading silent = said;
+    struct ek_domain_reading other = reading_in(VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_BOOTED, 6);
+
+    (void)state;
+    said.memory_rss_mib = 300;
+    said.memory_mib = 512;
+    assert_true(complete(&cache, &said, 0));
+    assert_true(complete(&cache, &silent, 1));
+    assert_true(silent.memory_rss_mib == 300 && silent.memory_mib == 512);
+    assert_true(complete(&cache, &other, 2));
+    assert_true(isnan(other.memory_rss_mib));
+    ek_domain_cache_finish(&cache);
+}
+
+/* After a reconnect facts are read again, before their time. */
+static void test_expired_facts_are_read_again(void **state)
+{
+    struct ek_domain_cache cache = {0};
+    struct ek_domain_reading said = reading_in(VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_BOOTED, 5);
+    struct ek_domain_reading before = said;
+    struct ek_domain_reading after = said;
+
+    (void)state;
+    said.memory_mib = 1; /* the XML says otherwise */
+    assert_true(complete(&cache, &said, 0));
+    assert_true(complete(&cache, &before, 1));
+    ek_domain_cache_expire(&cache);
+    assert_true(complete(&cache, &after, 2));
+    assert_true(before.memory_mib == 1 && after.memory_mib > 1);
+    ek_domain_cache_finish(&cache);
+}
+
+#define LAW(name) cmocka_unit_test_teardown(test_##name, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        LAW(sizes),
+        LAW(labels),
+        LAW(networks),
+        LAW(storages),
+        LAW(shared_disks_move),
+        LAW(local_disk_stays),
+        LAW(shared_paths),
+        LAW(devices),
+        LAW(cpu_model),
+        LAW(bad_documents),
+        LAW(capabilities),
+        LAW(storage_pools),
+        LAW(incoming_domain_is_left_out),
+        LAW(outgoing_domain_stays),
+        LAW(gauges_are_held),
+        LAW(expired_facts_are_read_again),
+    };
+
+    ek_xml_init();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

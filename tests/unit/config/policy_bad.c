@@ -1,0 +1,222 @@
+/* Bad policies: each line says where, what was found and what was expected. */
+#include "bad.h"
+
+static const struct bad cases[] = {
+    /* keys */
+    {"triger: {imbalance: 0.1}\n",
+     "p:1: found unknown key \"triger\", expected one of version, mode, policy, aggressiveness, "
+     "resources, trigger, cost_weight, capacity, cooldown, limits, migration; did you mean "
+     "\"trigger\"?",
+     0},
+    {"trigger:\n  imbalence: 0.1\n",
+     "p:2: found unknown key \"trigger.imbalence\", expected one of imbalance, comfort, "
+     "sustained_cycles, min_gain; did you mean \"trigger.imbalance\"?",
+     0},
+    {"trigger.imbalance: 0.1\n",
+     "p:1: found unknown key \"trigger.imbalance\", expected one of version, mode, policy, "
+     "aggressiveness, resources, trigger, cost_weight, capacity, cooldown, limits, migration; keys "
+     "are nested: write \"trigger:\" and below it \"imbalance:\"",
+     0},
+    {"imbalance: 0.1\n",
+     "p:1: found unknown key \"imbalance\", expected one of version, mode, policy, aggressiveness, "
+     "resources, trigger, cost_weight, capacity, cooldown, limits, migration; did you mean "
+     "\"trigger.imbalance\"?",
+     0},
+    {"cooldown: {zzz: 1}\n",
+     "p:1: found unknown key \"cooldown.zzz\", expected one of domain, repeat_factor", 0},
+    {"resources:\n  disk: {weight: 1}\n",
+     "p:2: found unknown key \"resources.disk\", expected one of cpu, memory", 0},
+    {"mode: automatic\nmode: recommend\n",
+     "p:2: found key \"mode\" again, expected it once (first in line 1)", 0},
+    {"limits: {cluster: 1}\ncooldown: {}\nlimits: {cluster: 2}\n",
+     "p:3: found key \"limits\" again, expected it once (first in line 1)", 0},
+    {"trigger:\n  comfort: 0.5\n  comfort: 0.6\n",
+     "p:3: found key \"comfort\" again, expected it once (first in line 2)", 0},
+    {"trigger: 0.1\n", "p:1: found \"0.1\" for trigger, expected a mapping", 0},
+    {"trigger: [0.1]\n", "p:1: found a list for trigger, expected a mapping", 0},
+
+    /* values */
+    {"version: 2\n", "p:1: found \"2\" for version, expected 1", 0},
+    {"version: one\n", "p:1: found \"one\" for version, expected 1", 0},
+    {"mode: auto\n", "p:1: found \"auto\" for mode, expected recommend or automatic", 0},
+    {"mode: automatc\n",
+     "p:1: found \"automatc\" for mode, expected recommend or automatic; did you mean "
+     "\"automatic\"?",
+     0},
+    {"policy: pack\n", "p:1: found \"pack\" for policy, expected spread", 0},
+    {"mode:\n", "p:1: found nothing for mode, expected recommend or automatic", 0},
+    {"mode: [automatic]\n", "p:1: found a list for mode, expected recommend or automatic", 0},
+    {"aggressiveness: 6\n",
+     "p:1: found \"6\" for aggressiveness, expected a whole number from 1 to 5", 0},
+    {"aggressiveness: 2.5\n",
+     "p:1: found \"2.5\" for aggressiveness, expected a whole number from 1 to 5", 0},
+    {"trigger: {imbalance: 0.6}\n",
+     "p:1: found \"0.6\" for trigger.imbalance, expected a ratio from 0 to 0.5, such as 0.5 or 50%",
+     0},
+    {"resources:\n  cpu:\n    target_max: 85\n",
+     "p:3: found \"85\" for resources.cpu.target_max, expected a ratio from 0.01 to 1, such as 0.5 "
+     "or 50%",
+     0},
+    {"resources: {memory: {target_max: 0%}}\n",
+     "p:1: found \"0%\" for resources.memory.target_max, expected a ratio from 0.01 to 1, such as "
+     "0.5 or 50%",
+     0},
+    {"resources: {cpu: {weight: heavy}}\n",
+     "p:1: found \"heavy\" for resources.cpu.weight, expected a number from 0 to 100", 0},
+    {"cost_weight: -1\n", "p:1: found \"-1\" for cost_weight, expected a number from 0 to 1000", 0},
+    {"capacity: {cpu_overcommit: 0}\n",
+     "p:1: found \"0\" for capacity.cpu_overcommit, expected a number from 0.1 to 100", 0},
+    {"cooldown:\n  domain: 30\n",
+     "p:2: found \"30\" for cooldown.domain, expected a duration from 0s to 720h, such as 500ms, "
+     "30s, 5m or 2h",
+     0},
+    {"cooldown: {repeat_factor: 0.5}\n",
+     "p:1: found \"0.5\" for cooldown.repeat_factor, expected a number from 1 to 100", 0},
+    {"limits: {host_in: 0}\n",
+     "p:1: found \"0\" for limits.host_in, expected a whole number from 1 to 100", 0},
+    {"migration: {max_downtime: 1h}\n",
+     "p:1: found \"1h\" for migration.max_downtime, expected a duration from 1ms to 2000s, such as "
+     "500ms, 30s, 5m or 2h",
+     0},
+    {"migration: {auto_converge: yes}\n",
+     "p:1: found \"yes\" for migration.auto_converge, expected true or false", 0},
+    {"migration: {retries: {a: 1}}\n",
+     "p:1: found a mapping for migration.retries, expected a whole number from 0 to 100", 0},
+    {"resources:\n  cpu: {weight: 0}\n  memory: {weight: 0}\n",
+     "p:3: found 0 for the weights of all resources, expected one above 0", 0},
+
+    /* YAML */
+    {"trigger:\n\tcomfort: 0.5\n", "p:2: found a tab in the indentation, expected spaces", 0},
+    {"trigger: &a {comfort: 0.5}\n", "p:1: found an anchor \"a\", expected the value alone", 0},
+    {"trigger:\n  comfort: *a\n", "p:2: found an alias \"a\", expected the value itself", 0},
+    {"cost_weight: !!float 1\n",
+     "p:1: found a tag \"tag:yaml.org,2002:float\", expected the value alone", 0},
+    {"mode: automatic\n---\nmode: recommend\n", "p:2: found a second document, expected one", 0},
+    {"- mode\n", "p:1: found a list, expected a mapping of keys to values", 0},
+    {"\n\nautomatic\n", "p:3: found \"automatic\", expected a mapping of keys to values", 0},
+    {"? [a]\n: b\n", "p:1: found a list or a mapping as a key, expected a word", 0},
+    {"mode: \"a\\0b\"\n", "p:1: found a NUL character, expected text", 0},
+    {"mode: automatic\nx: \xff\n",
+     "p:2: found a byte that is not text (invalid leading UTF-8 octet), expected UTF-8", 0},
+    {"mode: a\x01\n",
+     "p:1: found a byte that is not text (control characters are not allowed), expected UTF-8", 0},
+    {"mode: a\0b\n",
+     "p:1: found a byte that is not text (control characters are not allowed), expected UTF-8", 10},
+    {"trigger: {comfort: 0.5\nmode: automatic\n",
+     "p:2: found a syntax error (did not find expected ',' or '}' while parsing a flow mapping "
+     "from "
+     "line 1), expected YAML",
+     0},
+    {"mode: automatic: 1\n",
+     "p:1: found a syntax error (mapping values are not allowed in this context), expected YAML",
+     0},
+    {"a: [[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]\n",
+     "p:1: found lists and mappings nested 17 deep, expected fewer levels", 0},
+
+    /* several at once, in the order of lines */
+    {"mode: on\ncost_weight: x\nzz: 1\nmode: off\n",
+     "p:1: found \"on\" for mode, expected recommend or automatic\n"
+     "p:2: found \"x\" for cost_weight, expected a number from 0 to 1000\n"
+     "p:3: found unknown key \"zz\", expected one of version, mode, policy, aggressiveness, "
+     "resources, trigger, cost_weight, capacity, cooldown, limits, migration\n"
+     "p:4: found key \"mode\" again, expected it once (first in line 1)",
+     0},
+};
+
+/* Every bad policy is refused with exactly these words. */
+static void exact_messages(void **state)
+{
+    static struct ek_config_problems problems;
+    struct ek_error err;
+    struct ek_policy policy;
+    int failed = 0;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        bool read =
+            ek_policy_parse(&policy, cases[i].text, bad_size(&cases[i]), "p", &problems, &err);
+        failed += compare_bad(&cases[i], read, &problems);
+    }
+    assert_int_equal(failed, 0);
+}
+
+/* A refused file changes nothing: the policy before stays in force. */
+static void refusal_leaves_the_policy(void **state)
+{
+    struct ek_policy before;
+    struct ek_policy policy;
+    struct ek_error err;
+    const char text[] = "aggressiveness: 5\nlimits: {cluster: 9}\nmode: x\n";
+
+    (void)state;
+    ek_policy_defaults(&before);
+    memcpy(&policy, &before, sizeof(policy));
+    assert_false(ek_policy_parse(&policy, text, strlen(text), "p", NULL, &err));
+    assert_memory_equal(&policy, &before, sizeof(policy));
+    assert_string_equal(err.message, "p:3: found \"x\" for mode, expected recommend or automatic");
+    assert_int_equal(err.code, EK_ERR_INVALID);
+}
+
+/* A key that is far too long and full of odd bytes is quoted short and clean. */
+static void hostile_keys_are_quoted(void **state)
+{
+    static char text[5000];
+    struct ek_policy policy;
+    struct ek_error err;
+
+    (void)state;
+    memset(text, 'k', sizeof(text) - 1);
+    memcpy(text, "\"\\e[31m", 7);
+    memcpy(text + 900, "\": 1\n", 6);
+    assert_false(ek_policy_parse(&policy, text, strlen(text), "p", NULL, &err));
+    assert_non_null(strstr(err.message, "p:1: found unknown key \"?[31mkkkk"));
+    assert_non_null(strstr(err.message, "kk...\", expected one of version"));
+}
+
+/* An endless number of keys does not cost endless time. */
+static void too_many_keys_are_refused(void **state)
+{
+    static char text[1001 * 16];
+    struct ek_policy policy;
+    struct ek_error err;
+    size_t used = 0;
+
+    (void)state;
+    for (int i = 0; i < 1001; i++) {
+        used += (size_t)snprintf(text + used, sizeof(text) - used, "k%d: 1\n", i);
+    }
+    assert_false(ek_policy_parse(&policy, text, used, "p", NULL, &err));
+    assert_string_equal(err.message,
+                        "p:1001: found more than 1000 keys in one mapping, expected fewer");
+}
+
+/* A file that cannot be read says why, and which kind of error it is. */
+static void unreadable_files(void **state)
+{
+    struct ek_policy policy;
+    struct ek_error err;
+
+    (void)state;
+    assert_false(ek_policy_read(&policy, "/nonexistent/policy.yaml", NULL, &err));
+    assert_int_equal(err.code, EK_ERR_NOT_FOUND);
+    assert_string_equal(err.message,
+                        "/nonexistent/policy.yaml: found no readable file (No such file "
+                        "or directory), expected one");
+    assert_false(ek_policy_read(&policy, "/", NULL, &err));
+    assert_int_equal(err.code, EK_ERR_IO);
+    assert_string_equal(err.message, "/: found no readable file (Is a directory), expected one");
+    assert_false(ek_policy_read(&policy, "/dev/zero", NULL, &err));
+    assert_string_equal(
+        err.message, "/dev/zero: found a file of more than 4194304 bytes, expected a smaller one");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(exact_messages),          cmocka_unit_test(refusal_leaves_the_policy),
+        cmocka_unit_test(hostile_keys_are_quoted), cmocka_unit_test(too_many_keys_are_refused),
+        cmocka_unit_test(unreadable_files),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

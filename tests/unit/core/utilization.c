@@ -1,0 +1,111 @@
+#include "balancer/core/utilization.h"
+
+#include "tests/lib/cluster_text.h"
+#include "tests/lib/cmocka.h"
+
+#include <math.h>
+
+static double base_of(const char *text, uint32_t host, enum ek_resource resource)
+{
+    struct ek_snapshot snapshot;
+    double base[8 * EK_RESOURCE_COUNT];
+
+    ek_test_cluster(&snapshot, text);
+    ek_base_load(&snapshot, base);
+    ek_snapshot_finish(&snapshot);
+    return base[host * EK_RESOURCE_COUNT + resource];
+}
+
+/* What a domain takes along is its use where that is known, else its allocation. */
+static void unknown_use_is_the_allocation(void **state)
+{
+    struct ek_domain domain = {.vcpus = 4,
+                               .memory_mib = 8192,
+                               .cpu_used_cores = NAN,
+                               .memory_used_mib = NAN,
+                               .memory_rss_mib = NAN};
+
+    (void)state;
+    assert_near(ek_demand(&domain, EK_CPU), 4, 0);
+    assert_near(ek_demand(&domain, EK_MEMORY), 8192, 0);
+    domain.cpu_used_cores = 0;
+    assert_near(ek_demand(&domain, EK_CPU), 0, 0);
+}
+
+/* Memory demand is the larger of used and resident, whichever are known. */
+static void memory_demand_is_the_larger_known(void **state)
+{
+    struct ek_domain domain = {.memory_mib = 8192, .memory_used_mib = 100, .memory_rss_mib = NAN};
+
+    (void)state;
+    assert_near(ek_demand(&domain, EK_MEMORY), 100, 0);
+    domain.memory_rss_mib = 300;
+    assert_near(ek_demand(&domain, EK_MEMORY), 300, 0);
+    domain.memory_used_mib = NAN;
+    assert_near(ek_demand(&domain, EK_MEMORY), 300, 0);
+}
+
+/* What the host uses beyond its domains stays with it. */
+static void base_is_what_the_domains_do_not_use(void **state)
+{
+    static const char text[] = "h1 8c 16G used=3c used=4G; a@h1 2v 2G 1c 1G; b@h1 2v 1G 1.5c 1G";
+
+    (void)state;
+    assert_near(base_of(text, 0, EK_CPU), 0.5, 1e-12);
+    assert_near(base_of(text, 0, EK_MEMORY), 2048, 1e-9);
+}
+
+/* Base is never negative, and 0 where the host's use is not known. */
+static void base_is_never_negative(void **state)
+{
+    (void)state;
+    assert_near(base_of("h1 8c 16G used=1c used=1G; a@h1 2v 2G", 0, EK_CPU), 0, 0);
+    assert_near(base_of("h1 8c 16G used=1c used=1G; a@h1 2v 2G", 0, EK_MEMORY), 0, 0);
+    assert_near(base_of("h1 8c 16G; a@h1 2v 2G", 0, EK_CPU), 0, 0);
+    assert_near(base_of("h1 8c 16G; h2 8c 16G used=2c", 1, EK_CPU), 2, 0);
+}
+
+/* When a domain is known to have gone, both hosts keep the base that they had. */
+static void base_survives_a_move(void **state)
+{
+    struct ek_snapshot snapshot;
+    double base[2 * EK_RESOURCE_COUNT];
+
+    (void)state;
+    ek_test_cluster(&snapshot, "h1 8c 16G used=3c used=4G; h2 8c 16G used=1c; a@h1 2v 2G 1c 1G");
+    ek_use_shift(&snapshot.hosts[0], &snapshot.domains[0], -1);
+    ek_use_shift(&snapshot.hosts[1], &snapshot.domains[0], 1);
+    snapshot.domains[0].host = 1;
+    ek_base_load(&snapshot, base);
+    assert_near(base[EK_CPU], 2, 1e-12);
+    assert_near(base[EK_MEMORY], 3 * 1024, 1e-9);
+    assert_near(base[EK_RESOURCE_COUNT + EK_CPU], 1, 1e-12);
+    assert_true(isnan(snapshot.hosts[1].memory_used_mib));
+    ek_snapshot_finish(&snapshot);
+}
+
+/* Every resource has a name and a capacity. */
+static void resources_have_names_and_capacities(void **state)
+{
+    const struct ek_host host = {.cpu_cores = 8, .memory_mib = 1024};
+
+    (void)state;
+    assert_string_equal(ek_resource_name(EK_CPU), "cpu");
+    assert_string_equal(ek_resource_name(EK_MEMORY), "memory");
+    assert_near(ek_capacity(&host, EK_CPU), 8, 0);
+    assert_near(ek_capacity(&host, EK_MEMORY), 1024, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(unknown_use_is_the_allocation),
+        cmocka_unit_test(memory_demand_is_the_larger_known),
+        cmocka_unit_test(base_is_what_the_domains_do_not_use),
+        cmocka_unit_test(base_is_never_negative),
+        cmocka_unit_test(base_survives_a_move),
+        cmocka_unit_test(resources_have_names_and_capacities),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

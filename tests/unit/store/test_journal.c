@@ -1,0 +1,314 @@
+#include "server.h"
+
+static struct server server;
+static int64_t epoch;
+
+static int setup(void **state)
+{
+    (void)state;
+    server_start(&server);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    server_stop(&server);
+    return 0;
+}
+
+static int clean(void **state)
+{
+    bool held;
+    char holder[64];
+    struct ek_error err;
+
+    (void)state;
+    assert_string_equal(server_say(&server, "FLUSHALL"), "OK");
+    (void)server_say(&server, "SET evenkeel:epoch 4");
+    assert_done(
+        ek_store_lease(server.store, "me", 60000, &held, &epoch, holder, sizeof(holder), &err),
+        &err);
+    return 0;
+}
+
+static struct ek_move_record record_at(enum ek_move_state state, int attempt)
+{
+    return (struct ek_move_record){
+        .order = {.id = "p1-1",
+                  .plan_id = "p1",
+                  .seq = 1,
+                  .domain = "u1",
+                  .source = "h1",
+                  .destination = "h2"},
+        .state = state,
+        .attempt = attempt,
+        .epoch = epoch,
+        .planned_at_ms = 1000,
+        .updated_at_ms = 1000 + (int)state,
+        .eta_ms = -1,
+    };
+}
+
+static void write_steps(const enum ek_move_state *states, size_t count)
+{
+    struct ek_move_record last;
+    struct ek_error err;
+
+    for (size_t i = 0; i < count; i++) {
+        struct ek_move_record next = record_at(states[i], i == 0 ? 0 : 1);
+        assert_done(ek_store_write_move(server.store, &next, i == 0 ? NULL : &last, &err), &err);
+        last = next;
+    }
+}
+
+/* A record goes from step to step, is read whole, and each step is an entry of the stream. */
+static void test_steps(void **state)
+{
+    static const enum ek_move_state steps[] = {EK_MOVE_PLANNED, EK_MOVE_CLAIMED, EK_MOVE_PRECHECK};
+    struct ek_move_record *records = NULL;
+    size_t count = 0;
+    struct ek_error err;
+
+    (void)state;
+    write_steps(steps, 3);
+    assert_done(ek_store_open_moves(server.store, &records, &count, &err), &err);
+    assert_int_equal(count, 1);
+    assert_int_equal(records[0].state, EK_MOVE_PRECHECK);
+    assert_int_equal(records[0].attempt, 1);
+    assert_true(records[0].epoch == 5 && records[0].planned_at_ms == 1000);
+    assert_string_equal(records[0].order.destination, "h2");
+    free(records);
+    assert_string_equal(server_say(&server, "XLEN evenkeel:moves"), "3");
+    assert_string_equal(server_say(&server, "HMGET evenkeel:move:p1-1 version state attempt epoch"),
+                        "1 precheck 1 5");
+}
+
+/* A write whose expected state, attempt or epoch is not the stored one conflicts and changes
+ * nothing. */
+static void test_stale_expectation(void **state)
+{
+    static const enum ek_move_state steps[] = {EK_MOVE_PLANNED, EK_MOVE_CLAIMED};
+    struct ek_move_record stale[3];
+    struct ek_error err;
+
+    (void)state;
+    write_steps(steps, 2);
+    stale[0] = record_at(EK_MOVE_PLANNED, 1);
+    stale[1] = record_at(EK_MOVE_CLAIMED, 2);
+    stale[2] = record_at(EK_MOVE_CLAIMED, 1);
+    stale[2].epoch--;
+    for (int i = 0; i < 3; i++) {
+        struct ek_move_record next = record_at(EK_MOVE_PRECHECK, 1);
+        assert_false(ek_store_write_move(server.store, &next, &stale[i], &err));
+        assert_int_equal(err.code, EK_ERR_CONFLICT);
+        assert_non_null(strstr(err.message, "found state claimed, attempt 1, epoch 5, expected"));
+    }
+    assert_string_equal(server_say(&server, "HGET evenkeel:move:p1-1 state"), "claimed");
+    assert_string_equal(server_say(&server, "XLEN evenkeel:moves"), "2");
+}
+
+/* A first write conflicts when there is a record; a later one when there is none. */
+static void test_presence(void **state)
+{
+    struct ek_move_record planned = record_at(EK_MOVE_PLANNED, 0);
+    struct ek_move_record claimed = record_at(EK_MOVE_CLAIMED, 1);
+    struct ek_error err;
+
+    (void)state;
+    assert_false(ek_store_write_move(server.store, &claimed, &planned, &err));
+    assert_int_equal(err.code, EK_ERR_CONFLICT);
+    assert_string_equal(server_say(&server, "EXISTS evenkeel:move:p1-1"), "0");
+    assert_done(ek_store_write_move(server.store, &planned, NULL, &err), &err);
+    assert_false(ek_store_write_move(server.store, &claimed, NULL, &err));
+    assert_int_equal(err.code, EK_ERR_CONFLICT);
+}
+
+/* Who lost the answer may repeat the write: the same record again is done, once. */
+static void test_repeated_write(void **state)
+{
+    struct ek_move_record planned = record_at(EK_MOVE_PLANNED, 0);
+    struct ek_move_record claimed = record_at(EK_MOVE_CLAIMED, 1);
+    struct ek_error err;
+
+    (void)state;
+    assert_done(ek_store_write_move(server.store, &planned, NULL, &err), &err);
+    for (int i = 0; i < 2; i++) {
+        assert_done(ek_store_write_move(server.store, &claimed, &planned, &err), &err);
+    }
+    assert_string_equal(server_say(&server, "XLEN evenkeel:moves"), "2");
+}
+
+/* A write with an epoch that is not the current one is fenced and changes nothing, and so it is
+ * when the counter is lost. */
+static void test_fence(void **state)
+{
+    struct ek_move_record planned = record_at(EK_MOVE_PLANNED, 0);
+    struct ek_error err;
+
+    (void)state;
+    (void)server_say(&server, "INCR evenkeel:epoch");
+    assert_false(ek_store_write_move(server.store, &planned, NULL, &err));
+    assert_int_equal(err.code, EK_ERR_FENCED);
+    assert_non_null(strstr(err.message, "epoch 5 is ours, the current one is 6"));
+    (void)server_say(&server, "DEL evenkeel:epoch");
+    assert_false(ek_store_write_move(server.store, &planned, NULL, &err));
+    assert_int_equal(err.code, EK_ERR_FENCED);
+    assert_string_equal(server_say(&server, "EXISTS evenkeel:move:p1-1 evenkeel:moves"), "0");
+}
+
+/* A successor with a newer epoch takes a predecessor's record over. */
+static void test_takeover(void **state)
+{
+    struct ek_move_record running = record_at(EK_MOVE_RUNNING, 1);
+    struct ek_error err;
+
+    (void)state;
+    assert_done(ek_store_write_move(server.store, &running, NULL, &err), &err);
+    (void)server_say(&server, "INCR evenkeel:epoch");
+    struct ek_move_record reconcile = record_at(EK_MOVE_RECONCILE, 1);
+    reconcile.epoch = running.epoch + 1;
+    assert_done(ek_store_write_move(server.store, &reconcile, &running, &err), &err);
+    struct ek_move_record done = record_at(EK_MOVE_DONE, 1);
+    assert_false(ek_store_write_move(server.store, &done, &running, &err));
+    assert_int_equal(err.code, EK_ERR_FENCED);
+}
+
+/* A record is open until it is terminal; one that blocks its domain is kept among those; others
+ * expire. */
+static void test_sets(void **state)
+{
+    static const enum ek_move_state unknown[] = {EK_MOVE_RECONCILE, EK_MOVE_UNKNOWN};
+    struct ek_move_record *records = NULL;
+    size_t count = 1;
+    struct ek_error err;
+
+    (void)state;
+    write_steps(unknown, 2);
+    assert_done(ek_store_open_moves(server.store, &records, &count, &err), &err);
+    assert_int_equal(count, 0);
+    free(records);
+    assert_done(ek_store_blocking_moves(server.store, &records, &count, &err), &err);
+    assert_int_equal(count, 1);
+    assert_string_equal(server_say(&server, "TTL evenkeel:move:p1-1"), "-1");
+    struct ek_move_record resolved = records[0];
+    resolved.state = EK_MOVE_DONE;
+    assert_done(ek_store_write_move(server.store, &resolved, &records[0], &err), &err);
+    free(records);
+    assert_done(ek_store_blocking_moves(server.store, &records, &count, &err), &err);
+    assert_int_equal(count, 0);
+    free(records);
+    assert_true(strtol(server_say(&server, "TTL evenkeel:move:p1-1"), NULL, 10) > 86400);
+}
+
+/* Progress is shown until the next step; it neither makes a record nor touches one that went on. */
+static void test_progress(void **state)
+{
+    struct ek_move_record running = record_at(EK_MOVE_RUNNING, 1);
+    struct ek_move_record *records = NULL;
+    size_t count = 0;
+    struct ek_error err;
+
+    (void)state;
+    assert_false(ek_store_write_progress(server.store, &running, &err));
+    assert_int_equal(err.code, EK_ERR_CONFLICT);
+    assert_string_equal(server_say(&server, "EXISTS evenkeel:move:p1-1"), "0");
+    assert_done(ek_store_write_move(server.store, &running, NULL, &err), &err);
+    struct ek_move_record further = running;
+    further.progress = 0.3;
+    further.eta_ms = 9000;
+    further.transferred_mib = 12.5;
+    assert_done(ek_store_write_progress(server.store, &further, &err), &err);
+    assert_done(ek_store_open_moves(server.store, &records, &count, &err), &err);
+    assert_true(records[0].progress == 0.3 && records[0].eta_ms == 9000);
+    assert_true(records[0].transferred_mib == 12.5);
+    free(records);
+    struct ek_move_record next = record_at(EK_MOVE_COMMIT_PENDING, 1);
+    assert_done(ek_store_write_move(server.store, &next, &running, &err), &err);
+    assert_false(ek_store_write_progress(server.store, &further, &err));
+    assert_done(ek_store_open_moves(server.store, &records, &count, &err), &err);
+    assert_true(records[0].progress == 0 && records[0].eta_ms == -1);
+    free(records);
+}
+
+/* Recent moves come newest first, each once, at most as many as asked for. */
+static void test_recent(void **state)
+{
+    static const char *const ids[] = {"a-1", "a-2", "a-3"};
+    struct ek_move_record *records = NULL;
+    size_t count = 0;
+    struct ek_error err;
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        struct ek_move_record planned = record_at(EK_MOVE_PLANNED, 0);
+        memcpy(planned.order.id, ids[i], 4);
+        struct ek_move_record cancelled = planned;
+        cancelled.state = EK_MOVE_CANCELLED;
+        assert_done(ek_store_write_move(server.store, &planned, NULL, &err), &err);
+        assert_done(ek_store_write_move(server.store, &cancelled, &planned, &err), &err);
+    }
+    assert_done(ek_store_recent_moves(server.store, 2, &records, &count, &err), &err);
+    assert_int_equal(count, 2);
+    assert_string_equal(records[0].order.id, "a-3");
+    assert_string_equal(records[1].order.id, "a-2");
+    assert_int_equal(records[0].state, EK_MOVE_CANCELLED);
+    free(records);
+    assert_done(ek_store_recent_moves(server.store, 10, &records, &count, &err), &err);
+    assert_int_equal(count, 3);
+    free(records);
+}
+
+/* A record that cannot be read is an error that names its key, and the store works on. */
+static void test_unreadable_record(void **state)
+{
+    struct ek_move_record planned = record_at(EK_MOVE_PLANNED, 0);
+    struct ek_move_record *records = NULL;
+    size_t count = 0;
+    struct ek_error err;
+
+    (void)state;
+    assert_done(ek_store_write_move(server.store, &planned, NULL, &err), &err);
+    (void)server_say(&server, "SADD evenkeel:moves:open p0-1 p2-1 p3-1");
+    (void)server_say(&server, "HSET evenkeel:move:p2-1 json {}");
+    assert_false(ek_store_open_moves(server.store, &records, &count, &err));
+    assert_int_equal(err.code, EK_ERR_INVALID);
+    assert_non_null(strstr(err.message, "evenkeel:move:p2-1: version: found nothing"));
+    assert_null(records);
+    (void)server_say(&server, "SREM evenkeel:moves:open p2-1");
+    assert_done(ek_store_open_moves(server.store, &records, &count, &err), &err);
+    assert_int_equal(count, 1); /* p0-1 and p3-1 have no record */
+    free(records);
+}
+
+/* Scripts that the server forgot are sent again. */
+static void test_scripts_flushed(void **state)
+{
+    static const enum ek_move_state steps[] = {EK_MOVE_PLANNED, EK_MOVE_CLAIMED};
+
+    (void)state;
+    write_steps(steps, 1);
+    assert_string_equal(server_say(&server, "SCRIPT FLUSH"), "OK");
+    assert_string_equal(server_say(&server, "FLUSHALL"), "OK");
+    (void)server_say(&server, "SET evenkeel:epoch 5");
+    write_steps(steps, 2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_steps, clean),
+        cmocka_unit_test_setup(test_stale_expectation, clean),
+        cmocka_unit_test_setup(test_presence, clean),
+        cmocka_unit_test_setup(test_repeated_write, clean),
+        cmocka_unit_test_setup(test_fence, clean),
+        cmocka_unit_test_setup(test_takeover, clean),
+        cmocka_unit_test_setup(test_sets, clean),
+        cmocka_unit_test_setup(test_progress, clean),
+        cmocka_unit_test_setup(test_recent, clean),
+        cmocka_unit_test_setup(test_unreadable_record, clean),
+        cmocka_unit_test_setup(test_scripts_flushed, clean),
+    };
+
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
