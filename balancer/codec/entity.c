@@ -94,9 +94,8 @@ bool ek_json_read_domain(const struct ek_json_node *node, struct ek_domain *doma
            ek_json_get_text(node, "cpu_model", EK_JSON_OPTIONAL, &domain->cpu_model);
 }
 
-void ek_json_write_host(struct ek_json_writer *writer, const struct ek_host *host)
+void ek_json_put_host(struct ek_json_writer *writer, const struct ek_host *host)
 {
-    ek_json_begin(writer, '{');
     ek_json_put_text(writer, "name", host->name);
     ek_json_put_text(writer, "uuid", host->uuid);
     ek_json_put_text(writer, "state", state_names[host->state]);
@@ -111,6 +110,12 @@ void ek_json_write_host(struct ek_json_writer *writer, const struct ek_host *hos
     ek_json_put_strings(writer, "storages", host->storages);
     ek_json_put_text(writer, "hypervisor", host->hypervisor);
     ek_json_put_text(writer, "cpu_model", host->cpu_model);
+}
+
+void ek_json_write_host(struct ek_json_writer *writer, const struct ek_host *host)
+{
+    ek_json_begin(writer, '{');
+    ek_json_put_host(writer, host);
     ek_json_end(writer, '}');
 }
 

@@ -1,5 +1,4 @@
-/* JSON inside the codec: typed readers whose errors name the place, and a writer of deterministic
- * bytes.
+/* Reading JSON inside the codec: typed readers whose errors name the place. (Writing: writer.h.)
  *
  * Reading goes in two steps. ek_json_open() checks the whole text's syntax (syntax.c), so that
  * cJSON can fail for want of memory only, and builds the document without its long lists; each
@@ -11,6 +10,7 @@
 #ifndef EK_CODEC_JSON_H
 #define EK_CODEC_JSON_H
 
+#include "balancer/codec/writer.h"
 #include "balancer/core/arena.h"
 #include "balancer/core/error.h"
 #include "balancer/core/snapshot.h"
@@ -129,65 +129,14 @@ bool ek_json_get_object(const struct ek_json_node *object, const char *key, enum
 /* ---- hosts and domains (entity.c), shared by snapshot and sample
  * ---------------------------------- */
 
-struct ek_json_writer;
-
 bool ek_json_read_host(const struct ek_json_node *node, struct ek_host *host);
 
 /* All but "host", which means something in a snapshot only. */
 bool ek_json_read_domain(const struct ek_json_node *node, struct ek_domain *domain);
 
-void ek_json_write_host(struct ek_json_writer *writer, const struct ek_host *host);
-void ek_json_write_domain(struct ek_json_writer *writer, const struct ek_domain *domain,
-                          const char *host_name); /* NULL: left out */
-
 /* Reads a list of hosts or domains to the end: `read` is called with each element's node. */
 typedef bool ek_json_element_fn(const struct ek_json_node *node, size_t index, void *context);
 bool ek_json_read_list(const struct ek_json_reader *reader, struct ek_json_list *list,
                        ek_json_element_fn *read, void *context);
-
-/* ---- writing (writer.c) -----------------------------------------------------------------------
- */
-
-/* Zero-initialised it is empty and valid. Failure (memory) is kept and told by ek_json_finish. */
-struct ek_json_writer {
-    char *text;
-    size_t size;
-    size_t capacity;
-    bool failed;
-    bool comma; /* a value stands before the next one */
-    bool line;  /* the next value begins a line */
-};
-
-/* The text, malloc'ed for the caller; NULL when memory ran out. The writer is empty afterwards. */
-char *ek_json_finish(struct ek_json_writer *writer);
-
-void ek_json_begin(struct ek_json_writer *writer, char bracket); /* '{' or '[' */
-void ek_json_end(struct ek_json_writer *writer, char bracket);   /* '}' or ']' */
-void ek_json_key(struct ek_json_writer *writer, const char *key);
-
-/* The next value, or the next closing bracket, begins a line. */
-void ek_json_break(struct ek_json_writer *writer);
-
-/* Bytes that are no UTF-8 (a message cut in the middle of a character) become '?'. */
-void ek_json_text(struct ek_json_writer *writer, const char *text);
-
-/* The shortest of 15 to 17 digits that reads back as the same double; an integer has no fraction.
- */
-void ek_json_number(struct ek_json_writer *writer, double number);
-void ek_json_integer(struct ek_json_writer *writer, int64_t number);
-void ek_json_bool(struct ek_json_writer *writer, bool value);
-void ek_json_raw(struct ek_json_writer *writer, const char *json); /* a whole value, as it is */
-
-/* Key and value at once; what is not known (NULL, NAN or infinite, a list not given, no labels)
- * is left out. */
-void ek_json_put_text(struct ek_json_writer *writer, const char *key, const char *text);
-void ek_json_put_number(struct ek_json_writer *writer, const char *key, double number);
-void ek_json_put_integer(struct ek_json_writer *writer, const char *key, int64_t number);
-void ek_json_put_bool(struct ek_json_writer *writer, const char *key, bool value);
-
-/* Milliseconds as seconds with three decimals, as the contract prints schedules. */
-void ek_json_put_seconds(struct ek_json_writer *writer, const char *key, int64_t milliseconds);
-void ek_json_put_strings(struct ek_json_writer *writer, const char *key, struct ek_strings list);
-void ek_json_put_labels(struct ek_json_writer *writer, const char *key, struct ek_labels labels);
 
 #endif

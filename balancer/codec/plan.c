@@ -116,28 +116,3 @@ char *ek_codec_write_input(const char *snapshot_json, const char *policy_yaml)
     ek_json_end(&writer, '}');
     return ek_json_finish(&writer);
 }
-
-char *ek_codec_write_maintenance(const struct ek_maintenance_status *status)
-{
-    struct ek_json_writer writer = {0};
-
-    ek_json_begin(&writer, '{');
-    ek_json_put_integer(&writer, "version", 1);
-    ek_json_put_text(&writer, "state", ek_maintenance_state_name(status->state));
-    ek_json_put_integer(&writer, "domains_left", status->domains_left);
-    if (status->eta_ms >= 0) {
-        ek_json_put_seconds(&writer, "eta_s", status->eta_ms);
-    }
-    ek_json_key(&writer, "blockers");
-    ek_json_begin(&writer, '[');
-    for (size_t i = 0; i < status->blocker_count; i++) {
-        ek_json_begin(&writer, '{');
-        ek_json_put_text(&writer, "domain", status->blockers[i].domain);
-        ek_json_put_text(&writer, "name", status->blockers[i].name);
-        ek_json_put_text(&writer, "reason", status->blockers[i].reason);
-        ek_json_end(&writer, '}');
-    }
-    ek_json_end(&writer, ']');
-    ek_json_end(&writer, '}');
-    return ek_json_finish(&writer);
-}

@@ -17,6 +17,12 @@ char *ek_codec_write_input(const char *snapshot_json, const char *policy_yaml);
 /* maintenance-status:<host>; malloc'ed for the caller, NULL when memory ran out. */
 char *ek_codec_write_maintenance(const struct ek_maintenance_status *status);
 
+/* Reads such a status back; strings and blockers are owned by the arena, `host` stays NULL. Errors:
+ * INVALID, NOMEM. */
+bool ek_codec_read_maintenance_status(struct ek_maintenance_status *out, struct ek_arena *arena,
+                                      const char *text, size_t size, const char *name,
+                                      struct ek_error *err);
+
 /* The same plan for people: levels before and after, moves, what could not be resolved. */
 void ek_codec_print_plan(FILE *out, const struct ek_plan *plan, const struct ek_schedule *schedule);
 

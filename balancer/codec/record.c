@@ -208,19 +208,24 @@ static void write_fields(struct ek_json_writer *writer, const struct field *fiel
     }
 }
 
+void ek_json_write_record(struct ek_json_writer *writer, const struct ek_move_record *record)
+{
+    ek_json_begin(writer, '{');
+    ek_json_put_integer(writer, "version", 1);
+    ek_json_key(writer, "order");
+    ek_json_begin(writer, '{');
+    write_fields(writer, order_fields, ORDER_FIELDS, &record->order);
+    ek_json_put_text(writer, "kind", ek_move_kind_name(record->order.kind));
+    ek_json_end(writer, '}');
+    ek_json_put_text(writer, "state", ek_move_state_name(record->state));
+    write_fields(writer, record_fields, RECORD_FIELDS, record);
+    ek_json_end(writer, '}');
+}
+
 char *ek_codec_write_record(const struct ek_move_record *record)
 {
     struct ek_json_writer writer = {.text = NULL};
 
-    ek_json_begin(&writer, '{');
-    ek_json_put_integer(&writer, "version", 1);
-    ek_json_key(&writer, "order");
-    ek_json_begin(&writer, '{');
-    write_fields(&writer, order_fields, ORDER_FIELDS, &record->order);
-    ek_json_put_text(&writer, "kind", ek_move_kind_name(record->order.kind));
-    ek_json_end(&writer, '}');
-    ek_json_put_text(&writer, "state", ek_move_state_name(record->state));
-    write_fields(&writer, record_fields, RECORD_FIELDS, record);
-    ek_json_end(&writer, '}');
+    ek_json_write_record(&writer, record);
     return ek_json_finish(&writer);
 }

@@ -4,28 +4,33 @@
 
 #include <string.h>
 
+void ek_json_write_status(struct ek_json_writer *writer, const struct ek_balancer_status *status)
+{
+    ek_json_begin(writer, '{');
+    ek_json_put_integer(writer, "version", 1);
+    ek_json_put_text(writer, "identity", status->identity);
+    ek_json_put_text(writer, "evenkeel", status->version);
+    ek_json_put_text(writer, "mode", status->mode);
+    ek_json_put_text(writer, "policy", status->policy);
+    ek_json_put_bool(writer, "leading", status->leading);
+    ek_json_put_integer(writer, "epoch", status->epoch);
+    ek_json_put_integer(writer, "at_ms", status->at_ms);
+    ek_json_put_integer(writer, "started_at_ms", status->started_at_ms);
+    ek_json_put_integer(writer, "cycles", status->cycles);
+    ek_json_put_integer(writer, "running", status->running);
+    ek_json_put_integer(writer, "waiting", status->waiting);
+    ek_json_put_text(writer, "holding", status->holding);
+    ek_json_put_text(writer, "summary", status->summary);
+    ek_json_put_text(writer, "plan_id", status->plan_id);
+    ek_json_put_text(writer, "redis", status->redis);
+    ek_json_end(writer, '}');
+}
+
 char *ek_codec_write_status(const struct ek_balancer_status *status)
 {
     struct ek_json_writer writer = {0};
 
-    ek_json_begin(&writer, '{');
-    ek_json_put_integer(&writer, "version", 1);
-    ek_json_put_text(&writer, "identity", status->identity);
-    ek_json_put_text(&writer, "evenkeel", status->version);
-    ek_json_put_text(&writer, "mode", status->mode);
-    ek_json_put_text(&writer, "policy", status->policy);
-    ek_json_put_bool(&writer, "leading", status->leading);
-    ek_json_put_integer(&writer, "epoch", status->epoch);
-    ek_json_put_integer(&writer, "at_ms", status->at_ms);
-    ek_json_put_integer(&writer, "started_at_ms", status->started_at_ms);
-    ek_json_put_integer(&writer, "cycles", status->cycles);
-    ek_json_put_integer(&writer, "running", status->running);
-    ek_json_put_integer(&writer, "waiting", status->waiting);
-    ek_json_put_text(&writer, "holding", status->holding);
-    ek_json_put_text(&writer, "summary", status->summary);
-    ek_json_put_text(&writer, "plan_id", status->plan_id);
-    ek_json_put_text(&writer, "redis", status->redis);
-    ek_json_end(&writer, '}');
+    ek_json_write_status(&writer, status);
     return ek_json_finish(&writer);
 }
 

@@ -19,7 +19,7 @@
 /* No host, no domain: an index that points nowhere. */
 #define EK_NONE UINT32_MAX
 
-/* 1 Gbit/s is about 110 MiB/s of payload; design default for a host that states nothing. */
+/* 1 Gbit/s is about 110 MiB/s of payload; default for a host that states nothing. */
 #define EK_DEFAULT_MIGRATION_MIB_S 110.0
 
 struct ek_strings {
@@ -72,7 +72,8 @@ struct ek_domain {
     double vcpus;
     double memory_mib;      /* configured */
     double cpu_used_cores;  /* NAN: not known */
-    double cpu_steal;       /* 0..1 of wanted CPU time that was not given; NAN: not known */
+    double cpu_steal;       /* 0..1 of its vCPUs' time in which they waited for a CPU of the host;
+                               NAN: not known */
     double memory_used_mib; /* NAN: not known */
     double memory_rss_mib;  /* NAN: not known */
     double dirty_mib_s;

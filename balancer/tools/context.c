@@ -1,0 +1,255 @@
+/* What a verb starts with: its options, evenkeel.yaml, Redis. */
+#include "balancer/store/embedded.h"
+#include "balancer/tools/tool.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* ---- output -------------------------------------------------------------------------------- */
+
+int ek_tool_complain(int status, const char *format, ...)
+{
+    va_list arguments;
+
+    (void)fflush(stdout);
+    (void)fputs("evenkeel: ", stderr);
+    va_start(arguments, format);
+    (void)vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    (void)fputc('\n', stderr);
+    return status;
+}
+
+int ek_tool_print_json(char *json)
+{
+    if (json == NULL) {
+        return ek_tool_complain(EK_EXIT_FAILED, "out of memory for the document");
+    }
+    (void)puts(json);
+    free(json);
+    return EK_EXIT_DONE;
+}
+
+void ek_tool_list_names(const struct ek_snapshot *snapshot, char *out, size_t size)
+{
+    size_t used = 0;
+
+    out[0] = '\0';
+    for (size_t h = 0; h < snapshot->host_count; h++) {
+        const char *name = snapshot->hosts[h].name;
+        if (used + strlen(name) + sizeof(", , ...") > size) {
+            (void)snprintf(out + used, size - used, ", ...");
+            return;
+        }
+        used += (size_t)snprintf(out + used, size - used, "%s%s", h > 0 ? ", " : "", name);
+    }
+}
+
+int64_t ek_tool_now_ms(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* ---- options ------------------------------------------------------------------------------- */
+
+enum { MAX_OPTIONS = 12, COMMON_CONFIG = 0x1000, COMMON_JSON, COMMON_HELP };
+
+static const struct option common[] = {
+    {"config", required_argument, NULL, COMMON_CONFIG},
+    {"json", no_argument, NULL, COMMON_JSON},
+    {"help", no_argument, NULL, COMMON_HELP},
+};
+
+enum { COMMON_COUNT = sizeof(common) / sizeof(common[0]) };
+
+/* The common options, then the verb's own, then the zeroed end. */
+static void merge_options(struct option *all, const struct option *own)
+{
+    size_t count = COMMON_COUNT;
+
+    memset(all, 0, MAX_OPTIONS * sizeof(*all));
+    memcpy(all, common, sizeof(common));
+    for (; own != NULL && own->name != NULL && count + 1 < MAX_OPTIONS; own++) {
+        all[count++] = *own;
+    }
+}
+
+int ek_tool_option(struct ek_tool *tool, int argc, char **argv, const char *own_short,
+                   const struct option *own)
+{
+    struct option all[MAX_OPTIONS];
+    char letters[24];
+    int option = 0;
+
+    merge_options(all, own);
+    (void)snprintf(letters, sizeof(letters), ":hc:%s", own_short);
+    for (;;) {
+        option = getopt_long(argc, argv, letters, all, NULL);
+        switch (option) {
+        case 'c':
+        case COMMON_CONFIG:
+            tool->config_path = optarg;
+            break;
+        case COMMON_JSON:
+            tool->json = true;
+            break;
+        case 'h':
+        case COMMON_HELP:
+            ek_tool_verb_help(tool->verb, stdout);
+            tool->exit_status = EK_EXIT_DONE;
+            return EK_OPTION_STOP;
+        case '?':
+            tool->exit_status = ek_tool_complain(
+                EK_EXIT_USAGE, "%s: found the wrong option \"%s\"; see `evenkeel %s --help`",
+                tool->verb->name, argv[optind - 1], tool->verb->name);
+            return EK_OPTION_STOP;
+        case ':':
+            tool->exit_status =
+                ek_tool_complain(EK_EXIT_USAGE, "%s: %s needs a value; see `evenkeel %s --help`",
+                                 tool->verb->name, argv[optind - 1], tool->verb->name);
+            return EK_OPTION_STOP;
+        default:
+            return option;
+        }
+    }
+}
+
+bool ek_tool_words(struct ek_tool *tool, int argc, char **argv, int words)
+{
+    if (argc - optind <= words) {
+        return true;
+    }
+    tool->exit_status = ek_tool_complain(
+        EK_EXIT_USAGE, "%s: found \"%s\", expected no more words; see `evenkeel %s --help`",
+        tool->verb->name, argv[optind + words], tool->verb->name);
+    return false;
+}
+
+bool ek_tool_no_options(struct ek_tool *tool, int argc, char **argv, int words)
+{
+    return ek_tool_option(tool, argc, argv, "", NULL) != EK_OPTION_STOP &&
+           ek_tool_words(tool, argc, argv, words);
+}
+
+/* ---- Redis --------------------------------------------------------------------------------- */
+
+/* A word as a shell takes it: in single quotes where it needs them. */
+static void quote_word(const char *word, char *out, size_t size)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                "0123456789_-./:@%+,=";
+    size_t used = 0;
+
+    if (word[strspn(word, plain)] == '\0') {
+        (void)snprintf(out, size, "%s", word);
+        return;
+    }
+    out[used++] = '\'';
+    for (; *word != '\0' && used + 6 < size; word++) {
+        used += (size_t)snprintf(out + used, size - used, *word == '\'' ? "'\\''" : "%c", *word);
+    }
+    (void)snprintf(out + used, size - used, "'");
+}
+
+static void describe_redis(struct ek_tool *tool, const char *socket)
+{
+    const struct ek_config_redis *redis = &tool->config.redis;
+    char where[300];
+    char user[160] = "";
+    char database[32] = "";
+    char quoted[150];
+
+    if (socket != NULL) {
+        quote_word(socket, quoted, sizeof(quoted));
+        (void)snprintf(where, sizeof(where), "-s %s", quoted);
+    } else {
+        (void)snprintf(where, sizeof(where),
+                       strchr(redis->host, ':') != NULL ? "-u redis://[%s]:%d" : "-u redis://%s:%d",
+                       redis->host, redis->port);
+    }
+    if (redis->database != 0) {
+        (void)snprintf(database, sizeof(database), " -n %d", redis->database);
+    }
+    if (redis->user != NULL) {
+        quote_word(redis->user, quoted, sizeof(quoted));
+        (void)snprintf(user, sizeof(user), " --user %s", quoted);
+    }
+    (void)snprintf(tool->redis_cli, sizeof(tool->redis_cli), "%s%s%s%s", where, database, user,
+                   redis->password != NULL ? " --askpass" : "");
+}
+
+static bool connect_store(struct ek_tool *tool, const char *socket, struct ek_error *err)
+{
+    const struct ek_config_redis *redis = &tool->config.redis;
+
+    tool->store = ek_store_create(&(struct ek_store_options){
+        .unix_socket = socket,
+        .host = redis->host,
+        .port = redis->port,
+        .user = redis->user,
+        .password = redis->password,
+        .database = redis->database,
+        .key_prefix = redis->key_prefix,
+        .connect_timeout_ms = (int)redis->connect_timeout_ms,
+        .command_timeout_ms = (int)redis->command_timeout_ms,
+    });
+    return tool->store == NULL
+               ? ek_error_set(err, EK_ERR_NOMEM, "out of memory for the connection to Redis")
+               : ek_store_ping(tool->store, err);
+}
+
+bool ek_tool_open(struct ek_tool *tool)
+{
+    struct ek_error err;
+    char embedded[128];
+
+    if (!ek_config_read(&tool->config, tool->config_path, NULL, &err)) {
+        bool absent = err.code == EK_ERR_NOT_FOUND;
+        tool->exit_status =
+            ek_tool_complain(EK_EXIT_USAGE, "%s%s", err.message,
+                             absent ? "; name it with -c FILE or EVENKEEL_CONFIG" : "");
+        return false;
+    }
+    const char *socket = tool->config.redis.socket;
+    bool is_embedded = tool->config.redis.mode == EK_REDIS_EMBEDDED;
+    if (is_embedded) {
+        if (!ek_embedded_socket_path(tool->config.state_dir, embedded, (int)sizeof(embedded),
+                                     &err)) {
+            tool->exit_status = ek_tool_complain(EK_EXIT_USAGE, "%s", err.message);
+            return false;
+        }
+        socket = embedded;
+    }
+    describe_redis(tool, socket);
+    if (!connect_store(tool, socket, &err)) {
+        tool->exit_status = ek_tool_complain(
+            EK_EXIT_FAILED, "%s; %s %s", err.message,
+            is_embedded ? "is evenkeeld running, and may you use its socket? It serves"
+                        : "check `redis:` in",
+            tool->config_path);
+        return false;
+    }
+    return true;
+}
+
+void ek_tool_close(struct ek_tool *tool)
+{
+    ek_store_destroy(tool->store);
+    ek_config_finish(&tool->config);
+    tool->store = NULL;
+}
+
+const char **ek_tool_host_names(const struct ek_tool *tool, struct ek_arena *arena)
+{
+    const char **names = ek_arena_alloc(arena, tool->config.host_count, sizeof(*names));
+
+    for (size_t h = 0; names != NULL && h < tool->config.host_count; h++) {
+        names[h] = tool->config.hosts[h].name;
+    }
+    return names;
+}

@@ -1,0 +1,157 @@
+/* The command line of `evenkeel`: global options, the table of verbs, help. */
+#include "balancer/config/schema.h" /* ek_near */
+#include "balancer/tools/tool.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DEFAULT_CONFIG "/etc/evenkeel/evenkeel.yaml"
+
+static const struct ek_verb *const verbs[] = {
+    &ek_verb_plan,
+    &ek_verb_states,
+    &ek_verb_snapshot,
+};
+
+enum { VERBS = sizeof(verbs) / sizeof(verbs[0]) };
+
+static void usage(FILE *out)
+{
+    (void)fputs("Usage: evenkeel [-c FILE] [--json] VERB [ARGUMENTS]\n\n", out);
+    for (size_t i = 0; i < VERBS; i++) {
+        (void)fprintf(out, "  %-12s %s\n", verbs[i]->name, verbs[i]->help);
+    }
+    (void)fputs(
+        "\n"
+        "  -c, --config FILE   configuration (default: $EVENKEEL_CONFIG, else " DEFAULT_CONFIG ")\n"
+        "      --json          JSON instead of tables, to standard output alone\n"
+        "  -h, --help          this text; after a verb: about that verb\n"
+        "      --version       the version\n"
+        "\n"
+        "Exit status: 0 done, 1 failed, 2 wrong usage or input, 3 not possible.\n",
+        out);
+}
+
+void ek_tool_verb_help(const struct ek_verb *verb, FILE *out)
+{
+    (void)fprintf(out, "Usage: evenkeel [-c FILE] [--json] %s%s\n\n%s\n", verb->name,
+                  verb->arguments, verb->help);
+    if (verb->details[0] != '\0') {
+        (void)fprintf(out, "\n%s", verb->details);
+    }
+}
+
+static const struct ek_verb *find_verb(const char *name)
+{
+    for (size_t i = 0; i < VERBS; i++) {
+        if (strcmp(verbs[i]->name, name) == 0) {
+            return verbs[i];
+        }
+    }
+    return NULL;
+}
+
+static int unknown_verb(const char *name)
+{
+    const struct ek_verb *nearest = NULL;
+    int distance = INT_MAX;
+
+    for (size_t i = 0; i < VERBS; i++) {
+        int to_it = ek_near_distance(name, verbs[i]->name);
+        if (to_it < distance && ek_near(name, verbs[i]->name)) {
+            nearest = verbs[i];
+            distance = to_it;
+        }
+    }
+    return nearest != NULL
+               ? ek_tool_complain(EK_EXIT_USAGE,
+                                  "found the unknown verb \"%s\"; did you mean \"%s\"?", name,
+                                  nearest->name)
+               : ek_tool_complain(EK_EXIT_USAGE,
+                                  "found the unknown verb \"%s\"; `evenkeel --help` lists all",
+                                  name);
+}
+
+/* The options before the verb. False: the program is at its end, with *status. */
+static bool take_globals(struct ek_tool *tool, int argc, char **argv, int *status)
+{
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'},
+        {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'v'},
+        {NULL, 0, NULL, 0},
+    };
+    int option = 0;
+
+    opterr = 0;
+    *status = EK_EXIT_DONE;
+    while ((option = getopt_long(argc, argv, "+:c:h", options, NULL)) != -1) {
+        switch (option) {
+        case 'c':
+            tool->config_path = optarg;
+            break;
+        case 'j':
+            tool->json = true;
+            break;
+        case 'h':
+            usage(stdout);
+            return false;
+        case 'v':
+            (void)puts("evenkeel " EK_VERSION);
+            return false;
+        default:
+            *status = ek_tool_complain(EK_EXIT_USAGE,
+                                       option == ':' ? "%s needs a value; see `evenkeel --help`"
+                                                     : "found the unknown option \"%s\"; "
+                                                       "`evenkeel --help` lists all",
+                                       argv[optind - 1]);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A reader that has seen enough (`evenkeel hosts | head`) gets no complaint. */
+static int check_output(int status)
+{
+    bool failed = fflush(stdout) != 0 || ferror(stdout) != 0;
+
+    if (failed && errno != EPIPE) {
+        return ek_tool_complain(EK_EXIT_FAILED, "cannot write to standard output: %s",
+                                strerror(errno));
+    }
+    return failed && status == EK_EXIT_DONE ? EK_EXIT_FAILED : status;
+}
+
+int ek_tool_main(int argc, char **argv)
+{
+    const char *from_environment = getenv("EVENKEEL_CONFIG");
+    struct ek_tool tool = {.config_path = from_environment != NULL && from_environment[0] != '\0'
+                                              ? from_environment
+                                              : DEFAULT_CONFIG};
+    int status = EK_EXIT_DONE;
+
+    (void)signal(SIGPIPE, SIG_IGN); /* Redis may end while we write to it */
+    if (!take_globals(&tool, argc, argv, &status)) {
+        return status;
+    }
+    if (optind >= argc) {
+        usage(stderr);
+        return EK_EXIT_USAGE;
+    }
+    tool.verb = find_verb(argv[optind]);
+    if (tool.verb == NULL) {
+        return unknown_verb(argv[optind]);
+    }
+    argc -= optind;
+    argv += optind;
+    optind = 0; /* getopt begins anew */
+    status = tool.verb->run(&tool, argc, argv);
+    ek_tool_close(&tool);
+    return check_output(status);
+}

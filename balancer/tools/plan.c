@@ -1,0 +1,211 @@
+/* evenkeel plan: what would be moved, from the cluster as it is or from a file. Nothing is done. */
+#include "balancer/codec/plan.h"
+#include "balancer/core/plan.h"
+#include "balancer/core/schedule.h"
+#include "balancer/tools/snapshot_file.h"
+#include "balancer/tools/view.h"
+#include "policies/policy_ops.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* What the plan is made from. */
+struct input {
+    const char *snapshot_path; /* NULL: the cluster */
+    const char *policy_path;   /* NULL: the configured policy, or the defaults */
+    const char **evacuate;
+    size_t evacuate_count;
+    struct ek_policy policy;
+    struct ek_snapshot offline;
+    struct ek_view view;
+    struct ek_cooldown *cooldown; /* NULL: offline, nobody rests */
+};
+
+static bool take_options(struct ek_tool *tool, int argc, char **argv, struct input *in)
+{
+    static const struct option own[] = {{"snapshot", required_argument, NULL, 's'},
+                                        {"policy", required_argument, NULL, 'p'},
+                                        {"evacuate", required_argument, NULL, 'e'},
+                                        {NULL, 0, NULL, 0}};
+    int option = 0;
+
+    while ((option = ek_tool_option(tool, argc, argv, "", own)) > 0) {
+        if (option == 's') {
+            in->snapshot_path = optarg;
+        } else if (option == 'p') {
+            in->policy_path = optarg;
+        } else {
+            in->evacuate[in->evacuate_count++] = optarg; /* room for argc of them */
+        }
+    }
+    return option == EK_OPTION_END && ek_tool_words(tool, argc, argv, 0);
+}
+
+static bool read_policy(struct ek_tool *tool, struct input *in)
+{
+    struct ek_error err;
+    bool done = true;
+
+    if (in->policy_path != NULL) {
+        done = ek_policy_read(&in->policy, in->policy_path, NULL, &err);
+    } else if (in->snapshot_path == NULL) {
+        done = ek_config_read_policy(&in->policy, &tool->config, NULL, &err);
+    } else {
+        ek_policy_defaults(&in->policy);
+    }
+    if (!done) {
+        tool->exit_status = ek_tool_complain(EK_EXIT_USAGE, "%s", err.message);
+    }
+    return done;
+}
+
+static bool read_offline(struct ek_tool *tool, struct input *in)
+{
+    struct ek_error err;
+
+    if (!ek_snapshot_file_read(&in->offline, in->snapshot_path, &err)) {
+        bool bad = err.code == EK_ERR_INVALID || err.code == EK_ERR_IO;
+        tool->exit_status =
+            ek_tool_complain(bad ? EK_EXIT_USAGE : EK_EXIT_FAILED, "%s", err.message);
+        return false;
+    }
+    return true;
+}
+
+/* A domain whose last move ended unknown is not moved by the balancer either. */
+static bool read_blocked(struct ek_tool *tool, struct input *in)
+{
+    struct ek_move_record *records = NULL;
+    size_t count = 0;
+    struct ek_error err;
+
+    in->cooldown = ek_cooldown_create();
+    bool done = in->cooldown != NULL ||
+                ek_error_set(&err, EK_ERR_NOMEM, "out of memory for the blocked domains");
+    done = done && ek_store_blocking_moves(tool->store, &records, &count, &err);
+    for (size_t i = 0; done && i < count; i++) {
+        done = ek_cooldown_block(in->cooldown, records[i].order.domain, true, &err);
+    }
+    free(records);
+    if (!done) {
+        tool->exit_status = ek_tool_complain(EK_EXIT_FAILED, "%s", err.message);
+    }
+    return done;
+}
+
+static bool read_cluster(struct ek_tool *tool, struct input *in)
+{
+    return ek_tool_open(tool) && read_policy(tool, in) && ek_view_gather(&in->view, tool) &&
+           read_blocked(tool, in);
+}
+
+/* --evacuate HOST is the same as "maintenance": true in the snapshot. */
+static bool mark_evacuated(struct ek_tool *tool, const struct input *in,
+                           struct ek_snapshot *snapshot)
+{
+    char known[300];
+
+    for (size_t i = 0; i < in->evacuate_count; i++) {
+        uint32_t host = ek_snapshot_find_host(snapshot, in->evacuate[i]);
+        if (host == EK_NONE) {
+            ek_tool_list_names(snapshot, known, sizeof(known));
+            tool->exit_status = ek_tool_complain(EK_EXIT_USAGE,
+                                                 "--evacuate: found the unknown host \"%s\"; "
+                                                 "the snapshot has %s",
+                                                 in->evacuate[i], known);
+            return false;
+        }
+        snapshot->hosts[host].maintenance = true;
+    }
+    return true;
+}
+
+/* `unresolved` lists the domains that stay on hosts to be emptied. */
+static int show(const struct ek_tool *tool, const struct ek_plan *plan,
+                const struct ek_schedule *schedule)
+{
+    if (tool->json) {
+        int status = ek_tool_print_json(ek_codec_write_plan(plan, schedule));
+        if (status != EK_EXIT_DONE) {
+            return status;
+        }
+    } else {
+        ek_codec_print_plan(stdout, plan, schedule);
+    }
+    if (plan->unresolved_count > 0) {
+        const struct ek_unresolved *first = &plan->unresolved[0];
+        return ek_tool_complain(EK_EXIT_NOT_POSSIBLE,
+                                "%zu domains cannot leave, the first is %s on %s",
+                                plan->unresolved_count, plan->snapshot->domains[first->domain].name,
+                                plan->snapshot->hosts[first->host].name);
+    }
+    return EK_EXIT_DONE;
+}
+
+static int make_plan(const struct ek_tool *tool, const struct input *in,
+                     const struct ek_snapshot *snapshot)
+{
+    struct ek_evaluation evaluation = {.snapshot = NULL};
+    struct ek_plan plan = {.snapshot = NULL};
+    struct ek_schedule schedule = {.plan = NULL};
+    struct ek_error err;
+    int status = EK_EXIT_DONE;
+
+    const struct ek_plan_request request = {.evaluation = &evaluation,
+                                            .balance = ek_policy_find(in->policy.kind),
+                                            .cooldown = in->cooldown};
+    if (ek_evaluate(&evaluation, snapshot, &in->policy, &err) &&
+        ek_plan_make(&plan, &request, &err) &&
+        ek_schedule_make(&schedule, &plan, &in->policy, &err)) {
+        status = show(tool, &plan, &schedule);
+    } else {
+        status = ek_tool_complain(EK_EXIT_FAILED, "%s", err.message);
+    }
+    ek_schedule_finish(&schedule);
+    ek_plan_finish(&plan);
+    ek_evaluation_finish(&evaluation);
+    return status;
+}
+
+static int plan_from(struct ek_tool *tool, struct input *in)
+{
+    bool offline = in->snapshot_path != NULL;
+    struct ek_snapshot *snapshot = offline ? &in->offline : &in->view.snapshot;
+
+    if (!(offline ? read_policy(tool, in) && read_offline(tool, in) : read_cluster(tool, in)) ||
+        !mark_evacuated(tool, in, snapshot)) {
+        return tool->exit_status;
+    }
+    return make_plan(tool, in, snapshot);
+}
+
+static int run(struct ek_tool *tool, int argc, char **argv)
+{
+    struct input in = {.evacuate = calloc((size_t)argc, sizeof(*in.evacuate))};
+    int status = EK_EXIT_DONE;
+
+    if (in.evacuate == NULL) {
+        return ek_tool_complain(EK_EXIT_FAILED, "out of memory");
+    }
+    status = take_options(tool, argc, argv, &in) ? plan_from(tool, &in) : tool->exit_status;
+    ek_snapshot_finish(&in.offline);
+    ek_view_finish(&in.view);
+    ek_cooldown_destroy(in.cooldown);
+    free(in.evacuate);
+    return status;
+}
+
+const struct ek_verb ek_verb_plan = {
+    .name = "plan",
+    .arguments = " [--snapshot FILE] [--policy FILE] [--evacuate HOST]...",
+    .help = "what would be moved now, and why; nothing is done",
+    .details = "  --snapshot FILE   plan for that snapshot (- reads standard input) instead of the "
+               "cluster;\n"
+               "                    needs neither Redis nor evenkeel.yaml\n"
+               "  --policy FILE     with that policy; else the configured one, with --snapshot the "
+               "defaults\n"
+               "  --evacuate HOST   as if that host were in maintenance; may be given again\n"
+               "\n"
+               "Exit status 3: a host that is to be emptied keeps a domain.\n",
+    .run = run,
+};

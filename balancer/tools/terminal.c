@@ -1,0 +1,98 @@
+#include "balancer/tools/terminal.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+bool ek_terminal_is(FILE *out)
+{
+    return isatty(fileno(out)) == 1;
+}
+
+bool ek_terminal_colours(FILE *out)
+{
+    const char *no_color = getenv("NO_COLOR");
+    const char *term = getenv("TERM");
+
+    return (no_color == NULL || no_color[0] == '\0') &&
+           (term == NULL || strcmp(term, "dumb") != 0) && ek_terminal_is(out);
+}
+
+const char *ek_colour_begin(enum ek_colour colour)
+{
+    static const char *const sequences[] = {
+        [EK_COLOUR_NONE] = "",        [EK_COLOUR_GOOD] = "\033[32m", [EK_COLOUR_WARN] = "\033[33m",
+        [EK_COLOUR_BAD] = "\033[31m", [EK_COLOUR_FAINT] = "\033[2m", [EK_COLOUR_STRONG] = "\033[1m",
+    };
+
+    return sequences[colour];
+}
+
+const char *ek_colour_end(enum ek_colour colour)
+{
+    return colour == EK_COLOUR_NONE ? "" : "\033[0m";
+}
+
+void ek_terminal_print(FILE *out, enum ek_colour colour, const char *format, ...)
+{
+    enum ek_colour used = ek_terminal_colours(out) ? colour : EK_COLOUR_NONE;
+    va_list arguments;
+
+    (void)fputs(ek_colour_begin(used), out);
+    va_start(arguments, format);
+    (void)vfprintf(out, format, arguments);
+    va_end(arguments);
+    (void)fputs(ek_colour_end(used), out);
+}
+
+const char *ek_bar(double ratio, int width, char out[EK_BAR_SIZE])
+{
+    int wide = width > 40 ? 40 : width;
+    double bounded = ratio >= 1 ? 1 : ratio > 0 ? ratio : 0; /* NAN: empty */
+    int full = (int)lround(bounded * wide);
+
+    out[0] = '[';
+    for (int i = 0; i < wide; i++) {
+        out[1 + i] = i < full ? '#' : '.';
+    }
+    out[1 + wide] = ']';
+    out[2 + wide] = '\0';
+    return out;
+}
+
+const char *ek_span(int64_t milliseconds, char out[EK_SPAN_SIZE])
+{
+    int64_t seconds = milliseconds > 0 ? milliseconds / 1000 : 0;
+
+    if (milliseconds > 0 && milliseconds < 1000) {
+        (void)snprintf(out, EK_SPAN_SIZE, "%.1f s", (double)milliseconds / 1000);
+    } else if (seconds < 60) {
+        (void)snprintf(out, EK_SPAN_SIZE, "%" PRId64 " s", seconds);
+    } else if (seconds < 3600) {
+        (void)snprintf(out, EK_SPAN_SIZE, "%" PRId64 " min %" PRId64 " s", seconds / 60,
+                       seconds % 60);
+    } else if (seconds < 86400) {
+        (void)snprintf(out, EK_SPAN_SIZE, "%" PRId64 " h %" PRId64 " min", seconds / 3600,
+                       seconds / 60 % 60);
+    } else {
+        (void)snprintf(out, EK_SPAN_SIZE, "%" PRId64 " d %" PRId64 " h", seconds / 86400,
+                       seconds / 3600 % 24);
+    }
+    return out;
+}
+
+const char *ek_time(int64_t time_ms, char out[EK_SPAN_SIZE])
+{
+    time_t seconds = (time_t)(time_ms / 1000);
+    struct tm local;
+
+    if (time_ms == 0 || localtime_r(&seconds, &local) == NULL ||
+        strftime(out, EK_SPAN_SIZE, "%Y-%m-%d %H:%M:%S", &local) == 0) {
+        (void)snprintf(out, EK_SPAN_SIZE, "-");
+    }
+    return out;
+}
