@@ -38,6 +38,9 @@ static uint32_t count_left(const struct ek_engine *engine, uint32_t host)
     for (size_t d = 0; d < snapshot->domain_count; d++) {
         left += snapshot->domains[d].host == host ? 1 : 0;
     }
+    for (size_t c = 0; c < snapshot->copy_count; c++) {
+        left += snapshot->copies[c].host == host ? 1 : 0;
+    }
     for (size_t i = 0; i < engine->running_count; i++) {
         left += strcmp(engine->running[i].order.destination, snapshot->hosts[host].name) == 0;
     }
