@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* RECENT moves are looked at for those that no sample shows yet; DUPLICATES are warned of. */
-enum { RECENT = 64, DUPLICATES = 16, PERIODS_UNSEEN = 4, PERIOD_DEFAULT_MS = 15000 };
+/* RECENT moves are looked at for those that no sample shows yet. */
+enum { RECENT = 64, PERIODS_UNSEEN = 4, PERIOD_DEFAULT_MS = 15000 };
 
 /* What is read, before it is a snapshot. */
 struct gathered {

@@ -129,7 +129,6 @@ static bool assemble(struct ek_error *err)
     struct ek_host_entry entries[16];
     struct ek_sample samples[16] = {{.taken_at_ms = 0}};
     struct ek_snapshot out;
-    size_t duplicates = 0;
     struct ek_assembly in = {.hosts = entries, .samples = samples, .now_ms = 5};
 
     for (size_t h = 0; h < cluster.host_count; h++, in.host_count++, in.sample_count++) {
@@ -139,7 +138,7 @@ static bool assemble(struct ek_error *err)
         samples[h].domain_count = h == 0 ? cluster.domain_count : 0;
         samples[h].period_ms = 10;
     }
-    bool ok = ek_snapshot_assemble(&out, &in, NULL, &duplicates, err);
+    bool ok = ek_snapshot_assemble(&out, &in, err);
     assert_int_equal(out.domain_count, ok ? cluster.domain_count : 0);
     ek_snapshot_finish(&out);
     return ok;
