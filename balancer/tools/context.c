@@ -32,18 +32,17 @@ int ek_tool_print_json(char *json)
     return EK_EXIT_DONE;
 }
 
-void ek_tool_list_names(const struct ek_snapshot *snapshot, char *out, size_t size)
+void ek_tool_list_names(const char *const *names, size_t count, char *out, size_t size)
 {
     size_t used = 0;
 
     out[0] = '\0';
-    for (size_t h = 0; h < snapshot->host_count; h++) {
-        const char *name = snapshot->hosts[h].name;
-        if (used + strlen(name) + sizeof(", , ...") > size) {
-            (void)snprintf(out + used, size - used, ", ...");
+    for (size_t i = 0; i < count; i++) {
+        if (used + strlen(names[i]) + sizeof(", , ...") > size) {
+            (void)snprintf(out + used, size - used, "%s...", i > 0 ? ", " : "");
             return;
         }
-        used += (size_t)snprintf(out + used, size - used, "%s%s", h > 0 ? ", " : "", name);
+        used += (size_t)snprintf(out + used, size - used, "%s%s", i > 0 ? ", " : "", names[i]);
     }
 }
 
@@ -175,6 +174,7 @@ static void describe_redis(struct ek_tool *tool, const char *socket)
     if (redis->database != 0) {
         (void)snprintf(database, sizeof(database), " -n %d", redis->database);
     }
+    quote_word(redis->key_prefix, tool->key_prefix, sizeof(tool->key_prefix));
     if (redis->user != NULL) {
         quote_word(redis->user, quoted, sizeof(quoted));
         (void)snprintf(user, sizeof(user), " --user %s", quoted);
@@ -252,4 +252,29 @@ const char **ek_tool_host_names(const struct ek_tool *tool, struct ek_arena *are
         names[h] = tool->config.hosts[h].name;
     }
     return names;
+}
+
+void ek_tool_read_policy(const struct ek_tool *tool, struct ek_policy *policy)
+{
+    struct ek_error err;
+
+    if (!ek_config_read_policy(policy, &tool->config, NULL, &err)) {
+        (void)ek_tool_complain(EK_EXIT_DONE, "warning: %s; shown against the default policy",
+                               err.message);
+        ek_policy_defaults(policy);
+    }
+}
+
+int ek_tool_unknown_host(const struct ek_tool *tool, const char *host)
+{
+    struct ek_arena arena = {.newest = NULL};
+    const char **names = ek_tool_host_names(tool, &arena);
+    char known[300] = "";
+
+    if (names != NULL) {
+        ek_tool_list_names(names, tool->config.host_count, known, sizeof(known));
+    }
+    ek_arena_finish(&arena);
+    return ek_tool_complain(EK_EXIT_USAGE, "found the unknown host \"%s\", expected one of: %s",
+                            host, known);
 }

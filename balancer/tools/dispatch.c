@@ -12,9 +12,8 @@
 #define DEFAULT_CONFIG "/etc/evenkeel/evenkeel.yaml"
 
 static const struct ek_verb *const verbs[] = {
-    &ek_verb_plan,
-    &ek_verb_states,
-    &ek_verb_snapshot,
+    &ek_verb_status,      &ek_verb_hosts,   &ek_verb_domains, &ek_verb_plan,
+    &ek_verb_maintenance, &ek_verb_history, &ek_verb_states,  &ek_verb_snapshot,
 };
 
 enum { VERBS = sizeof(verbs) / sizeof(verbs[0]) };
