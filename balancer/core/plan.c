@@ -65,7 +65,8 @@ static bool begin(struct work *work, struct ek_error *err)
     out->policy = ek_policy_kind_name(work->policy->kind);
     out->before = evaluation->levels;
     out->moves = ek_arena_alloc(&out->arena, snapshot->domain_count, sizeof(*out->moves));
-    out->unresolved = ek_arena_alloc(&out->arena, snapshot->domain_count, sizeof(*out->unresolved));
+    out->unresolved = ek_arena_alloc(&out->arena, snapshot->domain_count + snapshot->copy_count,
+                                     sizeof(*out->unresolved));
     work->settled = ek_arena_alloc(&work->cluster.arena, snapshot->domain_count, sizeof(bool));
     if (out->moves == NULL || out->unresolved == NULL || work->settled == NULL) {
         return nomem(err);
@@ -136,6 +137,27 @@ static void drop_balance(struct work *work)
     }
 }
 
+/* Wanted, and yet nothing moves: nothing pays, or what would pay must rest. */
+static void explain_quiet(struct work *work)
+{
+    const struct ek_cluster *cluster = &work->cluster;
+    size_t used = strlen(work->why);
+    uint32_t resting = 0;
+
+    for (uint32_t d = 0; d < cluster->snapshot->domain_count; d++) {
+        enum ek_block block =
+            ek_constraint_domain(cluster, work->request->cooldown, d, EK_PURPOSE_BALANCE);
+        resting += block == EK_BLOCK_RESTING || block == EK_BLOCK_FAILED_LATELY ? 1 : 0;
+    }
+    (void)snprintf(work->why + used, sizeof(work->why) - used,
+                   ", but no move earns more than it costs");
+    if (resting > 0) {
+        used = strlen(work->why);
+        (void)snprintf(work->why + used, sizeof(work->why) - used, " (%" PRIu32 " domains rest)",
+                       resting);
+    }
+}
+
 static bool balance(struct work *work, struct ek_error *err)
 {
     const struct ek_policy_ops *ops = work->request->balance;
@@ -155,9 +177,7 @@ static bool balance(struct work *work, struct ek_error *err)
     struct ek_score after = ek_cluster_score(&work->cluster);
     double fall = before.score.spread - after.spread;
     if (work->out->move_count == work->evacuations) {
-        size_t used = strlen(work->why);
-        (void)snprintf(work->why + used, sizeof(work->why) - used,
-                       ", but no move earns more than it costs");
+        explain_quiet(work);
     } else if (!(after.overload < before.score.overload) &&
                fall < work->policy->min_gain * before.score.spread) {
         drop_balance(work);
@@ -247,6 +267,20 @@ static bool evacuate_again(struct work *work, struct ek_error *err)
     return work->out->move_count == work->evacuations || evacuate(work, err);
 }
 
+/* The other half of a domain that two hosts report: it keeps its host from being empty. */
+static void list_copies(struct work *work)
+{
+    struct ek_plan *out = work->out;
+
+    for (size_t c = 0; c < out->snapshot->copy_count; c++) {
+        const struct ek_copy *copy = &out->snapshot->copies[c];
+        if (out->snapshot->hosts[copy->host].maintenance) {
+            out->unresolved[out->unresolved_count++] = (struct ek_unresolved){
+                copy->domain, copy->host, true, "two hosts report it as theirs"};
+        }
+    }
+}
+
 static bool list_unresolved(struct work *work, struct ek_error *err)
 {
     struct ek_plan *out = work->out;
@@ -263,6 +297,7 @@ static bool list_unresolved(struct work *work, struct ek_error *err)
         }
         out->unresolved[out->unresolved_count++] = (struct ek_unresolved){d, host, for_now, reason};
     }
+    list_copies(work);
     return true;
 }
 

@@ -103,7 +103,6 @@ static void run_cycle(struct ek_world *world)
 {
     struct ek_snapshot snapshot;
     struct ek_error err = {0};
-    size_t duplicates = 0;
 
     if (world->engine == NULL) {
         return;
@@ -116,7 +115,7 @@ static void run_cycle(struct ek_world *world)
                                          .move_count = known_count,
                                          .moves = world->known,
                                          .now_ms = world->queue.now_ms};
-    if (!ek_snapshot_assemble(&snapshot, &assembly, NULL, &duplicates, &err)) {
+    if (!ek_snapshot_assemble(&snapshot, &assembly, &err)) {
         ek_world_fail(world, &err);
         return;
     }
