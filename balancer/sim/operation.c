@@ -67,6 +67,12 @@ static void progress(struct ek_sim_hypervisor *hypervisor, const struct ek_sim_c
 
 /* ---- before and after ---------------------------------------------------------------------- */
 
+static bool copy_runs(const struct ek_sim_copy *copy)
+{
+    return copy->run == EK_RUN_RUNNING || copy->run == EK_RUN_RUNNING_MIGRATED ||
+           copy->run == EK_RUN_RUNNING_MIGRATION_CANCELED;
+}
+
 static void precheck(struct ek_sim_hypervisor *hypervisor, const struct ek_sim_call *call,
                      struct ek_sim_reply *reply)
 {
@@ -79,7 +85,8 @@ static void precheck(struct ek_sim_hypervisor *hypervisor, const struct ek_sim_c
         fail(reply, EK_FAILURE_LOST, "the source cannot be reached");
     } else if (!ek_sim_host_answers(there)) {
         fail(reply, EK_FAILURE_OTHER_HOST, "the destination cannot be reached");
-    } else if (copy == NULL || !copy->active) {
+    } else if (copy == NULL || !copy->active ||
+               (copy->run != EK_RUN_PAUSED_USER && !copy_runs(copy))) {
         fail(reply, EK_FAILURE_DOMAIN, "the domain does not run on its source");
     } else if (copy->job != EK_JOB_NONE) {
         fail(reply, EK_FAILURE_SAME_PAIR, "the domain has another job");
@@ -179,10 +186,14 @@ static bool migrate(struct ek_sim_hypervisor *hypervisor, uint32_t index, bool r
                                                      .bandwidth_mib_s = call->bandwidth_mib_s,
                                                      .caller = index,
                                                      .ticket = call->serial};
+    struct ek_sim_copy *copy = ek_sim_cluster_copy(hypervisor->cluster, call->domain, call->source);
 
     if (!ek_sim_host_answers(&hypervisor->cluster->hosts[call->source])) {
         fail(reply, EK_FAILURE_LOST, "the source cannot be reached");
         return true;
+    }
+    if (copy != NULL && copy->active) { /* the mark is left before libvirt is asked */
+        memcpy(copy->mark, call->mark, sizeof(copy->mark));
     }
     if (!ek_sim_migration_begin(hypervisor->migrations, &request, &reply->result)) {
         return true;

@@ -285,5 +285,9 @@ bool ek_world_check(const struct ek_world *world, struct ek_error *err)
         return ek_error_set(err, EK_ERR_CONFLICT, "the journal refused %llu lives",
                             (unsigned long long)world->counters.dropped);
     }
+    if (world->counters.wrong > 0) {
+        return ek_error_set(err, EK_ERR_CONFLICT, "%llu outcomes were not the truth",
+                            (unsigned long long)world->counters.wrong);
+    }
     return ek_sim_cluster_check(&world->cluster, err);
 }
