@@ -4,6 +4,9 @@
 #include <libvirt/virterror.h>
 #include <stdio.h>
 
+/* virGetLastError() is the thread's own and every further libvirt call clears it, virConnectClose
+ * in a scope's end included: errors are copied at the place where a call failed, never later. */
+
 enum { KEEPALIVE_INTERVAL_S = 5, KEEPALIVE_COUNT = 5 };
 
 static enum ek_error_code code_of(const virError *error)
@@ -76,6 +79,7 @@ virConnectPtr ek_libvirt_open(const char *uri, int connect_timeout_ms, struct ek
     virConnectAuth auth = {
         .credtype = kinds, .ncredtype = sizeof(kinds) / sizeof(kinds[0]), .cb = refuse_credentials};
 
+    /* virConnectOpenAuth itself sits out the kernel's retries, about 39 s, when a host is gone. */
     if (!ek_libvirt_probe(uri, connect_timeout_ms, err)) {
         return NULL;
     }

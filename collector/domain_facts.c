@@ -13,6 +13,9 @@
 #define uthash_nonfatal_oom(element) (entry_lost = true)
 #include <uthash.h>
 
+/* An entry is one life of a domain on this host: a new id (a restart, a return by migration) makes
+ * its facts and held gauges void. Entries that a read does not see are swept at its end. */
+
 #define BYTES_PER_MIB (1024.0 * 1024.0)
 
 struct ek_domain_entry {
@@ -221,13 +224,25 @@ bool ek_domain_cache_complete(struct ek_domain_cache *cache, struct ek_domain_re
         !entry_refresh(cache, entry, domain, handle, around, reads, present, err)) {
         return false;
     }
-    if (*present) {
-        entry->seen_at = reads;
-    }
     hold(&entry->facts.vcpus, &domain->facts.vcpus);
     hold(&entry->memory_mib, &domain->memory_mib);
     hold(&entry->memory_rss_mib, &domain->memory_rss_mib);
+    *present = *present && !isnan(domain->memory_mib); /* no XML and no figure: nothing to say */
+    if (*present) {
+        entry->seen_at = reads;
+    }
     return ek_domain_facts_copy(&domain->facts, &entry->facts, arena, err);
+}
+
+void ek_domain_cache_expire(struct ek_domain_cache *cache)
+{
+    struct ek_domain_entry *entry = NULL;
+    struct ek_domain_entry *next = NULL;
+
+    HASH_ITER(hh, cache->entries, entry, next)
+    {
+        entry->read_again_at = 0;
+    }
 }
 
 void ek_domain_cache_sweep(struct ek_domain_cache *cache, int64_t reads)

@@ -31,6 +31,9 @@ bool ek_domain_cache_complete(struct ek_domain_cache *cache, struct ek_domain_re
                               int64_t reads, struct ek_arena *arena, bool *present,
                               struct ek_error *err);
 
+/* Lets the facts of all domains be read again at the next read. */
+void ek_domain_cache_expire(struct ek_domain_cache *cache);
+
 /* Forgets the domains that were not completed at this read. */
 void ek_domain_cache_sweep(struct ek_domain_cache *cache, int64_t reads);
 

@@ -3,6 +3,10 @@
 #include <math.h>
 #include <string.h>
 
+/* Bulk statistics are a flat list of named, typed values per domain; their names are described at
+ * virConnectGetAllDomainStats. They are walked once, since a lookup by name would walk them for
+ * every field, and a reading with VCPU has about 40 fields per vCPU. */
+
 #define KIB_PER_MIB 1024.0
 
 enum { REASONS = 256 }; /* state_reason = state * REASONS + reason */
@@ -122,6 +126,7 @@ bool ek_domain_stats_read(struct ek_domain_reading *out, const virDomainStatsRec
     for (int i = 0; i < record->nparams; i++) {
         take(out, &record->params[i]);
     }
+    /* SHUTDOWN: its guest is still at it, and uses what it uses. */
     out->running = state_of(out) == VIR_DOMAIN_RUNNING || state_of(out) == VIR_DOMAIN_BLOCKED ||
                    state_of(out) == VIR_DOMAIN_SHUTDOWN;
     out->paused = state_of(out) == VIR_DOMAIN_PAUSED && reason_of(out) == VIR_DOMAIN_PAUSED_USER;
@@ -133,6 +138,7 @@ bool ek_domain_stats_in_transit(const struct ek_domain_reading *domain)
     int reason = reason_of(domain);
 
     if (state_of(domain) == VIR_DOMAIN_RUNNING) {
+        /* Only the destination runs for this reason; the source is then PAUSED, for the same. */
         return reason == VIR_DOMAIN_RUNNING_POSTCOPY;
     }
     return state_of(domain) == VIR_DOMAIN_PAUSED &&

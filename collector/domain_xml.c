@@ -6,6 +6,9 @@
 #include <math.h>
 #include <string.h>
 
+/* It is the live XML that is read: libvirt has resolved networks to bridges and volumes to paths in
+ * it, and it may name both. XPath expressions are relative to the element that is visited. */
+
 /* What the visits of one document fill; every list was made as long as it can get. */
 struct parse {
     struct ek_arena *arena;
@@ -136,6 +139,7 @@ static bool visit_disk(void *context, struct ek_xml *xml)
     if (pool != NULL) {
         add_unique(parse, pool->name);
     }
+    /* Block devices and network images have neither file nor volume: libvirt takes them as safe. */
     bool shared = (pool != NULL && ek_storage_pool_is_shared(pool)) ||
                   (file != NULL && is_shared_path(parse, file));
     const char *path = file != NULL ? file : volume;
@@ -203,6 +207,7 @@ static bool parse_lists(struct parse *parse, struct ek_xml *xml)
     static const char labels[] = "/domain/metadata/ek:domain/ek:label";
     struct ek_domain_facts *facts = &parse->out->facts;
 
+    /* As long as the lists can get; what is passed over costs a pointer. */
     parse->local_disks =
         ek_arena_alloc(parse->arena, ek_xml_count(xml, disks), sizeof(*parse->local_disks));
     parse->labels = ek_arena_alloc(parse->arena, ek_xml_count(xml, labels), sizeof(*parse->labels));

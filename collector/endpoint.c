@@ -13,6 +13,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* The URI is libvirt's: driver[+transport]://[user@][host][:port]/[path][?parameters]. Ports are
+ * those of libvirt's remote driver; "ext" runs a program of the user's and "unix" is local: neither
+ * has a port to try. */
+
 static const struct transport {
     const char *name;
     uint16_t port;
@@ -138,6 +142,7 @@ static int try_addresses(const struct addrinfo *list, int timeout_ms)
     for (const struct addrinfo *address = list; address != NULL; address = address->ai_next) {
         left++;
     }
+    /* Equal shares: an IPv6 address that leads nowhere must not use up what IPv4 would need. */
     for (; list != NULL; list = list->ai_next, left--) {
         int64_t now_ns = ek_monotonic_ns();
         failure = try_address(list, now_ns + (end_ns - now_ns) / left);

@@ -6,6 +6,9 @@
 
 #include <string.h>
 
+/* The survey is made into a fresh struct and swapped in whole: a host that fails half way through
+ * keeps its last complete facts. */
+
 static bool out_of_memory(struct ek_error *err, const char *uri)
 {
     return ek_error_set(err, EK_ERR_NOMEM, "%s: out of memory for the facts of the host", uri);
@@ -65,6 +68,7 @@ static bool read_networks(struct ek_host_survey *survey, virConnectPtr connectio
 {
     EK_SCOPED_NETWORKS virNetworkPtr *networks = NULL;
     EK_SCOPED_INTERFACES virInterfacePtr *interfaces = NULL;
+    /* A failure gives -1 and no list: a host without these drivers is no error. */
     int network_count =
         virConnectListAllNetworks(connection, &networks, VIR_CONNECT_LIST_NETWORKS_ACTIVE);
     int interface_count =

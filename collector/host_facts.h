@@ -10,9 +10,9 @@
 
 /* Zero-initialised: empty. Owns its strings through the arena. */
 struct ek_host_survey {
-    struct ek_host_facts facts;
-    struct ek_storage_pools pools;
-    double cpu_cores;
+    struct ek_host_facts facts;    /* go into each reading */
+    struct ek_storage_pools pools; /* to find the pool that a disk lies in */
+    double cpu_cores;              /* ek_node_cpu_cores() */
     struct ek_arena arena;
 };
 

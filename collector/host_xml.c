@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+/* Only what the sample carries is read; the documents hold far more. */
+
 bool ek_storage_pool_is_shared(const struct ek_storage_pool *pool)
 {
     static const char *const local[] = {"dir", "fs", "logical", "disk", "zfs"};

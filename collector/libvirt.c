@@ -14,11 +14,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A host is read by one thread at a time (the pool sees to it), so that its connection, survey and
+ * cache need no lock, and no two threads ever share a connection. Any failure closes the
+ * connection: opening is cheap, and what half a broken one still says is not worth telling apart.
+ */
+
 struct host {
     const char *name;
     const char *uri;
     virConnectPtr connection; /* NULL: to be opened */
-    int64_t reads;            /* on this connection */
+    int64_t reads;            /* that succeeded */
+    int64_t survey_at;        /* of the reads: when to ask for the host's facts again */
     struct ek_host_survey survey;
     struct ek_domain_cache domains;
 };
@@ -37,24 +43,27 @@ static void host_disconnect(struct host *host)
         (void)virConnectClose(host->connection);
     }
     host->connection = NULL;
-    host->reads = 0;
 }
 
+/* After a reconnect all facts are asked for anew: the host may have changed meanwhile. */
 static bool host_connect(const struct ek_collector *collector, struct host *host,
                          struct ek_error *err)
 {
     if (host->connection == NULL) {
         host->connection = ek_libvirt_open(host->uri, collector->connect_timeout_ms, err);
+        host->survey_at = host->reads;
+        ek_domain_cache_expire(&host->domains);
     }
     return host->connection != NULL;
 }
 
-/* Also the first thing after a reconnect: the host may have been reinstalled meanwhile. */
 static bool read_survey(struct host *host, struct ek_reading *out, struct ek_error *err)
 {
-    if (host->reads % EK_FACTS_EVERY_READS == 0 &&
-        !ek_host_survey_read(&host->survey, host->connection, host->uri, err)) {
-        return false;
+    if (host->reads >= host->survey_at) {
+        if (!ek_host_survey_read(&host->survey, host->connection, host->uri, err)) {
+            return false;
+        }
+        host->survey_at = host->reads + EK_FACTS_EVERY_READS;
     }
     out->cpu_cores = host->survey.cpu_cores;
     return ek_host_facts_copy(&out->facts, &host->survey.facts, &out->arena, err);
@@ -97,6 +106,8 @@ static bool read_domains(const struct ek_collector *collector, struct host *host
     if (count < 0) {
         return ek_libvirt_error(err, host->uri, "cannot read the statistics of the domains");
     }
+    /* Stamped as soon as the counters are here: what follows may ask for facts and take its time.
+     */
     out->monotonic_ns = ek_monotonic_ns();
     out->taken_at_ms = ek_unix_ms();
     out->domains = ek_arena_alloc(&out->arena, (size_t)count, sizeof(*out->domains));
@@ -129,7 +140,7 @@ static bool collector_read(void *context, size_t index, struct ek_reading *out,
     }
     host_disconnect(host);
     ek_reading_finish(out);
-    return false;
+    return ek_error_wrap(err, "%s", host->name);
 }
 
 static bool copy_paths(struct ek_collector *collector, const struct ek_strings *paths)

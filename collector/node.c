@@ -6,6 +6,9 @@
 #include <stdint.h>
 #include <string.h>
 
+/* Both calls read /proc/stat and /proc/meminfo on the host and are of high priority there: they are
+ * answered by workers of their own even while all others are busy with migrations. */
+
 #define KIB_PER_MIB 1024.0
 
 enum { FIELDS = 16 }; /* libvirt 9.0 has 5 CPU and 4 memory fields; more are not ours */
@@ -20,7 +23,7 @@ static bool cpu_is_counted(virConnectPtr connection, int cpu)
            virNodeGetCPUStats(connection, cpu, fields, &count, 0) == 0;
 }
 
-/* The last CPU that is online; EK_NONE-like -1 when the map is empty. */
+/* The last CPU that is online; -1 when there is none. */
 static int last_online(const unsigned char *map, int cpus)
 {
     int last = -1;

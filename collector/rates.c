@@ -8,6 +8,10 @@
 #define uthash_nonfatal_oom(element) (history_lost = true)
 #include <uthash.h>
 
+/* Two rules keep spikes out: values are compared only inside one life of a domain (id, state and
+ * reason unchanged) and only over an interval that is neither too short nor too long. What remains,
+ * a reply that was late and shortens the next interval, is cut off at what the host has. */
+
 enum { LONGEST_PERIODS = 3, SHORTEST_PART = 4 };
 
 #define NS_PER_S 1e9
@@ -39,6 +43,7 @@ double ek_rate_update(struct ek_rate *rate, struct ek_counter counter, int64_t n
     int64_t elapsed_ns = now_ns - rate->at_ns;
     bool comparable = rate->seen && elapsed_ns > 0 && elapsed_ns <= limits->longest_ns;
 
+    /* NOWAIT leaves fields out while a domain is in a job; a tick without them is no reset. */
     if (!counter.known) {
         return comparable ? rate->per_second : NAN;
     }

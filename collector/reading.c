@@ -2,6 +2,9 @@
 
 #include <string.h>
 
+/* Facts are kept per host and copied into each reading, so that a reading owns all it points to and
+ * can cross threads. */
+
 static bool copy_string(const char **out, const char *text, struct ek_arena *arena)
 {
     *out = ek_arena_strdup(arena, text);

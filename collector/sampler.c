@@ -3,6 +3,9 @@
 #include <math.h>
 #include <string.h>
 
+/* One pass, no state but the rates: what a reading says goes through, what it does not say is NAN,
+ * which ek_demand() and the codec know as "not known". */
+
 void ek_sampler_init(struct ek_sampler *sampler, const char *host, const char *collector,
                      int64_t period_ms)
 {

@@ -9,6 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* libxml2 reports through globals unless a document is parsed in a context of its own, hence
+ * xmlCtxtReadDoc; contexts are not shared, so that threads may parse at the same time. */
+
 struct ek_xml {
     xmlDocPtr document;
     xmlXPathContextPtr xpath;

@@ -1,8 +1,7 @@
 #include "migrator/connection.h"
 
-#include "migrator/probe.h"
+#include "collector/connect.h"
 
-#include <libvirt/virterror.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +29,7 @@ struct ek_host_link *ek_host_link_create(const struct ek_libvirt_host *host, int
                      host->name);
         goto fail;
     }
-    if (!ek_uri_parse(host->uri, &link->target, err)) {
+    if (!ek_endpoint_parse(&link->endpoint, host->uri, err)) {
         ek_error_wrap(err, "host %s", host->name);
         goto fail;
     }
@@ -55,37 +54,9 @@ void ek_host_link_destroy(struct ek_host_link *link)
     free(link);
 }
 
-static bool refused(const struct ek_host_link *link, struct ek_error *err)
-{
-    const virError *error = virGetLastError();
-    int code = error == NULL ? VIR_ERR_OK : error->code;
-    bool denied = code == VIR_ERR_AUTH_FAILED || code == VIR_ERR_AUTH_CANCELLED ||
-                  code == VIR_ERR_AUTH_UNAVAILABLE || code == VIR_ERR_OPERATION_DENIED ||
-                  code == VIR_ERR_ACCESS_DENIED;
-
-    return ek_error_set(err, denied ? EK_ERR_DENIED : EK_ERR_REMOTE, "%s: %s", link->uri,
-                        error == NULL ? "libvirt does not say why" : error->message);
-}
-
 virConnectPtr ek_host_open(struct ek_host_link *link, struct ek_error *err)
 {
-    virConnectPtr connection;
-
-    if (!ek_probe(&link->target, link->connect_ms, err)) {
-        return NULL;
-    }
-    connection = virConnectOpenAuth(link->uri, NULL, 0);
-    if (connection == NULL) {
-        refused(link, err);
-        return NULL;
-    }
-    /* A local connection has no keepalive and says so by 1. */
-    if (virConnectSetKeepAlive(connection, EK_KEEPALIVE_S, EK_KEEPALIVE_COUNT) < 0) {
-        refused(link, err);
-        virConnectClose(connection);
-        return NULL;
-    }
-    return connection;
+    return ek_libvirt_open(link->uri, link->connect_ms, err);
 }
 
 static virConnectPtr take_idle(struct ek_host_link *link, bool *too_many)

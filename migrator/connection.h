@@ -9,8 +9,8 @@
 
 #include "balancer/core/error.h"
 #include "balancer/core/move.h"
+#include "collector/endpoint.h"
 #include "migrator/libvirt.h"
-#include "migrator/uri.h"
 
 #include <libvirt/libvirt.h>
 #include <pthread.h>
@@ -18,15 +18,11 @@
 
 enum { EK_HOST_IDLE = 2, EK_HOST_BUSY = 16 };
 
-/* Keepalive of 5 s times 5: libvirt's own default between hosts; a dead peer is noticed after 30 s.
- */
-enum { EK_KEEPALIVE_S = 5, EK_KEEPALIVE_COUNT = 5 };
-
 struct ek_host_link {
     char name[EK_NAME_SIZE];
     char uri[512];
     char migration_uri[256]; /* "": libvirt's choice */
-    struct ek_uri_target target;
+    struct ek_endpoint endpoint;
     int connect_ms;
     bool listed; /* guarded by the port: still in the list of hosts */
     struct ek_host_link *next;
@@ -44,8 +40,8 @@ struct ek_host_link *ek_host_link_create(const struct ek_libvirt_host *host, int
 /* Closes what is idle. Nothing may be lent. */
 void ek_host_link_destroy(struct ek_host_link *link);
 
-/* A new connection that is not one of the lent ones; the caller closes it. Errors: UNAVAILABLE,
- * TIMEOUT (the probe), DENIED (credentials), REMOTE. */
+/* A new connection that is not one of the lent ones; the caller closes it. Errors as of
+ * ek_libvirt_open. */
 virConnectPtr ek_host_open(struct ek_host_link *link, struct ek_error *err);
 
 /* Lends a living connection; give it back with ek_host_return. Errors as of open. */

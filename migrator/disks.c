@@ -26,17 +26,17 @@ static virStoragePoolPtr pool_of(virConnectPtr connection, const char *path)
 static bool is_network_pool(virStoragePoolPtr pool)
 {
     EK_AUTO(text) char *text = virStoragePoolGetXMLDesc(pool, 0);
-    struct ek_xml *xml = text == NULL ? NULL : ek_xml_parse(text);
+    struct ek_xpath *xml = text == NULL ? NULL : ek_xpath_parse(text);
     char type[32] = "";
     bool found = false;
 
     if (xml != NULL) {
-        ek_xml_read(xml, "/pool/@type", type, sizeof(type));
+        ek_xpath_read(xml, "/pool/@type", type, sizeof(type));
     }
     for (size_t i = 0; i < sizeof(network_pools) / sizeof(network_pools[0]); i++) {
         found = found || strcmp(type, network_pools[i]) == 0;
     }
-    ek_xml_free(xml);
+    ek_xpath_free(xml);
     return found;
 }
 
@@ -68,15 +68,15 @@ static bool is_local(const char *path, virConnectPtr source, virConnectPtr desti
     return there != NULL && !sees(destination, there, path);
 }
 
-bool ek_disks_are_local(const struct ek_xml *domain, virConnectPtr source,
+bool ek_disks_are_local(const struct ek_xpath *domain, virConnectPtr source,
                         virConnectPtr destination, char *why, size_t size)
 {
-    size_t count = ek_xml_count(domain, WRITABLE_FILE "/source/@file");
+    size_t count = ek_xpath_count(domain, WRITABLE_FILE "/source/@file");
 
     for (size_t i = 0; i < count; i++) {
-        EK_AUTO(text) char *path = ek_xml_text(domain, WRITABLE_FILE "/source/@file", i);
+        EK_AUTO(text) char *path = ek_xpath_text(domain, WRITABLE_FILE "/source/@file", i);
         EK_AUTO(text)
-        char *name = ek_xml_text(domain, WRITABLE_FILE "[source/@file]/target/@dev", i);
+        char *name = ek_xpath_text(domain, WRITABLE_FILE "[source/@file]/target/@dev", i);
 
         if (path != NULL && is_local(path, source, destination)) {
             snprintf(why, size,

@@ -2,7 +2,7 @@
 #ifndef EK_MIGRATOR_DISKS_H
 #define EK_MIGRATOR_DISKS_H
 
-#include "migrator/xml.h"
+#include "migrator/xpath.h"
 
 #include <libvirt/libvirt.h>
 #include <stdbool.h>
@@ -13,7 +13,7 @@
  * Another file is local when the destination has a pool over the same directory and does not see
  * the file there. Where the API cannot tell, libvirt's own check of the file system refuses an
  * unsafe migration at its very beginning. */
-bool ek_disks_are_local(const struct ek_xml *domain, virConnectPtr source,
+bool ek_disks_are_local(const struct ek_xpath *domain, virConnectPtr source,
                         virConnectPtr destination, char *why, size_t size);
 
 #endif

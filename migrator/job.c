@@ -52,7 +52,7 @@ static int call(virDomainPtr domain, const struct ek_host_link *destination,
 
 static struct ek_call_result mark_and_call(const struct ek_end *source,
                                            const struct ek_host_link *destination,
-                                           const struct ek_move_record *record)
+                                           const struct ek_move_record *record, int64_t begin_ms)
 {
     int autostart = 0;
 
@@ -63,6 +63,10 @@ static struct ek_call_result mark_and_call(const struct ek_end *source,
     virDomainGetAutostart(source->domain, &autostart);
     if (!ek_mark_write(source->domain, record, autostart != 0)) {
         return ek_end_fail(source, "migrate-mark");
+    }
+    if (!ek_is_fresh(begin_ms)) {
+        return ek_fail(EK_FAILURE_SAME_PAIR, source->link->name, "migrate",
+                       "not begun, for libvirt took too long to get there");
     }
     if (call(source->domain, destination, &record->order) < 0) {
         return ek_end_fail(source, "migrate");
@@ -75,6 +79,7 @@ struct ek_call_result ek_port_migrate(void *context, const struct ek_move_record
     struct ek_libvirt_port *port = context;
     const struct ek_host_link *destination = ek_port_host(port, record->order.destination);
     struct ek_end source = {.link = ek_port_host(port, record->order.source)};
+    int64_t begin_ms = ek_fresh_begin();
     struct ek_call_result result;
     struct ek_error err = {0};
 
@@ -87,7 +92,7 @@ struct ek_call_result ek_port_migrate(void *context, const struct ek_move_record
         return ek_fail(EK_FAILURE_LOST, record->order.source, "migrate", "%s", err.message);
     }
     source.domain = virDomainLookupByUUIDString(source.connection, record->order.domain);
-    result = mark_and_call(&source, destination, record);
+    result = mark_and_call(&source, destination, record, begin_ms);
     if (source.domain != NULL) {
         virDomainFree(source.domain);
     }

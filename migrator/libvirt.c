@@ -1,11 +1,12 @@
 #include "migrator/libvirt.h"
 
-#include "migrator/events.h"
+#include "collector/events.h"
 #include "migrator/libvirt_port.h"
 
 #include <libxml/parser.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* ---- the list of hosts --------------------------------------------------------------------- */
 
@@ -161,6 +162,21 @@ struct ek_call_result ek_end_fail(const struct ek_end *end, const char *step)
 
     virFreeError(saved);
     return result;
+}
+
+/* ---- freshness ----------------------------------------------------------------------------- */
+
+int64_t ek_fresh_begin(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+bool ek_is_fresh(int64_t begin_ms)
+{
+    return ek_fresh_begin() - begin_ms <= EK_FRESH_MS;
 }
 
 /* ---- the port ------------------------------------------------------------------------------ */

@@ -38,6 +38,17 @@ void ek_end_close(struct ek_end *end);
 /* A failed result from libvirt's last error, by whether the end's connection still lives. */
 struct ek_call_result ek_end_fail(const struct ek_end *end, const char *step);
 
+/* ---- freshness ----------------------------------------------------------------------------- */
+
+/* A call that hung may have been given up long ago, and its life decided otherwise since. So what
+ * changes something is done only within EK_FRESH_MS of the call's beginning; the executor gives no
+ * such call up earlier. */
+enum { EK_FRESH_MS = 30000 };
+
+/* Now, on the monotonic clock. */
+int64_t ek_fresh_begin(void);
+bool ek_is_fresh(int64_t begin_ms);
+
 /* ---- the mark: which attempt moves the domain ---------------------------------------------- */
 
 struct ek_mark {

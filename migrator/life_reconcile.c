@@ -64,6 +64,20 @@ static struct ek_life_action repair(struct ek_life *life)
     return ek_life_journalled(ek_life_call(kinds[life->row->repair], life->timing.act_ms));
 }
 
+/* What it did must be seen, and must settle. */
+static struct ek_life_action repaired(struct ek_life *life, const struct ek_call_result *result)
+{
+    struct ek_life_action action = observe(life);
+
+    if (!result->ok) {
+        ek_life_error(life, "%s", result->error);
+    }
+    action.step = ek_repair_name(life->row->repair);
+    snprintf(action.note, sizeof(action.note), "%s", result->ok ? "done" : result->error);
+    life->row = NULL;
+    return action;
+}
+
 static struct ek_life_action rolled_back(struct ek_life *life)
 {
     if (life->failure == EK_FAILURE_NONE && !life->adopted && life->aborts == 0) {
@@ -192,7 +206,7 @@ static struct ek_life_action noted(struct ek_life_action action, const struct ek
     const struct ek_verdict_row *row = life->row;
 
     action.step = "observe";
-    snprintf(action.note, sizeof(action.note), "source %.60s; destination %.60s: %s%s%s (%s)",
+    snprintf(action.note, sizeof(action.note), "source %.75s; destination %.75s: %s%s%s (%s)",
              input->source->text, input->destination->text, ek_verdict_name(row->verdict),
              row->repair == EK_REPAIR_NONE ? "" : ", ",
              row->repair == EK_REPAIR_NONE ? "" : ek_repair_name(row->repair), row->text);
@@ -210,12 +224,8 @@ struct ek_life_action ek_life_reconcile_step(struct ek_life *life,
         changed = take_observation(life, input);
         action = judge(life);
         return changed ? noted(action, life, input) : action;
-    case EK_LIFE_RESULT: /* of a repair: what it did must be seen, and must settle */
-        if (!input->result->ok) {
-            ek_life_error(life, "%s", input->result->error);
-        }
-        life->row = NULL;
-        return observe(life);
+    case EK_LIFE_RESULT:
+        return repaired(life, input->result);
     case EK_LIFE_MIGRATE_ENDED:
         life->row = NULL; /* what was seen before it ended counts no more */
         return observe(life);

@@ -1,7 +1,7 @@
 /* The mark that a move leaves in the domain's metadata: it travels along, and tells both ends apart
  * from somebody else's migration. */
 #include "migrator/libvirt_port.h"
-#include "migrator/xml.h"
+#include "migrator/xpath.h"
 
 #include <libvirt/virterror.h>
 #include <stdio.h>
@@ -28,7 +28,7 @@ bool ek_mark_read(virDomainPtr domain, struct ek_mark *out)
     EK_AUTO(text)
     char *text = virDomainGetMetadata(domain, VIR_DOMAIN_METADATA_ELEMENT, MARK_URI,
                                       VIR_DOMAIN_AFFECT_CURRENT);
-    struct ek_xml *xml = text == NULL ? NULL : ek_xml_parse(text);
+    struct ek_xpath *xml = text == NULL ? NULL : ek_xpath_parse(text);
     char autostart[4];
     bool read;
 
@@ -36,10 +36,10 @@ bool ek_mark_read(virDomainPtr domain, struct ek_mark *out)
     if (xml == NULL) {
         return false;
     }
-    read = ek_xml_read(xml, "/*/@id", out->id, sizeof(out->id));
-    ek_xml_read(xml, "/*/@autostart", autostart, sizeof(autostart));
+    read = ek_xpath_read(xml, "/*/@id", out->id, sizeof(out->id));
+    ek_xpath_read(xml, "/*/@autostart", autostart, sizeof(autostart));
     out->autostart = strcmp(autostart, "yes") == 0;
-    ek_xml_free(xml);
+    ek_xpath_free(xml);
     return read;
 }
 

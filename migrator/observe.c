@@ -175,7 +175,7 @@ static struct ek_observation unreachable(const char *why)
 {
     struct ek_observation out = {.presence = EK_PRESENCE_UNREACHABLE, .job = EK_JOB_NOT_KNOWN};
 
-    snprintf(out.text, sizeof(out.text), "unreachable: %s", why);
+    snprintf(out.text, sizeof(out.text), "unreachable (%s)", why);
     return out;
 }
 

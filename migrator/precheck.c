@@ -2,7 +2,7 @@
  */
 #include "migrator/disks.h"
 #include "migrator/libvirt_port.h"
-#include "migrator/xml.h"
+#include "migrator/xpath.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -12,7 +12,7 @@ struct check {
     const struct ek_move_record *record;
     struct ek_end source;
     struct ek_end destination;
-    struct ek_xml *xml; /* the running domain */
+    struct ek_xpath *xml; /* the running domain */
     char source_uuid[VIR_UUID_STRING_BUFLEN];
     char destination_uuid[VIR_UUID_STRING_BUFLEN];
     char good[EK_TEXT_SIZE]; /* what to note when a step is passed */
@@ -48,7 +48,7 @@ static struct ek_call_result parameters(struct check *check)
         return ek_fail(EK_FAILURE_OTHER_HOST, order->destination, step,
                        "the host is no longer in the configuration");
     }
-    if (!check->destination.link->target.remote) {
+    if (!check->destination.link->endpoint.remote) {
         return ek_fail(EK_FAILURE_OTHER_HOST, order->destination, step,
                        "its URI %.100s is local: the source cannot reach it there",
                        check->destination.link->uri);
@@ -66,11 +66,11 @@ static struct ek_call_result parameters(struct check *check)
 static bool read_host_uuid(const struct ek_end *end, char *uuid)
 {
     EK_AUTO(text) char *text = virConnectGetCapabilities(end->connection);
-    struct ek_xml *xml = text == NULL ? NULL : ek_xml_parse(text);
+    struct ek_xpath *xml = text == NULL ? NULL : ek_xpath_parse(text);
     bool read =
-        xml != NULL && ek_xml_read(xml, "/capabilities/host/uuid", uuid, VIR_UUID_STRING_BUFLEN);
+        xml != NULL && ek_xpath_read(xml, "/capabilities/host/uuid", uuid, VIR_UUID_STRING_BUFLEN);
 
-    ek_xml_free(xml);
+    ek_xpath_free(xml);
     return read;
 }
 
@@ -180,7 +180,7 @@ static struct ek_call_result no_obstacle(const struct check *check, const char *
         return ek_fail(EK_FAILURE_DOMAIN, host, step, "it has %d snapshots", snapshots);
     }
     for (size_t i = 0; i < sizeof(obstacles) / sizeof(obstacles[0]); i++) {
-        if (ek_xml_count(check->xml, obstacles[i].path) > 0) {
+        if (ek_xpath_count(check->xml, obstacles[i].path) > 0) {
             return ek_fail(EK_FAILURE_DOMAIN, host, step, "%s", obstacles[i].text);
         }
     }
@@ -204,7 +204,7 @@ static struct ek_call_result domain(struct check *check)
     if (text == NULL) {
         return ek_end_fail(&check->source, step);
     }
-    check->xml = ek_xml_parse(text);
+    check->xml = ek_xpath_parse(text);
     if (check->xml == NULL) {
         return ek_fail(EK_FAILURE_DOMAIN, check->record->order.source, step,
                        "its XML cannot be read");
@@ -270,10 +270,16 @@ enum { OVERHEAD_MIB = 216, OVERHEAD_PERCENT = 2 };
 
 static bool read_available_mib(virConnectPtr connection, unsigned long long *mib)
 {
-    virNodeMemoryStats stats[16];
-    int count = 16;
+    enum { MOST = 16 };
+    virNodeMemoryStats stats[MOST];
     unsigned long long kib = 0;
+    int count = 0;
 
+    /* The first call tells how many there are, and the second takes no other number. */
+    if (virNodeGetMemoryStats(connection, VIR_NODE_MEMORY_STATS_ALL_CELLS, NULL, &count, 0) < 0) {
+        return false;
+    }
+    count = count < MOST ? count : MOST;
     if (virNodeGetMemoryStats(connection, VIR_NODE_MEMORY_STATS_ALL_CELLS, stats, &count, 0) < 0) {
         return false;
     }
@@ -345,7 +351,7 @@ static struct ek_call_result processor(const struct check *check, const char *st
                                        const char *type)
 {
     const char *host = check->record->order.destination;
-    EK_AUTO(text) char *cpu = ek_xml_dump(check->xml, "/domain/cpu");
+    EK_AUTO(text) char *cpu = ek_xpath_dump(check->xml, "/domain/cpu");
     int verdict;
 
     if (strcmp(type, "qemu") == 0 || cpu == NULL) {
@@ -374,10 +380,10 @@ static struct ek_call_result hypervisor(struct check *check)
     if (!result.ok) {
         return result;
     }
-    ek_xml_read(check->xml, "/domain/devices/emulator", emulator, sizeof(emulator));
-    ek_xml_read(check->xml, "/domain/os/type/@arch", arch, sizeof(arch));
-    ek_xml_read(check->xml, "/domain/os/type/@machine", machine, sizeof(machine));
-    ek_xml_read(check->xml, "/domain/@type", type, sizeof(type));
+    ek_xpath_read(check->xml, "/domain/devices/emulator", emulator, sizeof(emulator));
+    ek_xpath_read(check->xml, "/domain/os/type/@arch", arch, sizeof(arch));
+    ek_xpath_read(check->xml, "/domain/os/type/@machine", machine, sizeof(machine));
+    ek_xpath_read(check->xml, "/domain/@type", type, sizeof(type));
     EK_AUTO(text)
     char *capabilities = virConnectGetDomainCapabilities(check->destination.connection, emulator,
                                                          arch, machine, type, 0);
@@ -413,7 +419,7 @@ struct ek_call_result ek_port_precheck(void *context, const struct ek_move_recor
         result = steps[i].check(&check);
         note(note_context, steps[i].step, result.ok ? check.good : result.error);
     }
-    ek_xml_free(check.xml);
+    ek_xpath_free(check.xml);
     ek_end_close(&check.destination);
     ek_end_close(&check.source);
     return result;

@@ -1,7 +1,7 @@
 /* What the destination needs before a domain can come: its networks and its network filters. (Disks
  * are shared, or the checks refused the move.) And its undoing. */
 #include "migrator/libvirt_port.h"
-#include "migrator/xml.h"
+#include "migrator/xpath.h"
 
 #include <libvirt/virterror.h>
 #include <stdio.h>
@@ -61,18 +61,18 @@ static struct ek_call_result prepare_filter(const struct preparation *preparatio
 static struct ek_call_result prepare_referred(const struct preparation *preparation,
                                               const char *xml_text, int depth)
 {
-    struct ek_xml *xml = ek_xml_parse(xml_text);
+    struct ek_xpath *xml = ek_xpath_parse(xml_text);
     struct ek_call_result result = done;
-    size_t count = xml == NULL ? 0 : ek_xml_count(xml, "/filter/filterref/@filter");
+    size_t count = xml == NULL ? 0 : ek_xpath_count(xml, "/filter/filterref/@filter");
 
     for (size_t i = 0; i < count && result.ok; i++) {
-        EK_AUTO(text) char *name = ek_xml_text(xml, "/filter/filterref/@filter", i);
+        EK_AUTO(text) char *name = ek_xpath_text(xml, "/filter/filterref/@filter", i);
 
         if (name != NULL) {
             result = prepare_filter(preparation, name, depth + 1);
         }
     }
-    ek_xml_free(xml);
+    ek_xpath_free(xml);
     return result;
 }
 
@@ -117,19 +117,20 @@ static struct ek_call_result prepare_filter(const struct preparation *preparatio
 /* ---- both ---------------------------------------------------------------------------------- */
 
 static struct ek_call_result prepare_interfaces(const struct preparation *preparation,
-                                                const struct ek_xml *domain)
+                                                const struct ek_xpath *domain)
 {
-    static const char networks[] = "/domain/devices/interface[@type='network']/source/@network";
+    /* Whatever the type: a running domain on a bridged network shows the type of the bridge. */
+    static const char networks[] = "/domain/devices/interface/source/@network";
     static const char filters[] = "/domain/devices/interface/filterref/@filter";
     struct ek_call_result result = done;
 
-    for (size_t i = 0; i < ek_xml_count(domain, networks) && result.ok; i++) {
-        EK_AUTO(text) char *name = ek_xml_text(domain, networks, i);
+    for (size_t i = 0; i < ek_xpath_count(domain, networks) && result.ok; i++) {
+        EK_AUTO(text) char *name = ek_xpath_text(domain, networks, i);
 
         result = prepare_network(preparation, name == NULL ? "" : name);
     }
-    for (size_t i = 0; i < ek_xml_count(domain, filters) && result.ok; i++) {
-        EK_AUTO(text) char *name = ek_xml_text(domain, filters, i);
+    for (size_t i = 0; i < ek_xpath_count(domain, filters) && result.ok; i++) {
+        EK_AUTO(text) char *name = ek_xpath_text(domain, filters, i);
 
         result = prepare_filter(preparation, name == NULL ? "" : name, 0);
     }
@@ -145,14 +146,14 @@ static struct ek_call_result prepare_ends(const struct preparation *preparation)
                        "the domain is not there any more");
     }
     EK_AUTO(text) char *text = virDomainGetXMLDesc(preparation->source.domain, 0);
-    struct ek_xml *xml = text == NULL ? NULL : ek_xml_parse(text);
+    struct ek_xpath *xml = text == NULL ? NULL : ek_xpath_parse(text);
     struct ek_call_result result;
 
     if (xml == NULL) {
         return ek_end_fail(&preparation->source, step);
     }
     result = prepare_interfaces(preparation, xml);
-    ek_xml_free(xml);
+    ek_xpath_free(xml);
     return result;
 }
 

@@ -55,7 +55,16 @@ static bool before(const struct ek_domain *a, const struct ek_domain *b)
     return strcmp(a->uuid, b->uuid) < 0;
 }
 
-static struct ek_candidate next_for(const struct ek_search *search, enum ek_purpose purpose)
+/* target_max gives way at once for a domain that needs it: were the smaller ones placed first, they
+ * would take the room that only the largest host has. */
+static struct ek_candidate place_anyhow(const struct ek_search *search, uint32_t domain)
+{
+    struct ek_candidate best = place(search, domain, EK_PURPOSE_EVACUATE);
+
+    return best.domain != EK_NONE ? best : place(search, domain, EK_PURPOSE_EVACUATE_FORCED);
+}
+
+static struct ek_candidate next(const struct ek_search *search)
 {
     const struct ek_domain *domains = search->cluster->snapshot->domains;
     struct ek_candidate best = {.domain = EK_NONE};
@@ -63,18 +72,11 @@ static struct ek_candidate next_for(const struct ek_search *search, enum ek_purp
     for (uint32_t d = 0; d < search->cluster->snapshot->domain_count; d++) {
         if (must_leave(search, d) &&
             (best.domain == EK_NONE || before(&domains[d], &domains[best.domain]))) {
-            struct ek_candidate candidate = place(search, d, purpose);
+            struct ek_candidate candidate = place_anyhow(search, d);
             best = candidate.domain == EK_NONE ? best : candidate;
         }
     }
     return best;
-}
-
-static struct ek_candidate next(const struct ek_search *search)
-{
-    struct ek_candidate best = next_for(search, EK_PURPOSE_EVACUATE);
-
-    return best.domain != EK_NONE ? best : next_for(search, EK_PURPOSE_EVACUATE_FORCED);
 }
 
 static const char *reason(const struct ek_search *search, const struct ek_candidate *chosen,

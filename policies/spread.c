@@ -2,14 +2,37 @@
 #include "policies/policy_ops.h"
 
 #include <stdio.h>
+#include <string.h>
 
-/* Overload falls smaller than this are rounding, not relief. */
+/* Overload that falls by less, and worth of less, is rounding and no relief. */
 #define RELIEF 1e-6
 
 static bool comfortable(const struct ek_cluster *cluster, const struct ek_levels *levels)
 {
     return levels->hottest.host == EK_NONE ||
            levels->hottest.utilization < cluster->policy->trigger_comfort;
+}
+
+/* What stands highest above its target; equal ones: the first by name. EK_NONE: nothing does. */
+static struct ek_hottest worst_violation(const struct ek_cluster *cluster)
+{
+    const struct ek_snapshot *snapshot = cluster->snapshot;
+    struct ek_hottest worst = {.host = EK_NONE};
+    double above = RELIEF;
+
+    for (uint32_t h = 0; h < snapshot->host_count; h++) {
+        for (unsigned int r = 0; cluster->hosts[h].counted && r < EK_RESOURCE_COUNT; r++) {
+            double u = ek_cluster_utilization(cluster, h, (enum ek_resource)r);
+            double by = u - cluster->policy->target_max[r];
+            bool equal = worst.host != EK_NONE && !(by < above) && !(by > above) &&
+                         strcmp(snapshot->hosts[h].name, snapshot->hosts[worst.host].name) < 0;
+            if (by > above || equal) {
+                above = by;
+                worst = (struct ek_hottest){h, (enum ek_resource)r, u};
+            }
+        }
+    }
+    return worst;
 }
 
 static bool wants(const struct ek_cluster *cluster, const struct ek_levels *levels, char *why,
@@ -21,11 +44,11 @@ static bool wants(const struct ek_cluster *cluster, const struct ek_levels *leve
         (void)snprintf(why, why_size, "aggressiveness 1 moves for maintenance only");
         return false;
     }
-    if (levels->violations > 0) {
+    const struct ek_hottest worst = worst_violation(cluster);
+    if (worst.host != EK_NONE) {
         (void)snprintf(why, why_size, "%s of %s is at %.0f %%, above its target",
-                       ek_resource_name(levels->hottest.resource),
-                       cluster->snapshot->hosts[levels->hottest.host].name,
-                       100 * levels->hottest.utilization);
+                       ek_resource_name(worst.resource), cluster->snapshot->hosts[worst.host].name,
+                       100 * worst.utilization);
         return true;
     }
     if (comfortable(cluster, levels)) {
@@ -49,7 +72,7 @@ static bool wants(const struct ek_cluster *cluster, const struct ek_levels *leve
 static bool pays(const struct ek_candidate *candidate)
 {
     return candidate->overload_fall > RELIEF ||
-           (candidate->overload_fall > -RELIEF && candidate->worth > 0);
+           (candidate->overload_fall > -RELIEF && candidate->worth > RELIEF);
 }
 
 static struct ek_candidate best_of_domain(const struct ek_search *search, uint32_t domain,

@@ -87,8 +87,7 @@ static void resolve_policy(struct ek_config *config, int line, const struct ek_r
     if (line != 0 && file == NULL) {
         (void)ek_report_add(
             report, EK_ERR_INVALID, line,
-            "found policy_file \"%s\" that cannot be read (%s), expected a readable "
-            "file",
+            "found policy_file \"%s\" that cannot be read (%s), expected a readable file",
             config->policy_path, strerror(errno));
     }
     if (file != NULL) {

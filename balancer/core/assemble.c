@@ -19,9 +19,6 @@ struct work {
     const struct ek_sample **sample_of; /* per host; NULL: none */
     struct sighting *sightings;
     size_t sighting_count;
-    struct ek_duplicate *duplicates;
-    size_t duplicate_room;
-    size_t duplicate_count;
 };
 
 static bool nomem(struct ek_error *err)
@@ -211,12 +208,13 @@ static const struct ek_known_move *move_of(const struct ek_assembly *in, const c
     return newest;
 }
 
-static void duplicate_note(struct work *work, const struct ek_domain *domain, uint32_t a,
-                           uint32_t b)
+static void copies_note(struct ek_snapshot *out, uint32_t domain, const struct sighting *seen,
+                        size_t count)
 {
-    if (work->duplicate_count < work->duplicate_room) {
-        work->duplicates[work->duplicate_count++] = (struct ek_duplicate){
-            domain->uuid, domain->name, work->out->hosts[a].name, work->out->hosts[b].name};
+    for (size_t i = 0; i < count; i++) {
+        if (seen[i].host != out->domains[domain].host) {
+            out->copies[out->copy_count++] = (struct ek_copy){domain, seen[i].host};
+        }
     }
 }
 
@@ -277,7 +275,8 @@ static bool domains_fill(struct work *work, struct ek_error *err)
     size_t count = 0;
 
     out->domains = ek_arena_alloc(&out->arena, work->sighting_count, sizeof(*out->domains));
-    if (out->domains == NULL) {
+    out->copies = ek_arena_alloc(&out->arena, work->sighting_count, sizeof(*out->copies));
+    if (out->domains == NULL || out->copies == NULL) {
         return nomem(err);
     }
     for (size_t i = 0; i < work->sighting_count; i += count) {
@@ -298,7 +297,7 @@ static bool domains_fill(struct work *work, struct ek_error *err)
         if (twice) {
             domain->movable = false;
             domain->immovable_reason = "two hosts report it as theirs";
-            duplicate_note(work, domain, seen[0].host, seen[count - 1].host);
+            copies_note(out, (uint32_t)out->domain_count - 1, seen, count);
         } else {
             figures_follow(work, seen, count, domain);
         }
@@ -352,18 +351,15 @@ static bool in_flight_fill(struct work *work, struct ek_error *err)
 }
 
 bool ek_snapshot_assemble(struct ek_snapshot *out, const struct ek_assembly *in,
-                          struct ek_duplicate *duplicates, size_t *duplicate_count,
                           struct ek_error *err)
 {
-    struct work work = {
-        .in = in, .out = out, .duplicates = duplicates, .duplicate_room = *duplicate_count};
+    struct work work = {.in = in, .out = out};
 
     memset(out, 0, sizeof(*out));
     out->taken_at_ms = in->now_ms;
     bool ok = hosts_fill(&work, err) && host_uuids_check(out, err) &&
               sightings_gather(&work, err) && domains_fill(&work, err) &&
               in_flight_fill(&work, err);
-    *duplicate_count = ok ? work.duplicate_count : 0;
     if (!ok) {
         ek_snapshot_finish(out);
     }

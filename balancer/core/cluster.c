@@ -74,6 +74,10 @@ static void fill(struct ek_cluster *cluster, const double *base)
         cluster->host_of[d] = snapshot->domains[d].host;
         allocate(&cluster->hosts[snapshot->domains[d].host], &snapshot->domains[d], 1);
     }
+    for (size_t c = 0; c < snapshot->copy_count; c++) {
+        const struct ek_copy *copy = &snapshot->copies[c];
+        allocate(&cluster->hosts[copy->host], &snapshot->domains[copy->domain], 1);
+    }
     settle_in_flight(cluster);
     for (size_t d = 0; d < snapshot->domain_count; d++) {
         place(cluster, (uint32_t)d, cluster->host_of[d], 1);

@@ -22,7 +22,7 @@ struct ek_host_load {
 /* The quantities that every objective is made of. Lower is better, overload first. */
 struct ek_score {
     double overload; /* sum over counted hosts and resources of utilization above target_max */
-    double spread;   /* sqrt(sum of w * sigma^2 / sum of w), design.md section 4 */
+    double spread;   /* sqrt(sum of w * sigma^2 / sum of w), docs/planner.md */
 };
 
 struct ek_cluster {

@@ -32,7 +32,7 @@ static enum ek_block rest_block(const struct ek_rest *rest, int64_t now_ms, enum
         return EK_BLOCK_UNRESOLVED;
     }
     /* Another host may do at once, but not one after the other for ever. */
-    bool elsewhere = rest->avoid[0] != '\0' && rest->failures <= TRIES_ELSEWHERE;
+    bool elsewhere = now_ms < rest->avoid_until_ms && rest->failures <= TRIES_ELSEWHERE;
     if (now_ms < rest->failed_until_ms && !elsewhere) {
         return EK_BLOCK_FAILED_LATELY;
     }

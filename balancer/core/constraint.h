@@ -2,7 +2,7 @@
  *
  * Hard at every moment of a plan: configured memory within (memory - reserve) * memory_overcommit,
  * vCPUs within cores * cpu_overcommit, networks, storages and devices at hand. target_max is firm
- * for balance moves and gives way to evacuations (design.md section 4). What the input already
+ * for balance moves and gives way to evacuations (docs/planner.md). What the input already
  * breaks blocks only what would make it worse, which on a destination any arrival does. */
 #ifndef EK_CORE_CONSTRAINT_H
 #define EK_CORE_CONSTRAINT_H

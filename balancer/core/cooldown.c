@@ -93,6 +93,7 @@ bool ek_cooldown_moved(struct ek_cooldown *cooldown, const struct ek_policy *pol
     rest->failures = 0;
     rest->failed_until_ms = 0;
     rest->avoid[0] = '\0';
+    rest->avoid_until_ms = 0;
     return true;
 }
 

@@ -29,7 +29,7 @@ struct ek_cooldown *ek_cooldown_create(void);
 void ek_cooldown_destroy(struct ek_cooldown *cooldown);
 
 /* The domain moved well at `now_ms`: it rests for cooldown_ms, times the repeat factor for each
- * move that came within 7 days of the one before (peers.md: x2 on repeats in 7 d). Error: NOMEM. */
+ * move that came within 7 days of the one before (what ProxBalance does, too). Error: NOMEM. */
 bool ek_cooldown_moved(struct ek_cooldown *cooldown, const struct ek_policy *policy,
                        const char *domain, int64_t now_ms, struct ek_error *err);
 

@@ -95,6 +95,7 @@ static void feed_domain(struct ek_digest *digest, const struct ek_domain *domain
         ek_digest_number(digest, figures[i]);
     }
     ek_digest_integer(digest, domain->movable);
+    ek_digest_text(digest, domain->immovable_reason);
     feed_labels(digest, &domain->labels);
     feed_strings(digest, &domain->networks);
     feed_strings(digest, &domain->storages);
@@ -106,6 +107,8 @@ static void feed_domain(struct ek_digest *digest, const struct ek_domain *domain
 void ek_digest_snapshot(struct ek_digest *digest, const struct ek_snapshot *snapshot)
 {
     ek_digest_integer(digest, snapshot->taken_at_ms);
+    ek_digest_integer(digest, (int64_t)snapshot->host_count);
+    ek_digest_integer(digest, (int64_t)snapshot->domain_count);
     for (size_t h = 0; h < snapshot->host_count; h++) {
         feed_host(digest, &snapshot->hosts[h]);
     }

@@ -81,11 +81,20 @@ static void check_hosts(struct ek_engine *engine)
     }
 }
 
-static void check_clock(struct ek_engine *engine, int64_t now_ms)
+static void check_clock(struct ek_engine *engine)
+{
+    if (engine->clock_back_ms > 0) {
+        (void)snprintf(engine->self_hold, sizeof(engine->self_hold),
+                       "the clock went back by %.1f s", (double)engine->clock_back_ms / 1000);
+    }
+}
+
+/* Whatever event shows it first: it holds from then on, the next cycle included. */
+static void watch_clock(struct ek_engine *engine, int64_t now_ms)
 {
     if (now_ms < engine->now_ms - CLOCK_JUMP_MS) {
-        (void)snprintf(engine->self_hold, sizeof(engine->self_hold),
-                       "the clock went back by %.1f s", (double)(engine->now_ms - now_ms) / 1000);
+        engine->clock_back_ms = engine->now_ms - now_ms;
+        check_clock(engine);
     }
 }
 
@@ -106,8 +115,12 @@ static bool record_holding(struct ek_engine *engine, struct ek_effects *effects,
         return true;
     }
     (void)snprintf(engine->holding_shown, sizeof(engine->holding_shown), "%s", why);
-    return why[0] != '\0' ? ek_effect_event(effects, "holding", "", err, "holding: %s", why)
-                          : ek_effect_event(effects, "holding", "", err, "no longer holding");
+    if (why[0] != '\0') {
+        return ek_effect_event(effects, "holding", "", err, "holding: %s", why);
+    }
+    /* However long it held, what was worth a move then need not be so now. */
+    return ek_effect_event(effects, "holding", "", err, "no longer holding") &&
+           ek_engine_abandon(engine, effects, "starting was held meanwhile", err);
 }
 
 /* ---- events -------------------------------------------------------------------------------- */
@@ -161,12 +174,20 @@ static bool verify(struct ek_engine *engine, struct ek_effects *effects, struct 
 static bool on_snapshot(struct ek_engine *engine, const struct ek_event *event,
                         struct ek_effects *effects, struct ek_error *err)
 {
+    struct ek_snapshot present;
+
     ek_snapshot_finish(&engine->snapshot);
     engine->snapshot = *event->u.snapshot;
     memset(event->u.snapshot, 0, sizeof(*event->u.snapshot));
     engine->has_snapshot = true;
+    if (!ek_engine_present(engine, &present, err)) {
+        return false;
+    }
+    engine->snapshot.in_flight = present.in_flight;
+    engine->snapshot.in_flight_count = present.in_flight_count;
     check_hosts(engine);
-    check_clock(engine, event->now_ms);
+    check_clock(engine);
+    engine->clock_back_ms = 0;
     recent_expire(engine, event->now_ms);
     ek_cooldown_expire(engine->cooldown, event->now_ms);
     if (!ek_evaluate(&engine->evaluation, &engine->snapshot, &engine->policy, err)) {
@@ -191,9 +212,28 @@ static void apply_move(struct ek_engine *engine, const struct ek_outcome *outcom
     uint32_t domain = ek_snapshot_find_domain(&engine->snapshot, outcome->domain, &ambiguous);
     uint32_t host = ek_snapshot_find_host(&engine->snapshot, outcome->destination);
 
-    if (domain != EK_NONE && host != EK_NONE) {
-        engine->snapshot.domains[domain].host = host;
+    if (domain != EK_NONE && host != EK_NONE && engine->snapshot.domains[domain].host != host) {
+        struct ek_domain *it = &engine->snapshot.domains[domain];
+        ek_use_shift(&engine->snapshot.hosts[it->host], it, -1);
+        ek_use_shift(&engine->snapshot.hosts[host], it, 1);
+        it->host = host;
     }
+}
+
+/* Nor is the domain in flight any longer. What no sample shows stays, until one does. */
+static void land(struct ek_engine *engine, const char *uuid)
+{
+    struct ek_snapshot *snapshot = &engine->snapshot;
+    bool ambiguous = false;
+    uint32_t domain = ek_snapshot_find_domain(snapshot, uuid, &ambiguous);
+    size_t kept = 0;
+
+    for (size_t f = 0; f < snapshot->in_flight_count; f++) {
+        if (domain == EK_NONE || snapshot->in_flight[f].domain != domain) {
+            snapshot->in_flight[kept++] = snapshot->in_flight[f];
+        }
+    }
+    snapshot->in_flight_count = kept;
 }
 
 static bool note_success(struct ek_engine *engine, const struct ek_outcome *outcome,
@@ -216,6 +256,9 @@ static bool note_failure(struct ek_engine *engine, const struct ek_outcome *outc
 {
     const char *avoid = outcome->destination_at_fault ? outcome->destination : NULL;
 
+    if (strcmp(outcome->plan_id, engine->plan_id) == 0) {
+        engine->plan_failed = true;
+    }
     if (!ek_cooldown_failed(engine->cooldown, &engine->policy, outcome->domain, avoid,
                             outcome->ended_at_ms, err)) {
         return false;
@@ -227,15 +270,6 @@ static bool note_failure(struct ek_engine *engine, const struct ek_outcome *outc
     return ek_engine_abandon(engine, effects, outcome->error, err);
 }
 
-static void running_remove(struct ek_engine *engine, const char *id)
-{
-    struct ek_running *running = ek_engine_find_running(engine, id);
-
-    if (running != NULL) {
-        *running = engine->running[--engine->running_count];
-    }
-}
-
 static bool plan_end(struct ek_engine *engine, struct ek_effects *effects, struct ek_error *err)
 {
     if (engine->running_count > 0 || ek_engine_waiting_count(engine) > 0 ||
@@ -243,13 +277,13 @@ static bool plan_end(struct ek_engine *engine, struct ek_effects *effects, struc
         return true;
     }
     engine->waiting_count = 0;
-    engine->verify_pending = true;
+    engine->verify_pending = !engine->plan_failed;
     struct ek_effect *effect = ek_effect_add(effects, EK_EFFECT_RECORD_FATE, err);
     if (effect == NULL) {
         return false;
     }
     effect->u.fate.plan_id = engine->plan_id;
-    effect->u.fate.fate = "done";
+    effect->u.fate.fate = engine->plan_failed ? "failed" : "done";
     return true;
 }
 
@@ -260,7 +294,8 @@ static bool on_outcome(struct ek_engine *engine, const struct ek_outcome *outcom
     bool done = outcome->state == EK_MOVE_DONE;
     bool ok =
         done ? note_success(engine, outcome, err) : note_failure(engine, outcome, effects, err);
-    running_remove(engine, outcome->id);
+    ek_engine_end(engine, outcome->id);
+    land(engine, outcome->domain);
     engine->last_end_ms = outcome->ended_at_ms;
     return ok &&
            ek_effect_event(effects, "move", outcome->domain, err,
@@ -293,7 +328,8 @@ static bool apply(struct ek_engine *engine, const struct ek_event *event,
     case EK_EVENT_OUTCOME:
         return on_outcome(engine, event->u.outcome, effects, err);
     case EK_EVENT_ADOPT:
-        return ek_engine_run(engine, event->u.adopt, err);
+        return ek_engine_find_running(engine, event->u.adopt->id) != NULL ||
+               ek_engine_run(engine, event->u.adopt, event->now_ms, err);
     case EK_EVENT_BLOCK:
         return ek_cooldown_block(engine->cooldown, event->u.block, true, err);
     case EK_EVENT_HOLD:
@@ -306,12 +342,28 @@ static bool apply(struct ek_engine *engine, const struct ek_event *event,
     return true;
 }
 
+/* After a step that failed: its effects are not carried out, so nothing of it has started. */
+static void undo(struct ek_engine *engine, struct ek_effects *effects)
+{
+    for (size_t i = 0; i < effects->count; i++) {
+        if (effects->items[i].kind == EK_EFFECT_START) {
+            ek_engine_end(engine, effects->items[i].u.start.id);
+        }
+    }
+    effects->count = 0;
+    engine->waiting_count = 0; /* without its lost move the plan could wait for ever */
+    engine->recommended_digest = 0;
+    engine->holding_shown[0] = '\0';
+    engine->summary[0] = '\0';
+}
+
 bool ek_engine_step(struct ek_engine *engine, const struct ek_event *event,
                     struct ek_effects *effects, struct ek_error *err)
 {
     effects->count = 0;
     ek_arena_finish(&effects->arena);
     results_finish(engine);
+    watch_clock(engine, event->now_ms);
     bool ok = apply(engine, event, effects, err);
     engine->now_ms = event->now_ms;
     if (ok && engine->has_snapshot && holding(engine) == NULL) {
@@ -319,6 +371,9 @@ bool ek_engine_step(struct ek_engine *engine, const struct ek_event *event,
     }
     if (ok && engine->has_snapshot) {
         ok = ek_engine_record_maintenance(engine, effects, err);
+    }
+    if (!ok) {
+        undo(engine, effects);
     }
     ek_effects_sort(effects);
     return ok;

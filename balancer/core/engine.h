@@ -23,10 +23,11 @@ enum ek_event_kind {
     EK_EVENT_POLICY,   /* the policy was loaded or reloaded */
     EK_EVENT_SNAPSHOT, /* a new cycle */
     EK_EVENT_OUTCOME,  /* a move ended */
-    EK_EVENT_ADOPT, /* a move of an earlier run is still under way: it counts against the limits */
-    EK_EVENT_BLOCK, /* a domain whose last outcome is not known */
-    EK_EVENT_HOLD,  /* start nothing new until EK_EVENT_RELEASE; running moves go on */
-    EK_EVENT_RELEASE,
+    EK_EVENT_ADOPT,    /* a move of an earlier run is still under way: it counts against the limits;
+                        * once is enough */
+    EK_EVENT_BLOCK,    /* a domain whose last outcome is not known */
+    EK_EVENT_HOLD,     /* start nothing new until EK_EVENT_RELEASE; running moves go on */
+    EK_EVENT_RELEASE,  /* what waited meanwhile is dropped, the next snapshot plans anew */
 };
 
 struct ek_event {
@@ -91,7 +92,8 @@ struct ek_effect {
         } plan;
         struct {
             const char *plan_id;
-            const char *fate; /* "done", "abandoned" */
+            const char *fate; /* "done", "failed", "abandoned", or "superseded": a newer plan came
+                               * while its last moves ran */
         } fate;
         struct {
             const char *kind; /* a word: "plan", "move", "holding", ... */
@@ -125,7 +127,7 @@ struct ek_engine *ek_engine_create(void);
 void ek_engine_destroy(struct ek_engine *engine);
 
 /* One event; `effects` is emptied and filled. Error: NOMEM (the event may have been applied in
- * part; the next snapshot repairs it). */
+ * part, `effects` is empty and nothing of it counts as started; the next snapshot repairs it). */
 bool ek_engine_step(struct ek_engine *engine, const struct ek_event *event,
                     struct ek_effects *effects, struct ek_error *err);
 

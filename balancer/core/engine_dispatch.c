@@ -47,32 +47,51 @@ static bool running_reserve(struct ek_engine *engine, struct ek_error *err)
 }
 
 bool ek_engine_run(struct ek_engine *engine, const struct ek_move_order *order,
-                   struct ek_error *err)
+                   int64_t started_at_ms, struct ek_error *err)
 {
     if (!running_reserve(engine, err)) {
         return false;
     }
     engine->running[engine->running_count++] =
-        (struct ek_running){.order = *order, .started_at_ms = engine->now_ms};
+        (struct ek_running){.order = *order, .started_at_ms = started_at_ms};
     return true;
 }
 
-/* The snapshot's in-flight list follows what runs now; arrivals that no sample shows stay listed.
- */
-static bool in_flight_refresh(struct ek_engine *engine, struct ek_error *err)
+void ek_engine_end(struct ek_engine *engine, const char *id)
+{
+    struct ek_running *running = ek_engine_find_running(engine, id);
+
+    if (running != NULL) {
+        *running = engine->running[--engine->running_count];
+    }
+}
+
+static bool listed(const struct ek_snapshot *snapshot, const struct ek_in_flight *flight)
+{
+    for (size_t f = 0; f < snapshot->in_flight_count; f++) {
+        const struct ek_in_flight *other = &snapshot->in_flight[f];
+        bool same_hosts =
+            other->source == flight->source && other->destination == flight->destination;
+        if (other->domain == flight->domain && (flight->domain != EK_NONE || same_hosts)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The snapshot itself stays as it is: it is the recorded input of the plan. */
+bool ek_engine_present(struct ek_engine *engine, struct ek_snapshot *present, struct ek_error *err)
 {
     struct ek_snapshot *snapshot = &engine->snapshot;
     size_t room = engine->running_count + snapshot->in_flight_count;
     struct ek_in_flight *list = ek_arena_alloc(&snapshot->arena, room, sizeof(*list));
-    size_t count = 0;
+    size_t count = snapshot->in_flight_count;
 
     if (list == NULL) {
         return ek_error_set(err, EK_ERR_NOMEM, "out of memory for the moves in flight");
     }
-    for (size_t i = 0; i < snapshot->in_flight_count; i++) {
-        if (snapshot->in_flight[i].domain == EK_NONE) {
-            list[count++] = snapshot->in_flight[i];
-        }
+    if (count > 0) {
+        memcpy(list, snapshot->in_flight, count * sizeof(*list));
     }
     for (size_t i = 0; i < engine->running_count; i++) {
         const struct ek_move_order *order = &engine->running[i].order;
@@ -82,12 +101,14 @@ static bool in_flight_refresh(struct ek_engine *engine, struct ek_error *err)
             .source = ek_snapshot_find_host(snapshot, order->source),
             .destination = ek_snapshot_find_host(snapshot, order->destination),
             .started_at_ms = engine->running[i].started_at_ms};
-        if (flight.domain != EK_NONE && flight.source != EK_NONE && flight.destination != EK_NONE) {
+        if (flight.source != EK_NONE && flight.destination != EK_NONE &&
+            !listed(snapshot, &flight)) {
             list[count++] = flight;
         }
     }
-    snapshot->in_flight = list;
-    snapshot->in_flight_count = count;
+    *present = *snapshot;
+    present->in_flight = list;
+    present->in_flight_count = count;
     return true;
 }
 
@@ -143,9 +164,8 @@ static enum verdict check(const struct ek_engine *engine, const struct ek_cluste
     (void)snprintf(why, size, "%s to %s: %s", order->name, order->destination,
                    ek_block_text(block));
     /* Room may come when a running move ends; an arrival may be seen with the next sample. */
-    bool passes =
-        block == EK_BLOCK_UNSEEN ||
-        (engine->running_count > 0 && (block == EK_BLOCK_MEMORY || block == EK_BLOCK_VCPUS));
+    bool room = block == EK_BLOCK_MEMORY || block == EK_BLOCK_VCPUS || block == EK_BLOCK_TARGET;
+    bool passes = block == EK_BLOCK_UNSEEN || (engine->running_count > 0 && room);
     return passes ? WAIT : DROP;
 }
 
@@ -154,10 +174,13 @@ static bool start(struct ek_engine *engine, struct ek_waiting *waiting, struct e
 {
     struct ek_effect *effect = ek_effect_add(effects, EK_EFFECT_START, err);
 
-    if (effect == NULL || !ek_engine_run(engine, &waiting->order, err)) {
+    if (effect == NULL) {
         return false;
     }
     effect->u.start = waiting->order;
+    if (!ek_engine_run(engine, &waiting->order, engine->now_ms, err)) {
+        return false;
+    }
     waiting->gone = true;
     return ek_effect_event(effects, "move", waiting->order.domain, err,
                            "move %s: %s from %s to %s: %s", waiting->order.id, waiting->order.name,
@@ -165,22 +188,18 @@ static bool start(struct ek_engine *engine, struct ek_waiting *waiting, struct e
                            waiting->order.reason);
 }
 
-static bool model(struct ek_engine *engine, struct ek_cluster *cluster, struct ek_error *err)
-{
-    return in_flight_refresh(engine, err) &&
-           ek_cluster_init(cluster, &engine->snapshot, &engine->policy, err);
-}
-
 /* Starts the first waiting move that may start; *started false: none. */
 static bool start_one(struct ek_engine *engine, struct ek_effects *effects, bool *started,
                       struct ek_error *err)
 {
+    struct ek_snapshot present;
     struct ek_cluster cluster;
     char why[EK_TEXT_SIZE] = "";
     bool ok = true;
 
     *started = false;
-    if (!model(engine, &cluster, err)) {
+    if (!ek_engine_present(engine, &present, err) ||
+        !ek_cluster_init(&cluster, &present, &engine->policy, err)) {
         return false;
     }
     for (size_t i = 0; ok && !*started && i < engine->waiting_count; i++) {

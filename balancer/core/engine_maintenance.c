@@ -29,7 +29,15 @@ uint64_t ek_engine_maintenance_digest(const struct ek_engine *engine)
     return digest.state;
 }
 
-/* Domains that are there, and moves that end there: a host is empty only without either. */
+static bool stands_on(const struct ek_snapshot *snapshot, const char *uuid, uint32_t host)
+{
+    bool ambiguous = false;
+    uint32_t domain = ek_snapshot_find_domain(snapshot, uuid, &ambiguous);
+
+    return domain != EK_NONE && snapshot->domains[domain].host == host;
+}
+
+/* Domains that are there, and moves that begin or end there: a host is empty only without any. */
 static uint32_t count_left(const struct ek_engine *engine, uint32_t host)
 {
     const struct ek_snapshot *snapshot = &engine->snapshot;
@@ -38,8 +46,14 @@ static uint32_t count_left(const struct ek_engine *engine, uint32_t host)
     for (size_t d = 0; d < snapshot->domain_count; d++) {
         left += snapshot->domains[d].host == host ? 1 : 0;
     }
+    for (size_t c = 0; c < snapshot->copy_count; c++) {
+        left += snapshot->copies[c].host == host ? 1 : 0;
+    }
     for (size_t i = 0; i < engine->running_count; i++) {
-        left += strcmp(engine->running[i].order.destination, snapshot->hosts[host].name) == 0;
+        const struct ek_move_order *order = &engine->running[i].order;
+        bool touches = strcmp(order->source, snapshot->hosts[host].name) == 0 ||
+                       strcmp(order->destination, snapshot->hosts[host].name) == 0;
+        left += touches && !stands_on(snapshot, order->domain, host) ? 1 : 0;
     }
     return left;
 }
@@ -86,11 +100,25 @@ static bool gather_blockers(const struct ek_engine *engine, const char *host,
     return true;
 }
 
+/* Whether the host was sampled after the last domain left it: what has just moved away is not seen
+ * to be gone yet, and something may have started there meanwhile. */
+static bool seen_empty(const struct ek_engine *engine, const struct ek_host *host)
+{
+    for (size_t i = 0; i < engine->recent_count; i++) {
+        const struct ek_outcome *outcome = &engine->recent[i].outcome;
+        if (host->sampled_at_ms != 0 && strcmp(outcome->source, host->name) == 0 &&
+            host->sampled_at_ms <= outcome->ended_at_ms) {
+            return false;
+        }
+    }
+    return host->state == EK_HOST_UP;
+}
+
 static enum ek_maintenance_state state_of(const struct ek_engine *engine,
                                           const struct ek_host *host,
                                           const struct ek_maintenance_status *status, bool for_good)
 {
-    if (status->domains_left == 0 && host->state == EK_HOST_UP) {
+    if (status->domains_left == 0 && seen_empty(engine, host)) {
         return EK_MAINTENANCE_EVACUATED;
     }
     if (engine->policy.mode == EK_MODE_RECOMMEND) {
@@ -177,15 +205,16 @@ static bool remember(struct ek_engine *engine, struct ek_error *err)
     ek_arena_finish(arena);
     engine->maintained_count = 0;
     engine->maintained = ek_arena_alloc(arena, snapshot->host_count, sizeof(*engine->maintained));
-    for (size_t h = 0; engine->maintained != NULL && h < snapshot->host_count; h++) {
-        const char *name =
-            snapshot->hosts[h].maintenance ? ek_arena_strdup(arena, snapshot->hosts[h].name) : NULL;
-        if (name != NULL) {
-            engine->maintained[engine->maintained_count++] = name;
+    bool ok = engine->maintained != NULL;
+    for (size_t h = 0; ok && h < snapshot->host_count; h++) {
+        if (snapshot->hosts[h].maintenance) {
+            const char *name = ek_arena_strdup(arena, snapshot->hosts[h].name);
+            engine->maintained[engine->maintained_count] = name;
+            engine->maintained_count += name != NULL ? 1 : 0;
+            ok = name != NULL;
         }
     }
-    return engine->maintained != NULL ||
-           ek_error_set(err, EK_ERR_NOMEM, "out of memory for hosts in maintenance");
+    return ok || ek_error_set(err, EK_ERR_NOMEM, "out of memory for hosts in maintenance");
 }
 
 /* A host that is being emptied is looked at again with the next sample, not with the next cycle. */

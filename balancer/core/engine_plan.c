@@ -133,6 +133,21 @@ static bool adopt_move(struct ek_engine *engine, size_t index, struct ek_error *
     return true;
 }
 
+/* The last moves of the plan before may still run; what becomes of it is said now or never. */
+static bool supersede(struct ek_engine *engine, struct ek_effects *effects, struct ek_error *err)
+{
+    if (engine->waiting_count == 0) {
+        return true;
+    }
+    struct ek_effect *effect = ek_effect_add(effects, EK_EFFECT_RECORD_FATE, err);
+    if (effect == NULL) {
+        return false;
+    }
+    effect->u.fate.plan_id = ek_arena_strdup(&effects->arena, engine->plan_id);
+    effect->u.fate.fate = "superseded";
+    return effect->u.fate.plan_id != NULL || nomem(err);
+}
+
 /* The plan's moves become those that wait to be dispatched. */
 static bool adopt(struct ek_engine *engine, struct ek_error *err)
 {
@@ -154,6 +169,8 @@ static bool adopt(struct ek_engine *engine, struct ek_error *err)
     }
     engine->waiting_count = count;
     text_copy(engine->plan_id, sizeof(engine->plan_id), engine->plan.id);
+    engine->plan_failed = false;
+    engine->verify_pending = false;
     engine->plan_before = engine->plan.before;
     engine->plan_predicted = engine->plan.after;
     engine->plan_started_at_ms = engine->snapshot.taken_at_ms;
@@ -264,7 +281,8 @@ bool ek_engine_replan(struct ek_engine *engine, struct ek_effects *effects, stru
     if (engine->policy.mode == EK_MODE_RECOMMEND) {
         return recommend(engine, effects, err);
     }
-    return adopt(engine, err) && record_plan(engine, effects, "started", err);
+    return supersede(engine, effects, err) && adopt(engine, err) &&
+           record_plan(engine, effects, "started", err);
 }
 
 bool ek_engine_abandon(struct ek_engine *engine, struct ek_effects *effects, const char *why,

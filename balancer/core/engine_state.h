@@ -40,6 +40,7 @@ struct ek_engine {
     bool has_snapshot;
     struct ek_levels levels;
     int64_t now_ms;
+    int64_t clock_back_ms;                /* how far the clock went back since the last snapshot */
     int sustained;                        /* cycles in a row that wanted balancing */
     char hold[EK_TEXT_SIZE];              /* told by the caller; "": not holding */
     char self_hold[EK_TEXT_SIZE];         /* found in the snapshot */
@@ -59,6 +60,7 @@ struct ek_engine {
     size_t recent_room;
     bool *seq_done; /* [seq]: ended well */
     size_t seq_count;
+    bool plan_failed;            /* one of its moves did not end well */
     uint64_t recommended_digest; /* of the last plan that was only shown */
     uint64_t maintenance_digest; /* of the set of hosts to be emptied, when the plan was made */
     struct ek_arena plan_arena;
@@ -118,7 +120,11 @@ bool ek_engine_abandon(struct ek_engine *engine, struct ek_effects *effects, con
 size_t ek_engine_waiting_count(const struct ek_engine *engine);
 struct ek_running *ek_engine_find_running(struct ek_engine *engine, const char *id);
 bool ek_engine_run(struct ek_engine *engine, const struct ek_move_order *order,
-                   struct ek_error *err);
+                   int64_t started_at_ms, struct ek_error *err);
+void ek_engine_end(struct ek_engine *engine, const char *id);
+
+/* The newest snapshot with all that runs in flight, whatever it says itself; borrowed from it. */
+bool ek_engine_present(struct ek_engine *engine, struct ek_snapshot *present, struct ek_error *err);
 
 /* Starts what limits, links and room allow, on the newest figures. */
 bool ek_engine_dispatch(struct ek_engine *engine, struct ek_effects *effects, struct ek_error *err);

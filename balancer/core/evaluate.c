@@ -2,6 +2,9 @@
 
 #include <string.h>
 
+/* A host that was filled exactly to its target is not above it. */
+#define SLACK 1e-9
+
 static bool hotter(const struct ek_snapshot *snapshot, const struct ek_hottest *a,
                    const struct ek_hottest *b)
 {
@@ -23,7 +26,7 @@ struct ek_levels ek_levels_of(const struct ek_cluster *cluster)
         for (unsigned int r = 0; cluster->hosts[h].counted && r < EK_RESOURCE_COUNT; r++) {
             double u = ek_cluster_utilization(cluster, h, (enum ek_resource)r);
             struct ek_hottest seen = {h, (enum ek_resource)r, u};
-            levels.violations += u > cluster->policy->target_max[r] ? 1 : 0;
+            levels.violations += u > cluster->policy->target_max[r] + SLACK ? 1 : 0;
             if (hotter(cluster->snapshot, &seen, &levels.hottest)) {
                 levels.hottest = seen;
             }

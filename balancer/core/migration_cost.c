@@ -11,6 +11,11 @@ enum { MAX_ROUNDS = 30 };
  * (measured in the lab: 0.65 s for a guest that copies in 0.2 s). */
 #define OVERHEAD_MS 500.0
 
+static int64_t whole_ms(double ms)
+{
+    return (int64_t)ceil(fmin(ms, EK_FOREVER_MS));
+}
+
 static double resident_mib(const struct ek_domain *domain)
 {
     return isnan(domain->memory_rss_mib) ? domain->memory_mib
@@ -36,8 +41,8 @@ struct ek_cost ek_migration_cost(const struct ek_domain *domain, double bandwidt
     sent += left;
     double copying_ms = sent / bandwidth_mib_s * 1000;
     return (struct ek_cost){.transfer_mib = sent,
-                            .duration_ms = (int64_t)ceil(copying_ms + OVERHEAD_MS),
-                            .downtime_ms = (int64_t)ceil(left / bandwidth_mib_s * 1000),
+                            .duration_ms = whole_ms(copying_ms + OVERHEAD_MS),
+                            .downtime_ms = whole_ms(left / bandwidth_mib_s * 1000),
                             .converges = converges};
 }
 
@@ -53,5 +58,5 @@ int64_t ek_migration_timeout_ms(const struct ek_domain *domain, const struct ek_
     double gib = (domain->memory_mib + domain->local_disk_mib) / 1024;
     double wanted = gib * (double)policy->timeout_per_gib_ms;
 
-    return (int64_t)fmax((double)policy->timeout_min_ms, wanted);
+    return whole_ms(fmax((double)policy->timeout_min_ms, wanted));
 }

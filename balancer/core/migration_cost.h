@@ -1,13 +1,16 @@
 /* What a live migration will cost: the pre-copy model.
  *
  * Rounds of t = left / bandwidth; in each the guest dirties dirty * t, at most what it has
- * resident; until what is left can be sent within max_downtime (design.md section 4; the model of
+ * resident; until what is left can be sent within max_downtime (docs/planner.md; the model of
  * Clark et al., NSDI 2005). */
 #ifndef EK_CORE_MIGRATION_COST_H
 #define EK_CORE_MIGRATION_COST_H
 
 #include "balancer/core/policy.h"
 #include "balancer/core/snapshot.h"
+
+/* No duration is longer: longer than any operator waits, and thousands add up within int64_t. */
+#define EK_FOREVER_MS 1e14
 
 struct ek_cost {
     double transfer_mib; /* all rounds, local disks included */

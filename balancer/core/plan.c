@@ -25,12 +25,37 @@ static bool nomem(struct ek_error *err)
     return ek_error_set(err, EK_ERR_NOMEM, "out of memory while planning");
 }
 
+/* The id comes from all that the plan is made from, so that two plans never share one. */
+static void name(struct work *work)
+{
+    const struct ek_plan_request *request = work->request;
+    const struct ek_snapshot *snapshot = work->out->snapshot;
+    struct ek_digest digest = ek_digest_begin();
+
+    ek_digest_snapshot(&digest, snapshot);
+    ek_digest_policy(&digest, work->policy);
+    ek_digest_text(&digest, request->balance == NULL ? NULL : request->balance->name);
+    ek_digest_text(&digest, request->balance_held);
+    for (size_t d = 0; d < snapshot->domain_count; d++) {
+        const struct ek_rest *rest = ek_cooldown_find(request->cooldown, snapshot->domains[d].uuid);
+        if (rest != NULL) {
+            ek_digest_integer(&digest, (int64_t)d);
+            ek_digest_integer(&digest, rest->until_ms);
+            ek_digest_integer(&digest, rest->failed_until_ms);
+            ek_digest_integer(&digest, rest->failures);
+            ek_digest_text(&digest, rest->avoid);
+            ek_digest_integer(&digest, rest->avoid_until_ms);
+            ek_digest_integer(&digest, rest->blocked);
+        }
+    }
+    (void)snprintf(work->out->id, sizeof(work->out->id), "%016" PRIx64, digest.state);
+}
+
 static bool begin(struct work *work, struct ek_error *err)
 {
     const struct ek_evaluation *evaluation = work->request->evaluation;
     const struct ek_snapshot *snapshot = evaluation->snapshot;
     struct ek_plan *out = work->out;
-    struct ek_digest digest = ek_digest_begin();
 
     work->policy = evaluation->policy;
     if (!ek_cluster_init(&work->cluster, snapshot, work->policy, err)) {
@@ -45,9 +70,7 @@ static bool begin(struct work *work, struct ek_error *err)
     if (out->moves == NULL || out->unresolved == NULL || work->settled == NULL) {
         return nomem(err);
     }
-    ek_digest_snapshot(&digest, snapshot);
-    ek_digest_policy(&digest, work->policy);
-    (void)snprintf(out->id, sizeof(out->id), "%016" PRIx64, digest.state);
+    name(work);
     return true;
 }
 
@@ -145,28 +168,77 @@ static bool balance(struct work *work, struct ek_error *err)
     return true;
 }
 
-/* The first reason of each host, for a domain that should leave and cannot. */
-static const char *stuck_reason(struct work *work, uint32_t domain, bool *for_now)
+/* Whether time may end what keeps a domain off a host: what ends by itself, or with a move that
+ * runs. */
+static bool passes(const struct ek_cluster *cluster, uint32_t host, enum ek_block block)
+{
+    const struct ek_snapshot *snapshot = cluster->snapshot;
+    bool room = block == EK_BLOCK_MEMORY || block == EK_BLOCK_VCPUS;
+
+    return block == EK_BLOCK_AVOIDED || block == EK_BLOCK_UNSEEN ||
+           (block == EK_BLOCK_HOST_STATE && snapshot->hosts[host].state == EK_HOST_STALE) ||
+           (room && snapshot->in_flight_count > 0);
+}
+
+/* The texts behind one another, "; " between them; owned by the arena, NULL: out of memory. */
+static const char *join(const char *const *texts, size_t count, struct ek_arena *arena)
+{
+    size_t length = 1;
+    size_t used = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        length += strlen(texts[i]) + 2;
+    }
+    char *joined = ek_arena_alloc(arena, length, 1);
+    for (size_t i = 0; joined != NULL && i < count; i++) {
+        used +=
+            (size_t)snprintf(joined + used, length - used, "%s%s", i == 0 ? "" : "; ", texts[i]);
+    }
+    return joined;
+}
+
+/* The first reason of each host, for a domain that no host takes. */
+static const char *hosts_reason(struct work *work, uint32_t domain, bool *for_now)
 {
     struct ek_arena *arena = &work->out->arena;
+    struct ek_arena *scratch = &work->cluster.arena;
+    const struct ek_cluster *cluster = &work->cluster;
+    const struct ek_cooldown *cooldown = work->request->cooldown;
+    size_t count = 0;
+    const char **texts = ek_arena_alloc(scratch, cluster->snapshot->host_count, sizeof(*texts));
+
+    for (uint32_t h = 0; texts != NULL && h < cluster->snapshot->host_count; h++) {
+        enum ek_block block =
+            ek_constraint_pair(cluster, cooldown, domain, h, EK_PURPOSE_EVACUATE_FORCED);
+        if (block == EK_BLOCK_SAME_HOST) {
+            continue;
+        }
+        const char *why = ek_constraint_explain(cluster, cooldown, domain, h, block, scratch);
+        const char *text = ek_arena_printf(scratch, "%s: %s", cluster->snapshot->hosts[h].name,
+                                           why == NULL ? "" : why);
+        if (why == NULL || text == NULL) {
+            return NULL;
+        }
+        texts[count++] = text;
+        *for_now = *for_now || passes(cluster, h, block);
+    }
+    if (texts == NULL) {
+        return NULL;
+    }
+    return count == 0 ? "there is no other host" : join(texts, count, arena);
+}
+
+static const char *stuck_reason(struct work *work, uint32_t domain, bool *for_now)
+{
     const struct ek_cluster *cluster = &work->cluster;
     const struct ek_cooldown *cooldown = work->request->cooldown;
     enum ek_block block = ek_constraint_domain(cluster, cooldown, domain, EK_PURPOSE_EVACUATE);
-    const char *text = "";
 
     *for_now = block != EK_BLOCK_NONE && block != EK_BLOCK_IMMOVABLE;
     if (block != EK_BLOCK_NONE) {
-        return ek_constraint_explain(cluster, cooldown, domain, 0, block, arena);
+        return ek_constraint_explain(cluster, cooldown, domain, 0, block, &work->out->arena);
     }
-    for (uint32_t h = 0; text != NULL && h < cluster->snapshot->host_count; h++) {
-        block = ek_constraint_pair(cluster, cooldown, domain, h, EK_PURPOSE_EVACUATE_FORCED);
-        if (block != EK_BLOCK_SAME_HOST && block != EK_BLOCK_NONE) {
-            const char *why = ek_constraint_explain(cluster, cooldown, domain, h, block, arena);
-            text = ek_arena_printf(arena, "%s%s%s: %s", text, text[0] == '\0' ? "" : "; ",
-                                   cluster->snapshot->hosts[h].name, why == NULL ? "" : why);
-        }
-    }
-    return text != NULL && text[0] == '\0' ? "there is no other host" : text;
+    return hosts_reason(work, domain, for_now);
 }
 
 /* Balance moves may have made room for domains that could not leave before. */

@@ -52,7 +52,7 @@ struct ek_policy {
     int64_t backoff_ms; /* before the first retry; doubles, at most 5 minutes */
 };
 
-/* The defaults of design.md section 3, aggressiveness 3. */
+/* The defaults of docs/configuration.md, aggressiveness 3. */
 void ek_policy_defaults(struct ek_policy *policy);
 
 /* Sets aggressiveness to a level 1..5, and trigger_imbalance, trigger_comfort, min_gain and

@@ -10,7 +10,7 @@ struct task {
     int64_t end_ms;
     bool started;
     bool ended;
-    bool waited_for_room; /* it was refused for lack of room at least once */
+    bool waits_for_room; /* it lacks room now, whatever the limits say */
     uint32_t *depends_on;
     size_t depends_count;
     size_t depends_room;
@@ -19,6 +19,8 @@ struct task {
 struct link {
     int in;
     int out;
+    double promised_mib; /* room that earlier moves of the plan still wait to take */
+    double promised_vcpus;
 };
 
 struct work {
@@ -37,15 +39,15 @@ static bool nomem(struct ek_error *err)
     return ek_error_set(err, EK_ERR_NOMEM, "out of memory while scheduling");
 }
 
-/* Moves that run already take their places; when they end is not known here, so they keep them. */
-static void count_in_flight(struct work *work)
+/* Moves that run already take (sign 1) or leave (sign -1) their places under the limits. */
+static void count_in_flight(struct work *work, int sign)
 {
     const struct ek_snapshot *snapshot = work->plan->snapshot;
 
     for (size_t f = 0; f < snapshot->in_flight_count; f++) {
-        work->links[snapshot->in_flight[f].source].out++;
-        work->links[snapshot->in_flight[f].destination].in++;
-        work->running++;
+        work->links[snapshot->in_flight[f].source].out += sign;
+        work->links[snapshot->in_flight[f].destination].in += sign;
+        work->running += sign;
     }
 }
 
@@ -66,7 +68,7 @@ static bool begin(struct work *work, struct ek_error *err)
     if (out->slots == NULL || work->tasks == NULL || work->links == NULL) {
         return nomem(err);
     }
-    count_in_flight(work);
+    count_in_flight(work, 1);
     return true;
 }
 
@@ -81,9 +83,22 @@ static bool room_allows(const struct work *work, const struct ek_plan_move *move
 {
     const struct ek_domain *domain = &work->plan->snapshot->domains[move->domain];
 
-    return domain->memory_mib <=
-               ek_constraint_memory_room(&work->occupied, move->destination) + 1e-3 &&
-           domain->vcpus <= ek_constraint_vcpu_room(&work->occupied, move->destination) + 1e-3;
+    const struct link *link = &work->links[move->destination];
+    double memory_mib = ek_constraint_memory_room(&work->occupied, move->destination);
+    double vcpus = ek_constraint_vcpu_room(&work->occupied, move->destination);
+
+    return domain->memory_mib + link->promised_mib <= memory_mib + 1e-3 &&
+           domain->vcpus + link->promised_vcpus <= vcpus + 1e-3;
+}
+
+/* A later move may overtake, but must not take the room that this one was planned into: the two
+ * could then wait for each other for ever. */
+static void promise(struct work *work, const struct ek_plan_move *move)
+{
+    const struct ek_domain *domain = &work->plan->snapshot->domains[move->domain];
+
+    work->links[move->destination].promised_mib += domain->memory_mib;
+    work->links[move->destination].promised_vcpus += domain->vcpus;
 }
 
 static void occupy(struct work *work, uint32_t host, uint32_t domain, double sign)
@@ -126,14 +141,19 @@ static void start(struct work *work, size_t index)
 
 static void start_all_possible(struct work *work)
 {
+    for (size_t h = 0; h < work->plan->snapshot->host_count; h++) {
+        work->links[h].promised_mib = 0;
+        work->links[h].promised_vcpus = 0;
+    }
     for (size_t i = 0; i < work->plan->move_count; i++) {
         if (work->tasks[i].started) {
             continue;
         }
-        if (!room_allows(work, &work->plan->moves[i])) {
-            work->tasks[i].waited_for_room = true;
-        } else if (limits_allow(work, &work->plan->moves[i])) {
+        work->tasks[i].waits_for_room = !room_allows(work, &work->plan->moves[i]);
+        if (!work->tasks[i].waits_for_room && limits_allow(work, &work->plan->moves[i])) {
             start(work, i);
+        } else {
+            promise(work, &work->plan->moves[i]);
         }
     }
 }
@@ -167,7 +187,7 @@ static bool finish(struct work *work, size_t index, struct ek_error *err)
     occupy(work, move->source, move->domain, -1);
     for (size_t i = 0; i < work->plan->move_count; i++) {
         struct task *task = &work->tasks[i];
-        if (!task->started && task->waited_for_room &&
+        if (!task->started && task->waits_for_room &&
             work->plan->moves[i].destination == move->source &&
             !depend(work, task, move->seq, err)) {
             return false;
@@ -198,16 +218,26 @@ static bool advance(struct work *work, bool *more, struct ek_error *err)
     return true;
 }
 
-/* What cannot start while moves of others run is put behind all that the plan knows: dispatch waits
- * anyway. */
-static void start_the_rest(struct work *work)
+static bool run(struct work *work, struct ek_error *err)
 {
-    for (size_t i = 0; i < work->plan->move_count; i++) {
-        if (!work->tasks[i].started) {
-            start(work, i);
-            work->now_ms = work->tasks[i].end_ms;
-        }
+    bool more = true;
+    bool ok = true;
+
+    while (ok && more) {
+        start_all_possible(work);
+        ok = advance(work, &more, err);
     }
+    return ok;
+}
+
+/* When moves of others end is not known. They are thought to run until nothing more can start, and
+ * to have ended then. */
+static bool run_all(struct work *work, struct ek_error *err)
+{
+    bool ok = run(work, err);
+
+    count_in_flight(work, -1);
+    return ok && run(work, err);
 }
 
 static int64_t lower_bound_ms(const struct work *work)
@@ -227,23 +257,17 @@ static int64_t lower_bound_ms(const struct work *work)
     for (size_t i = 0; i < plan->move_count; i++) {
         bound = fmax(bound, (double)plan->moves[i].cost.duration_ms);
     }
-    return (int64_t)ceil(bound);
+    return (int64_t)ceil(fmin(bound, EK_FOREVER_MS));
 }
 
 bool ek_schedule_make(struct ek_schedule *out, const struct ek_plan *plan,
                       const struct ek_policy *policy, struct ek_error *err)
 {
     struct work work = {.plan = plan, .policy = policy, .out = out};
-    bool more = true;
 
     memset(out, 0, sizeof(*out));
-    bool ok = begin(&work, err);
-    while (ok && more) {
-        start_all_possible(&work);
-        ok = advance(&work, &more, err);
-    }
+    bool ok = begin(&work, err) && run_all(&work, err);
     if (ok) {
-        start_the_rest(&work);
         for (size_t i = 0; i < plan->move_count; i++) {
             out->makespan_ms =
                 work.tasks[i].end_ms > out->makespan_ms ? work.tasks[i].end_ms : out->makespan_ms;

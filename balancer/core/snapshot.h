@@ -19,7 +19,7 @@
 /* No host, no domain: an index that points nowhere. */
 #define EK_NONE UINT32_MAX
 
-/* 1 Gbit/s is about 110 MiB/s of payload; design default for a host that states nothing. */
+/* 1 Gbit/s is about 110 MiB/s of payload; default for a host that states nothing. */
 #define EK_DEFAULT_MIGRATION_MIB_S 110.0
 
 struct ek_strings {
@@ -72,7 +72,8 @@ struct ek_domain {
     double vcpus;
     double memory_mib;      /* configured */
     double cpu_used_cores;  /* NAN: not known */
-    double cpu_steal;       /* 0..1 of wanted CPU time that was not given; NAN: not known */
+    double cpu_steal;       /* 0..1 of its vCPUs' time in which they waited for a CPU of the host;
+                               NAN: not known */
     double memory_used_mib; /* NAN: not known */
     double memory_rss_mib;  /* NAN: not known */
     double dirty_mib_s;
@@ -96,6 +97,14 @@ struct ek_in_flight {
     int64_t started_at_ms;
 };
 
+/* A further host that reports a domain as its own, and no migration explains: an operator must
+ * look. The domain stands once in the snapshot, immovable; its copy takes room and keeps its host
+ * from being empty. */
+struct ek_copy {
+    uint32_t domain;
+    uint32_t host;
+};
+
 struct ek_sample {
     int64_t taken_at_ms;
     int64_t period_ms;     /* of the collector that took it */
@@ -114,6 +123,8 @@ struct ek_snapshot {
     size_t domain_count;
     struct ek_in_flight *in_flight;
     size_t in_flight_count;
+    struct ek_copy *copies;
+    size_t copy_count;
     struct ek_arena arena;
 };
 
@@ -123,14 +134,6 @@ struct ek_host_entry {
     struct ek_labels labels;
     bool maintenance;
     double migration_mib_s; /* 0: not configured, the sample's figure or the default counts */
-};
-
-/* A domain that two hosts report as theirs, and no migration explains: an operator must look. */
-struct ek_duplicate {
-    const char *uuid;
-    const char *name;
-    const char *host_a;
-    const char *host_b;
 };
 
 /* What the balancer knows of a move that the samples may not show yet. */
@@ -159,12 +162,10 @@ struct ek_assembly {
  * without a sample); a stale host's domains are kept, a down host's are not known. A domain that a
  * running move explains on two hosts stays on its source; one whose move has ended is on the
  * destination, whatever older samples say. A domain that two hosts report without such a move stays
- * once, on the first of them, is immovable, and is listed in `duplicates` (room for
- * *duplicate_count; the number listed on return; strings belong to the snapshot): that is no error
- * of the call. Two hosts with one hypervisor UUID are one machine listed twice: INVALID, naming
- * both. Other errors: NOMEM. The caller owns the result: ek_snapshot_finish. */
+ * once, on the first of them, is immovable, and each further host is listed in `copies`: that is no
+ * error of the call. Two hosts with one hypervisor UUID are one machine listed twice: INVALID,
+ * naming both. Other errors: NOMEM. The caller owns the result: ek_snapshot_finish. */
 bool ek_snapshot_assemble(struct ek_snapshot *out, const struct ek_assembly *in,
-                          struct ek_duplicate *duplicates, size_t *duplicate_count,
                           struct ek_error *err);
 
 /* Checks all that the stages rely on: positive finite capacities, finite non-negative figures, host

@@ -47,7 +47,7 @@ struct ek_balancing {
     size_t recording; /* records on their way to the store */
     int64_t cycles;
     bool refused; /* holding, because no snapshot could be made */
-    char duplicates_shown[1024];
+    char copies_shown[1024];
 
     char *plan_json; /* of the present plan, for its fate */
     char plan_id[EK_ID_SIZE];

@@ -6,9 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Domains on two hosts that one cycle warns of. */
-enum { DUPLICATES = 16 };
-
 struct gather_job {
     struct ek_store_job job;
     struct ek_balancing *balancing;
@@ -42,23 +39,23 @@ static void gather_free(struct gather_job *job)
 }
 
 /* An operator must look; said once, and again when it changes. */
-static void warn_duplicates(struct ek_balancing *balancing, const struct ek_duplicate *duplicates,
-                            size_t count)
+static void warn_copies(struct ek_balancing *balancing, const struct ek_snapshot *snapshot)
 {
-    char text[sizeof(balancing->duplicates_shown)] = "";
+    char text[sizeof(balancing->copies_shown)] = "";
     size_t used = 0;
 
-    for (size_t i = 0; i < count && used < sizeof(text); i++) {
-        int more = snprintf(text + used, sizeof(text) - used,
-                            "%s%s (%s) is reported by %s and by %s", i == 0 ? "" : "; ",
-                            duplicates[i].name == NULL ? "a domain" : duplicates[i].name,
-                            duplicates[i].uuid, duplicates[i].host_a, duplicates[i].host_b);
+    for (size_t i = 0; i < snapshot->copy_count && used < sizeof(text); i++) {
+        const struct ek_domain *domain = &snapshot->domains[snapshot->copies[i].domain];
+        int more = snprintf(
+            text + used, sizeof(text) - used, "%s%s (%s) is reported by %s and by %s",
+            i == 0 ? "" : "; ", domain->name == NULL ? "a domain" : domain->name, domain->uuid,
+            snapshot->hosts[domain->host].name, snapshot->hosts[snapshot->copies[i].host].name);
         used += more > 0 ? (size_t)more : 0;
     }
-    if (text[0] != '\0' && strcmp(text, balancing->duplicates_shown) != 0) {
+    if (text[0] != '\0' && strcmp(text, balancing->copies_shown) != 0) {
         ek_log(EK_LOG_WARNING, "left alone until one host drops it: %s", text);
     }
-    memcpy(balancing->duplicates_shown, text, sizeof(text));
+    memcpy(balancing->copies_shown, text, sizeof(text));
 }
 
 /* Only hosts with a sample are handed on; the list is closed up. */
@@ -81,8 +78,6 @@ static bool assemble(struct ek_balancing *balancing, struct gather_job *job,
 {
     const struct ek_config *config = &balancing->daemon->config;
     struct ek_arena scratch = {0};
-    struct ek_duplicate duplicates[DUPLICATES];
-    size_t duplicate_count = DUPLICATES;
     size_t move_count = ek_engine_known_moves(balancing->engine, NULL, 0);
     struct ek_host_entry *entries = ek_arena_alloc(&scratch, job->count, sizeof(*entries));
     struct ek_known_move *moves = ek_arena_alloc(&scratch, move_count, sizeof(*moves));
@@ -105,9 +100,10 @@ static bool assemble(struct ek_balancing *balancing, struct gather_job *job,
                                    .moves = moves,
                                    .move_count = move_count,
                                    .now_ms = ek_clock_now_ms()};
-    bool ok = ek_snapshot_assemble(snapshot, &in, duplicates, &duplicate_count, err) &&
-              ek_snapshot_check(snapshot, err);
-    warn_duplicates(balancing, duplicates, ok ? duplicate_count : 0);
+    bool ok = ek_snapshot_assemble(snapshot, &in, err) && ek_snapshot_check(snapshot, err);
+    if (ok) {
+        warn_copies(balancing, snapshot);
+    }
     ek_arena_finish(&scratch);
     return ok;
 }

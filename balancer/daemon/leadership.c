@@ -97,8 +97,8 @@ void ek_balancing_keep_rests(struct ek_balancing *balancing)
         job->json = ek_codec_write_rests(rests, count);
     }
     free(rests);
-    if (job != NULL && (job->json == NULL ||
-                        !ek_store_thread_submit(balancing->daemon->store, &job->job, 0))) {
+    if (job != NULL &&
+        (job->json == NULL || !ek_store_thread_submit(balancing->daemon->store, &job->job, 0))) {
         free(job->json);
         free(job);
     }

@@ -58,7 +58,8 @@ static const char *const texts[EK_SCRIPT_COUNT] = {
         "return {'OK'}\n",
 
     /* KEYS leader epoch epoch-owner; ARGV owner TTL. A lease that lapsed and comes back to the same
-     * owner keeps its epoch: nobody else acted in between, and its moves must not fence themselves. */
+     * owner keeps its epoch: nobody else acted in between, and its moves must not fence themselves.
+     */
     [EK_SCRIPT_LEASE] = "local holder = redis.call('GET', KEYS[1])\n"
                         "local epoch = redis.call('GET', KEYS[2])\n"
                         "if holder and holder ~= ARGV[1] then\n"

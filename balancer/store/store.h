@@ -135,8 +135,8 @@ bool ek_store_recent_moves(struct ek_store *store, size_t limit, struct ek_move_
 /* ---- the lease: leader, epoch -------------------------------------------------------------- */
 
 /* Takes or renews the lease for `owner` ("hostname:pid:random"). *epoch is the fencing epoch,
- * raised by one whenever another owner than the last one takes it. *held tells whether we hold it; when not,
- * *holder (holder_size bytes) says who does. */
+ * raised by one whenever another owner than the last one takes it. *held tells whether we hold it;
+ * when not, *holder (holder_size bytes) says who does. */
 bool ek_store_lease(struct ek_store *store, const char *owner, int64_t ttl_ms, bool *held,
                     int64_t *epoch, char *holder, size_t holder_size, struct ek_error *err);
 

@@ -1,3 +1,5 @@
+/* The same steps as a cycle of the daemon (balancer/daemon/cycle.c), with one difference: the
+ * daemon's engine remembers which moves ended lately, here the journal says so. */
 #include "balancer/tools/view.h"
 
 #include "balancer/codec/plan.h"
@@ -6,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* RECENT moves are looked at for those that no sample shows yet; DUPLICATES are warned of. */
-enum { RECENT = 64, DUPLICATES = 16, PERIODS_UNSEEN = 4, PERIOD_DEFAULT_MS = 15000 };
+/* RECENT moves are looked at for those that no sample shows yet. */
+enum { RECENT = 64, PERIODS_UNSEEN = 4, PERIOD_DEFAULT_MS = 15000 };
 
 /* What is read, before it is a snapshot. */
 struct gathered {
@@ -122,15 +124,16 @@ static size_t close_up(struct gathered *in, size_t count)
     return kept;
 }
 
-static void warn_duplicates(const struct ek_duplicate *duplicates, size_t count)
+static void warn_copies(const struct ek_snapshot *snapshot)
 {
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < snapshot->copy_count; i++) {
+        const struct ek_domain *domain = &snapshot->domains[snapshot->copies[i].domain];
         (void)ek_tool_complain(
             EK_EXIT_DONE,
             "warning: domain %s (%s) is reported by %s and by %s; it is left alone until one of "
             "them drops it",
-            duplicates[i].name == NULL ? "" : duplicates[i].name, duplicates[i].uuid,
-            duplicates[i].host_a, duplicates[i].host_b);
+            domain->name == NULL ? "" : domain->name, domain->uuid,
+            snapshot->hosts[domain->host].name, snapshot->hosts[snapshot->copies[i].host].name);
     }
 }
 
@@ -138,8 +141,6 @@ static bool assemble(struct ek_view *view, struct ek_tool *tool, struct gathered
                      struct ek_error *err)
 {
     const struct ek_config *config = &tool->config;
-    struct ek_duplicate duplicates[DUPLICATES];
-    size_t duplicate_count = DUPLICATES;
     int64_t now_ms = ek_tool_now_ms();
 
     if (!know_moves(view, in, now_ms, err)) {
@@ -159,9 +160,11 @@ static bool assemble(struct ek_view *view, struct ek_tool *tool, struct gathered
                                          .moves = in->moves,
                                          .move_count = in->move_count,
                                          .now_ms = now_ms};
-    bool done = ek_snapshot_assemble(&view->snapshot, &assembly, duplicates, &duplicate_count, err);
-    warn_duplicates(duplicates, done ? duplicate_count : 0);
-    return done && ek_snapshot_check(&view->snapshot, err);
+    if (!ek_snapshot_assemble(&view->snapshot, &assembly, err)) {
+        return false;
+    }
+    warn_copies(&view->snapshot);
+    return ek_snapshot_check(&view->snapshot, err);
 }
 
 bool ek_view_gather(struct ek_view *view, struct ek_tool *tool)

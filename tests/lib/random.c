@@ -106,6 +106,18 @@ static void own_use(struct ek_snapshot *out, struct ek_random *random)
     }
 }
 
+/* Hosts hardly larger than what stands on them: room is found only where something leaves. */
+static void tighten(struct ek_snapshot *out, struct ek_random *random)
+{
+    for (uint32_t h = 0; h < out->host_count; h++) {
+        double memory = 0;
+        for (size_t d = 0; d < out->domain_count; d++) {
+            memory += out->domains[d].host == h ? out->domains[d].memory_mib : 0;
+        }
+        out->hosts[h].memory_mib = (memory + 2048) * (1 + 0.3 * ek_random_real(random));
+    }
+}
+
 void ek_random_cluster(struct ek_snapshot *out, struct ek_random *random, uint32_t max_hosts)
 {
     memset(out, 0, sizeof(*out));
@@ -130,6 +142,9 @@ void ek_random_cluster(struct ek_snapshot *out, struct ek_random *random, uint32
                 .domain = (uint32_t)out->domain_count, .source = domain.host, .destination = other};
         }
         out->domains[out->domain_count++] = domain;
+    }
+    if (chance(random, 0.5)) {
+        tighten(out, random);
     }
     own_use(out, random);
 }

@@ -17,8 +17,8 @@ uint32_t ek_random_below(struct ek_random *random, uint32_t below);
 double ek_random_real(struct ek_random *random);
 
 /* A cluster of 2..max_hosts hosts and up to 8 domains a host: uneven, some hosts in maintenance,
- * stale or down, some domains immovable or in flight, networks that not every host has. Capacity
- * holds on most hosts, not on all. The caller owns the result. */
+ * stale or down, some domains immovable or in flight, networks that not every host has. Half of
+ * the clusters are tight in memory. The caller owns the result. */
 void ek_random_cluster(struct ek_snapshot *out, struct ek_random *random, uint32_t max_hosts);
 
 /* A copy with hosts and domains in another order. The caller owns the result. */

@@ -301,12 +301,12 @@ static bool runs(const struct ek_slot *slot, int64_t at_ms)
     return slot->start_ms <= at_ms && at_ms < end_of(slot);
 }
 
-/* Everything that stands or arrives on the host at that instant. */
-static void judge_room(struct trial *trial, uint32_t host, int64_t at_ms)
+/* Whether everything that stands or arrives on the host at that instant, and so much more, fits. */
+static bool has_room(struct trial *trial, uint32_t host, int64_t at_ms, double memory, double vcpus)
 {
     const struct ek_plan *plan = trial->plan;
-    double memory = 0;
-    double vcpus = 0;
+    double there_memory = 0;
+    double there_vcpus = 0;
 
     for (size_t d = 0; d < trial->snapshot->domain_count; d++) {
         trial->place[d] = trial->snapshot->domains[d].host;
@@ -316,17 +316,14 @@ static void judge_room(struct trial *trial, uint32_t host, int64_t at_ms)
             trial->place[plan->moves[i].domain] = plan->moves[i].destination;
         }
     }
-    allocated(trial, host, &memory, &vcpus);
+    allocated(trial, host, &there_memory, &there_vcpus);
     for (size_t i = 0; i < plan->move_count; i++) {
         if (runs(&trial->schedule->slots[i], at_ms) && plan->moves[i].destination == host) {
             memory += trial->snapshot->domains[plan->moves[i].domain].memory_mib;
             vcpus += trial->snapshot->domains[plan->moves[i].domain].vcpus;
         }
     }
-    if (!fits(trial, host, memory, vcpus)) {
-        COMPLAIN(trial, "%s has no room at %lld ms\n", trial->snapshot->hosts[host].name,
-                 (long long)at_ms);
-    }
+    return fits(trial, host, there_memory + memory, there_vcpus + vcpus);
 }
 
 static void judge_limits(struct trial *trial, const struct ek_plan_move *move, int64_t at_ms)
@@ -347,6 +344,23 @@ static void judge_limits(struct trial *trial, const struct ek_plan_move *move, i
     }
 }
 
+/* Whether the move had room at that instant beside all that go there before it in the plan. */
+static bool could_start(struct trial *trial, size_t index, int64_t at_ms)
+{
+    const struct ek_plan_move *moves = trial->plan->moves;
+    double memory = 0;
+    double vcpus = 0;
+
+    for (size_t i = 0; i <= index; i++) {
+        if (trial->schedule->slots[i].start_ms > at_ms &&
+            moves[i].destination == moves[index].destination) {
+            memory += trial->snapshot->domains[moves[i].domain].memory_mib;
+            vcpus += trial->snapshot->domains[moves[i].domain].vcpus;
+        }
+    }
+    return has_room(trial, moves[index].destination, at_ms, memory, vcpus);
+}
+
 static void judge_dependencies(struct trial *trial, size_t index)
 {
     const struct ek_slot *slot = &trial->schedule->slots[index];
@@ -354,7 +368,8 @@ static void judge_dependencies(struct trial *trial, size_t index)
     for (size_t i = 0; i < slot->depends_count; i++) {
         size_t other = slot->depends_on[i] - 1;
         if (end_of(&trial->schedule->slots[other]) > slot->start_ms ||
-            trial->plan->moves[other].source != trial->plan->moves[index].destination) {
+            trial->plan->moves[other].source != trial->plan->moves[index].destination ||
+            could_start(trial, index, end_of(&trial->schedule->slots[other]) - 1)) {
             COMPLAIN(trial, "move %zu waits for move %zu in vain\n", index + 1, other + 1);
         }
     }
@@ -395,7 +410,9 @@ static void judge_schedule(struct trial *trial)
         if (at_ms < 0 || trial->schedule->slots[i].duration_ms < 1) {
             COMPLAIN(trial, "move %zu has no time\n", i + 1);
         }
-        judge_room(trial, trial->plan->moves[i].destination, at_ms);
+        if (!has_room(trial, trial->plan->moves[i].destination, at_ms, 0, 0)) {
+            COMPLAIN(trial, "move %zu finds no room at %lld ms\n", i + 1, (long long)at_ms);
+        }
         judge_limits(trial, &trial->plan->moves[i], at_ms);
         judge_dependencies(trial, i);
     }

@@ -14,7 +14,8 @@ from .base import LabError, need, progress, run
 
 KERNEL_PACKAGE = "linux-image-cloud-amd64"
 BASE_IMAGE_MIB = 64
-INIT_SOURCE = Path(__file__).resolve().parent.parent / "guest" / "init.c"
+GUEST = Path(__file__).resolve().parent.parent / "guest"
+INIT_SOURCE = GUEST / "init.c"
 
 # What a guest needs; what these depend on is loaded before them, as their files say.
 MODULES = ("virtio_pci", "virtio_balloon", "virtio_blk", "virtio_net", "button", "evdev")
@@ -35,8 +36,20 @@ def prepare(cache):
         if not (cache / "vmlinuz").exists() or not (cache / "modules" / "order").exists():
             fetch_kernel(cache)
         build_init(cache)
+        place_emulator(cache)
         if not (cache / "base.qcow2").exists():
             make_base_image(cache)
+
+
+def place_emulator(cache):
+    """Put guest/qemu where hosts see it; only when it changed, for libvirt probes a new file."""
+    wanted = (GUEST / "qemu").read_bytes()
+    place = cache / "qemu"
+    if not place.exists() or place.read_bytes() != wanted:
+        temporary = cache / "qemu.new"
+        temporary.write_bytes(wanted)
+        temporary.chmod(0o755)
+        temporary.rename(place)
 
 
 def fetch_kernel(cache):

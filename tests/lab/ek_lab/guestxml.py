@@ -61,7 +61,7 @@ def domain(guest):
   <on_reboot>restart</on_reboot>
   <on_crash>restart</on_crash>
   <devices>
-    <emulator>/usr/bin/qemu-system-x86_64</emulator>
+    <emulator>{BOOT}/qemu</emulator>
     {disk(guest['disk'], name, guest.get('nbd_port'))}
     {interface(guest['network'], guest['nwfilter'])}
     <controller type='usb' model='none'/>

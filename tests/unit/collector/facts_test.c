@@ -303,6 +303,24 @@ static void test_gauges_are_held(void **state)
     ek_domain_cache_finish(&cache);
 }
 
+/* After a reconnect facts are read again, before their time. */
+static void test_expired_facts_are_read_again(void **state)
+{
+    struct ek_domain_cache cache = {0};
+    struct ek_domain_reading said = reading_in(VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_BOOTED, 5);
+    struct ek_domain_reading before = said;
+    struct ek_domain_reading after = said;
+
+    (void)state;
+    said.memory_mib = 1; /* the XML says otherwise */
+    assert_true(complete(&cache, &said, 0));
+    assert_true(complete(&cache, &before, 1));
+    ek_domain_cache_expire(&cache);
+    assert_true(complete(&cache, &after, 2));
+    assert_true(before.memory_mib == 1 && after.memory_mib > 1);
+    ek_domain_cache_finish(&cache);
+}
+
 #define LAW(name) cmocka_unit_test_teardown(test_##name, teardown)
 
 int main(void)
@@ -323,6 +341,7 @@ int main(void)
         LAW(incoming_domain_is_left_out),
         LAW(outgoing_domain_stays),
         LAW(gauges_are_held),
+        LAW(expired_facts_are_read_again),
     };
 
     ek_xml_init();

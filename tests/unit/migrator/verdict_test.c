@@ -276,6 +276,25 @@ static void test_no_row_is_dead(void **state)
     }
 }
 
+/* The manual prints every row, word for word. */
+static void test_manual_has_every_row(void **state)
+{
+    static char manual[64 * 1024];
+    FILE *file = fopen(EK_SOURCE_DIR "/docs/migrator.md", "r");
+    size_t count;
+    const struct ek_verdict_row *rows = ek_verdict_rows(&count);
+
+    (void)state;
+    assert_non_null(file);
+    manual[fread(manual, 1, sizeof(manual) - 1, file)] = '\0';
+    fclose(file);
+    for (size_t i = 0; i < count; i++) {
+        if (strstr(manual, rows[i].text) == NULL) {
+            fail_msg("docs/migrator.md lacks: %s", rows[i].text);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -287,6 +306,7 @@ int main(void)
         cmocka_unit_test(test_known_situations),
         cmocka_unit_test(test_transient_source_is_not_resumed),
         cmocka_unit_test(test_no_row_is_dead),
+        cmocka_unit_test(test_manual_has_every_row),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

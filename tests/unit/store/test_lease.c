@@ -48,8 +48,8 @@ static void test_one_holder(void **state)
     assert_string_equal(holder, "a");
 }
 
-/* Renewing keeps the epoch and lengthens the lease, and so does taking it again when nobody else had
- * it meanwhile; another owner raises the epoch. */
+/* Renewing keeps the epoch and lengthens the lease, and so does taking it again when nobody else
+ * had it meanwhile; another owner raises the epoch. */
 static void test_epoch(void **state)
 {
     struct ek_error err;

@@ -1,4 +1,4 @@
-#include "migrator/xml.h"
+#include "migrator/xpath.h"
 
 #include <libxml/parser.h>
 #include <libxml/xpath.h>
@@ -6,13 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct ek_xml {
+struct ek_xpath {
     xmlDocPtr doc;
 };
 
-struct ek_xml *ek_xml_parse(const char *text)
+struct ek_xpath *ek_xpath_parse(const char *text)
 {
-    struct ek_xml *xml = calloc(1, sizeof(*xml));
+    struct ek_xpath *xml = calloc(1, sizeof(*xml));
 
     if (xml == NULL) {
         return NULL;
@@ -26,7 +26,7 @@ struct ek_xml *ek_xml_parse(const char *text)
     return xml;
 }
 
-void ek_xml_free(struct ek_xml *xml)
+void ek_xpath_free(struct ek_xpath *xml)
 {
     if (xml != NULL) {
         xmlFreeDoc(xml->doc);
@@ -34,7 +34,7 @@ void ek_xml_free(struct ek_xml *xml)
     }
 }
 
-static xmlXPathObjectPtr evaluate(const struct ek_xml *xml, const char *path)
+static xmlXPathObjectPtr evaluate(const struct ek_xpath *xml, const char *path)
 {
     xmlXPathContextPtr context = xmlXPathNewContext(xml->doc);
     xmlXPathObjectPtr found = NULL;
@@ -54,7 +54,7 @@ static xmlNodePtr node_at(xmlXPathObjectPtr found, size_t n)
     return found->nodesetval->nodeTab[n];
 }
 
-size_t ek_xml_count(const struct ek_xml *xml, const char *path)
+size_t ek_xpath_count(const struct ek_xpath *xml, const char *path)
 {
     xmlXPathObjectPtr found = evaluate(xml, path);
     size_t count = 0;
@@ -75,7 +75,7 @@ static char *own(xmlChar *text)
     return copy;
 }
 
-char *ek_xml_text(const struct ek_xml *xml, const char *path, size_t n)
+char *ek_xpath_text(const struct ek_xpath *xml, const char *path, size_t n)
 {
     xmlXPathObjectPtr found = evaluate(xml, path);
     xmlNodePtr node = node_at(found, n);
@@ -85,7 +85,7 @@ char *ek_xml_text(const struct ek_xml *xml, const char *path, size_t n)
     return text;
 }
 
-char *ek_xml_dump(const struct ek_xml *xml, const char *path)
+char *ek_xpath_dump(const struct ek_xpath *xml, const char *path)
 {
     xmlXPathObjectPtr found = evaluate(xml, path);
     xmlNodePtr node = node_at(found, 0);
@@ -102,9 +102,9 @@ char *ek_xml_dump(const struct ek_xml *xml, const char *path)
     return text;
 }
 
-bool ek_xml_read(const struct ek_xml *xml, const char *path, char *out, size_t size)
+bool ek_xpath_read(const struct ek_xpath *xml, const char *path, char *out, size_t size)
 {
-    char *text = ek_xml_text(xml, path, 0);
+    char *text = ek_xpath_text(xml, path, 0);
     bool fits = text != NULL && strlen(text) < size;
 
     snprintf(out, size, "%s", fits ? text : "");

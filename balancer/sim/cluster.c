@@ -1,0 +1,483 @@
+#include "balancer/sim/cluster.h"
+
+#include "balancer/core/snapshot.h"
+#include "balancer/sim/names.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void ek_sim_cluster_init(struct ek_sim_cluster *cluster, struct ek_sim_queue *queue)
+{
+    *cluster = (struct ek_sim_cluster){.queue = queue, .begin_ms = queue->now_ms};
+}
+
+void ek_sim_cluster_finish(struct ek_sim_cluster *cluster)
+{
+    for (size_t h = 0; h < cluster->host_count; h++) {
+        free(cluster->hosts[h].domains);
+    }
+    for (size_t d = 0; d < cluster->domain_count; d++) {
+        free(cluster->domains[d].steps);
+    }
+    free(cluster->hosts);
+    free(cluster->domains);
+    ek_sim_names_destroy(cluster->host_names);
+    ek_sim_names_destroy(cluster->domain_uuids);
+    ek_arena_finish(&cluster->arena);
+    memset(cluster, 0, sizeof(*cluster));
+}
+
+/* ---- adding -------------------------------------------------------------------------------- */
+
+static uint32_t nomem(struct ek_error *err)
+{
+    (void)ek_error_set(err, EK_ERR_NOMEM, "out of memory for the simulated cluster");
+    return EK_NONE;
+}
+
+/* Room for one more of `size` bytes; NULL: out of memory, the old table stays. */
+static void *grown(void *table, size_t count, size_t *room, size_t size)
+{
+    if (count < *room) {
+        return table;
+    }
+    size_t wanted = *room == 0 ? 8 : 2 * *room;
+    void *bigger = realloc(table, wanted * size);
+    if (bigger != NULL) {
+        *room = wanted;
+    }
+    return bigger;
+}
+
+uint32_t ek_sim_cluster_add_host(struct ek_sim_cluster *cluster,
+                                 const struct ek_sim_host_spec *spec, struct ek_error *err)
+{
+    uint32_t index = (uint32_t)cluster->host_count;
+
+    if (ek_sim_cluster_find_host(cluster, spec->name) != EK_NONE) {
+        (void)ek_error_set(err, EK_ERR_INVALID, "host %s is there already", spec->name);
+        return EK_NONE;
+    }
+    struct ek_sim_host *hosts =
+        grown(cluster->hosts, cluster->host_count, &cluster->host_room, sizeof(*hosts));
+    if (hosts == NULL) {
+        return nomem(err);
+    }
+    cluster->hosts = hosts;
+    struct ek_sim_host *host = &hosts[index];
+    *host = (struct ek_sim_host){.cpu_cores = spec->cpu_cores,
+                                 .memory_mib = spec->memory_mib,
+                                 .link_in_mib_s = spec->link_in_mib_s,
+                                 .link_out_mib_s = spec->link_out_mib_s,
+                                 .base_cpu_cores = spec->base_cpu_cores,
+                                 .base_memory_mib = spec->base_memory_mib,
+                                 .on = true,
+                                 .control_link = true,
+                                 .data_link = true};
+    host->name = ek_arena_strdup(&cluster->arena, spec->name);
+    host->uuid = ek_arena_printf(&cluster->arena, "00000000-0000-4000-9000-%012x", index);
+    if (host->name == NULL || host->uuid == NULL ||
+        !ek_sim_names_add(&cluster->host_names, host->name, index)) {
+        return nomem(err);
+    }
+    cluster->host_count++;
+    return index;
+}
+
+static bool host_list(struct ek_sim_host *host, uint32_t domain, uint32_t *slot)
+{
+    uint32_t *list = grown(host->domains, host->domain_count, &host->domain_room, sizeof(*list));
+
+    if (list == NULL) {
+        return false;
+    }
+    host->domains = list;
+    *slot = (uint32_t)host->domain_count;
+    list[host->domain_count++] = domain;
+    return true;
+}
+
+static bool copy_steps(struct ek_sim_domain *domain, const struct ek_sim_domain_spec *spec)
+{
+    domain->step_count = spec->step_count;
+    domain->steps = spec->step_count == 0 ? NULL : calloc(spec->step_count, sizeof(*spec->steps));
+    if (domain->steps != NULL) {
+        memcpy(domain->steps, spec->steps, spec->step_count * sizeof(*spec->steps));
+    }
+    return domain->steps != NULL || spec->step_count == 0;
+}
+
+static bool describe(struct ek_arena *arena, struct ek_sim_domain *domain,
+                     const struct ek_sim_domain_spec *spec, uint32_t index)
+{
+    domain->name = ek_arena_strdup(arena, spec->name);
+    domain->uuid = spec->uuid != NULL
+                       ? ek_arena_strdup(arena, spec->uuid)
+                       : ek_arena_printf(arena, "00000000-0000-4000-8000-%012x", index);
+    return domain->name != NULL && domain->uuid != NULL;
+}
+
+/* Where the domain is at first: defined and running. */
+static bool settle(struct ek_sim_cluster *cluster, uint32_t index, uint32_t host)
+{
+    struct ek_sim_domain *domain = &cluster->domains[index];
+    struct ek_sim_copy *copy = ek_sim_cluster_bring(cluster, index, host);
+
+    if (copy == NULL) {
+        return false;
+    }
+    copy->persistent = true;
+    copy->whole = true;
+    ek_sim_cluster_set(cluster, index, host, EK_RUN_RUNNING, EK_JOB_NONE);
+    domain->stopped_total_ms = 0;
+    return true;
+}
+
+uint32_t ek_sim_cluster_add_domain(struct ek_sim_cluster *cluster,
+                                   const struct ek_sim_domain_spec *spec, struct ek_error *err)
+{
+    uint32_t index = (uint32_t)cluster->domain_count;
+
+    if (spec->host >= cluster->host_count) {
+        (void)ek_error_set(err, EK_ERR_INVALID, "domain %s: there is no host %u", spec->name,
+                           (unsigned int)spec->host);
+        return EK_NONE;
+    }
+    struct ek_sim_domain *domains =
+        grown(cluster->domains, cluster->domain_count, &cluster->domain_room, sizeof(*domains));
+    if (domains == NULL) {
+        return nomem(err);
+    }
+    cluster->domains = domains;
+    struct ek_sim_domain *domain = &domains[index];
+    *domain =
+        (struct ek_sim_domain){.vcpus = spec->vcpus,
+                               .memory_mib = spec->memory_mib,
+                               .rss_mib = spec->rss_mib > 0 ? spec->rss_mib : spec->memory_mib,
+                               .dirty_mib_s = spec->dirty_mib_s,
+                               .cores_wanted = spec->cpu_cores,
+                               .cpu_at_ms = cluster->queue->now_ms,
+                               .round_ms = cluster->begin_ms,
+                               .repeat_ms = spec->repeat_ms};
+    if (!describe(&cluster->arena, domain, spec, index)) {
+        return nomem(err);
+    }
+    if (ek_sim_cluster_find_domain(cluster, domain->uuid) != EK_NONE) {
+        (void)ek_error_set(err, EK_ERR_INVALID, "domain %s is there already", domain->uuid);
+        return EK_NONE;
+    }
+    if (!copy_steps(domain, spec) ||
+        !ek_sim_names_add(&cluster->domain_uuids, domain->uuid, index)) {
+        free(domain->steps);
+        return nomem(err);
+    }
+    cluster->domain_count++;
+    return settle(cluster, index, spec->host) ? index : nomem(err);
+}
+
+uint32_t ek_sim_cluster_find_host(const struct ek_sim_cluster *cluster, const char *name)
+{
+    return ek_sim_names_find(cluster->host_names, name);
+}
+
+uint32_t ek_sim_cluster_find_domain(const struct ek_sim_cluster *cluster, const char *uuid)
+{
+    return ek_sim_names_find(cluster->domain_uuids, uuid);
+}
+
+uint32_t ek_sim_cluster_find_domain_named(const struct ek_sim_cluster *cluster, const char *name)
+{
+    for (uint32_t d = 0; d < cluster->domain_count; d++) {
+        if (strcmp(cluster->domains[d].name, name) == 0) {
+            return d;
+        }
+    }
+    return EK_NONE;
+}
+
+/* ---- copies -------------------------------------------------------------------------------- */
+
+struct ek_sim_copy *ek_sim_cluster_copy(struct ek_sim_cluster *cluster, uint32_t domain,
+                                        uint32_t host)
+{
+    struct ek_sim_domain *it = &cluster->domains[domain];
+
+    for (size_t i = 0; i < it->copy_count; i++) {
+        if (it->copies[i].host == host) {
+            return &it->copies[i];
+        }
+    }
+    return NULL;
+}
+
+struct ek_sim_copy *ek_sim_cluster_bring(struct ek_sim_cluster *cluster, uint32_t domain,
+                                         uint32_t host)
+{
+    struct ek_sim_domain *it = &cluster->domains[domain];
+    struct ek_sim_copy *copy = &it->copies[it->copy_count];
+    uint32_t slot = 0;
+
+    if (ek_sim_cluster_copy(cluster, domain, host) != NULL || it->copy_count == EK_SIM_COPIES) {
+        return NULL;
+    }
+    if (!host_list(&cluster->hosts[host], domain, &slot)) {
+        cluster->nomem = true;
+        return NULL;
+    }
+    *copy = (struct ek_sim_copy){.host = host,
+                                 .slot = slot,
+                                 .active = true,
+                                 .run = EK_RUN_PAUSED_MIGRATION,
+                                 .job = EK_JOB_IN,
+                                 .since_ms = cluster->queue->now_ms};
+    cluster->hosts[host].active_memory_mib += it->memory_mib;
+    it->copy_count++;
+    return copy;
+}
+
+static bool runs(const struct ek_sim_copy *copy)
+{
+    return copy->active &&
+           (copy->run == EK_RUN_RUNNING || copy->run == EK_RUN_RUNNING_MIGRATED ||
+            copy->run == EK_RUN_RUNNING_MIGRATION_CANCELED || copy->run == EK_RUN_RUNNING_POSTCOPY);
+}
+
+static void note_violation(struct ek_sim_cluster *cluster, const struct ek_sim_domain *domain)
+{
+    if (cluster->violations++ == 0) {
+        (void)snprintf(cluster->violation, sizeof(cluster->violation),
+                       "%s: %s, %lld ms after the beginning", domain->name,
+                       domain->running > 1 ? "two copies run" : "a copy runs that never came whole",
+                       (long long)(cluster->queue->now_ms - cluster->begin_ms));
+    }
+}
+
+/* The domain's counts follow a copy that begins or ceases to run. */
+static void recount(struct ek_sim_cluster *cluster, uint32_t domain, const struct ek_sim_copy *copy,
+                    bool before)
+{
+    struct ek_sim_domain *it = &cluster->domains[domain];
+    int64_t now_ms = cluster->queue->now_ms;
+    bool after = runs(copy);
+
+    if (before == after) {
+        return;
+    }
+    it->running += after ? 1 : 0;
+    it->running -= before ? 1 : 0;
+    if (it->running > 1 || (after && !copy->whole)) {
+        note_violation(cluster, it);
+    }
+    if (it->running == 0) {
+        it->stopped_at_ms = now_ms;
+    } else if (it->stopped_at_ms != 0) {
+        it->stopped_total_ms += now_ms - it->stopped_at_ms;
+        it->stopped_at_ms = 0;
+    }
+}
+
+static bool is_off(enum ek_run_state run)
+{
+    return run == EK_RUN_SHUTOFF_MIGRATED || run == EK_RUN_SHUTOFF_SHUTDOWN ||
+           run == EK_RUN_SHUTOFF_CRASHED || run == EK_RUN_SHUTOFF_OTHER;
+}
+
+void ek_sim_cluster_set(struct ek_sim_cluster *cluster, uint32_t domain, uint32_t host,
+                        enum ek_run_state run, enum ek_job job)
+{
+    struct ek_sim_copy *copy = ek_sim_cluster_copy(cluster, domain, host);
+    bool before = false;
+
+    assert(copy != NULL);
+    (void)ek_sim_cluster_cpu(cluster, domain);
+    before = runs(copy);
+    if (copy->active && is_off(run)) {
+        cluster->hosts[host].active_memory_mib -= cluster->domains[domain].memory_mib;
+        copy->active = false;
+    }
+    copy->run = run;
+    copy->job = job;
+    recount(cluster, domain, copy, before);
+}
+
+void ek_sim_cluster_remove(struct ek_sim_cluster *cluster, uint32_t domain, uint32_t host)
+{
+    struct ek_sim_domain *it = &cluster->domains[domain];
+    struct ek_sim_host *there = &cluster->hosts[host];
+    struct ek_sim_copy *copy = ek_sim_cluster_copy(cluster, domain, host);
+
+    if (copy == NULL) {
+        return;
+    }
+    ek_sim_cluster_set(cluster, domain, host, EK_RUN_SHUTOFF_OTHER, EK_JOB_NONE);
+    uint32_t moved = there->domains[--there->domain_count];
+    if (moved != domain) {
+        there->domains[copy->slot] = moved;
+        ek_sim_cluster_copy(cluster, moved, host)->slot = copy->slot;
+    }
+    *copy = it->copies[--it->copy_count];
+}
+
+uint32_t ek_sim_cluster_home(const struct ek_sim_cluster *cluster, uint32_t domain)
+{
+    const struct ek_sim_domain *it = &cluster->domains[domain];
+
+    for (size_t i = 0; i < it->copy_count; i++) {
+        if (runs(&it->copies[i])) {
+            return it->copies[i].host;
+        }
+    }
+    return EK_NONE;
+}
+
+/* ---- hosts --------------------------------------------------------------------------------- */
+
+bool ek_sim_host_answers(const struct ek_sim_host *host)
+{
+    return host->on && host->control_link && host->daemon == EK_SIM_DAEMON_UP;
+}
+
+/* A copy that libvirt, our repairs or its user can make run again. */
+static bool can_run_again(const struct ek_sim_domain *domain)
+{
+    for (size_t i = 0; i < domain->copy_count; i++) {
+        const struct ek_sim_copy *copy = &domain->copies[i];
+        if (copy->active && copy->whole) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void crash_copy(struct ek_sim_cluster *cluster, uint32_t domain, uint32_t host)
+{
+    struct ek_sim_domain *it = &cluster->domains[domain];
+    const struct ek_sim_copy *copy = ek_sim_cluster_copy(cluster, domain, host);
+
+    if (copy->persistent && copy->active) {
+        ek_sim_cluster_set(cluster, domain, host, EK_RUN_SHUTOFF_OTHER, EK_JOB_NONE);
+    } else if (!copy->persistent) {
+        ek_sim_cluster_remove(cluster, domain, host);
+    }
+    if (it->fate == EK_SIM_ALIVE && it->running == 0 && !can_run_again(it)) {
+        it->fate = EK_SIM_KILLED;
+    }
+}
+
+void ek_sim_cluster_crash(struct ek_sim_cluster *cluster, uint32_t host)
+{
+    struct ek_sim_host *it = &cluster->hosts[host];
+
+    it->on = false;
+    for (size_t i = it->domain_count; i > 0; i--) { /* the list shrinks from behind */
+        crash_copy(cluster, it->domains[i - 1], host);
+    }
+}
+
+/* ---- time and truth ------------------------------------------------------------------------ */
+
+/* When the domain's wish for cores changes next. */
+static int64_t next_change_ms(struct ek_sim_domain *domain)
+{
+    if (domain->next_step == domain->step_count) {
+        if (domain->step_count == 0 || domain->repeat_ms <= 0) {
+            return INT64_MAX;
+        }
+        domain->round_ms += domain->repeat_ms;
+        domain->next_step = 0;
+    }
+    return domain->round_ms + domain->steps[domain->next_step].at_ms;
+}
+
+double ek_sim_cluster_cpu(struct ek_sim_cluster *cluster, uint32_t domain)
+{
+    struct ek_sim_domain *it = &cluster->domains[domain];
+    int64_t now_ms = cluster->queue->now_ms;
+
+    while (it->cpu_at_ms < now_ms) {
+        int64_t change_ms = next_change_ms(it);
+        int64_t end_ms = change_ms < now_ms ? change_ms : now_ms;
+        if (it->running > 0 && end_ms > it->cpu_at_ms) {
+            it->cpu_core_ms += it->cores_wanted * (double)(end_ms - it->cpu_at_ms);
+        }
+        it->cpu_at_ms = end_ms > it->cpu_at_ms ? end_ms : it->cpu_at_ms;
+        if (change_ms <= now_ms) {
+            it->cores_wanted = it->steps[it->next_step++].cores;
+        }
+    }
+    return it->cpu_core_ms;
+}
+
+static const char *const run_names[] = {
+    [EK_RUN_NONE] = "no state",
+    [EK_RUN_RUNNING] = "running",
+    [EK_RUN_RUNNING_MIGRATED] = "running (migrated)",
+    [EK_RUN_RUNNING_MIGRATION_CANCELED] = "running (migration cancelled)",
+    [EK_RUN_RUNNING_POSTCOPY] = "running (post-copy)",
+    [EK_RUN_PAUSED_USER] = "paused (user)",
+    [EK_RUN_PAUSED_MIGRATION] = "paused (migration)",
+    [EK_RUN_PAUSED_IOERROR] = "paused (I/O error)",
+    [EK_RUN_PAUSED_POSTCOPY] = "paused (post-copy)",
+    [EK_RUN_PAUSED_OTHER] = "paused (other)",
+    [EK_RUN_SHUTOFF_MIGRATED] = "shut off (migrated)",
+    [EK_RUN_SHUTOFF_SHUTDOWN] = "shut off (shutdown)",
+    [EK_RUN_SHUTOFF_CRASHED] = "shut off (crashed)",
+    [EK_RUN_SHUTOFF_OTHER] = "shut off (other)",
+};
+
+static const char *const job_names[] = {
+    [EK_JOB_NONE] = "no job",     [EK_JOB_OUT] = "leaving",           [EK_JOB_IN] = "coming in",
+    [EK_JOB_OTHER] = "other job", [EK_JOB_NOT_KNOWN] = "job unknown",
+};
+
+void ek_sim_cluster_observe(struct ek_sim_cluster *cluster, uint32_t domain, uint32_t host,
+                            struct ek_observation *out)
+{
+    const struct ek_sim_copy *copy = ek_sim_cluster_copy(cluster, domain, host);
+
+    *out = (struct ek_observation){.presence = EK_PRESENCE_ABSENT, .text = "absent"};
+    if (copy == NULL) {
+        return;
+    }
+    out->presence = copy->active ? EK_PRESENCE_ACTIVE : EK_PRESENCE_INACTIVE;
+    out->run = copy->run;
+    out->job = copy->job;
+    out->persistent = copy->persistent;
+    out->downtime_ms = copy->downtime_ms;
+    out->transferred_mib = copy->transferred_mib;
+    /* The definition of a domain that comes in cannot be read before it has arrived. */
+    out->attempt_known = copy->job != EK_JOB_IN && copy->mark[0] != '\0';
+    if (out->attempt_known) {
+        (void)snprintf(out->attempt_id, sizeof(out->attempt_id), "%s", copy->mark);
+    }
+    (void)snprintf(out->text, sizeof(out->text), "%s, %s", run_names[copy->run],
+                   job_names[copy->job]);
+}
+
+bool ek_sim_cluster_check(const struct ek_sim_cluster *cluster, struct ek_error *err)
+{
+    if (cluster->violations > 0) {
+        return ek_error_set(err, EK_ERR_CONFLICT, "%s", cluster->violation);
+    }
+    for (size_t d = 0; d < cluster->domain_count; d++) {
+        const struct ek_sim_domain *domain = &cluster->domains[d];
+        if (domain->running == 0 && domain->fate == EK_SIM_ALIVE && !can_run_again(domain)) {
+            return ek_error_set(err, EK_ERR_CONFLICT, "%s is lost: no host can run it on",
+                                domain->name);
+        }
+    }
+    return true;
+}
+
+size_t ek_sim_cluster_stopped(const struct ek_sim_cluster *cluster)
+{
+    size_t count = 0;
+
+    for (size_t d = 0; d < cluster->domain_count; d++) {
+        const struct ek_sim_domain *domain = &cluster->domains[d];
+        count += domain->running == 0 && domain->fate == EK_SIM_ALIVE ? 1 : 0;
+    }
+    return count;
+}

@@ -1,0 +1,418 @@
+#include "balancer/sim/driver.h"
+
+#include "balancer/core/snapshot.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { RETRY_FIRST_MS = 100, RETRY_MOST_MS = 5000 };
+
+struct ek_sim_life {
+    bool used;
+    struct ek_life life;
+    struct ek_move_record written; /* as the journal has it */
+    bool is_written;
+    bool cancel;
+    struct ek_life_action action; /* the newest */
+    bool waits_for_journal;
+    int64_t journal_retry_ms;
+    uint32_t ticket;      /* of the timer or the reply that is wanted; never reset */
+    uint32_t call_ticket; /* of the migrate call */
+    bool call_returned;   /* its result has not been fed yet */
+    struct ek_call_result call_result;
+};
+
+static void carry_on(struct ek_sim_driver *driver, uint32_t index);
+
+/* ---- feeding ------------------------------------------------------------------------------- */
+
+static void feed(struct ek_sim_driver *driver, uint32_t index, struct ek_life_input input)
+{
+    struct ek_sim_life *it = &driver->items[index];
+
+    it->ticket++;
+    input.cancel = it->cancel;
+    it->action = ek_life_step(&it->life, &input, driver->queue->now_ms);
+    it->journal_retry_ms = RETRY_FIRST_MS;
+    carry_on(driver, index);
+}
+
+static void feed_migrated(struct ek_sim_driver *driver, uint32_t index)
+{
+    struct ek_call_result result = driver->items[index].call_result;
+
+    driver->items[index].call_returned = false;
+    feed(driver, index, (struct ek_life_input){.kind = EK_LIFE_MIGRATE_ENDED, .result = &result});
+}
+
+static void start(void *context, uint32_t index, uint32_t ticket)
+{
+    struct ek_sim_driver *driver = context;
+
+    if (driver->items[index].used && driver->items[index].ticket == ticket) {
+        feed(driver, index, (struct ek_life_input){.kind = EK_LIFE_START});
+    }
+}
+
+static void timer(void *context, uint32_t index, uint32_t ticket)
+{
+    struct ek_sim_driver *driver = context;
+
+    if (driver->items[index].used && driver->items[index].ticket == ticket) {
+        feed(driver, index, (struct ek_life_input){.kind = EK_LIFE_TIMER});
+    }
+}
+
+static void want_timer(struct ek_sim_driver *driver, uint32_t index, int64_t at_ms)
+{
+    ek_sim_queue_at(driver->queue, at_ms, timer, driver, index, driver->items[index].ticket);
+}
+
+/* ---- the journal --------------------------------------------------------------------------- */
+
+static void release(struct ek_sim_life *it)
+{
+    it->used = false;
+    it->ticket++;
+    it->call_ticket++;
+}
+
+static void drop(struct ek_sim_driver *driver, uint32_t index, const struct ek_error *why)
+{
+    struct ek_move_record record = driver->items[index].life.record;
+
+    release(&driver->items[index]);
+    if (driver->dropped != NULL) {
+        driver->dropped(driver->context, &record, why);
+    }
+}
+
+static bool write_once(const struct ek_sim_driver *driver, const struct ek_sim_life *it,
+                       const struct ek_move_record *expected, struct ek_error *err)
+{
+    return driver->journal->write(driver->journal->context, &it->life.record, expected, err);
+}
+
+/* A write that was called unavailable may have been done: then the record is what we wanted. */
+static bool write_record(const struct ek_sim_driver *driver, const struct ek_sim_life *it,
+                         struct ek_error *err)
+{
+    return write_once(driver, it, it->is_written ? &it->written : NULL, err) ||
+           (err->code == EK_ERR_CONFLICT && it->waits_for_journal &&
+            write_once(driver, it, &it->life.record, err));
+}
+
+static void retry(void *context, uint32_t index, uint32_t ticket)
+{
+    struct ek_sim_driver *driver = context;
+
+    if (driver->items[index].used && driver->items[index].ticket == ticket) {
+        carry_on(driver, index);
+    }
+}
+
+/* True: the record is written, the effect may follow. */
+static bool journalled(struct ek_sim_driver *driver, uint32_t index)
+{
+    struct ek_sim_life *it = &driver->items[index];
+    struct ek_error err = {0};
+    bool entered = !it->is_written || it->written.state != it->life.record.state;
+
+    if (write_record(driver, it, &err)) {
+        it->waits_for_journal = false;
+        it->written = it->life.record;
+        it->is_written = true;
+        if (entered && driver->entered != NULL) {
+            driver->entered(driver->context, &it->written);
+        }
+        return true;
+    }
+    if (err.code != EK_ERR_UNAVAILABLE) {
+        drop(driver, index, &err);
+        return false;
+    }
+    it->waits_for_journal = true;
+    ek_sim_queue_at(driver->queue, driver->queue->now_ms + it->journal_retry_ms, retry, driver,
+                    index, it->ticket);
+    it->journal_retry_ms =
+        2 * it->journal_retry_ms < RETRY_MOST_MS ? 2 * it->journal_retry_ms : RETRY_MOST_MS;
+    return false;
+}
+
+/* ---- effects ------------------------------------------------------------------------------- */
+
+static void finish(struct ek_sim_driver *driver, uint32_t index)
+{
+    struct ek_outcome outcome;
+
+    ek_life_outcome(&driver->items[index].life, &outcome);
+    release(&driver->items[index]);
+    if (driver->ended != NULL) {
+        driver->ended(driver->context, &outcome);
+    }
+}
+
+static void begin_migration(struct ek_sim_driver *driver, uint32_t index)
+{
+    struct ek_sim_life *it = &driver->items[index];
+
+    /* Tickets of migrate calls are odd, all others even: one reply port serves both. */
+    it->call_ticket++;
+    it->call_returned = false;
+    want_timer(driver, index, it->action.wake_at_ms);
+    ek_sim_hypervisor_call(driver->hypervisor, index, 2 * it->call_ticket + 1, EK_LIFE_MIGRATE, 0,
+                           &it->life.record);
+}
+
+static void call(struct ek_sim_driver *driver, uint32_t index)
+{
+    struct ek_sim_life *it = &driver->items[index];
+
+    if (it->action.kind == EK_LIFE_WATCH && it->call_returned) {
+        feed_migrated(driver, index);
+        return;
+    }
+    ek_sim_hypervisor_call(driver->hypervisor, index, 2 * it->ticket, it->action.kind,
+                           it->action.timeout_ms, &it->life.record);
+}
+
+static void wait(struct ek_sim_driver *driver, uint32_t index)
+{
+    struct ek_sim_life *it = &driver->items[index];
+
+    if (it->call_returned) {
+        feed_migrated(driver, index);
+    } else {
+        want_timer(driver, index, it->action.wake_at_ms);
+    }
+}
+
+static void perform(struct ek_sim_driver *driver, uint32_t index)
+{
+    switch (driver->items[index].action.kind) {
+    case EK_LIFE_GO_ON:
+        want_timer(driver, index, driver->queue->now_ms);
+        break;
+    case EK_LIFE_MIGRATE:
+        begin_migration(driver, index);
+        break;
+    case EK_LIFE_WAIT:
+        wait(driver, index);
+        break;
+    case EK_LIFE_FINISH:
+        finish(driver, index);
+        break;
+    case EK_LIFE_HALT:
+        release(&driver->items[index]);
+        break;
+    case EK_LIFE_PRECHECK:
+    case EK_LIFE_PREPARE:
+    case EK_LIFE_WATCH:
+    case EK_LIFE_ABORT:
+    case EK_LIFE_OBSERVE:
+    case EK_LIFE_RESUME_SOURCE:
+    case EK_LIFE_RESUME_DESTINATION:
+    case EK_LIFE_DESTROY_SOURCE:
+    case EK_LIFE_DESTROY_DESTINATION:
+    case EK_LIFE_UNPREPARE:
+    case EK_LIFE_POST:
+        call(driver, index);
+        break;
+    }
+}
+
+static void carry_on(struct ek_sim_driver *driver, uint32_t index)
+{
+    const struct ek_sim_life *it = &driver->items[index];
+
+    if (it->action.journal && !journalled(driver, index)) {
+        return;
+    }
+    it = &driver->items[index];
+    if (!it->used) {
+        return; /* whoever was told of the state let the daemon die */
+    }
+    if (it->action.note[0] != '\0') {
+        driver->journal->note(driver->journal->context, &it->life.record, it->action.step,
+                              it->action.note);
+    }
+    perform(driver, index);
+}
+
+/* ---- replies ------------------------------------------------------------------------------- */
+
+static bool can_take_end(const struct ek_sim_life *it)
+{
+    return !it->waits_for_journal &&
+           (it->action.kind == EK_LIFE_WAIT || it->action.kind == EK_LIFE_MIGRATE ||
+            it->action.kind == EK_LIFE_WATCH);
+}
+
+static void migrate_returned(struct ek_sim_driver *driver, uint32_t index,
+                             const struct ek_sim_reply *reply)
+{
+    struct ek_sim_life *it = &driver->items[index];
+
+    it->call_returned = true;
+    it->call_result = reply->result;
+    if (can_take_end(it)) {
+        feed_migrated(driver, index);
+    }
+}
+
+static void replied(void *context, uint32_t index, uint32_t ticket,
+                    const struct ek_sim_reply *reply)
+{
+    struct ek_sim_driver *driver = context;
+    struct ek_sim_life *it = &driver->items[index];
+    bool of_migrate = ticket % 2 == 1;
+
+    if (!it->used || ticket / 2 != (of_migrate ? it->call_ticket : it->ticket)) {
+        return;
+    }
+    if (of_migrate) {
+        migrate_returned(driver, index, reply);
+        return;
+    }
+    feed(driver, index,
+         (struct ek_life_input){.kind = reply->kind,
+                                .result = &reply->result,
+                                .progress = reply->read ? &reply->progress : NULL,
+                                .source = &reply->source,
+                                .destination = &reply->destination});
+    it = &driver->items[index];
+    if (reply->kind == EK_LIFE_PROGRESS && reply->read && it->used) {
+        driver->journal->progress(driver->journal->context, &it->life.record);
+    }
+}
+
+/* ---- whole --------------------------------------------------------------------------------- */
+
+static uint32_t occupy(struct ek_sim_driver *driver, struct ek_error *err)
+{
+    for (uint32_t i = 0; i < driver->count; i++) {
+        if (!driver->items[i].used) {
+            return i;
+        }
+    }
+    if (driver->count == driver->room) {
+        size_t room = driver->room == 0 ? 8 : 2 * driver->room;
+        struct ek_sim_life *items = realloc(driver->items, room * sizeof(*items));
+        if (items == NULL) {
+            (void)ek_error_set(err, EK_ERR_NOMEM, "out of memory for a life");
+            return EK_NONE;
+        }
+        driver->items = items;
+        driver->room = room;
+    }
+    memset(&driver->items[driver->count], 0, sizeof(*driver->items));
+    return (uint32_t)driver->count++;
+}
+
+static struct ek_sim_life *admit(struct ek_sim_driver *driver, const char *domain,
+                                 struct ek_error *err)
+{
+    if (ek_sim_driver_of(driver, domain) != NULL) {
+        (void)ek_error_set(err, EK_ERR_CONFLICT, "domain %s is moved already", domain);
+        return NULL;
+    }
+    uint32_t index = occupy(driver, err);
+    if (index == EK_NONE) {
+        return NULL;
+    }
+    struct ek_sim_life *it = &driver->items[index];
+    uint32_t ticket = it->ticket + 1;
+    uint32_t call_ticket = it->call_ticket + 1;
+    memset(it, 0, sizeof(*it));
+    it->used = true;
+    it->ticket = ticket;
+    it->call_ticket = call_ticket;
+    ek_sim_queue_at(driver->queue, driver->queue->now_ms, start, driver, index, ticket);
+    return it;
+}
+
+bool ek_sim_driver_start(struct ek_sim_driver *driver, const struct ek_move_order *order,
+                         int64_t epoch, struct ek_error *err)
+{
+    struct ek_sim_life *it = admit(driver, order->domain, err);
+
+    if (it != NULL) {
+        ek_life_begin(&it->life, order, &driver->timing, epoch, driver->queue->now_ms);
+    }
+    return it != NULL;
+}
+
+bool ek_sim_driver_adopt(struct ek_sim_driver *driver, const struct ek_move_record *record,
+                         int64_t epoch, struct ek_error *err)
+{
+    struct ek_sim_life *it = admit(driver, record->order.domain, err);
+
+    if (it != NULL) {
+        it->written = *record;
+        it->is_written = true;
+        ek_life_adopt(&it->life, record, &driver->timing, epoch, driver->queue->now_ms);
+    }
+    return it != NULL;
+}
+
+bool ek_sim_driver_cancel(struct ek_sim_driver *driver, const char *id)
+{
+    for (uint32_t i = 0; i < driver->count; i++) {
+        struct ek_sim_life *it = &driver->items[i];
+        if (it->used && strcmp(it->life.record.order.id, id) == 0) {
+            it->cancel = true;
+            if (!it->waits_for_journal &&
+                (it->action.kind == EK_LIFE_WAIT || it->action.kind == EK_LIFE_MIGRATE)) {
+                want_timer(driver, i, driver->queue->now_ms);
+            }
+            return true;
+        }
+    }
+    return false;
+}
+
+void ek_sim_driver_crash(struct ek_sim_driver *driver)
+{
+    for (size_t i = 0; i < driver->count; i++) {
+        release(&driver->items[i]);
+    }
+    ek_sim_hypervisor_forget(driver->hypervisor);
+}
+
+const struct ek_move_record *ek_sim_driver_of(const struct ek_sim_driver *driver,
+                                              const char *domain)
+{
+    for (size_t i = 0; i < driver->count; i++) {
+        if (driver->items[i].used &&
+            strcmp(driver->items[i].life.record.order.domain, domain) == 0) {
+            return &driver->items[i].life.record;
+        }
+    }
+    return NULL;
+}
+
+size_t ek_sim_driver_running(const struct ek_sim_driver *driver)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < driver->count; i++) {
+        count += driver->items[i].used ? 1 : 0;
+    }
+    return count;
+}
+
+void ek_sim_driver_init(struct ek_sim_driver *driver, struct ek_sim_hypervisor *hypervisor,
+                        const struct ek_journal *journal)
+{
+    *driver = (struct ek_sim_driver){
+        .hypervisor = hypervisor, .journal = journal, .queue = hypervisor->queue};
+    ek_life_timing_defaults(&driver->timing);
+    hypervisor->reply = replied;
+    hypervisor->context = driver;
+}
+
+void ek_sim_driver_finish(struct ek_sim_driver *driver)
+{
+    free(driver->items);
+    memset(driver, 0, sizeof(*driver));
+}

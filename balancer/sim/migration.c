@@ -1,0 +1,508 @@
+#include "balancer/sim/migration.h"
+
+#include "balancer/core/snapshot.h"
+#include "balancer/sim/migration_internal.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What QEMU does by default when it makes a guest converge (qemu 7.2, migration/ram.c). */
+#define THROTTLE_FIRST 0.20
+#define THROTTLE_STEP 0.10
+#define THROTTLE_MOST 0.99
+
+/* Less than a byte: what rounding leaves of a round. */
+#define NOTHING_MIB 1e-6
+
+enum { PURPOSE_MIGRATION = 11, AUTODESTROY_RETRY_MS = 5000 };
+
+void ek_sim_migrations_init(struct ek_sim_migrations *migrations, struct ek_sim_cluster *cluster,
+                            uint64_t seed)
+{
+    *migrations = (struct ek_sim_migrations){.cluster = cluster,
+                                             .queue = cluster->queue,
+                                             .random = ek_random_stream(seed, PURPOSE_MIGRATION)};
+}
+
+void ek_sim_migrations_finish(struct ek_sim_migrations *migrations)
+{
+    free(migrations->items);
+    free(migrations->out_left);
+    free(migrations->in_left);
+    free(migrations->out_count);
+    free(migrations->in_count);
+    memset(migrations, 0, sizeof(*migrations));
+}
+
+/* ---- looking ------------------------------------------------------------------------------- */
+
+static uint32_t find(const struct ek_sim_migrations *migrations, uint32_t domain)
+{
+    for (uint32_t i = 0; i < migrations->count; i++) {
+        if (migrations->items[i].phase != EK_SIM_PHASE_NONE &&
+            migrations->items[i].request.domain == domain) {
+            return i;
+        }
+    }
+    return EK_NONE;
+}
+
+const struct ek_sim_migration *ek_sim_migration_of(const struct ek_sim_migrations *migrations,
+                                                   uint32_t domain)
+{
+    uint32_t index = find(migrations, domain);
+
+    return index == EK_NONE ? NULL : &migrations->items[index];
+}
+
+size_t ek_sim_migrations_running(const struct ek_sim_migrations *migrations)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < migrations->count; i++) {
+        count += migrations->items[i].phase != EK_SIM_PHASE_NONE ? 1 : 0;
+    }
+    return count;
+}
+
+bool ek_sim_migration_connected(const struct ek_sim_migrations *migrations,
+                                const struct ek_sim_migration *it)
+{
+    const struct ek_sim_host *hosts = migrations->cluster->hosts;
+
+    return ek_sim_host_answers(&hosts[it->request.source]) &&
+           ek_sim_host_answers(&hosts[it->request.destination]);
+}
+
+static double dirty_rate(const struct ek_sim_migrations *migrations,
+                         const struct ek_sim_migration *it)
+{
+    const struct ek_sim_domain *domain = &migrations->cluster->domains[it->request.domain];
+
+    return domain->running == 0 ? 0 : domain->dirty_mib_s * (1 - it->throttle);
+}
+
+void ek_sim_migration_progress(struct ek_sim_migrations *migrations, uint32_t domain,
+                               uint32_t source, struct ek_job_progress *out)
+{
+    uint32_t index = find(migrations, domain);
+
+    memset(out, 0, sizeof(*out));
+    if (index == EK_NONE || migrations->items[index].request.source != source) {
+        return;
+    }
+    struct ek_sim_migration *it = &migrations->items[index];
+    ek_sim_migration_advance(migrations, it);
+    *out = (struct ek_job_progress){
+        .active = true,
+        .source_paused = it->phase == EK_SIM_PHASE_SWITCHOVER || it->phase == EK_SIM_PHASE_FINISHED,
+        .elapsed_ms = migrations->queue->now_ms - it->began_ms,
+        .total_mib =
+            it->phase == EK_SIM_PHASE_BEGIN ? 0 : migrations->cluster->domains[domain].rss_mib,
+        .remaining_mib = it->left_mib,
+        .transferred_mib = it->sent_mib,
+        .bandwidth_mib_s = it->rate_mib_s,
+        .dirty_mib_s = dirty_rate(migrations, it),
+        .iteration = it->iteration,
+    };
+}
+
+/* ---- ends ---------------------------------------------------------------------------------- */
+
+static void release(struct ek_sim_migrations *migrations, uint32_t index,
+                    const struct ek_call_result *result)
+{
+    struct ek_sim_migration *it = &migrations->items[index];
+    uint32_t caller = it->request.caller;
+    uint32_t ticket = it->request.ticket;
+
+    it->phase = EK_SIM_PHASE_NONE;
+    it->step_ticket++;
+    it->broken_ticket++;
+    it->serial++;
+    ek_sim_migrations_share(migrations);
+    if (caller != EK_NONE && migrations->ended != NULL) {
+        migrations->ended(migrations->context, caller, ticket, result);
+    }
+}
+
+/* libvirt destroys an incoming guest whose source has gone, when it notices. */
+static void autodestroy(void *context, uint32_t domain, uint32_t host)
+{
+    struct ek_sim_migrations *migrations = context;
+    const struct ek_sim_copy *copy = ek_sim_cluster_copy(migrations->cluster, domain, host);
+    const struct ek_sim_migration *newer = ek_sim_migration_of(migrations, domain);
+
+    if (copy == NULL || !copy->active || copy->job != EK_JOB_IN ||
+        (newer != NULL && newer->request.destination == host)) {
+        return;
+    }
+    if (migrations->cluster->hosts[host].daemon != EK_SIM_DAEMON_UP) {
+        ek_sim_queue_at(migrations->queue, migrations->queue->now_ms + AUTODESTROY_RETRY_MS,
+                        autodestroy, migrations, domain, host);
+        return;
+    }
+    ek_sim_cluster_remove(migrations->cluster, domain, host);
+}
+
+static void clean_destination(struct ek_sim_migrations *migrations,
+                              const struct ek_sim_migration *it, bool at_once)
+{
+    uint32_t domain = it->request.domain;
+    uint32_t host = it->request.destination;
+    const struct ek_sim_copy *copy = ek_sim_cluster_copy(migrations->cluster, domain, host);
+
+    if (copy == NULL || copy->job != EK_JOB_IN) {
+        return;
+    }
+    if (migrations->orphans > 0) {
+        migrations->orphans--;
+        ek_sim_cluster_set(migrations->cluster, domain, host, EK_RUN_PAUSED_MIGRATION, EK_JOB_NONE);
+    } else if (at_once) {
+        ek_sim_cluster_remove(migrations->cluster, domain, host);
+    } else {
+        ek_sim_queue_at(migrations->queue, migrations->queue->now_ms + EK_SIM_KEEPALIVE_MS,
+                        autodestroy, migrations, domain, host);
+    }
+}
+
+static struct ek_call_result failed(enum ek_failure failure, const char *error)
+{
+    struct ek_call_result result = {.ok = false, .failure = failure};
+
+    (void)snprintf(result.error, sizeof(result.error), "%s", error);
+    return result;
+}
+
+void ek_sim_migration_fail(struct ek_sim_migrations *migrations, uint32_t index,
+                           enum ek_failure failure, const char *error)
+{
+    struct ek_sim_migration *it = &migrations->items[index];
+    const struct ek_sim_migration_request *request = &it->request;
+    const struct ek_sim_copy *copy =
+        ek_sim_cluster_copy(migrations->cluster, request->domain, request->source);
+    struct ek_call_result result = failed(failure, error);
+    const struct ek_sim_copy *there =
+        ek_sim_cluster_copy(migrations->cluster, request->domain, request->destination);
+    /* The image locks: what runs over there is not started here again. */
+    bool locked = there != NULL && there->active && there->whole;
+
+    ek_sim_migration_advance(migrations, it);
+    if (copy != NULL && copy->active) {
+        enum ek_run_state back =
+            it->guest_paused ? EK_RUN_PAUSED_USER : EK_RUN_RUNNING_MIGRATION_CANCELED;
+        ek_sim_cluster_set(migrations->cluster, request->domain, request->source,
+                           locked ? EK_RUN_PAUSED_MIGRATION : back, EK_JOB_NONE);
+    }
+    clean_destination(migrations, it, ek_sim_migration_connected(migrations, it));
+    release(migrations, index, &result);
+}
+
+void ek_sim_migration_strand(struct ek_sim_migrations *migrations, uint32_t index,
+                             const char *error)
+{
+    struct ek_sim_migration *it = &migrations->items[index];
+    struct ek_call_result result = failed(EK_FAILURE_LOST, error);
+
+    ek_sim_migration_advance(migrations, it);
+    ek_sim_cluster_set(migrations->cluster, it->request.domain, it->request.source,
+                       EK_RUN_PAUSED_MIGRATION, EK_JOB_NONE);
+    clean_destination(migrations, it, false);
+    release(migrations, index, &result);
+}
+
+/* ---- switchover ---------------------------------------------------------------------------- */
+
+void ek_sim_migration_arrive(struct ek_sim_migrations *migrations, struct ek_sim_migration *it)
+{
+    const struct ek_sim_migration_request *request = &it->request;
+    struct ek_sim_copy *copy =
+        ek_sim_cluster_copy(migrations->cluster, request->domain, request->destination);
+
+    assert(copy != NULL && copy->job == EK_JOB_IN);
+    copy->persistent = true;
+    copy->whole = true;
+    copy->downtime_ms = migrations->queue->now_ms - it->paused_ms;
+    copy->transferred_mib = it->sent_mib;
+    (void)snprintf(copy->mark, sizeof(copy->mark), "%s", it->mark);
+    ek_sim_cluster_set(migrations->cluster, request->domain, request->destination,
+                       it->guest_paused ? EK_RUN_PAUSED_USER : EK_RUN_RUNNING_MIGRATED,
+                       EK_JOB_NONE);
+}
+
+void ek_sim_migration_confirm(struct ek_sim_migrations *migrations, uint32_t index)
+{
+    const struct ek_sim_migration_request *request = &migrations->items[index].request;
+    struct ek_call_result result = {.ok = true};
+
+    ek_sim_cluster_remove(migrations->cluster, request->domain, request->source);
+    migrations->completed++;
+    release(migrations, index, &result);
+}
+
+static void wait_and_step(struct ek_sim_migrations *migrations, uint32_t index, int64_t low,
+                          int64_t high);
+
+static void finish(struct ek_sim_migrations *migrations, uint32_t index)
+{
+    struct ek_sim_migration *it = &migrations->items[index];
+    const struct ek_sim_copy *copy =
+        ek_sim_cluster_copy(migrations->cluster, it->request.domain, it->request.destination);
+
+    if (it->broken) {
+        return; /* the Finish call cannot be made: the keepalive or the healed link goes on */
+    }
+    if (copy == NULL || copy->job != EK_JOB_IN) {
+        ek_sim_migration_fail(migrations, index, EK_FAILURE_OTHER_HOST,
+                              "the destination's QEMU is gone");
+        return;
+    }
+    ek_sim_migration_arrive(migrations, it);
+    it->phase = EK_SIM_PHASE_FINISHED;
+    ek_sim_migrations_share(migrations);
+    wait_and_step(migrations, index, 20, 50);
+}
+
+static void switch_over(struct ek_sim_migrations *migrations, uint32_t index)
+{
+    struct ek_sim_migration *it = &migrations->items[index];
+
+    it->phase = EK_SIM_PHASE_SWITCHOVER;
+    it->paused_ms = migrations->queue->now_ms;
+    it->handover_ms = ek_random_between(&migrations->random, 20, 60);
+    ek_sim_cluster_set(migrations->cluster, it->request.domain, it->request.source,
+                       EK_RUN_PAUSED_MIGRATION, EK_JOB_OUT);
+    ek_sim_migration_schedule(migrations, index);
+}
+
+/* ---- rounds -------------------------------------------------------------------------------- */
+
+static void throttle(struct ek_sim_migration *it, double dirtied_mib)
+{
+    if (!it->request.auto_converge || dirtied_mib <= it->round_sent_mib / 2) {
+        it->stalls = 0;
+        return;
+    }
+    if (++it->stalls >= 2) {
+        it->stalls = 0;
+        it->throttle =
+            it->throttle > 0 ? fmin(THROTTLE_MOST, it->throttle + THROTTLE_STEP) : THROTTLE_FIRST;
+    }
+}
+
+static void round_begin(struct ek_sim_migrations *migrations, struct ek_sim_migration *it,
+                        double left_mib)
+{
+    it->left_mib = left_mib;
+    it->round_sent_mib = 0;
+    it->round_ms = migrations->queue->now_ms;
+    it->iteration++;
+}
+
+static void round_end(struct ek_sim_migrations *migrations, uint32_t index)
+{
+    struct ek_sim_migration *it = &migrations->items[index];
+    const struct ek_sim_domain *domain = &migrations->cluster->domains[it->request.domain];
+    double seconds = (double)(migrations->queue->now_ms - it->round_ms) / 1000;
+    double dirtied_mib = fmin(domain->rss_mib, dirty_rate(migrations, it) * seconds);
+    double allowed_mib = it->rate_mib_s * (double)it->request.max_downtime_ms / 1000;
+
+    throttle(it, dirtied_mib);
+    round_begin(migrations, it, dirtied_mib);
+    /* pause-before-switchover: QEMU waits for its libvirtd there. */
+    if (dirtied_mib <= allowed_mib &&
+        migrations->cluster->hosts[it->request.source].daemon == EK_SIM_DAEMON_UP) {
+        switch_over(migrations, index);
+    } else {
+        ek_sim_migration_schedule(migrations, index);
+    }
+}
+
+static void step(void *context, uint32_t index, uint32_t ticket)
+{
+    struct ek_sim_migrations *migrations = context;
+    struct ek_sim_migration *it = &migrations->items[index];
+
+    if (it->step_ticket != ticket) {
+        return;
+    }
+    ek_sim_migration_advance(migrations, it);
+    switch (it->phase) {
+    case EK_SIM_PHASE_BEGIN:
+        it->phase = EK_SIM_PHASE_COPY;
+        round_begin(migrations, it, migrations->cluster->domains[it->request.domain].rss_mib);
+        ek_sim_migrations_share(migrations);
+        break;
+    case EK_SIM_PHASE_COPY:
+        assert(it->left_mib < NOTHING_MIB);
+        round_end(migrations, index);
+        break;
+    case EK_SIM_PHASE_SWITCHOVER:
+        it->left_mib = 0;
+        finish(migrations, index);
+        break;
+    case EK_SIM_PHASE_FINISHED:
+        if (!it->broken) {
+            ek_sim_migration_confirm(migrations, index);
+        }
+        break;
+    case EK_SIM_PHASE_NONE:
+        break;
+    }
+}
+
+static void wait_and_step(struct ek_sim_migrations *migrations, uint32_t index, int64_t low,
+                          int64_t high)
+{
+    struct ek_sim_migration *it = &migrations->items[index];
+    int64_t wait_ms = ek_random_between(&migrations->random, low, high);
+
+    ek_sim_queue_at(migrations->queue, migrations->queue->now_ms + wait_ms, step, migrations, index,
+                    ++it->step_ticket);
+}
+
+void ek_sim_migration_schedule(struct ek_sim_migrations *migrations, uint32_t index)
+{
+    struct ek_sim_migration *it = &migrations->items[index];
+    bool copies = it->phase == EK_SIM_PHASE_COPY;
+    double wait_ms = it->left_mib > 0 ? ceil(it->left_mib / it->rate_mib_s * 1000) : 0;
+
+    it->step_ticket++;
+    if (it->left_mib > 0 && !(it->rate_mib_s > 0)) {
+        return; /* nothing flows: a change of the links goes on */
+    }
+    wait_ms = copies ? fmax(wait_ms, EK_SIM_SHORTEST_ROUND_MS) : wait_ms + (double)it->handover_ms;
+    ek_sim_queue_at(migrations->queue, migrations->queue->now_ms + (int64_t)wait_ms, step,
+                    migrations, index, it->step_ticket);
+}
+
+/* ---- beginning and aborting ---------------------------------------------------------------- */
+
+static bool refuse(struct ek_call_result *refused, enum ek_failure failure, const char *error)
+{
+    *refused = failed(failure, error);
+    return false;
+}
+
+static bool acceptable(struct ek_sim_migrations *migrations,
+                       const struct ek_sim_migration_request *request,
+                       struct ek_call_result *refused)
+{
+    struct ek_sim_cluster *cluster = migrations->cluster;
+    const struct ek_sim_host *there = &cluster->hosts[request->destination];
+    const struct ek_sim_copy *here = ek_sim_cluster_copy(cluster, request->domain, request->source);
+    const struct ek_sim_copy *copy =
+        ek_sim_cluster_copy(cluster, request->domain, request->destination);
+
+    if (here == NULL || !here->active || here->run == EK_RUN_PAUSED_MIGRATION) {
+        return refuse(refused, EK_FAILURE_DOMAIN, "domain is not running");
+    }
+    if (here->job != EK_JOB_NONE) {
+        return refuse(refused, EK_FAILURE_SAME_PAIR, "another migration job is already running");
+    }
+    if (!ek_sim_host_answers(there)) {
+        return refuse(refused, EK_FAILURE_OTHER_HOST, "unable to connect to server");
+    }
+    if (copy != NULL && copy->active) {
+        return refuse(refused, EK_FAILURE_OTHER_HOST, "domain is already active there");
+    }
+    if (there->active_memory_mib + cluster->domains[request->domain].memory_mib >
+        there->memory_mib) {
+        return refuse(refused, EK_FAILURE_OTHER_HOST, "cannot set up guest memory");
+    }
+    return true;
+}
+
+static uint32_t slot(struct ek_sim_migrations *migrations)
+{
+    for (uint32_t i = 0; i < migrations->count; i++) {
+        if (migrations->items[i].phase == EK_SIM_PHASE_NONE) {
+            return i;
+        }
+    }
+    if (migrations->count == migrations->room) {
+        size_t room = migrations->room == 0 ? 8 : 2 * migrations->room;
+        struct ek_sim_migration *items = realloc(migrations->items, room * sizeof(*items));
+        if (items == NULL) {
+            migrations->queue->lost = true;
+            return EK_NONE;
+        }
+        migrations->items = items;
+        migrations->room = room;
+    }
+    memset(&migrations->items[migrations->count], 0, sizeof(*migrations->items));
+    return (uint32_t)migrations->count++;
+}
+
+static void occupy(struct ek_sim_migrations *migrations, struct ek_sim_migration *it,
+                   const struct ek_sim_migration_request *request)
+{
+    struct ek_sim_copy *here =
+        ek_sim_cluster_copy(migrations->cluster, request->domain, request->source);
+    struct ek_sim_migration fresh = {.phase = EK_SIM_PHASE_BEGIN,
+                                     .request = *request,
+                                     .guest_paused = here->run == EK_RUN_PAUSED_USER,
+                                     .advanced_ms = migrations->queue->now_ms,
+                                     .began_ms = migrations->queue->now_ms,
+                                     .step_ticket = it->step_ticket,
+                                     .broken_ticket = it->broken_ticket,
+                                     .serial = it->serial};
+
+    *it = fresh;
+    it->request.mark = NULL;
+    (void)snprintf(it->mark, sizeof(it->mark), "%s", request->mark);
+    if (it->mark[0] != '\0') {
+        (void)snprintf(here->mark, sizeof(here->mark), "%s", it->mark);
+    }
+    ek_sim_cluster_set(migrations->cluster, request->domain, request->source, here->run,
+                       EK_JOB_OUT);
+}
+
+bool ek_sim_migration_begin(struct ek_sim_migrations *migrations,
+                            const struct ek_sim_migration_request *request,
+                            struct ek_call_result *refused)
+{
+    uint32_t index = EK_NONE;
+
+    if (!acceptable(migrations, request, refused)) {
+        return false;
+    }
+    index = slot(migrations);
+    /* A definition that an earlier run of the domain left there is replaced. */
+    ek_sim_cluster_remove(migrations->cluster, request->domain, request->destination);
+    if (index == EK_NONE ||
+        ek_sim_cluster_bring(migrations->cluster, request->domain, request->destination) == NULL) {
+        return refuse(refused, EK_FAILURE_OTHER_HOST, "no room for another copy");
+    }
+    occupy(migrations, &migrations->items[index], request);
+    wait_and_step(migrations, index, 200, 600);
+    return true;
+}
+
+static void abort_now(void *context, uint32_t index, uint32_t serial)
+{
+    struct ek_sim_migrations *migrations = context;
+    const struct ek_sim_migration *it = &migrations->items[index];
+    bool early = it->phase == EK_SIM_PHASE_BEGIN || it->phase == EK_SIM_PHASE_COPY;
+
+    if (it->serial == serial && early) {
+        ek_sim_migration_fail(migrations, index, EK_FAILURE_ABORTED,
+                              "operation aborted: job 'migration out' canceled by client");
+    }
+}
+
+bool ek_sim_migration_abort(struct ek_sim_migrations *migrations, uint32_t domain, uint32_t source)
+{
+    uint32_t index = find(migrations, domain);
+
+    if (index == EK_NONE || migrations->items[index].request.source != source) {
+        return false;
+    }
+    ek_sim_queue_at(migrations->queue,
+                    migrations->queue->now_ms + ek_random_between(&migrations->random, 20, 200),
+                    abort_now, migrations, index, migrations->items[index].serial);
+    return true;
+}

@@ -1,0 +1,285 @@
+/* What each operation does on the hosts, and what it says. */
+#include "balancer/core/snapshot.h"
+#include "balancer/sim/hypervisor_internal.h"
+#include "migrator/verdict.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void unreachable(struct ek_observation *out)
+{
+    *out = (struct ek_observation){
+        .presence = EK_PRESENCE_UNREACHABLE, .job = EK_JOB_NOT_KNOWN, .text = "unreachable"};
+}
+
+static enum ek_life_input_kind input_of(enum ek_sim_operation operation)
+{
+    switch ((int)operation) {
+    case EK_SIM_MIGRATE:
+        return EK_LIFE_MIGRATE_ENDED;
+    case EK_SIM_PROGRESS:
+        return EK_LIFE_PROGRESS;
+    case EK_SIM_OBSERVE:
+        return EK_LIFE_OBSERVATION;
+    default:
+        return EK_LIFE_RESULT;
+    }
+}
+
+static void fail(struct ek_sim_reply *reply, enum ek_failure failure, const char *error)
+{
+    reply->result.ok = false;
+    reply->result.failure = failure;
+    (void)snprintf(reply->result.error, sizeof(reply->result.error), "%s", error);
+}
+
+void ek_sim_reply_lost(enum ek_sim_operation operation, const char *error,
+                       struct ek_sim_reply *reply)
+{
+    memset(reply, 0, sizeof(*reply));
+    reply->kind = input_of(operation);
+    unreachable(&reply->source);
+    unreachable(&reply->destination);
+    fail(reply, EK_FAILURE_LOST, error);
+}
+
+/* ---- looks --------------------------------------------------------------------------------- */
+
+static void look(struct ek_sim_hypervisor *hypervisor, const struct ek_sim_call *call,
+                 uint32_t host, struct ek_observation *out)
+{
+    if (ek_sim_host_answers(&hypervisor->cluster->hosts[host])) {
+        ek_sim_cluster_observe(hypervisor->cluster, call->domain, host, out);
+    } else {
+        unreachable(out);
+    }
+}
+
+static void progress(struct ek_sim_hypervisor *hypervisor, const struct ek_sim_call *call,
+                     struct ek_sim_reply *reply)
+{
+    reply->read = ek_sim_host_answers(&hypervisor->cluster->hosts[call->source]);
+    if (reply->read) {
+        ek_sim_migration_progress(hypervisor->migrations, call->domain, call->source,
+                                  &reply->progress);
+    }
+}
+
+/* ---- before and after ---------------------------------------------------------------------- */
+
+static void precheck(struct ek_sim_hypervisor *hypervisor, const struct ek_sim_call *call,
+                     struct ek_sim_reply *reply)
+{
+    struct ek_sim_cluster *cluster = hypervisor->cluster;
+    const struct ek_sim_host *there = &cluster->hosts[call->destination];
+    const struct ek_sim_copy *copy = ek_sim_cluster_copy(cluster, call->domain, call->source);
+    const struct ek_sim_copy *other = ek_sim_cluster_copy(cluster, call->domain, call->destination);
+
+    if (!ek_sim_host_answers(&cluster->hosts[call->source])) {
+        fail(reply, EK_FAILURE_LOST, "the source cannot be reached");
+    } else if (!ek_sim_host_answers(there)) {
+        fail(reply, EK_FAILURE_OTHER_HOST, "the destination cannot be reached");
+    } else if (copy == NULL || !copy->active) {
+        fail(reply, EK_FAILURE_DOMAIN, "the domain does not run on its source");
+    } else if (copy->job != EK_JOB_NONE) {
+        fail(reply, EK_FAILURE_SAME_PAIR, "the domain has another job");
+    } else if (other != NULL && other->active) {
+        fail(reply, EK_FAILURE_OTHER_HOST, "the destination has an active domain of that UUID");
+    } else if (there->active_memory_mib + cluster->domains[call->domain].memory_mib >
+               there->memory_mib) {
+        fail(reply, EK_FAILURE_OTHER_HOST, "not enough memory on the destination");
+    }
+}
+
+static void prepare(struct ek_sim_hypervisor *hypervisor, const struct ek_sim_call *call,
+                    struct ek_sim_reply *reply)
+{
+    if (!ek_sim_host_answers(&hypervisor->cluster->hosts[call->destination])) {
+        fail(reply, EK_FAILURE_OTHER_HOST, "the destination cannot be reached");
+    }
+}
+
+/* Takes the move's mark off the domain's metadata on one host. */
+static void unmark(struct ek_sim_hypervisor *hypervisor, const struct ek_sim_call *call,
+                   uint32_t host, struct ek_sim_reply *reply)
+{
+    struct ek_sim_copy *copy = ek_sim_cluster_copy(hypervisor->cluster, call->domain, host);
+
+    if (!ek_sim_host_answers(&hypervisor->cluster->hosts[host])) {
+        fail(reply, EK_FAILURE_LOST, "the host cannot be reached");
+    } else if (copy != NULL && strcmp(copy->mark, call->mark) == 0) {
+        copy->mark[0] = '\0';
+    }
+}
+
+/* ---- repairs ------------------------------------------------------------------------------- */
+
+static enum ek_repair repair_of(enum ek_sim_operation operation)
+{
+    switch ((int)operation) {
+    case EK_SIM_RESUME_SOURCE:
+        return EK_REPAIR_RESUME_SOURCE;
+    case EK_SIM_RESUME_DESTINATION:
+        return EK_REPAIR_RESUME_DESTINATION;
+    case EK_SIM_DESTROY_SOURCE:
+        return EK_REPAIR_DESTROY_SOURCE;
+    default:
+        return EK_REPAIR_DESTROY_DESTINATION;
+    }
+}
+
+static bool still_asked(struct ek_sim_hypervisor *hypervisor, const struct ek_sim_call *call,
+                        struct ek_sim_reply *reply)
+{
+    struct ek_move_record record = {.state = EK_MOVE_RECONCILE};
+
+    memcpy(record.order.id, call->mark, sizeof(record.order.id));
+    look(hypervisor, call, call->source, &reply->source);
+    look(hypervisor, call, call->destination, &reply->destination);
+    if (ek_verdict_decide(&record, &reply->source, &reply->destination)->repair ==
+        repair_of(call->operation)) {
+        return true;
+    }
+    fail(reply, EK_FAILURE_DOMAIN, "the two ends are no longer as they were");
+    return false;
+}
+
+static void repair(struct ek_sim_hypervisor *hypervisor, const struct ek_sim_call *call,
+                   struct ek_sim_reply *reply)
+{
+    bool at_source =
+        call->operation == EK_SIM_RESUME_SOURCE || call->operation == EK_SIM_DESTROY_SOURCE;
+    bool resume =
+        call->operation == EK_SIM_RESUME_SOURCE || call->operation == EK_SIM_RESUME_DESTINATION;
+    uint32_t host = at_source ? call->source : call->destination;
+
+    if (!still_asked(hypervisor, call, reply)) {
+        return;
+    }
+    if (resume) {
+        ek_sim_cluster_set(hypervisor->cluster, call->domain, host, EK_RUN_RUNNING_MIGRATED,
+                           EK_JOB_NONE);
+    } else {
+        ek_sim_cluster_remove(hypervisor->cluster, call->domain, host);
+    }
+}
+
+/* ---- migrate and abort --------------------------------------------------------------------- */
+
+static bool migrate(struct ek_sim_hypervisor *hypervisor, uint32_t index, bool reply_lost,
+                    struct ek_sim_reply *reply)
+{
+    struct ek_sim_call *call = &hypervisor->items[index];
+    const struct ek_sim_migration_request request = {.domain = call->domain,
+                                                     .source = call->source,
+                                                     .destination = call->destination,
+                                                     .mark = call->mark,
+                                                     .max_downtime_ms = call->max_downtime_ms,
+                                                     .auto_converge = call->auto_converge,
+                                                     .bandwidth_mib_s = call->bandwidth_mib_s,
+                                                     .caller = index,
+                                                     .ticket = call->serial};
+
+    if (!ek_sim_host_answers(&hypervisor->cluster->hosts[call->source])) {
+        fail(reply, EK_FAILURE_LOST, "the source cannot be reached");
+        return true;
+    }
+    if (!ek_sim_migration_begin(hypervisor->migrations, &request, &reply->result)) {
+        return true;
+    }
+    call->began = true;
+    if (reply_lost) {
+        ek_sim_call_lose_later(hypervisor, index);
+    }
+    return false;
+}
+
+static void ask_abort(struct ek_sim_hypervisor *hypervisor, const struct ek_sim_call *call,
+                      struct ek_sim_reply *reply)
+{
+    if (!ek_sim_host_answers(&hypervisor->cluster->hosts[call->source])) {
+        fail(reply, EK_FAILURE_LOST, "the source cannot be reached");
+    } else if (!ek_sim_migration_abort(hypervisor->migrations, call->domain, call->source)) {
+        fail(reply, EK_FAILURE_SAME_PAIR, "no job is active on the domain");
+    }
+}
+
+/* ---- all ----------------------------------------------------------------------------------- */
+
+/* Whether this call is one that its counter lets fail. */
+static bool fault_strikes(struct ek_sim_fault *fault)
+{
+    if (fault->times == 0) {
+        return false;
+    }
+    if (fault->after > 0) {
+        fault->after--;
+        return false;
+    }
+    fault->times--;
+    return true;
+}
+
+static bool do_it(struct ek_sim_hypervisor *hypervisor, uint32_t index, struct ek_sim_reply *reply)
+{
+    const struct ek_sim_call *call = &hypervisor->items[index];
+
+    switch (call->operation) {
+    case EK_SIM_PRECHECK:
+        precheck(hypervisor, call, reply);
+        break;
+    case EK_SIM_PREPARE:
+        prepare(hypervisor, call, reply);
+        break;
+    case EK_SIM_MIGRATE:
+        return migrate(hypervisor, index, false, reply);
+    case EK_SIM_PROGRESS:
+        progress(hypervisor, call, reply);
+        break;
+    case EK_SIM_ABORT:
+        ask_abort(hypervisor, call, reply);
+        break;
+    case EK_SIM_OBSERVE:
+        look(hypervisor, call, call->source, &reply->source);
+        look(hypervisor, call, call->destination, &reply->destination);
+        break;
+    case EK_SIM_UNPREPARE:
+        unmark(hypervisor, call, call->source, reply);
+        break;
+    case EK_SIM_POST:
+        unmark(hypervisor, call, call->destination, reply);
+        break;
+    case EK_SIM_RESUME_SOURCE:
+    case EK_SIM_RESUME_DESTINATION:
+    case EK_SIM_DESTROY_SOURCE:
+    case EK_SIM_DESTROY_DESTINATION:
+        repair(hypervisor, call, reply);
+        break;
+    case EK_SIM_OPERATION_COUNT:
+        break;
+    }
+    return true;
+}
+
+bool ek_sim_call_perform(struct ek_sim_hypervisor *hypervisor, uint32_t index,
+                         struct ek_sim_reply *reply)
+{
+    const struct ek_sim_call *call = &hypervisor->items[index];
+    struct ek_sim_fault *fault = &hypervisor->faults[call->operation];
+
+    reply->kind = input_of(call->operation);
+    reply->result.ok = true;
+    if (!call->known) {
+        ek_sim_reply_lost(call->operation, "no such domain or host", reply);
+        return true;
+    }
+    if (!fault_strikes(fault)) {
+        return do_it(hypervisor, index, reply);
+    }
+    if (call->operation == EK_SIM_MIGRATE && fault->failure == EK_FAILURE_LOST) {
+        return migrate(hypervisor, index, true, reply);
+    }
+    ek_sim_reply_lost(call->operation, fault->error == NULL ? "fault" : fault->error, reply);
+    reply->result.failure = fault->failure;
+    return true;
+}

@@ -1,0 +1,345 @@
+/* The daemon of the simulation: cycles, effects, outcomes; its death and its next start. */
+#include "balancer/sim/world_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { START_RETRY_MS = 1000 };
+
+/* ---- effects ------------------------------------------------------------------------------- */
+
+static void show_maintenance(struct ek_world *world, const struct ek_maintenance_status *status)
+{
+    uint32_t host = ek_sim_cluster_find_host(&world->cluster, status->host);
+    struct ek_world_status *shown = &world->statuses[host];
+    bool ended = status->state == EK_MAINTENANCE_ENDED;
+
+    if (shown->shown && shown->state == status->state && shown->left == status->domains_left) {
+        return;
+    }
+    *shown = (struct ek_world_status){!ended, status->state, status->domains_left};
+    ek_world_say(world, "maintenance", "%s is %s, %u domains left%s%s", status->host,
+                 ek_maintenance_state_name(status->state), status->domains_left,
+                 status->blocker_count == 0 ? "" : "; ",
+                 status->blocker_count == 0 ? "" : status->blockers[0].reason);
+}
+
+static void start_move(struct ek_world *world, const struct ek_move_order *order)
+{
+    struct ek_error err = {0};
+
+    world->counters.started++;
+    world->counters.last_start_ms = ek_world_now_ms(world);
+    if (!ek_sim_driver_start(&world->driver, order, world->journal.epoch, &err)) {
+        ek_world_fail(world, &err);
+    }
+}
+
+static void carry_out(struct ek_world *world, const struct ek_effect *effect)
+{
+    switch (effect->kind) {
+    case EK_EFFECT_RECORD_PLAN:
+        world->counters.plans++;
+        break;
+    case EK_EFFECT_RECORD_FATE:
+        ek_world_say(world, "fate", "plan %s is %s", effect->u.fate.plan_id, effect->u.fate.fate);
+        break;
+    case EK_EFFECT_RECORD_EVENT:
+        ek_world_say(world, effect->u.event.kind, "%s", effect->u.event.text);
+        break;
+    case EK_EFFECT_RECORD_MAINTENANCE:
+        show_maintenance(world, &effect->u.maintenance);
+        break;
+    case EK_EFFECT_ABORT:
+        (void)ek_sim_driver_cancel(&world->driver, effect->u.abort_id);
+        break;
+    case EK_EFFECT_START:
+        start_move(world, &effect->u.start);
+        break;
+    case EK_EFFECT_WAKE:
+        ek_world_want_cycle(world, effect->u.wake_at_ms);
+        break;
+    }
+}
+
+void ek_world_step(struct ek_world *world, struct ek_event *event)
+{
+    struct ek_error err = {0};
+
+    if (world->engine == NULL) {
+        return;
+    }
+    event->now_ms = world->queue.now_ms;
+    if (!ek_engine_step(world->engine, event, &world->effects, &err)) {
+        ek_world_fail(world, &err);
+        return;
+    }
+    for (size_t i = 0; i < world->effects.count; i++) {
+        carry_out(world, &world->effects.items[i]);
+    }
+}
+
+/* ---- cycles -------------------------------------------------------------------------------- */
+
+static size_t gather_known(struct ek_world *world)
+{
+    size_t count = ek_engine_known_moves(world->engine, world->known, world->known_room);
+
+    if (count <= world->known_room) {
+        return count;
+    }
+    struct ek_known_move *known = realloc(world->known, 2 * count * sizeof(*known));
+    if (known == NULL) {
+        world->queue.lost = true;
+        return 0;
+    }
+    world->known = known;
+    world->known_room = 2 * count;
+    return ek_engine_known_moves(world->engine, world->known, world->known_room);
+}
+
+static void run_cycle(struct ek_world *world)
+{
+    struct ek_snapshot snapshot;
+    struct ek_error err = {0};
+
+    if (world->engine == NULL) {
+        return;
+    }
+    size_t known_count = gather_known(world);
+    const struct ek_assembly assembly = {.hosts = world->entries,
+                                         .host_count = world->cluster.host_count,
+                                         .samples = world->sampler.samples,
+                                         .sample_count = world->sampler.sample_count,
+                                         .move_count = known_count,
+                                         .moves = world->known,
+                                         .now_ms = world->queue.now_ms};
+    if (!ek_snapshot_assemble(&snapshot, &assembly, &err)) {
+        ek_world_fail(world, &err);
+        return;
+    }
+    world->counters.cycles++;
+    struct ek_event event = {.kind = EK_EVENT_SNAPSHOT, .u.snapshot = &snapshot};
+    ek_world_step(world, &event);
+    ek_snapshot_finish(&snapshot); /* empty unless the engine did not take it */
+}
+
+static void regular_cycle(void *context, uint32_t subject, uint32_t ticket)
+{
+    struct ek_world *world = context;
+
+    ek_sim_queue_at(&world->queue, world->queue.now_ms + world->options.cycle_ms, regular_cycle,
+                    world, subject, ticket);
+    run_cycle(world);
+}
+
+static void extra_cycle(void *context, uint32_t subject, uint32_t ticket)
+{
+    struct ek_world *world = context;
+
+    (void)subject;
+    (void)ticket;
+    if (world->wake_ms == world->queue.now_ms) {
+        world->wake_ms = 0;
+        run_cycle(world);
+    }
+}
+
+void ek_world_want_cycle(struct ek_world *world, int64_t at_ms)
+{
+    if (world->wake_ms != 0 && world->wake_ms <= at_ms) {
+        return; /* a sooner one is wanted already */
+    }
+    world->wake_ms = at_ms;
+    ek_sim_queue_at(&world->queue, at_ms, extra_cycle, world, 0, 0);
+}
+
+/* ---- moves --------------------------------------------------------------------------------- */
+
+static void move_ended(void *context, const struct ek_outcome *outcome)
+{
+    struct ek_world *world = context;
+    struct ek_event event = {.kind = EK_EVENT_OUTCOME, .u.outcome = outcome};
+
+    world->counters.ended[outcome->state]++;
+    ek_world_step(world, &event);
+}
+
+static void move_dropped(void *context, const struct ek_move_record *record,
+                         const struct ek_error *why)
+{
+    struct ek_world *world = context;
+
+    world->counters.dropped++;
+    ek_world_say(world, "dropped", "move %s: %s", record->order.id, why->message);
+}
+
+static void daemon_starts(void *context, uint32_t subject, uint32_t ticket)
+{
+    (void)subject;
+    (void)ticket;
+    ek_world_start_daemon(context);
+}
+
+static void daemon_dies(void *context, uint32_t subject, uint32_t ticket)
+{
+    (void)subject;
+    (void)ticket;
+    ek_world_crash_daemon(context);
+}
+
+static void move_entered(void *context, const struct ek_move_record *record)
+{
+    struct ek_world *world = context;
+
+    ek_world_say(world, "state", "move %s of %s, attempt %d: %s", record->order.id,
+                 record->order.name, record->attempt, ek_move_state_name(record->state));
+    if (!world->crash_armed || record->state != world->crash_state) {
+        return;
+    }
+    world->crash_armed = false;
+    ek_sim_queue_at(&world->queue, world->queue.now_ms + world->crash_down_ms, daemon_starts, world,
+                    0, 0);
+    if (world->crash_before_effect) {
+        ek_world_crash_daemon(world);
+    } else {
+        ek_sim_queue_at(&world->queue, world->queue.now_ms, daemon_dies, world, 0, 0);
+    }
+}
+
+void ek_world_crash_at_state(struct ek_world *world, enum ek_move_state state, bool before_effect,
+                             int64_t down_ms)
+{
+    world->crash_armed = true;
+    world->crash_state = state;
+    world->crash_before_effect = before_effect;
+    world->crash_down_ms = down_ms;
+}
+
+static void note(void *context, const struct ek_move_record *record, const char *step,
+                 const char *text)
+{
+    ek_world_say(context, step, "move %s: %s", record->order.id, text);
+}
+
+/* ---- death and start ----------------------------------------------------------------------- */
+
+/* Rests are kept in the store after each outcome; nothing else changes them. */
+static void keep_rests(struct ek_world *world)
+{
+    const struct ek_cooldown *cooldown = ek_engine_cooldown(world->engine);
+    size_t count = ek_cooldown_export(cooldown, world->rests, 0);
+    struct ek_rest *rests = realloc(world->rests, (count + 1) * sizeof(*rests));
+
+    if (rests == NULL) {
+        world->queue.lost = true;
+        return;
+    }
+    world->rests = rests;
+    world->rest_count = ek_cooldown_export(cooldown, rests, count);
+}
+
+void ek_world_crash_daemon(struct ek_world *world)
+{
+    if (world->engine == NULL) {
+        return;
+    }
+    ek_world_say(world, "daemon", "dies");
+    keep_rests(world);
+    ek_sim_driver_crash(&world->driver);
+    ek_engine_destroy(world->engine);
+    world->engine = NULL;
+    ek_effects_finish(&world->effects);
+    ek_sim_sampler_forget(&world->sampler);
+    world->wake_ms = 0;
+}
+
+static void restore_rests(struct ek_world *world)
+{
+    struct ek_error err = {0};
+
+    for (size_t i = 0; i < world->rest_count; i++) {
+        if (!ek_cooldown_import(ek_engine_cooldown(world->engine), &world->rests[i], &err)) {
+            ek_world_fail(world, &err);
+        }
+    }
+}
+
+static bool is_resolved(const struct ek_world *world, const struct ek_move_record *record)
+{
+    uint32_t domain = ek_sim_cluster_find_domain(&world->cluster, record->order.domain);
+
+    for (size_t i = 0; i < world->resolved_count; i++) {
+        if (world->resolved[i].domain == domain &&
+            world->resolved[i].at_ms >= record->updated_at_ms) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void adopt(struct ek_world *world, const struct ek_move_record *record)
+{
+    struct ek_event event = {.kind = EK_EVENT_ADOPT, .u.adopt = &record->order};
+    struct ek_error err = {0};
+
+    ek_world_say(world, "adopt", "move %s of %s, left as %s", record->order.id, record->order.name,
+                 ek_move_state_name(record->state));
+    world->counters.adopted++;
+    ek_world_step(world, &event);
+    if (!ek_sim_driver_adopt(&world->driver, record, world->journal.epoch, &err)) {
+        ek_world_fail(world, &err);
+    }
+}
+
+/* Open records are gone on with; domains whose last outcome is unknown stay blocked. */
+static void take_over(void *context, const struct ek_move_record *record)
+{
+    struct ek_world *world = context;
+    struct ek_event event = {.kind = EK_EVENT_BLOCK, .u.block = record->order.domain};
+
+    if (!ek_move_state_terminal(record->state)) {
+        adopt(world, record);
+    } else if (ek_move_state_blocks(record->state) && !is_resolved(world, record)) {
+        ek_world_step(world, &event);
+    }
+}
+
+void ek_world_start_daemon(struct ek_world *world)
+{
+    struct ek_event event = {.kind = EK_EVENT_POLICY, .u.policy = &world->policy};
+
+    if (world->engine != NULL) {
+        return;
+    }
+    if (world->journal.away) { /* no lease without it */
+        ek_sim_queue_at(&world->queue, world->queue.now_ms + START_RETRY_MS, daemon_starts, world,
+                        0, 0);
+        return;
+    }
+    world->engine = ek_engine_create();
+    if (world->engine == NULL) {
+        world->queue.lost = true;
+        return;
+    }
+    world->journal.epoch++;
+    ek_world_say(world, "daemon", "starts, epoch %lld", (long long)world->journal.epoch);
+    restore_rests(world);
+    ek_world_step(world, &event);
+    ek_sim_journal_each(&world->journal, take_over, world);
+}
+
+void ek_world_daemon_init(struct ek_world *world)
+{
+    world->driver.ended = move_ended;
+    world->driver.dropped = move_dropped;
+    world->driver.entered = move_entered;
+    world->driver.context = world;
+    world->journal.noted = note;
+    world->journal.context = world;
+    world->journal.lands = true;
+    ek_world_start_daemon(world);
+    ek_sim_queue_at(&world->queue, world->queue.now_ms + world->options.cycle_ms, regular_cycle,
+                    world, 0, 0);
+}

@@ -1,0 +1,193 @@
+/* What operators and misfortune do to the world. */
+#include "balancer/sim/world_internal.h"
+
+#include <stdlib.h>
+
+static const char *const fault_names[EK_WORLD_FAULT_KIND_COUNT] = {
+    [EK_WORLD_HOST_CRASH] = "host crash",
+    [EK_WORLD_DATA_CUT] = "migration network cut",
+    [EK_WORLD_CONTROL_CUT] = "libvirt network cut",
+    [EK_WORLD_PARTITION] = "partition",
+    [EK_WORLD_LIBVIRTD_DOWN] = "libvirtd down",
+    [EK_WORLD_LIBVIRTD_HANG] = "libvirtd hangs",
+    [EK_WORLD_GUEST_OFF] = "guest off",
+    [EK_WORLD_GUEST_CRASH] = "guest crash",
+    [EK_WORLD_JOURNAL_AWAY] = "journal away",
+    [EK_WORLD_BALANCER_CRASH] = "balancer crash",
+};
+
+/* ---- operators ----------------------------------------------------------------------------- */
+
+void ek_world_set_maintenance(struct ek_world *world, uint32_t host, bool wanted)
+{
+    world->entries[host].maintenance = wanted;
+    ek_world_say(world, "operator", "%s maintenance of %s", wanted ? "sets" : "deletes",
+                 world->cluster.hosts[host].name);
+    ek_world_want_cycle(world, world->queue.now_ms);
+}
+
+void ek_world_set_policy(struct ek_world *world, const struct ek_policy *policy)
+{
+    struct ek_event event = {.kind = EK_EVENT_POLICY, .u.policy = policy};
+
+    world->policy = *policy;
+    world->sampler.target_max = policy->target_max[EK_CPU];
+    ek_world_step(world, &event);
+}
+
+bool ek_world_move_by_hand(struct ek_world *world, uint32_t domain, uint32_t host)
+{
+    struct ek_call_result refused = {.ok = true};
+    const struct ek_sim_migration_request request = {
+        .domain = domain,
+        .source = ek_sim_cluster_home(&world->cluster, domain),
+        .destination = host,
+        .mark = "",
+        .max_downtime_ms = 500,
+        .caller = EK_NONE,
+    };
+    bool begun = request.source != EK_NONE && request.source != host &&
+                 ek_sim_migration_begin(&world->migrations, &request, &refused);
+
+    ek_world_say(world, "operator", "moves %s to %s by hand%s%s",
+                 world->cluster.domains[domain].name, world->cluster.hosts[host].name,
+                 begun ? "" : ", refused: ", refused.error);
+    return begun;
+}
+
+bool ek_world_resolve(struct ek_world *world, uint32_t domain, struct ek_error *err)
+{
+    size_t count = world->resolved_count;
+    struct ek_world_resolved *grown = realloc(world->resolved, (count + 1) * sizeof(*grown));
+
+    if (grown == NULL) {
+        return ek_error_set(err, EK_ERR_NOMEM, "out of memory for a resolved domain");
+    }
+    world->resolved = grown;
+    grown[world->resolved_count++] = (struct ek_world_resolved){domain, world->queue.now_ms};
+    ek_world_say(world, "operator", "resolves %s", world->cluster.domains[domain].name);
+    return world->engine == NULL ||
+           ek_cooldown_block(ek_engine_cooldown(world->engine), world->cluster.domains[domain].uuid,
+                             false, err);
+}
+
+/* ---- misfortunes --------------------------------------------------------------------------- */
+
+static void set_journal(struct ek_world *world, bool away)
+{
+    struct ek_event event = {.kind = away ? EK_EVENT_HOLD : EK_EVENT_RELEASE};
+
+    world->journal.away = away;
+    if (away) {
+        event.u.hold = "the journal is away";
+    }
+    ek_world_step(world, &event);
+}
+
+static void strike_host(struct ek_world *world, const struct ek_world_fault *fault, bool begins)
+{
+    struct ek_sim_migrations *migrations = &world->migrations;
+    bool well = !begins;
+
+    if (fault->kind == EK_WORLD_HOST_CRASH) {
+        ek_sim_fault_power(migrations, fault->subject, well);
+    } else if (fault->kind == EK_WORLD_LIBVIRTD_DOWN) {
+        ek_sim_fault_daemon(migrations, fault->subject,
+                            well ? EK_SIM_DAEMON_UP : EK_SIM_DAEMON_DOWN);
+    } else if (fault->kind == EK_WORLD_LIBVIRTD_HANG) {
+        ek_sim_fault_daemon(migrations, fault->subject,
+                            well ? EK_SIM_DAEMON_UP : EK_SIM_DAEMON_HUNG);
+    } else {
+        ek_sim_fault_link(migrations, fault->subject, well || fault->kind == EK_WORLD_DATA_CUT,
+                          well || fault->kind == EK_WORLD_CONTROL_CUT);
+    }
+    ek_sim_hypervisor_host_changed(&world->hypervisor, fault->subject);
+}
+
+static const char *subject_of(const struct ek_world *world, const struct ek_world_fault *fault)
+{
+    switch (fault->kind) {
+    case EK_WORLD_GUEST_OFF:
+    case EK_WORLD_GUEST_CRASH:
+        return world->cluster.domains[fault->subject].name;
+    case EK_WORLD_JOURNAL_AWAY:
+    case EK_WORLD_BALANCER_CRASH:
+        return "-";
+    case EK_WORLD_HOST_CRASH:
+    case EK_WORLD_DATA_CUT:
+    case EK_WORLD_CONTROL_CUT:
+    case EK_WORLD_PARTITION:
+    case EK_WORLD_LIBVIRTD_DOWN:
+    case EK_WORLD_LIBVIRTD_HANG:
+    case EK_WORLD_FAULT_KIND_COUNT:
+        break;
+    }
+    return world->cluster.hosts[fault->subject].name;
+}
+
+static void strike(struct ek_world *world, const struct ek_world_fault *fault, bool begins)
+{
+    ek_world_say(world, "fault", "%s, %s: %s", fault_names[fault->kind], subject_of(world, fault),
+                 begins ? "begins" : "is over");
+    switch (fault->kind) {
+    case EK_WORLD_GUEST_OFF:
+    case EK_WORLD_GUEST_CRASH:
+        ek_sim_fault_guest(&world->migrations, fault->subject, fault->kind == EK_WORLD_GUEST_CRASH);
+        break;
+    case EK_WORLD_JOURNAL_AWAY:
+        set_journal(world, begins);
+        break;
+    case EK_WORLD_BALANCER_CRASH:
+        begins ? ek_world_crash_daemon(world) : ek_world_start_daemon(world);
+        break;
+    case EK_WORLD_HOST_CRASH:
+    case EK_WORLD_DATA_CUT:
+    case EK_WORLD_CONTROL_CUT:
+    case EK_WORLD_PARTITION:
+    case EK_WORLD_LIBVIRTD_DOWN:
+    case EK_WORLD_LIBVIRTD_HANG:
+    case EK_WORLD_FAULT_KIND_COUNT:
+        strike_host(world, fault, begins);
+        break;
+    }
+}
+
+static void fault_ends(void *context, uint32_t index, uint32_t ticket)
+{
+    struct ek_world *world = context;
+
+    (void)ticket;
+    strike(world, &world->faults[index], false);
+}
+
+static void fault_begins(void *context, uint32_t index, uint32_t ticket)
+{
+    struct ek_world *world = context;
+    const struct ek_world_fault *fault = &world->faults[index];
+
+    (void)ticket;
+    if (fault->lasts_ms > 0 && fault->kind != EK_WORLD_GUEST_OFF &&
+        fault->kind != EK_WORLD_GUEST_CRASH) {
+        ek_sim_queue_at(&world->queue, world->queue.now_ms + fault->lasts_ms, fault_ends, world,
+                        index, 0);
+    }
+    strike(world, fault, true);
+}
+
+bool ek_world_fault(struct ek_world *world, const struct ek_world_fault *fault,
+                    struct ek_error *err)
+{
+    if (world->fault_count == world->fault_room) {
+        size_t room = world->fault_room == 0 ? 8 : 2 * world->fault_room;
+        struct ek_world_fault *faults = realloc(world->faults, room * sizeof(*faults));
+        if (faults == NULL) {
+            return ek_error_set(err, EK_ERR_NOMEM, "out of memory for a fault");
+        }
+        world->faults = faults;
+        world->fault_room = room;
+    }
+    world->faults[world->fault_count] = *fault;
+    ek_sim_queue_at(&world->queue, world->options.begin_ms + fault->at_ms, fault_begins, world,
+                    (uint32_t)world->fault_count++, 0);
+    return true;
+}

@@ -1,0 +1,507 @@
+/* Stories of the engine: when it plans, starts and counts moves. */
+#include "tests/lib/cluster_text.h"
+#include "tests/lib/cmocka.h"
+#include "tests/lib/story.h"
+
+#include <math.h>
+#include <string.h>
+
+static struct ek_story it;
+
+/* One move levels it: a h1->h2. */
+static const char UNEVEN[] = "h1 10c; h2 10c; a@h1 1v 1G 3c; b@h1 1v 1G 3c; c@h1 1v 1G 0.5c";
+static const char LEVEL[] = "h1 10c; h2 10c; a@h2 1v 1G 3c; b@h1 1v 1G 3c; c@h1 1v 1G 0.5c";
+
+/* Three leave h1, over one link of h1. */
+static const char DRAIN[] = "h1 maintenance; h2; h3; a@h1 1v 3G 0c; b@h1 1v 2G 0c; c@h1 1v 1G 0c";
+
+static int setup(void **state)
+{
+    (void)state;
+    ek_story_begin(&it);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    ek_story_end(&it);
+    return 0;
+}
+
+static size_t running(void)
+{
+    return ek_engine_view(it.engine).running_count;
+}
+
+/* ---- plans ----------------------------------------------------------------------------------- */
+
+/* A plan is recorded before its first move starts, and its end after the last. */
+static void a_plan_is_recorded_started_and_done(void **state)
+{
+    (void)state;
+    ek_story_cycle(&it, UNEVEN);
+    ek_story_expect(&it, "plan started: a h1->h2 balance\n"
+                         "start a h1->h2\n");
+    ek_story_outcome(&it, "a", EK_MOVE_DONE);
+    ek_story_expect(&it, "fate done\n");
+    ek_story_settle(&it, LEVEL);
+    ek_story_expect(&it, "");
+}
+
+/* Imbalance must last for so many cycles in a row; one calm cycle counts from the beginning. */
+static void imbalance_must_last(void **state)
+{
+    (void)state;
+    it.policy.sustained_cycles = 3;
+    ek_story_policy(&it);
+    ek_story_cycle(&it, UNEVEN);
+    ek_story_cycle(&it, UNEVEN);
+    ek_story_cycle(&it, LEVEL);
+    ek_story_cycle(&it, UNEVEN);
+    ek_story_cycle(&it, UNEVEN);
+    ek_story_expect(&it, "");
+    ek_story_cycle(&it, UNEVEN);
+    ek_story_expect(&it, "plan started: a h1->h2 balance\nstart a h1->h2\n");
+}
+
+/* In recommend mode nothing starts, and one recommendation is recorded once. */
+static void recommendations_start_nothing(void **state)
+{
+    (void)state;
+    it.policy.mode = EK_MODE_RECOMMEND;
+    ek_story_policy(&it);
+    ek_story_cycle(&it, UNEVEN);
+    ek_story_expect(&it, "plan recommended: a h1->h2 balance\n");
+    ek_story_cycle(&it, UNEVEN);
+    ek_story_cycle(&it, UNEVEN);
+    ek_story_expect(&it, "");
+    ek_story_cycle(&it, LEVEL);
+    ek_story_cycle(&it, UNEVEN);
+    ek_story_expect(&it, "plan recommended: a h1->h2 balance\n");
+    assert_int_equal(running(), 0);
+}
+
+/* Balancing waits while the CPU use of a host is not measured yet. */
+static void balancing_waits_for_figures(void **state)
+{
+    struct ek_snapshot snapshot;
+
+    (void)state;
+    it.events = true;
+    ek_test_cluster(&snapshot, UNEVEN);
+    ek_test_sampled(&snapshot, it.now_ms, EK_STORY_PERIOD_MS);
+    assert_true(isnan(snapshot.hosts[0].cpu_used_cores));
+    ek_story_step(&it, (struct ek_event){.kind = EK_EVENT_SNAPSHOT, .u.snapshot = &snapshot});
+    ek_story_expect(&it, "event cycle: nothing to move: the CPU use of h1 is not measured yet\n");
+}
+
+/* After a move balancing waits until rates are known again: two fresh samples of every host. */
+static void balancing_waits_for_fresh_samples(void **state)
+{
+    (void)state;
+    ek_story_cycle(&it, UNEVEN);
+    ek_story_outcome(&it, "a", EK_MOVE_DONE);
+    ek_story_expect(&it, "plan started: a h1->h2 balance\nstart a h1->h2\nfate done\n");
+    static const char other[] = "h1 10c; h2 10c; a@h2; d@h1 1v 1G 3c; e@h1 1v 1G 3.5c";
+    ek_story_cycle(&it, other);
+    ek_story_expect(&it, "");
+    ek_story_cycle(&it, other);
+    ek_story_expect(&it, "plan started: d h1->h2 balance\nstart d h1->h2\n");
+}
+
+/* A domain that moved rests: it is not moved back when the load turns round. */
+static void a_moved_domain_rests(void **state)
+{
+    static const char turned[] = "h1 10c; h2 10c; a@h2 1v 1G 6c; b@h1 1v 1G 0c; c@h1 1v 1G 0c;"
+                                 "d@h2 1v 1G 2c";
+
+    (void)state;
+    ek_story_cycle(&it, UNEVEN);
+    ek_story_outcome(&it, "a", EK_MOVE_DONE);
+    ek_story_settle(&it, turned);
+    ek_story_expect(&it, "plan started: a h1->h2 balance\nstart a h1->h2\nfate done\n"
+                         "plan started: d h2->h1 balance\nstart d h2->h1\n");
+}
+
+/* What rests against balancing leaves a host in maintenance at once. */
+static void cooldown_does_not_hold_an_evacuation(void **state)
+{
+    (void)state;
+    ek_story_cycle(&it, UNEVEN);
+    ek_story_outcome(&it, "a", EK_MOVE_DONE);
+    ek_story_expect(&it, "plan started: a h1->h2 balance\nstart a h1->h2\nfate done\n");
+    ek_story_cycle(&it, "h1 10c; h2 10c maintenance; a@h2 1v 1G 1c");
+    ek_story_expect(&it, "plan started: a h2->h1 evacuate\n"
+                         "maintenance h2 evacuating, 1 left\n"
+                         "start a h2->h1\n"
+                         "wake +10 s\n");
+}
+
+/* The same load, cycle after cycle, is moved once: nothing moves for nothing. */
+static void a_level_cluster_stays_as_it_is(void **state)
+{
+    (void)state;
+    it.policy.cooldown_ms = 0;
+    ek_policy_set_aggressiveness(&it.policy, 5);
+    ek_story_policy(&it);
+    ek_story_cycle(&it, UNEVEN);
+    ek_story_outcome(&it, "a", EK_MOVE_DONE);
+    ek_text_clear(&it.trace);
+    for (int i = 0; i < 20; i++) {
+        ek_story_settle(&it, LEVEL);
+    }
+    ek_story_expect(&it, "");
+}
+
+/* ---- dispatch -------------------------------------------------------------------------------- */
+
+/* Effects come in the documented order: records, then starts, then the wish to be woken. */
+static void effects_come_in_their_order(void **state)
+{
+    (void)state;
+    it.events = true;
+    it.policy.limit_host_out = 2;
+    ek_story_policy(&it);
+    ek_story_cycle(&it, DRAIN);
+    for (size_t i = 1; i < it.effects.count; i++) {
+        assert_true(it.effects.items[i - 1].kind <= it.effects.items[i].kind);
+    }
+    assert_int_equal(it.effects.items[0].kind, EK_EFFECT_RECORD_PLAN);
+    assert_int_equal(it.effects.items[it.effects.count - 1].kind, EK_EFFECT_WAKE);
+    assert_int_equal(running(), 2);
+}
+
+/* Moves wait for the limits and start when a running one ends. */
+static void moves_wait_for_the_limits(void **state)
+{
+    (void)state;
+    ek_story_cycle(&it, DRAIN);
+    ek_story_expect(&it, "plan started: a h1->h2 evacuate, b h1->h3 evacuate, c h1->h3 evacuate\n"
+                         "maintenance h1 evacuating, 3 left\n"
+                         "start a h1->h2\n"
+                         "wake +10 s\n");
+    ek_story_outcome(&it, "a", EK_MOVE_DONE);
+    ek_story_expect(&it, "maintenance h1 evacuating, 2 left\n"
+                         "start b h1->h3\n"
+                         "wake +10 s\n");
+}
+
+/* What an earlier run left running counts against the limits, before any snapshot, too; being told
+ * twice changes nothing. */
+static void adopted_moves_count_against_the_limits(void **state)
+{
+    (void)state;
+    ek_story_adopt(&it, "z", "h1", "h2");
+    ek_story_adopt(&it, "z", "h1", "h2");
+    assert_int_equal(running(), 1);
+    ek_story_cycle(&it, "h1 maintenance; h2; h3; a@h1 1v 1G 0c; z@h1 1v 1G 0c");
+    ek_story_expect(&it, "plan started: a h1->h3 evacuate\n"
+                         "maintenance h1 evacuating, 2 left\n"
+                         "wake +10 s\n");
+    ek_story_outcome(&it, "z", EK_MOVE_DONE);
+    ek_story_expect(&it, "maintenance h1 evacuating, 1 left\nstart a h1->h3\nwake +10 s\n");
+}
+
+/* An adopted domain is in flight although its snapshot does not say so: it is not moved again, and
+ * it takes its room on the destination. */
+static void adopted_moves_take_their_room(void **state)
+{
+    (void)state;
+    ek_story_adopt(&it, "z", "h3", "h2");
+    ek_story_cycle(&it, "h1 16G maintenance; h2 16G; h3 2G; a@h1 1v 9G 0c; z@h3 1v 9G 0c");
+    ek_story_expect(&it,
+                    "maintenance h1 blocked, 1 left; a: h2: 9216 MiB of memory needed, 6349 MiB "
+                    "may still be given; h3: 9216 MiB of memory needed, 0 MiB may still be "
+                    "given\nwake +10 s\n");
+}
+
+/* One that no sample shows makes its destination admit nothing. */
+static void an_adopted_move_out_of_sight_closes_its_destination(void **state)
+{
+    (void)state;
+    ek_story_adopt(&it, "z", "h3", "h2");
+    ek_story_cycle(&it, "h1 maintenance; h2; h3 net=; a@h1 1v 1G 0c net=br0");
+    ek_story_expect(&it,
+                    "maintenance h1 blocked, 1 left; a: h2: a move that just ended there is not "
+                    "sampled yet; h3: no network br0 there\nwake +10 s\n");
+}
+
+/* The moment of adoption is known, so that a new snapshot explains the domain by this move. */
+static void adopted_moves_have_begun_now(void **state)
+{
+    struct ek_known_move moves[2];
+
+    (void)state;
+    it.now_ms += 5000;
+    ek_story_adopt(&it, "z", "h1", "h2");
+    assert_int_equal(ek_engine_known_moves(it.engine, moves, 2), 1);
+    assert_int_equal(moves[0].started_at_ms, it.now_ms);
+    assert_int_equal(moves[0].ended_at_ms, 0);
+}
+
+/* A move of a domain that is no longer on its source is not started: the rest is planned anew. */
+static void a_domain_that_left_is_not_moved(void **state)
+{
+    (void)state;
+    ek_story_cycle(&it, DRAIN);
+    ek_text_clear(&it.trace);
+    ek_story_cycle(&it, "h1 maintenance; h2; h3; a@h1 1v 3G 0c; b@h2 1v 2G 0c; c@h1 1v 1G 0c");
+    ek_text_clear(&it.trace);
+    ek_story_outcome(&it, "a", EK_MOVE_DONE);
+    ek_story_expect(&it, "fate abandoned\n"
+                         "maintenance h1 evacuating, 1 left\n"
+                         "wake +10 s\n");
+    ek_story_cycle(&it, "h1 maintenance; h2; h3; a@h2 1v 3G 0c; b@h2 1v 2G 0c; c@h1 1v 1G 0c");
+    ek_story_expect(&it, "plan started: c h1->h3 evacuate\n"
+                         "maintenance h1 evacuating, 1 left\n"
+                         "start c h1->h3\n"
+                         "wake +10 s\n");
+}
+
+/* Room is checked again at dispatch, on the newest figures. */
+static void room_is_checked_again_at_dispatch(void **state)
+{
+    (void)state;
+    ek_story_cycle(&it, DRAIN);
+    ek_story_cycle(&it, "h1 maintenance; h2; h3 16G; a@h1 1v 3G 0c; b@h1 1v 2G 0c; c@h1 1v 1G 0c;"
+                        "big@h3 1v 15G 0c");
+    ek_text_clear(&it.trace);
+    ek_story_outcome(&it, "a", EK_MOVE_DONE);
+    ek_story_expect(&it, "fate abandoned\nmaintenance h1 evacuating, 2 left\nwake +10 s\n");
+    assert_int_equal(running(), 0);
+}
+
+/* A move that must wait for another to take load away waits for it while something runs. */
+static void the_target_is_waited_for(void **state)
+{
+    static const char cluster[] = "h1 10c 16G; h2 10c 16G; h3 10c 16G;"
+                                  "p@h1 1v 9G 1c immovable; y@h1 1v 6G 0.9c;"
+                                  "x@h2 1v 512M 2c; w@h2 1v 1G 2c; z@h2 1v 1G 6c immovable;"
+                                  "v@h3 1v 12G 0.5c immovable";
+
+    (void)state;
+    ek_story_cycle(&it, cluster);
+    ek_story_expect(&it, "plan started: x h2->h3 balance, w h2->h3 balance, y h1->h2 balance\n"
+                         "start x h2->h3\n");
+    ek_story_outcome(&it, "x", EK_MOVE_DONE);
+    ek_story_expect(&it, "start w h2->h3\nstart y h1->h2\n");
+}
+
+/* An outcome changes no host's own use: the next move is checked against the true load. */
+static void an_outcome_keeps_the_hosts_own_use(void **state)
+{
+    struct ek_snapshot snapshot;
+
+    (void)state;
+    ek_test_cluster(&snapshot, "h1 10c maintenance used=6c used=3G; h2 10c used=4c used=2G;"
+                               "a@h1 1v 2G 2c 2G; b@h1 1v 1G 1c 1G");
+    ek_test_sampled(&snapshot, it.now_ms, EK_STORY_PERIOD_MS);
+    ek_story_step(&it, (struct ek_event){.kind = EK_EVENT_SNAPSHOT, .u.snapshot = &snapshot});
+    ek_story_outcome(&it, "a", EK_MOVE_DONE);
+    const struct ek_snapshot *now = ek_engine_view(it.engine).snapshot;
+    assert_near(now->hosts[0].cpu_used_cores, 4, 1e-9);
+    assert_near(now->hosts[1].cpu_used_cores, 6, 1e-9);
+    assert_near(now->hosts[0].memory_used_mib, 1024, 1e-9);
+    assert_near(now->hosts[1].memory_used_mib, 4096, 1e-9);
+}
+
+/* The snapshot that a plan was made from stays as it was recorded: what the plan starts is not in
+ * flight in it. */
+static void the_recorded_input_stays_as_it_was(void **state)
+{
+    (void)state;
+    ek_story_cycle(&it, UNEVEN);
+    assert_int_equal(it.effects.items[0].kind, EK_EFFECT_RECORD_PLAN);
+    assert_int_equal(it.effects.items[0].u.plan.plan->snapshot->in_flight_count, 0);
+    assert_int_equal(running(), 1);
+    ek_story_cycle(&it, UNEVEN);
+    assert_int_equal(ek_engine_view(it.engine).snapshot->in_flight_count, 1);
+}
+
+/* ---- ends ------------------------------------------------------------------------------------ */
+
+/* A failed move drops what has not started; the next cycle plans anew, without that domain for now.
+ */
+static void a_failed_move_drops_the_rest(void **state)
+{
+    (void)state;
+    ek_story_cycle(&it, DRAIN);
+    ek_text_clear(&it.trace);
+    ek_story_outcome(&it, "a", EK_MOVE_ROLLED_BACK);
+    ek_story_expect(&it, "fate abandoned\n"
+                         "maintenance h1 evacuating, 3 left\n"
+                         "wake +10 s\n");
+    ek_story_cycle(&it, DRAIN);
+    ek_story_expect(&it, "plan started: b h1->h2 evacuate, c h1->h3 evacuate\n"
+                         "maintenance h1 evacuating, 3 left; a: waits after a failed move (for "
+                         "another 10 s)\n"
+                         "start b h1->h2\n"
+                         "wake +10 s\n");
+}
+
+/* A plan whose last move failed is not done, and what it promised is not compared with anything. */
+static void a_plan_with_a_failed_move_is_not_done(void **state)
+{
+    (void)state;
+    it.events = true;
+    ek_story_cycle(&it, UNEVEN);
+    ek_text_clear(&it.trace);
+    it.events = false;
+    ek_story_outcome(&it, "a", EK_MOVE_ROLLED_BACK);
+    ek_story_expect(&it, "fate failed\n");
+    it.events = true;
+    ek_story_settle(&it, "h1 10c; h2 10c; a@h1; b@h1; c@h1");
+    assert_null(strstr(it.trace.text, "verified"));
+}
+
+/* Where the destination was at fault another one is tried in the next cycle. */
+static void another_destination_is_tried(void **state)
+{
+    static const char cluster[] = "h1 maintenance; h2; h3; a@h1 1v 3G 0c";
+
+    (void)state;
+    ek_story_cycle(&it, cluster);
+    ek_story_fault(&it, "a", EK_MOVE_REJECTED);
+    ek_text_clear(&it.trace);
+    ek_story_cycle(&it, cluster);
+    ek_story_expect(&it, "plan started: a h1->h3 evacuate\n"
+                         "maintenance h1 evacuating, 1 left\n"
+                         "start a h1->h3\n"
+                         "wake +10 s\n");
+}
+
+/* An outcome that is not known blocks the domain, for evacuations, too, and only that domain. */
+static void unknown_outcomes_block_the_domain(void **state)
+{
+    static const enum ek_move_state unknown[] = {EK_MOVE_UNKNOWN, EK_MOVE_UNVERIFIED};
+    static const char *const next[] = {"b", "c"};
+
+    (void)state;
+    ek_story_cycle(&it, DRAIN);
+    for (size_t i = 0; i < 2; i++) {
+        ek_story_outcome(&it, ek_engine_view(it.engine).running[0].domain, unknown[i]);
+        it.now_ms += 3600 * 1000;
+        ek_story_cycle(&it, DRAIN);
+        assert_int_equal(running(), 1);
+        assert_string_equal(ek_engine_view(it.engine).running[0].domain, next[i]);
+    }
+}
+
+/* A domain that is blocked by an earlier run does not move. */
+static void blocked_domains_stay(void **state)
+{
+    (void)state;
+    ek_story_block(&it, "a");
+    ek_story_cycle(&it, "h1 maintenance; h2; a@h1");
+    ek_story_expect(&it,
+                    "maintenance h1 blocked, 1 left; a: has a move whose outcome is unknown: an "
+                    "operator must resolve it\nwake +10 s\n");
+}
+
+/* A move that ended is known until samples must show it, then forgotten. */
+static void ended_moves_are_known_for_four_periods(void **state)
+{
+    struct ek_known_move moves[2];
+
+    (void)state;
+    ek_story_cycle(&it, UNEVEN);
+    ek_story_outcome(&it, "a", EK_MOVE_DONE);
+    assert_int_equal(ek_engine_known_moves(it.engine, moves, 2), 1);
+    assert_string_equal(moves[0].domain, "a");
+    assert_int_equal(moves[0].ended_at_ms, it.now_ms);
+    it.now_ms += 4 * EK_STORY_PERIOD_MS;
+    ek_story_cycle(&it, LEVEL);
+    assert_int_equal(ek_engine_known_moves(it.engine, NULL, 0), 0);
+}
+
+/* What a plan promised is compared with what fresh samples show, once. */
+static void the_result_is_verified_once(void **state)
+{
+    (void)state;
+    ek_story_cycle(&it, UNEVEN);
+    ek_story_outcome(&it, "a", EK_MOVE_DONE);
+    it.events = true;
+    ek_text_clear(&it.trace);
+    ek_story_settle(&it, LEVEL);
+    assert_non_null(strstr(it.trace.text,
+                           "event verified: imbalance of cpu 0.325 -> 0.025 (predicted 0.025), of "
+                           "memory 0.094 -> 0.031 (predicted 0.031)\n"));
+    ek_text_clear(&it.trace);
+    ek_story_cycle(&it, LEVEL);
+    assert_null(strstr(it.trace.text, "verified"));
+}
+
+/* A plan that follows while the last moves of another run says what becomes of that one. */
+static void a_plan_is_superseded_by_the_next(void **state)
+{
+    (void)state;
+    ek_story_cycle(&it, "h1 maintenance; h2; h3; a@h1 1v 1G 0c");
+    ek_text_clear(&it.trace);
+    ek_story_cycle(&it, "h1 maintenance; h2; h3; a@h1 1v 1G 0c; new@h1 1v 1G 0c");
+    ek_story_expect(&it, "plan started: new h1->h3 evacuate\n"
+                         "fate superseded\n"
+                         "maintenance h1 evacuating, 2 left\n"
+                         "wake +10 s\n");
+}
+
+/* A new policy drops what has not started, and counts sustained cycles from the beginning. */
+static void a_new_policy_begins_anew(void **state)
+{
+    (void)state;
+    ek_story_cycle(&it, DRAIN);
+    ek_text_clear(&it.trace);
+    it.policy.mode = EK_MODE_RECOMMEND;
+    ek_story_policy(&it);
+    ek_story_expect(&it, "fate abandoned\nmaintenance h1 preflight, 3 left\n");
+    assert_int_equal(running(), 1);
+}
+
+/* A cluster of nothing is watched without a word. */
+static void an_empty_cluster_is_watched(void **state)
+{
+    (void)state;
+    ek_story_cycle(&it, "");
+    ek_story_cycle(&it, "h1; h2");
+    ek_story_expect(&it, "");
+    assert_null(ek_engine_view(it.engine).holding);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_plan_is_recorded_started_and_done),
+        TEST(imbalance_must_last),
+        TEST(recommendations_start_nothing),
+        TEST(balancing_waits_for_figures),
+        TEST(balancing_waits_for_fresh_samples),
+        TEST(a_moved_domain_rests),
+        TEST(cooldown_does_not_hold_an_evacuation),
+        TEST(a_level_cluster_stays_as_it_is),
+        TEST(effects_come_in_their_order),
+        TEST(moves_wait_for_the_limits),
+        TEST(adopted_moves_count_against_the_limits),
+        TEST(adopted_moves_take_their_room),
+        TEST(an_adopted_move_out_of_sight_closes_its_destination),
+        TEST(adopted_moves_have_begun_now),
+        TEST(a_domain_that_left_is_not_moved),
+        TEST(room_is_checked_again_at_dispatch),
+        TEST(the_target_is_waited_for),
+        TEST(an_outcome_keeps_the_hosts_own_use),
+        TEST(the_recorded_input_stays_as_it_was),
+        TEST(a_failed_move_drops_the_rest),
+        TEST(a_plan_with_a_failed_move_is_not_done),
+        TEST(another_destination_is_tried),
+        TEST(unknown_outcomes_block_the_domain),
+        TEST(blocked_domains_stay),
+        TEST(ended_moves_are_known_for_four_periods),
+        TEST(the_result_is_verified_once),
+        TEST(a_plan_is_superseded_by_the_next),
+        TEST(a_new_policy_begins_anew),
+        TEST(an_empty_cluster_is_watched),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

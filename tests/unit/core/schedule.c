@@ -1,0 +1,233 @@
+/* Schedules of plans that are written by hand, so that each shows one law. */
+#include "balancer/core/schedule.h"
+
+#include "tests/lib/cluster_text.h"
+#include "tests/lib/cmocka.h"
+
+#include <string.h>
+
+enum { MAX_MOVES = 8 };
+
+static struct ek_snapshot snapshot;
+static struct ek_policy policy;
+static struct ek_plan_move moves[MAX_MOVES];
+static struct ek_plan plan;
+static struct ek_schedule schedule;
+
+static int teardown(void **state)
+{
+    (void)state;
+    ek_schedule_finish(&schedule);
+    ek_snapshot_finish(&snapshot);
+    memset(&plan, 0, sizeof(plan));
+    return 0;
+}
+
+static void begin(const char *cluster)
+{
+    ek_policy_defaults(&policy);
+    policy.memory_reserve = 0;
+    ek_test_cluster(&snapshot, cluster);
+    plan = (struct ek_plan){.snapshot = &snapshot, .moves = moves};
+}
+
+/* Links are 110 MiB/s by default: a domain of 1100M takes 10.5 s. */
+static void move(const char *domain, const char *destination)
+{
+    uint32_t d = ek_test_domain(&snapshot, domain);
+    struct ek_plan_move *made = &moves[plan.move_count++];
+
+    *made = (struct ek_plan_move){.seq = (uint32_t)plan.move_count,
+                                  .domain = d,
+                                  .source = snapshot.domains[d].host,
+                                  .destination = ek_test_host(&snapshot, destination)};
+    made->cost =
+        ek_migration_cost(&snapshot.domains[d],
+                          ek_migration_bandwidth(&snapshot, made->source, made->destination), 500);
+}
+
+/* "a 0+10.5 s; b 10.5+10.5 s after 1" */
+static void expect(const char *text)
+{
+    struct ek_error err = {0};
+    struct ek_text found = {.used = 0};
+
+    assert_true(ek_schedule_make(&schedule, &plan, &policy, &err));
+    for (size_t i = 0; i < plan.move_count; i++) {
+        const struct ek_slot *slot = &schedule.slots[i];
+        ek_text_add(&found, "%s%s %.1f+%.1f", i == 0 ? "" : "; ",
+                    snapshot.domains[moves[i].domain].name, (double)slot->start_ms / 1000,
+                    (double)slot->duration_ms / 1000);
+        for (size_t d = 0; d < slot->depends_count; d++) {
+            ek_text_add(&found, " after %u", (unsigned int)slot->depends_on[d]);
+        }
+    }
+    assert_string_equal(found.text, text);
+}
+
+/* Moves over different links start at once. */
+static void independent_moves_start_at_once(void **state)
+{
+    (void)state;
+    begin("h1; h2; h3; h4; a@h1 1v 1100M; b@h2 1v 2200M");
+    move("a", "h3");
+    move("b", "h4");
+    expect("a 0.0+10.5; b 0.0+20.5");
+    assert_int_equal(schedule.makespan_ms, 20500);
+    assert_int_equal(schedule.lower_bound_ms, 20500);
+}
+
+/* One at a time leaves a host, and one at a time arrives, without being a dependency. */
+static void host_limits_make_moves_wait(void **state)
+{
+    (void)state;
+    begin("h1; h2; h3; h4; a@h1 1v 1100M; b@h1 1v 1100M; c@h2 1v 1100M");
+    move("a", "h3");
+    move("b", "h4");
+    move("c", "h3");
+    expect("a 0.0+10.5; b 10.5+10.5; c 10.5+10.5");
+}
+
+/* The cluster's limit holds over all links. */
+static void the_cluster_limit_makes_moves_wait(void **state)
+{
+    (void)state;
+    begin("h1; h2; h3; h4; a@h1 1v 1100M; b@h2 1v 1100M");
+    policy.limit_cluster = 1;
+    move("a", "h3");
+    move("b", "h4");
+    expect("a 0.0+10.5; b 10.5+10.5");
+}
+
+/* Where two may share a link, each is planned at half the rate. */
+static void shared_links_are_halved(void **state)
+{
+    (void)state;
+    begin("h1; h2; h3; a@h1 1v 1100M; b@h1 1v 1100M");
+    policy.limit_host_out = 2;
+    move("a", "h2");
+    move("b", "h3");
+    expect("a 0.0+20.5; b 0.0+20.5");
+}
+
+/* A move that needs the room of another waits for exactly that one. */
+static void room_is_waited_for(void **state)
+{
+    (void)state;
+    begin("h1; h2 2G; h3; h4; a@h2 1v 1100M; b@h1 1v 1100M; c@h3 1v 1100M");
+    move("c", "h4");
+    move("a", "h3");
+    move("b", "h2");
+    expect("c 0.0+10.5; a 0.0+10.5; b 10.5+10.5 after 2");
+}
+
+/* vCPUs are room, too. */
+static void vcpus_are_waited_for(void **state)
+{
+    (void)state;
+    begin("h1; h2 4c; h3; a@h2 4v 1100M; b@h1 4v 1100M");
+    policy.cpu_overcommit = 1;
+    move("a", "h3");
+    move("b", "h2");
+    expect("a 0.0+10.5; b 10.5+10.5 after 1");
+}
+
+/* Once there is room, waiting for a limit is no dependency on what leaves meanwhile. */
+static void only_what_was_waited_for_is_a_dependency(void **state)
+{
+    (void)state;
+    begin("h1; h2 3G; h3; h4; h5; a@h2 1v 1100M; e@h2 1v 1500M; b@h1 1v 1100M; x@h1 1v 3300M");
+    policy.limit_host_out = 1;
+    move("x", "h4"); /* keeps the link of h1 for 30.5 s */
+    move("a", "h3"); /* 10.5 s: its room is enough for b */
+    move("e", "h5"); /* then 14.2 s more, not needed */
+    move("b", "h2");
+    expect("x 0.0+30.5; a 0.0+10.5; e 10.5+14.1; b 30.5+10.5 after 2");
+}
+
+/* A later move does not take the room of an earlier one, after which both would wait for ever. */
+static void overtaking_leaves_earlier_moves_their_room(void **state)
+{
+    (void)state;
+    begin("h1 5G; h3 8G; h4; h5; a@h1 1v 4G; x@h1 1v 1G; d@h3 1v 4G; b@h4 1v 4G");
+    move("x", "h5");
+    move("a", "h3");
+    move("d", "h1");
+    move("b", "h3");
+    expect("x 0.0+9.8; a 9.8+37.7; d 47.5+37.7 after 1 after 2; b 85.3+37.7 after 3");
+}
+
+/* Moves that run already hold their places under the limits until nothing else can start. */
+static void moves_in_flight_hold_their_places(void **state)
+{
+    (void)state;
+    begin("h1; h2; h3; h4; a@h1 1v 1100M; b@h4 1v 1100M; y@h1->h2 1v 1G");
+    move("a", "h3");
+    move("b", "h3");
+    expect("a 10.5+10.5; b 0.0+10.5");
+}
+
+/* Whatever the moves, the makespan is at least its lower bound. */
+static void the_makespan_is_at_least_its_bound(void **state)
+{
+    (void)state;
+    begin("h1 link=10; h2; h3; a@h1 1v 1G; b@h1 1v 1G; c@h2 1v 4G; d@h1 1v 2G 2G dirty=9");
+    move("a", "h2");
+    move("b", "h3");
+    move("c", "h3");
+    move("d", "h3");
+    struct ek_error err = {0};
+    for (policy.limit_host_out = 1; policy.limit_host_out <= 3; policy.limit_host_out++) {
+        policy.limit_host_in = policy.limit_host_out;
+        ek_schedule_finish(&schedule);
+        assert_true(ek_schedule_make(&schedule, &plan, &policy, &err));
+        assert_true(schedule.makespan_ms >= schedule.lower_bound_ms);
+        assert_true(schedule.lower_bound_ms >= 400000);
+    }
+}
+
+/* A plan without moves takes no time. */
+static void no_moves_take_no_time(void **state)
+{
+    (void)state;
+    begin("");
+    expect("");
+    assert_int_equal(schedule.makespan_ms, 0);
+    assert_int_equal(schedule.lower_bound_ms, 0);
+}
+
+/* Absurd sizes give an absurd schedule, not an undefined one. */
+static void absurd_sizes_stay_defined(void **state)
+{
+    (void)state;
+    begin("h1; h2; a@h1 1v 1G; b@h1 1v 1G");
+    snapshot.hosts[0].migration_mib_s = 1e-300;
+    move("a", "h2");
+    move("b", "h2");
+    struct ek_error err = {0};
+    assert_true(ek_schedule_make(&schedule, &plan, &policy, &err));
+    assert_true(schedule.makespan_ms >= schedule.lower_bound_ms);
+    assert_true(schedule.makespan_ms > 0);
+}
+
+#define TEST(name) cmocka_unit_test_teardown(name, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(independent_moves_start_at_once),
+        TEST(host_limits_make_moves_wait),
+        TEST(the_cluster_limit_makes_moves_wait),
+        TEST(shared_links_are_halved),
+        TEST(room_is_waited_for),
+        TEST(vcpus_are_waited_for),
+        TEST(only_what_was_waited_for_is_a_dependency),
+        TEST(overtaking_leaves_earlier_moves_their_room),
+        TEST(moves_in_flight_hold_their_places),
+        TEST(the_makespan_is_at_least_its_bound),
+        TEST(no_moves_take_no_time),
+        TEST(absurd_sizes_stay_defined),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,117 @@
+/* Emptying hosts, told as stories in the simulated cluster. */
+#include "story.h"
+
+#define THREE_HOSTS "h1 8c 32G; h2 8c 32G; h3 8c 32G; "
+
+/* A maintenance key empties its host; with DEL the host is used again. */
+static void test_key_empties_and_del_fills_again(void **state)
+{
+    struct ek_world *it = world(THREE_HOSTS "a*4@h1 2v 4G 1c; b*4@h2 2v 4G 1c; c*4@h3 2v 4G 1c");
+
+    (void)state;
+    until(it, 10 * EK_WORLD_MINUTE_MS);
+    ek_world_set_maintenance(it, host(it, "h1"), true);
+    pass(it, 10 * EK_WORLD_MINUTE_MS);
+    assert_int_equal(residents(it, "h1"), 0);
+    assert_maintenance(it, "h1", EK_MAINTENANCE_EVACUATED);
+    ek_world_set_maintenance(it, host(it, "h1"), false);
+    pass(it, 3 * EK_WORLD_HOUR_MS);
+    assert_true(residents(it, "h1") >= 3);
+    assert_maintenance(it, "h1", EK_MAINTENANCE_ENDED);
+    ek_world_destroy(it);
+}
+
+/* The key is noticed at once, not with the next cycle. */
+static void test_key_is_noticed_at_once(void **state)
+{
+    struct ek_world *it = world(THREE_HOSTS "a*2@h1 2v 4G 0.5c");
+
+    (void)state;
+    until(it, 10 * EK_WORLD_MINUTE_MS + 1);
+    ek_world_set_maintenance(it, host(it, "h1"), true);
+    pass(it, EK_WORLD_SECOND_MS);
+    assert_true(ek_world_counters(it).started > 0);
+    ek_world_destroy(it);
+}
+
+/* More than fits elsewhere: what fits goes, the rest is called infeasible and stays as it is. */
+static void test_larger_than_room_is_infeasible(void **state)
+{
+    struct ek_world *it = world("h1 8c 32G; h2 8c 16G; a*5@h1 2v 5G 0.2c");
+
+    (void)state;
+    until(it, 5 * EK_WORLD_MINUTE_MS);
+    ek_world_set_maintenance(it, host(it, "h1"), true);
+    pass(it, EK_WORLD_HOUR_MS);
+    assert_maintenance(it, "h1", EK_MAINTENANCE_INFEASIBLE);
+    assert_int_equal(residents(it, "h2"), 3);
+    assert_int_equal(residents(it, "h1"), 2);
+    assert_told(it, "of memory needed");
+    ek_world_destroy(it);
+}
+
+/* Two hosts are drained at once, neither into the other. */
+static void test_two_hosts_at_once(void **state)
+{
+    struct ek_world *it = world(THREE_HOSTS "h4 8c 32G; a*4@h1 2v 4G 0.5c; b*4@h2 2v 4G 0.5c");
+
+    (void)state;
+    until(it, 5 * EK_WORLD_MINUTE_MS);
+    ek_world_set_maintenance(it, host(it, "h1"), true);
+    ek_world_set_maintenance(it, host(it, "h2"), true);
+    pass(it, EK_WORLD_HOUR_MS);
+    assert_maintenance(it, "h1", EK_MAINTENANCE_EVACUATED);
+    assert_maintenance(it, "h2", EK_MAINTENANCE_EVACUATED);
+    assert_int_equal(ended(it, EK_MOVE_DONE), 8);
+    assert_not_told(it, "from h1 to h2");
+    assert_not_told(it, "from h2 to h1");
+    ek_world_destroy(it);
+}
+
+/* What comes to a drained host by an operator's hand leaves it again. */
+static void test_what_comes_later_leaves_again(void **state)
+{
+    struct ek_world *it = world(THREE_HOSTS "a@h1 2v 4G 0.5c; b@h2 2v 4G 0.5c");
+
+    (void)state;
+    ek_world_set_maintenance(it, host(it, "h1"), true);
+    until(it, 10 * EK_WORLD_MINUTE_MS);
+    assert_maintenance(it, "h1", EK_MAINTENANCE_EVACUATED);
+    assert_true(ek_world_move_by_hand(it, domain(it, "b"), host(it, "h1")));
+    pass(it, 2 * EK_WORLD_MINUTE_MS);
+    pass(it, 10 * EK_WORLD_MINUTE_MS);
+    assert_int_equal(residents(it, "h1"), 0);
+    assert_maintenance(it, "h1", EK_MAINTENANCE_EVACUATED);
+    ek_world_destroy(it);
+}
+
+/* A drained host that is switched off and on again stays out of use as long as its key is there. */
+static void test_reboot_of_a_drained_host(void **state)
+{
+    struct ek_world *it = world(THREE_HOSTS "a*3@h1 2v 4G 2c; b*3@h2 2v 4G 2c");
+
+    (void)state;
+    ek_world_set_maintenance(it, host(it, "h1"), true);
+    until(it, 15 * EK_WORLD_MINUTE_MS);
+    assert_maintenance(it, "h1", EK_MAINTENANCE_EVACUATED);
+    strike(it, EK_WORLD_HOST_CRASH, host(it, "h1"), 10 * EK_WORLD_MINUTE_MS);
+    pass(it, 2 * EK_WORLD_HOUR_MS);
+    assert_int_equal(residents(it, "h1"), 0);
+    assert_int_equal(ek_sim_cluster_stopped(ek_world_cluster(it)), 0);
+    assert_maintenance(it, "h1", EK_MAINTENANCE_EVACUATED);
+    ek_world_destroy(it);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_key_empties_and_del_fills_again),
+        cmocka_unit_test(test_key_is_noticed_at_once),
+        cmocka_unit_test(test_larger_than_room_is_infeasible),
+        cmocka_unit_test(test_two_hosts_at_once),
+        cmocka_unit_test(test_what_comes_later_leaves_again),
+        cmocka_unit_test(test_reboot_of_a_drained_host),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
