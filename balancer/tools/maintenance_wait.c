@@ -202,10 +202,17 @@ static int judge_status(struct wait *wait, const struct look *look)
         return GO_ON;
     }
     end_line(wait);
-    (void)ek_tool_complain(
-        EK_EXIT_NOT_POSSIBLE,
-        "%s is %s: %u domains cannot leave; the key stays set, for when they can", wait->host,
-        state, left);
+    if (left > 0) {
+        (void)ek_tool_complain(
+            EK_EXIT_NOT_POSSIBLE,
+            "%s is %s: %u domains cannot leave; the key stays set, for when they can", wait->host,
+            state, left);
+    } else {
+        /* No domain is known on a host that is not sampled. */
+        (void)ek_tool_complain(EK_EXIT_NOT_POSSIBLE,
+                               "%s is %s: whether it is empty cannot be told; the key stays set",
+                               wait->host, state);
+    }
     list_blockers(&look->status);
     return EK_EXIT_NOT_POSSIBLE;
 }
