@@ -37,7 +37,6 @@ static void place(struct ek_cluster *cluster, uint32_t d, uint32_t h, double sig
     for (unsigned int r = 0; r < EK_RESOURCE_COUNT; r++) {
         host->load[r] = fmax(0.0, host->load[r] + sign * ek_demand(domain, (enum ek_resource)r));
     }
-    host->domains = sign > 0 ? host->domains + 1 : host->domains - 1;
 }
 
 static void settle_in_flight(struct ek_cluster *cluster)

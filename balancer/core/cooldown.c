@@ -10,6 +10,11 @@
 #include <uthash.h>
 
 #define HOUR_MS ((int64_t)3600 * 1000)
+
+/* A host that failed a domain rests longer than the domain does, so that the others are tried
+ * first. */
+enum { AVOID_WAITS = 4 };
+
 #define REPEAT_WINDOW_MS (7 * 24 * HOUR_MS)
 
 struct entry {
@@ -111,7 +116,7 @@ bool ek_cooldown_failed(struct ek_cooldown *cooldown, const struct ek_policy *po
     if (avoid != NULL) {
         /* Another host may do at once; only this pair rests. */
         (void)snprintf(rest->avoid, sizeof(rest->avoid), "%s", avoid);
-        rest->avoid_until_ms = now_ms + HOUR_MS;
+        rest->avoid_until_ms = now_ms + (int64_t)fmin(AVOID_WAITS * wait_ms, (double)HOUR_MS);
     }
     return true;
 }

@@ -291,6 +291,9 @@ static bool on_outcome(struct ek_engine *engine, const struct ek_outcome *outcom
                        struct ek_effects *effects, struct ek_error *err)
 {
     assert(ek_move_state_terminal(outcome->state));
+    if (ek_engine_find_running(engine, outcome->id) == NULL) {
+        return true; /* told twice; the first time counted */
+    }
     bool done = outcome->state == EK_MOVE_DONE;
     bool ok =
         done ? note_success(engine, outcome, err) : note_failure(engine, outcome, effects, err);

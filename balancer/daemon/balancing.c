@@ -246,11 +246,7 @@ void ek_balancing_destroy(struct ek_balancing *balancing)
     ek_libvirt_port_destroy(balancing->port);
     ek_effects_finish(&balancing->effects);
     ek_engine_destroy(balancing->engine);
-    for (size_t i = 0; i < balancing->shown_count; i++) {
-        free(balancing->shown[i].host);
-        free(balancing->shown[i].json);
-    }
-    free(balancing->shown);
+    ek_balancing_forget_statuses(balancing);
     free(balancing->plan_json);
     free(balancing);
 }

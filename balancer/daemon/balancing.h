@@ -61,6 +61,9 @@ void ek_balancing_step(struct ek_balancing *balancing, const struct ek_event *ev
 /* Carries out the effects in `balancing->effects`: records first, then aborts and starts. */
 void ek_balancing_carry_out(struct ek_balancing *balancing);
 
+/* The maintenance statuses in Redis are gone: the next ones are written whatever they say. */
+void ek_balancing_forget_statuses(struct ek_balancing *balancing);
+
 /* Reads samples and keys and makes a snapshot event of them, soon. */
 void ek_balancing_cycle(struct ek_balancing *balancing);
 

@@ -204,6 +204,17 @@ static struct ek_shown_status *shown_of(struct ek_balancing *balancing, const ch
     return &grown[balancing->shown_count++];
 }
 
+void ek_balancing_forget_statuses(struct ek_balancing *balancing)
+{
+    for (size_t i = 0; i < balancing->shown_count; i++) {
+        free(balancing->shown[i].host);
+        free(balancing->shown[i].json);
+    }
+    free(balancing->shown);
+    balancing->shown = NULL;
+    balancing->shown_count = 0;
+}
+
 /* Progress of an evacuation is worth a log line only when its state changes, not at every second of
  * its ETA. */
 static void log_status(const struct ek_maintenance_status *status, const char *before,

@@ -21,6 +21,19 @@ struct lease_job {
     char *engine_state; /* the rests that the last leader left */
 };
 
+/* Statuses of before: hosts whose maintenance is still wanted get a new one with the first cycle.
+ */
+static bool sweep_statuses(struct ek_store *store, const struct ek_config *config,
+                           struct ek_error *err)
+{
+    for (size_t h = 0; h < config->host_count; h++) {
+        if (!ek_store_delete_maintenance_status(store, config->hosts[h].name, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool lease_work(struct ek_store *store, struct ek_store_job *job, struct ek_error *err)
 {
     struct lease_job *it = (struct lease_job *)job;
@@ -31,7 +44,8 @@ static bool lease_work(struct ek_store *store, struct ek_store_job *job, struct 
         return false;
     }
     return !it->held || !it->first ||
-           (ek_store_open_moves(store, &it->open, &it->open_count, err) &&
+           (sweep_statuses(store, &balancing->daemon->config, err) &&
+            ek_store_open_moves(store, &it->open, &it->open_count, err) &&
             ek_store_blocking_moves(store, &it->blocking, &it->blocking_count, err) &&
             ek_store_get_engine_state(store, &it->engine_state, err));
 }
@@ -154,6 +168,7 @@ static void lead(struct ek_balancing *balancing, const struct lease_job *job)
     }
     balancing->epoch = job->epoch;
     balancing->leading = true;
+    ek_balancing_forget_statuses(balancing);
     ek_log(EK_LOG_INFO, "this balancer leads, epoch %lld", (long long)job->epoch);
     restore_rests(balancing, job->engine_state);
     adopt(balancing, job);
