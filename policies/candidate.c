@@ -2,6 +2,7 @@
 #include "balancer/core/migration_cost.h"
 #include "policies/policy_ops.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* Differences below this are rounding. */
@@ -14,9 +15,15 @@ struct ek_candidate ek_candidate_rate(const struct ek_search *search, uint32_t d
     const struct ek_domain *it = &cluster->snapshot->domains[domain];
     struct ek_score now = ek_cluster_score(cluster);
     struct ek_score after = ek_cluster_score_after(cluster, domain, destination);
+    /* An undisturbed link: limits are the schedule's matter, and a ranking only needs them to be
+     * alike for all candidates. */
     double rate = ek_migration_bandwidth(cluster->snapshot, cluster->host_of[domain], destination);
     struct ek_cost cost = ek_migration_cost(it, rate, cluster->policy->max_downtime_ms);
+    /* Both sides are ratios of the whole cluster, so that a price in score needs no unit. */
     double price = cluster->policy->cost_weight * cost.transfer_mib / cluster->total_memory_mib;
+
+    assert(cluster->total_memory_mib > 0);
+    assert(now.overload >= 0 && after.overload >= 0);
 
     return (struct ek_candidate){.domain = domain,
                                  .destination = destination,
@@ -25,6 +32,7 @@ struct ek_candidate ek_candidate_rate(const struct ek_search *search, uint32_t d
                                  .worth = now.spread - after.spread - price};
 }
 
+/* Equal within rounding: sums kept incrementally differ in their last bits by history. */
 static int order(double a, double b)
 {
     return (a > b + EPSILON) - (b > a + EPSILON);
@@ -35,6 +43,7 @@ bool ek_candidate_better(const struct ek_search *search, const struct ek_candida
 {
     const struct ek_snapshot *snapshot = search->cluster->snapshot;
 
+    assert(a->domain < snapshot->domain_count && a->destination < snapshot->host_count);
     if (b->domain == EK_NONE) {
         return true;
     }

@@ -1,12 +1,14 @@
 /* spread: level every resource over all hosts. See spread.md. */
 #include "policies/policy_ops.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
 /* Overload that falls by less, and worth of less, is rounding and no relief. */
 #define RELIEF 1e-6
 
+/* No host that counts: nothing to level, and nothing is uncomfortable. */
 static bool comfortable(const struct ek_cluster *cluster, const struct ek_levels *levels)
 {
     return levels->hottest.host == EK_NONE ||
@@ -40,10 +42,13 @@ static bool wants(const struct ek_cluster *cluster, const struct ek_levels *leve
 {
     const struct ek_policy *policy = cluster->policy;
 
+    /* Asked for here, since an overloaded host triggers whatever the thresholds are. */
+    assert(why_size > 0);
     if (policy->aggressiveness <= 1) {
         (void)snprintf(why, why_size, "aggressiveness 1 moves for maintenance only");
         return false;
     }
+    /* Before comfort: a host above its target is no comfort, however idle the mean is. */
     const struct ek_hottest worst = worst_violation(cluster);
     if (worst.host != EK_NONE) {
         (void)snprintf(why, why_size, "%s of %s is at %.0f %%, above its target",
@@ -57,6 +62,7 @@ static bool wants(const struct ek_cluster *cluster, const struct ek_levels *leve
         return false;
     }
     for (unsigned int r = 0; r < EK_RESOURCE_COUNT; r++) {
+        /* A resource without weight earns nothing by moving, so it must not ask for moves. */
         if (policy->weight[r] > 0 && levels->imbalance[r] > policy->trigger_imbalance) {
             (void)snprintf(why, why_size, "imbalance of %s is %.3f, above the trigger of %.3f",
                            ek_resource_name((enum ek_resource)r), levels->imbalance[r],
@@ -69,12 +75,14 @@ static bool wants(const struct ek_cluster *cluster, const struct ek_levels *leve
     return false;
 }
 
+/* Relief of overload needs no price; all else must earn its cost and may not add overload. */
 static bool pays(const struct ek_candidate *candidate)
 {
     return candidate->overload_fall > RELIEF ||
            (candidate->overload_fall > -RELIEF && candidate->worth > RELIEF);
 }
 
+/* Constraints before the rating: they are cheaper and rule most hosts out. */
 static struct ek_candidate best_of_domain(const struct ek_search *search, uint32_t domain,
                                           struct ek_candidate best)
 {
@@ -84,6 +92,7 @@ static struct ek_candidate best_of_domain(const struct ek_search *search, uint32
             continue;
         }
         struct ek_candidate candidate = ek_candidate_rate(search, domain, h);
+        assert(candidate.domain == domain && candidate.destination == h);
         if (pays(&candidate) && ek_candidate_better(search, &candidate, &best)) {
             best = candidate;
         }

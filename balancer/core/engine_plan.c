@@ -2,6 +2,7 @@
 #include "balancer/core/digest.h"
 #include "balancer/core/engine_state.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,12 +43,14 @@ static bool count_sustained(struct ek_engine *engine, char *why, size_t size, bo
     struct ek_cluster cluster;
     char reason[EK_TEXT_SIZE];
 
+    assert(engine->ops != NULL && engine->ops->wants != NULL);
     if (!ek_cluster_init(&cluster, &engine->snapshot, &engine->policy, err)) {
         return false;
     }
     bool wants = engine->ops->wants(&cluster, &engine->levels, reason, sizeof(reason));
     ek_cluster_finish(&cluster);
     engine->sustained = wants ? engine->sustained + 1 : 0;
+    /* Counted even while it is held, or it would never be reached. */
     *held = engine->sustained < engine->policy.sustained_cycles;
     if (wants) {
         (void)snprintf(why, size, "%s, for %d of %d cycles", reason, engine->sustained,
@@ -61,6 +64,8 @@ static bool count_sustained(struct ek_engine *engine, char *why, size_t size, bo
 bool ek_engine_balance_held(struct ek_engine *engine, char *why, size_t size, bool *held,
                             struct ek_error *err)
 {
+    /* In this order; the cycles are counted only when nothing else holds, since figures in motion
+     * prove nothing. */
     const struct ek_host *host = unmeasured(engine);
 
     *held = true;
@@ -79,11 +84,14 @@ bool ek_engine_balance_held(struct ek_engine *engine, char *why, size_t size, bo
     return count_sustained(engine, why, size, held, err);
 }
 
+/* Names are bounded by ek_snapshot_check(); only a reason may really be cut. */
 static void text_copy(char *to, size_t size, const char *from)
 {
     (void)snprintf(to, size, "%s", from);
 }
 
+/* An order is complete in itself: the migrator asks neither plan nor policy, so that a reload or a
+ * new plan does not change a move that runs. */
 static struct ek_move_order order_of(const struct ek_engine *engine,
                                      const struct ek_plan_move *move, const struct ek_slot *slot)
 {
@@ -103,6 +111,7 @@ static struct ek_move_order order_of(const struct ek_engine *engine,
         .predicted_downtime_ms = move->cost.downtime_ms,
     };
 
+    static_assert(EK_ID_SIZE > 16 + 1 + 10, "a digest, a hyphen and any seq fit into an id");
     (void)snprintf(order.id, sizeof(order.id), "%s-%u", engine->plan.id, (unsigned int)move->seq);
     text_copy(order.plan_id, sizeof(order.plan_id), engine->plan.id);
     text_copy(order.domain, sizeof(order.domain), domain->uuid);
@@ -114,11 +123,14 @@ static struct ek_move_order order_of(const struct ek_engine *engine,
     return order;
 }
 
+/* Plan and schedule live until the next step; what waits lives longer and is copied. */
 static bool adopt_move(struct ek_engine *engine, size_t index, struct ek_error *err)
 {
     const struct ek_slot *slot = &engine->schedule.slots[index];
     struct ek_waiting *waiting = &engine->waiting[index];
 
+    assert(index < engine->schedule.slot_count);
+    assert(engine->plan.moves[index].seq == index + 1);
     waiting->order = order_of(engine, &engine->plan.moves[index], slot);
     waiting->depends_count = slot->depends_count;
     waiting->depends_on =
@@ -156,6 +168,7 @@ static bool adopt(struct ek_engine *engine, struct ek_error *err)
     ek_arena_finish(&engine->plan_arena);
     engine->waiting_count = 0;
     engine->waiting = ek_arena_alloc(&engine->plan_arena, count, sizeof(*engine->waiting));
+    /* seqs count from 1, so that one more is needed to use them as indices. */
     engine->seq_done = ek_arena_alloc(&engine->plan_arena, count + 1, sizeof(*engine->seq_done));
     engine->seq_count = count + 1;
     if (engine->waiting == NULL || engine->seq_done == NULL) {
@@ -167,6 +180,7 @@ static bool adopt(struct ek_engine *engine, struct ek_error *err)
             return false;
         }
     }
+    assert(engine->schedule.slot_count == count);
     engine->waiting_count = count;
     text_copy(engine->plan_id, sizeof(engine->plan_id), engine->plan.id);
     engine->plan_failed = false;
@@ -178,6 +192,7 @@ static bool adopt(struct ek_engine *engine, struct ek_error *err)
     return true;
 }
 
+/* Blockers are shown until the next plan; the plan's own texts are gone with the next step. */
 static bool keep_stuck(struct ek_engine *engine, struct ek_error *err)
 {
     const struct ek_plan *plan = &engine->plan;
@@ -200,6 +215,7 @@ static bool keep_stuck(struct ek_engine *engine, struct ek_error *err)
             stuck.reason == NULL) {
             return nomem(err);
         }
+        assert(engine->stuck_count < plan->unresolved_count);
         engine->stuck[engine->stuck_count++] = stuck;
     }
     return engine->stuck != NULL || nomem(err);
@@ -217,6 +233,7 @@ static uint64_t moves_digest(const struct ek_plan *plan)
     return digest.state;
 }
 
+/* Before any START of it in the effects' order: no move runs that no record explains. */
 static bool record_plan(struct ek_engine *engine, struct ek_effects *effects, const char *fate,
                         struct ek_error *err)
 {
@@ -225,6 +242,7 @@ static bool record_plan(struct ek_engine *engine, struct ek_effects *effects, co
     if (effect == NULL) {
         return false;
     }
+    assert(engine->plan.id[0] != '\0');
     effect->u.plan.plan = &engine->plan;
     effect->u.plan.schedule = &engine->schedule;
     effect->u.plan.fate = fate;
@@ -232,6 +250,7 @@ static bool record_plan(struct ek_engine *engine, struct ek_effects *effects, co
                            fate, engine->plan.summary);
 }
 
+/* In this mode nothing waits, so each cycle plans anew and mostly finds the same. */
 static bool recommend(struct ek_engine *engine, struct ek_effects *effects, struct ek_error *err)
 {
     uint64_t digest = moves_digest(&engine->plan);
@@ -260,6 +279,8 @@ bool ek_engine_replan(struct ek_engine *engine, struct ek_effects *effects, stru
     char why[EK_TEXT_SIZE];
     bool held = true;
 
+    /* Something waits here only for that one reason (see on_snapshot): otherwise this drops
+     * nothing. */
     if (!ek_engine_abandon(engine, effects, "the hosts to be emptied have changed", err) ||
         !ek_engine_balance_held(engine, why, sizeof(why), &held, err)) {
         return false;
@@ -278,6 +299,8 @@ bool ek_engine_replan(struct ek_engine *engine, struct ek_effects *effects, stru
         engine->recommended_digest = 0;
         return true;
     }
+    /* Evacuations neither: whoever chose this mode wants to see first. */
+    assert(engine->schedule.slot_count == engine->plan.move_count);
     if (engine->policy.mode == EK_MODE_RECOMMEND) {
         return recommend(engine, effects, err);
     }

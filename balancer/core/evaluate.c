@@ -1,3 +1,4 @@
+/* Evaluation: the numbers of a cluster as it is, which trigger, plan and status all quote. */
 #include "balancer/core/evaluate.h"
 
 #include <string.h>
@@ -5,6 +6,7 @@
 /* A host that was filled exactly to its target is not above it. */
 #define SLACK 1e-9
 
+/* By name among equals, so that the same cluster in another order gives the same document. */
 static bool hotter(const struct ek_snapshot *snapshot, const struct ek_hottest *a,
                    const struct ek_hottest *b)
 {
@@ -35,6 +37,7 @@ struct ek_levels ek_levels_of(const struct ek_cluster *cluster)
     return levels;
 }
 
+/* All hosts, also those that do not count: status shows them. */
 static bool fill(struct ek_evaluation *out, const struct ek_cluster *cluster, struct ek_error *err)
 {
     size_t hosts = cluster->snapshot->host_count;
@@ -65,6 +68,7 @@ bool ek_evaluate(struct ek_evaluation *out, const struct ek_snapshot *snapshot,
     if (!ek_cluster_init(&cluster, snapshot, policy, err)) {
         return false;
     }
+    /* Borrowed: copying 200,000 domains in each cycle would cost more than evaluating them. */
     out->snapshot = snapshot;
     out->policy = policy;
     out->levels = ek_levels_of(&cluster);

@@ -1,12 +1,17 @@
+/* Planning: drain what is in maintenance, let the policy level the rest, list what cannot leave.
+ * Greedy, one best move after the other on the model as it then is, so that every prefix of the
+ * plan is feasible (docs/planner.md). */
 #include "balancer/core/plan.h"
 
 #include "balancer/core/digest.h"
 #include "policies/policy_ops.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
+/* One sentence with two names of hosts. */
 enum { WHY_SIZE = 200 };
 
 /* Everything that is needed while one plan is made. */
@@ -37,6 +42,7 @@ static void name(struct work *work)
     ek_digest_text(&digest, request->balance == NULL ? NULL : request->balance->name);
     ek_digest_text(&digest, request->balance_held);
     for (size_t d = 0; d < snapshot->domain_count; d++) {
+        /* In the snapshot's order, not the map's, which depends on history. */
         const struct ek_rest *rest = ek_cooldown_find(request->cooldown, snapshot->domains[d].uuid);
         if (rest != NULL) {
             ek_digest_integer(&digest, (int64_t)d);
@@ -57,6 +63,7 @@ static bool begin(struct work *work, struct ek_error *err)
     const struct ek_snapshot *snapshot = evaluation->snapshot;
     struct ek_plan *out = work->out;
 
+    assert(evaluation != NULL && evaluation->snapshot != NULL);
     work->policy = evaluation->policy;
     if (!ek_cluster_init(&work->cluster, snapshot, work->policy, err)) {
         return false;
@@ -64,9 +71,11 @@ static bool begin(struct work *work, struct ek_error *err)
     out->snapshot = snapshot;
     out->policy = ek_policy_kind_name(work->policy->kind);
     out->before = evaluation->levels;
+    /* A domain moves at most once in a plan, so these never have to grow. */
     out->moves = ek_arena_alloc(&out->arena, snapshot->domain_count, sizeof(*out->moves));
     out->unresolved = ek_arena_alloc(&out->arena, snapshot->domain_count + snapshot->copy_count,
                                      sizeof(*out->unresolved));
+    /* Scratch: goes with the model. */
     work->settled = ek_arena_alloc(&work->cluster.arena, snapshot->domain_count, sizeof(bool));
     if (out->moves == NULL || out->unresolved == NULL || work->settled == NULL) {
         return nomem(err);
@@ -75,6 +84,7 @@ static bool begin(struct work *work, struct ek_error *err)
     return true;
 }
 
+/* The reason before the move: it quotes both hosts as they are until then. */
 static bool take(struct work *work, const struct ek_policy_ops *ops, const struct ek_search *search,
                  const struct ek_candidate *chosen, struct ek_error *err)
 {
@@ -82,6 +92,9 @@ static bool take(struct work *work, const struct ek_policy_ops *ops, const struc
     struct ek_plan_move *move = &out->moves[out->move_count];
     uint32_t source = work->cluster.host_of[chosen->domain];
     double rate = ek_migration_bandwidth(out->snapshot, source, chosen->destination);
+
+    assert(chosen->domain < out->snapshot->domain_count && !work->settled[chosen->domain]);
+    assert(out->move_count < out->snapshot->domain_count && source != chosen->destination);
 
     *move = (struct ek_plan_move){
         .seq = (uint32_t)out->move_count + 1,
@@ -118,6 +131,7 @@ static bool run(struct work *work, const struct ek_policy_ops *ops, size_t limit
     return true;
 }
 
+/* Without a limit: half an evacuation is none, so moves_per_plan is for balancing only. */
 static bool evacuate(struct work *work, struct ek_error *err)
 {
     size_t before = work->out->move_count;
@@ -131,7 +145,9 @@ static bool evacuate(struct work *work, struct ek_error *err)
 static void drop_balance(struct work *work)
 {
     while (work->out->move_count > work->evacuations) {
+        /* The newest first, so that each stands where its move had put it. */
         const struct ek_plan_move *move = &work->out->moves[--work->out->move_count];
+        assert(work->cluster.host_of[move->domain] == move->destination);
         ek_cluster_move(&work->cluster, move->domain, move->source);
         work->settled[move->domain] = false;
     }
@@ -161,6 +177,8 @@ static void explain_quiet(struct work *work)
 static bool balance(struct work *work, struct ek_error *err)
 {
     const struct ek_policy_ops *ops = work->request->balance;
+    /* After the evacuation, which may level or unlevel by itself: min_gain judges the balance moves
+     * alone. */
     struct ek_levels before = ek_levels_of(&work->cluster);
 
     if (work->request->balance_held != NULL || ops == NULL) {
@@ -175,9 +193,11 @@ static bool balance(struct work *work, struct ek_error *err)
         return false;
     }
     struct ek_score after = ek_cluster_score(&work->cluster);
+    assert(work->out->move_count >= work->evacuations);
     double fall = before.score.spread - after.spread;
     if (work->out->move_count == work->evacuations) {
         explain_quiet(work);
+        /* Ending overload is worth any gain. */
     } else if (!(after.overload < before.score.overload) &&
                fall < work->policy->min_gain * before.score.spread) {
         drop_balance(work);
@@ -240,6 +260,7 @@ static const char *hosts_reason(struct work *work, uint32_t domain, bool *for_no
             return NULL;
         }
         texts[count++] = text;
+        /* One host that may take it later is enough to wait for. */
         *for_now = *for_now || passes(cluster, h, block);
     }
     if (texts == NULL) {
@@ -254,8 +275,10 @@ static const char *stuck_reason(struct work *work, uint32_t domain, bool *for_no
     const struct ek_cooldown *cooldown = work->request->cooldown;
     enum ek_block block = ek_constraint_domain(cluster, cooldown, domain, EK_PURPOSE_EVACUATE);
 
+    /* Rests end, moves end, operators resolve; a passed-through device stays. */
     *for_now = block != EK_BLOCK_NONE && block != EK_BLOCK_IMMOVABLE;
     if (block != EK_BLOCK_NONE) {
+        /* These reasons name no destination, so that any host's index will do. */
         return ek_constraint_explain(cluster, cooldown, domain, 0, block, &work->out->arena);
     }
     return hosts_reason(work, domain, for_now);
@@ -287,6 +310,7 @@ static bool list_unresolved(struct work *work, struct ek_error *err)
 
     for (uint32_t d = 0; d < out->snapshot->domain_count; d++) {
         uint32_t host = work->cluster.host_of[d];
+        /* What is in flight is leaving already. */
         if (!out->snapshot->hosts[host].maintenance || work->cluster.in_flight[d]) {
             continue;
         }
@@ -301,10 +325,12 @@ static bool list_unresolved(struct work *work, struct ek_error *err)
     return true;
 }
 
+/* One sentence for every plan, the empty ones too: "nothing to move" needs its reason most. */
 static bool summarise(struct work *work, struct ek_error *err)
 {
     struct ek_plan *out = work->out;
     size_t balancing = out->move_count - work->evacuations;
+    assert(out->unresolved_count <= out->snapshot->domain_count + out->snapshot->copy_count);
 
     if (work->evacuations > 0 || out->unresolved_count > 0) {
         out->summary =

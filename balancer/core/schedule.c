@@ -1,7 +1,11 @@
+/* The schedule: the plan played through in whole milliseconds. At each end of a move all that may
+ * start now starts; what lacked room depends on the moves that freed it. Predicted times only: at
+ * run time the engine dispatches by real ends and keeps the dependencies. */
 #include "balancer/core/schedule.h"
 
 #include "balancer/core/constraint.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -16,6 +20,7 @@ struct task {
     size_t depends_room;
 };
 
+/* What one host has under way: links are full duplex, so that in and out are counted apart. */
 struct link {
     int in;
     int out;
@@ -72,6 +77,7 @@ static bool begin(struct work *work, struct ek_error *err)
     return true;
 }
 
+/* The same three limits that the engine keeps when it dispatches. */
 static bool limits_allow(const struct work *work, const struct ek_plan_move *move)
 {
     return work->running < work->policy->limit_cluster &&
@@ -79,6 +85,8 @@ static bool limits_allow(const struct work *work, const struct ek_plan_move *mov
            work->links[move->destination].in < work->policy->limit_host_in;
 }
 
+/* Memory and vCPUs on both hosts from start to end: QEMU on the destination is given all memory at
+ * once, and the source keeps its own until the guest has gone. */
 static bool room_allows(const struct work *work, const struct ek_plan_move *move)
 {
     const struct ek_domain *domain = &work->plan->snapshot->domains[move->domain];
@@ -127,10 +135,12 @@ static void start(struct work *work, size_t index)
     struct ek_slot *slot = &work->out->slots[index];
     struct task *task = &work->tasks[index];
 
+    assert(!task->started && !task->ended);
     slot->start_ms = work->now_ms;
     slot->duration_ms = duration_of(work, move);
     slot->depends_on = task->depends_on;
     slot->depends_count = task->depends_count;
+    assert(slot->duration_ms >= 1);
     task->started = true;
     task->end_ms = slot->start_ms + slot->duration_ms;
     work->running++;
@@ -139,9 +149,12 @@ static void start(struct work *work, size_t index)
     occupy(work, move->destination, move->domain, 1);
 }
 
+/* In the plan's order: the plan is feasible in that order, which is why this always comes to an
+ * end. */
 static void start_all_possible(struct work *work)
 {
     for (size_t h = 0; h < work->plan->snapshot->host_count; h++) {
+        /* Promises are of one instant; who still waits at the next one makes its own again. */
         work->links[h].promised_mib = 0;
         work->links[h].promised_vcpus = 0;
     }
@@ -158,6 +171,7 @@ static void start_all_possible(struct work *work)
     }
 }
 
+/* Doubling in the arena: the old lists are given up with it. */
 static bool depend(struct work *work, struct task *task, uint32_t seq, struct ek_error *err)
 {
     if (task->depends_count == task->depends_room) {
@@ -172,6 +186,7 @@ static bool depend(struct work *work, struct task *task, uint32_t seq, struct ek
         task->depends_on = list;
         task->depends_room = room;
     }
+    assert(task->depends_count < task->depends_room);
     task->depends_on[task->depends_count++] = seq;
     return true;
 }
@@ -180,13 +195,18 @@ static bool finish(struct work *work, size_t index, struct ek_error *err)
 {
     const struct ek_plan_move *move = &work->plan->moves[index];
 
+    assert(work->tasks[index].started && !work->tasks[index].ended);
+    assert(work->running > 0 && work->links[move->source].out > 0);
     work->tasks[index].ended = true;
     work->running--;
     work->links[move->source].out--;
     work->links[move->destination].in--;
+    /* Only now: until its end a failed move has to find its room on the source again. */
     occupy(work, move->source, move->domain, -1);
     for (size_t i = 0; i < work->plan->move_count; i++) {
         struct task *task = &work->tasks[i];
+        /* Any end on that destination may have been the one that made room: to wait for one too
+         * many is safe, for one too few is not. */
         if (!task->started && task->waits_for_room &&
             work->plan->moves[i].destination == move->source &&
             !depend(work, task, move->seq, err)) {
@@ -207,8 +227,10 @@ static bool advance(struct work *work, bool *more, struct ek_error *err)
             next_ms = task->end_ms;
         }
     }
+    assert(next_ms >= work->now_ms);
     *more = next_ms != INT64_MAX;
     work->now_ms = *more ? next_ms : work->now_ms;
+    /* All that end at this instant, before anything starts: at one instant ends come first. */
     for (size_t i = 0; *more && i < work->plan->move_count; i++) {
         if (work->tasks[i].started && !work->tasks[i].ended && work->tasks[i].end_ms == next_ms &&
             !finish(work, i, err)) {
@@ -236,10 +258,13 @@ static bool run_all(struct work *work, struct ek_error *err)
 {
     bool ok = run(work, err);
 
+    /* Their limits are freed; their room on the source stays taken, which errs on the safe side. */
     count_in_flight(work, -1);
     return ok && run(work, err);
 }
 
+/* Whatever the order: a link cannot carry more than its rate, and the longest move takes its
+ * time. */
 static int64_t lower_bound_ms(const struct work *work)
 {
     const struct ek_plan *plan = work->plan;
