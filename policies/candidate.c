@@ -54,5 +54,6 @@ bool ek_candidate_better(const struct ek_search *search, const struct ek_candida
     by = by != 0
              ? by
              : strcmp(snapshot->hosts[b->destination].name, snapshot->hosts[a->destination].name);
+    /* strcmp is reversed above: the first by name is the better one. */
     return by > 0;
 }

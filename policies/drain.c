@@ -24,6 +24,7 @@ static bool wants(const struct ek_cluster *cluster, const struct ek_levels *leve
     /* How level the cluster is does not matter to somebody who wants to switch a host off. */
     (void)levels;
     for (uint32_t d = 0; d < cluster->snapshot->domain_count; d++) {
+        /* By the model, not by the snapshot: what is in flight from there has left already. */
         left += cluster->snapshot->hosts[cluster->host_of[d]].maintenance ? 1 : 0;
     }
     assert(why_size > 0);

@@ -25,6 +25,8 @@ static struct ek_hottest worst_violation(const struct ek_cluster *cluster)
     for (uint32_t h = 0; h < snapshot->host_count; h++) {
         for (unsigned int r = 0; cluster->hosts[h].counted && r < EK_RESOURCE_COUNT; r++) {
             double u = ek_cluster_utilization(cluster, h, (enum ek_resource)r);
+            /* The distance from its own target counts: 80 % of memory may be well where 80 % of CPU
+             * is not. */
             double by = u - cluster->policy->target_max[r];
             bool equal = worst.host != EK_NONE && !(by < above) && !(by > above) &&
                          strcmp(snapshot->hosts[h].name, snapshot->hosts[worst.host].name) < 0;
@@ -100,6 +102,7 @@ static struct ek_candidate best_of_domain(const struct ek_search *search, uint32
     return best;
 }
 
+/* All domains by all hosts: a candidate costs O(resources), so that this stays affordable. */
 static struct ek_candidate next(const struct ek_search *search)
 {
     struct ek_candidate best = {.domain = EK_NONE};

@@ -105,6 +105,7 @@ static void fill(struct ek_cluster *cluster, const double *base)
     }
 }
 
+/* One arena for the model: planning, scheduling and each dispatch build one and drop it whole. */
 bool ek_cluster_init(struct ek_cluster *cluster, const struct ek_snapshot *snapshot,
                      const struct ek_policy *policy, struct ek_error *err)
 {

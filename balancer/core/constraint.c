@@ -184,6 +184,7 @@ enum ek_block ek_constraint_pair(const struct ek_cluster *cluster,
     if (host->state != EK_HOST_UP) {
         return EK_BLOCK_HOST_STATE;
     }
+    /* Also for evacuations: a host that is to be emptied takes nobody in. */
     if (host->maintenance) {
         return EK_BLOCK_MAINTENANCE;
     }
@@ -192,6 +193,7 @@ enum ek_block ek_constraint_pair(const struct ek_cluster *cluster,
         return EK_BLOCK_UNSEEN;
     }
     const struct ek_rest *rest = ek_cooldown_find(cooldown, it->uuid);
+    /* Time is the snapshot's, so that a replayed decision comes out the same. */
     if (rest != NULL && snapshot->taken_at_ms < rest->avoid_until_ms &&
         strcmp(rest->avoid, host->name) == 0) {
         return EK_BLOCK_AVOIDED;
@@ -215,6 +217,7 @@ static const char *explain_rest(const struct ek_rest *rest, int64_t now_ms, enum
                            fmax(0, (double)(until_ms - now_ms) / 1000));
 }
 
+/* Every resource that would be exceeded, not the first alone: both may have to be cured. */
 static const char *explain_target(const struct ek_cluster *cluster, uint32_t domain,
                                   uint32_t destination, struct ek_arena *arena)
 {

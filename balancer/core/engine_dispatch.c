@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Entries stay in place when they go: the array is the plan's and lives as long as it. */
 size_t ek_engine_waiting_count(const struct ek_engine *engine)
 {
     size_t count = 0;
@@ -134,6 +135,7 @@ static bool limits_allow(const struct ek_engine *engine, const struct ek_move_or
            out < engine->policy.limit_host_out && in < engine->policy.limit_host_in;
 }
 
+/* A move that failed never counts as done, but then its plan is abandoned as a whole. */
 static bool depends_done(const struct ek_engine *engine, const struct ek_waiting *waiting)
 {
     for (size_t i = 0; i < waiting->depends_count; i++) {

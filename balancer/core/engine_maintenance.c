@@ -78,6 +78,8 @@ static bool leaving(const struct ek_engine *engine, const char *host)
     return false;
 }
 
+/* `for_good` is set by any domain that fits nowhere: one such keeps the host from ever being
+ * empty. */
 static bool gather_blockers(const struct ek_engine *engine, const char *host,
                             struct ek_maintenance_status *status, bool *for_good,
                             struct ek_arena *arena, struct ek_error *err)
@@ -153,6 +155,7 @@ static int64_t eta_ms(const struct ek_engine *engine, enum ek_maintenance_state 
     return left_ms > 0 ? left_ms : 0;
 }
 
+/* Every step, changed or not: the effect is cheap and its reader decides what is news. */
 static bool record_host(struct ek_engine *engine, uint32_t h, struct ek_effects *effects,
                         struct ek_error *err)
 {

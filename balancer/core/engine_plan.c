@@ -27,6 +27,8 @@ static const struct ek_host *unmeasured(const struct ek_engine *engine)
 
 bool ek_engine_settled(const struct ek_engine *engine)
 {
+    /* Two periods after the end: the first sample that holds the domain, and the one that gives it
+     * a rate. */
     for (size_t h = 0; engine->last_end_ms != 0 && h < engine->snapshot.host_count; h++) {
         const struct ek_host *host = &engine->snapshot.hosts[h];
         if (host->state == EK_HOST_UP && host->sampled_at_ms != 0 &&
@@ -37,6 +39,7 @@ bool ek_engine_settled(const struct ek_engine *engine)
     return true;
 }
 
+/* Asks the policy once per cycle: whoever asked twice would count twice. */
 static bool count_sustained(struct ek_engine *engine, char *why, size_t size, bool *held,
                             struct ek_error *err)
 {
@@ -185,6 +188,7 @@ static bool adopt(struct ek_engine *engine, struct ek_error *err)
     text_copy(engine->plan_id, sizeof(engine->plan_id), engine->plan.id);
     engine->plan_failed = false;
     engine->verify_pending = false;
+    /* For the verification, which comes when this plan's results have long been freed. */
     engine->plan_before = engine->plan.before;
     engine->plan_predicted = engine->plan.after;
     engine->plan_started_at_ms = engine->snapshot.taken_at_ms;
@@ -269,6 +273,7 @@ static bool record_summary(struct ek_engine *engine, struct ek_effects *effects,
     if (strcmp(engine->summary, engine->plan.summary) == 0) {
         return true;
     }
+    /* A plan with moves records its own event; only quiet cycles say it here. */
     text_copy(engine->summary, sizeof(engine->summary), engine->plan.summary);
     return engine->plan.move_count > 0 ||
            ek_effect_event(effects, "cycle", "", err, "%s", engine->plan.summary);

@@ -28,6 +28,7 @@ struct ek_levels ek_levels_of(const struct ek_cluster *cluster)
         for (unsigned int r = 0; cluster->hosts[h].counted && r < EK_RESOURCE_COUNT; r++) {
             double u = ek_cluster_utilization(cluster, h, (enum ek_resource)r);
             struct ek_hottest seen = {h, (enum ek_resource)r, u};
+            /* Counted by pairs: a host that is hot in CPU and memory is two things to cure. */
             levels.violations += u > cluster->policy->target_max[r] + SLACK ? 1 : 0;
             if (hotter(cluster->snapshot, &seen, &levels.hottest)) {
                 levels.hottest = seen;

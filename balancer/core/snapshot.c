@@ -119,6 +119,8 @@ static bool host_check(const struct ek_host *host, size_t index, struct ek_error
            figures_check("hosts", index, figures, sizeof(figures) / sizeof(figures[0]), err);
 }
 
+/* Figures that are not optional have their defaults by now; NAN there is a fault of whoever filled
+ * it. */
 static bool domain_check(const struct ek_snapshot *snapshot, size_t index, struct ek_error *err)
 {
     const struct ek_domain *domain = &snapshot->domains[index];
@@ -140,6 +142,7 @@ static bool domain_check(const struct ek_snapshot *snapshot, size_t index, struc
            figures_check("domains", index, figures, sizeof(figures) / sizeof(figures[0]), err);
 }
 
+/* A domain in flight twice would be allocated on three hosts. */
 static bool in_flight_check(const struct ek_snapshot *snapshot, size_t index, struct ek_error *err)
 {
     const struct ek_in_flight *flight = &snapshot->in_flight[index];
