@@ -205,8 +205,7 @@ static int judge_status(struct wait *wait, const struct look *look)
     end_line(wait);
     (void)ek_tool_complain(
         EK_EXIT_NOT_POSSIBLE,
-        "%s is %s: %u domains cannot leave; the key stays set, and they leave as "
-        "soon as they can",
+        "%s is %s: %u domains cannot leave; the key stays set, and they leave as soon as they can",
         wait->host, state, left);
     list_blockers(&look->status);
     return EK_EXIT_NOT_POSSIBLE;
