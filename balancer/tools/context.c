@@ -58,6 +58,7 @@ int64_t ek_tool_now_ms(void)
 
 enum { MAX_OPTIONS = 12, COMMON_CONFIG = 0x1000, COMMON_JSON, COMMON_HELP };
 
+/* The global options once more, because people put them at the end of the line. */
 static const struct option common[] = {
     {"config", required_argument, NULL, COMMON_CONFIG},
     {"json", no_argument, NULL, COMMON_JSON},
@@ -226,12 +227,13 @@ bool ek_tool_open(struct ek_tool *tool)
         socket = embedded;
     }
     describe_redis(tool, socket);
+    /* Connecting now gives every verb the same one clear complaint. */
     if (!connect_store(tool, socket, &err)) {
         tool->exit_status = ek_tool_complain(
-            EK_EXIT_FAILED, "%s; %s %s", err.message,
-            is_embedded ? "is evenkeeld running, and may you use its socket? It serves"
-                        : "check `redis:` in",
-            tool->config_path);
+            EK_EXIT_FAILED,
+            is_embedded ? "%s; is evenkeeld running with %s, and may you use its socket?"
+                        : "%s; check `redis:` in %s",
+            err.message, tool->config_path);
         return false;
     }
     return true;

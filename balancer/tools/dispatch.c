@@ -78,6 +78,7 @@ static int unknown_verb(const char *name)
 /* The options before the verb. False: the program is at its end, with *status. */
 static bool take_globals(struct ek_tool *tool, int argc, char **argv, int *status)
 {
+    /* '+' stops at the verb, whose options are its own; ':' leaves complaints to us. */
     static const struct option options[] = {
         {"config", required_argument, NULL, 'c'},
         {"json", no_argument, NULL, 'j'},

@@ -34,7 +34,8 @@ static int compare_rows(const void *left, const void *right)
     return order != 0 ? order : strcmp(a->uuid, b->uuid);
 }
 
-/* The domains on `host` (all when it is EK_NONE), by host and name. */
+/* The domains on `host` (all when it is EK_NONE), by host and name: the snapshot has them by UUID.
+ */
 static struct row *make_rows(const struct ek_snapshot *snapshot, uint32_t host,
                              struct ek_arena *arena, size_t *count)
 {

@@ -55,6 +55,8 @@ static enum ek_colour colour_of(enum ek_move_state state)
                                          : EK_COLOUR_WARN;
 }
 
+/* How long it took is known once it is over; a downtime means something only if the domain moved.
+ */
 static void add_row(struct ek_table *table, const struct ek_move_record *record)
 {
     const struct ek_move_order *order = &record->order;

@@ -16,8 +16,6 @@
 /* GRACE_MS: how long Redis or the balancer may be away, as when the daemon is restarted. */
 enum { POLL_MS = 500, GRACE_MS = 10000, PATIENCE = 3, BAR_WIDTH = 20, LINE_SIZE = 200 };
 
-static volatile sig_atomic_t interrupted;
-
 struct wait {
     struct ek_tool *tool;
     const char *host;
@@ -191,22 +189,30 @@ static int judge_status(struct wait *wait, const struct look *look)
         end_line(wait);
         return EK_EXIT_DONE;
     }
+    /* Only a change of the policy would change that: waiting is pointless. */
     if (look->status.state == EK_MAINTENANCE_PREFLIGHT) {
         end_line(wait);
-        return ek_tool_complain(EK_EXIT_NOT_POSSIBLE,
-                                "the balancer's mode is recommend: nothing will be moved, %u "
-                                "domains stay on %s; the key "
-                                "stays set; `mode: automatic` in policy.yaml lets it act",
-                                left, wait->host);
+        return ek_tool_complain(
+            EK_EXIT_NOT_POSSIBLE,
+            "the balancer's mode is recommend: nothing will be moved, %u domains stay on %s; "
+            "the key stays set; `mode: automatic` in policy.yaml lets it act",
+            left, wait->host);
     }
     if (!is_stuck(wait, look)) {
         return GO_ON;
     }
     end_line(wait);
-    (void)ek_tool_complain(
-        EK_EXIT_NOT_POSSIBLE,
-        "%s is %s: %u domains cannot leave; the key stays set, and they leave as soon as they can",
-        wait->host, state, left);
+    if (left > 0) {
+        (void)ek_tool_complain(
+            EK_EXIT_NOT_POSSIBLE,
+            "%s is %s: %u domains cannot leave; the key stays set, for when they can", wait->host,
+            state, left);
+    } else {
+        /* No domain is known on a host that is not sampled. */
+        (void)ek_tool_complain(EK_EXIT_NOT_POSSIBLE,
+                               "%s is %s: whether it is empty cannot be told; the key stays set",
+                               wait->host, state);
+    }
     list_blockers(&look->status);
     return EK_EXIT_NOT_POSSIBLE;
 }
@@ -214,11 +220,13 @@ static int judge_status(struct wait *wait, const struct look *look)
 /* The exit status, or GO_ON. */
 static int judge(struct wait *wait, const struct look *look, int64_t now_ms)
 {
+    /* By DEL, or by the key's own time to live. */
     if (!look->key.wanted) {
         end_line(wait);
         return ek_tool_complain(EK_EXIT_FAILED, "somebody has ended the maintenance of %s",
                                 wait->host);
     }
+    /* Its status outlives a restart; without one for longer, waiting would never end. */
     if (look->has_balancer) {
         wait->heard_at_ms = now_ms;
     } else if (now_ms - wait->heard_at_ms > GRACE_MS) {
@@ -241,20 +249,13 @@ static int64_t steady_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static void on_interrupt(int number)
+/* Waits for an interrupt, which the caller has blocked, until the next look is due; true: it came.
+ */
+static bool interrupted_before_next_look(const sigset_t *interrupts)
 {
-    (void)number;
-    interrupted = 1;
-}
+    const struct timespec pause = {.tv_nsec = POLL_MS * 1000000L};
 
-/* Without SA_RESTART, so that a call that waits for Redis ends, too. */
-static void catch_interrupts(void)
-{
-    struct sigaction action = {.sa_handler = on_interrupt};
-
-    (void)sigemptyset(&action.sa_mask);
-    (void)sigaction(SIGINT, &action, NULL);
-    (void)sigaction(SIGTERM, &action, NULL);
+    return sigtimedwait(interrupts, NULL, &pause) > 0;
 }
 
 static int poll_once(struct wait *wait)
@@ -267,8 +268,9 @@ static int poll_once(struct wait *wait)
     if (look_at(wait, &look, &err)) {
         show(wait, &look);
         status = judge(wait, &look, now_ms);
-    } else if (!interrupted && now_ms - wait->heard_at_ms > GRACE_MS) {
+    } else if (now_ms - wait->heard_at_ms > GRACE_MS) {
         end_line(wait);
+        /* An embedded Redis is away with its daemon; a restart brings both back. */
         status = ek_tool_complain(EK_EXIT_FAILED, "%s; the maintenance key of %s stays set",
                                   err.message, wait->host);
     }
@@ -278,27 +280,28 @@ static int poll_once(struct wait *wait)
 
 int ek_wait_evacuated(struct ek_tool *tool, const char *host, const struct ek_wait_before *before)
 {
-    const struct timespec pause = {.tv_nsec = POLL_MS * 1000000L};
     struct wait wait = {.tool = tool,
                         .host = host,
                         .before = before,
                         .terminal = !tool->json && ek_terminal_is(stdout),
                         .heard_at_ms = steady_ms()};
-    int status = GO_ON;
+    sigset_t interrupts;
 
-    catch_interrupts();
-    while (status == GO_ON && !interrupted) {
-        status = poll_once(&wait);
-        if (status == GO_ON && !interrupted) {
-            (void)nanosleep(&pause, NULL);
+    (void)sigemptyset(&interrupts);
+    (void)sigaddset(&interrupts, SIGINT);
+    (void)sigaddset(&interrupts, SIGTERM);
+    (void)sigprocmask(SIG_BLOCK, &interrupts, NULL);
+    for (;;) {
+        int status = poll_once(&wait);
+        if (status != GO_ON) {
+            return status;
+        }
+        if (interrupted_before_next_look(&interrupts)) {
+            end_line(&wait);
+            return ek_tool_complain(EK_EXIT_FAILED,
+                                    "interrupted; %s stays in maintenance and goes on being "
+                                    "emptied; `evenkeel maintenance leave %s` ends that",
+                                    host, host);
         }
     }
-    if (status == GO_ON) {
-        end_line(&wait);
-        status = ek_tool_complain(EK_EXIT_FAILED,
-                                  "interrupted; %s stays in maintenance and goes on being emptied; "
-                                  "`evenkeel maintenance leave %s` ends that",
-                                  host, host);
-    }
-    return status;
 }

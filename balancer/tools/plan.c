@@ -163,6 +163,7 @@ static int make_plan(const struct ek_tool *tool, const struct input *in,
     struct ek_error err;
     int status = EK_EXIT_DONE;
 
+    /* Sustained cycles and settled samples count as met: the question is what would be done. */
     const struct ek_plan_request request = {.evaluation = &evaluation,
                                             .balance = ek_policy_find(in->policy.kind),
                                             .cooldown = in->cooldown};

@@ -81,6 +81,7 @@ static char *write_report(const struct report *report)
 
 /* ---- the balancer -------------------------------------------------------------------------- */
 
+/* The status has a time to live of several cycles: one that is older than two was missed once. */
 static void print_balancer(const struct report *report)
 {
     const struct ek_balancer_status *balancer = &report->balancer;

@@ -1,3 +1,5 @@
+/* Cells are kept as texts until all are known: a column is as wide as its widest. Colour sequences
+ * are added when a cell is printed, so that they never count as width. */
 #include "balancer/tools/table.h"
 
 #include <math.h>

@@ -1,3 +1,5 @@
+/* Colour follows no-color.org: NO_COLOR set to anything but nothing turns it off. Sequences are the
+ * eight colours that every terminal has; `dim` and `bold` where no colour is meant. */
 #include "balancer/tools/terminal.h"
 
 #include <inttypes.h>

@@ -35,10 +35,11 @@ class Result:
         return f"status {self.status}\n--- out\n{self.out}--- err\n{self.err}"
 
 
-def evenkeel(*words, stdin=None, env=None):
+def evenkeel(*words, stdin=None, env=None, cwd=None):
     """Runs the command without a terminal."""
     done = subprocess.run([EVENKEEL, *map(str, words)], input=stdin, text=True, timeout=60,
-                          capture_output=True, env={**ENVIRONMENT, **(env or {})}, check=False)
+                          capture_output=True, env={**ENVIRONMENT, **(env or {})}, cwd=cwd,
+                          check=False)
     return Result(done.returncode, done.stdout, done.stderr)
 
 

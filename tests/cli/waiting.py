@@ -80,9 +80,9 @@ class Waiting(Case):
         self.check(result, 0, err="")
         self.assertEqual(result.json()["hosts"][0]["status"]["state"], "evacuated")
 
-    def stuck(self, state):
+    def stuck(self, state, left=1, said="1 domains cannot leave"):
         process = self.enter()
-        self.world.tell(f"drain h2 {state} 1 a host device ties it to its host")
+        self.world.tell(f"drain h2 {state} {left} a host device ties it to its host")
         cycles = 5
         while process.poll() is None:
             cycles += 1
@@ -91,7 +91,7 @@ class Waiting(Case):
             time.sleep(0.1)
         self.assertGreaterEqual(cycles, 7)
         self.check(self.end(process), 3,
-                   err=[f"h2 is {state}: 1 domains cannot leave",
+                   err=[f"h2 is {state}: {said}",
                         "  db-1: a host device ties it to its host\n"])
         self.assertTrue(self.key_set())
 
@@ -101,6 +101,10 @@ class Waiting(Case):
 
     def test_infeasible(self):
         self.stuck("infeasible")
+
+    def test_not_sampled(self):
+        """A host that cannot be seen is not called empty."""
+        self.stuck("blocked", 0, "whether it is empty cannot be told")
 
     def test_one_word_is_not_enough(self):
         """A balancer that said it once and then goes on is waited for."""

@@ -135,7 +135,15 @@ static struct ek_world *random_world(uint64_t seed)
     return it;
 }
 
-/* An hour and a half of it: drained and used again, moved by hand, and time for all to end. */
+static void cancel_if_open(void *context, const struct ek_move_record *record)
+{
+    if (!ek_move_state_terminal(record->state)) {
+        (void)ek_sim_driver_cancel(context, record->order.id);
+    }
+}
+
+/* An hour and a half of it: drained and used again, moved by hand, cancelled, and time for all to
+ * end. */
 static void live(struct ek_world *it, uint64_t seed)
 {
     struct ek_random random = ek_random_stream(seed, 2);
@@ -148,8 +156,15 @@ static void live(struct ek_world *it, uint64_t seed)
                                  ek_random_chance(&random, 60));
         (void)ek_world_move_by_hand(it, (uint32_t)ek_random_between(&random, 0, last_domain),
                                     (uint32_t)ek_random_between(&random, 0, last_host));
+        if (ek_random_chance(&random, 20)) {
+            ek_sim_journal_each(ek_world_journal(it), cancel_if_open, ek_world_driver(it));
+        }
     }
     until(it, 90 * EK_WORLD_MINUTE_MS);
+    /* What does not converge would be tried for ever: nothing new from here on. */
+    struct ek_policy policy = automatic_policy();
+    policy.mode = EK_MODE_RECOMMEND;
+    ek_world_set_policy(it, &policy);
     until_quiet(it, 2 * EK_WORLD_HOUR_MS);
 }
 
