@@ -35,7 +35,8 @@ void ek_balancing_hold(struct ek_balancing *balancing, const char *why)
 
 /* ---- outcomes: from the migrations' threads to the loop -------------------------------------- */
 
-static void push_outcome(struct ek_balancing *balancing, const struct ek_outcome *outcome)
+static void push_outcome(struct ek_balancing *balancing, const struct ek_outcome *outcome,
+                         int64_t epoch)
 {
     struct ek_outcome_node *node = calloc(1, sizeof(*node));
 
@@ -45,6 +46,7 @@ static void push_outcome(struct ek_balancing *balancing, const struct ek_outcome
         return;
     }
     node->outcome = *outcome;
+    node->epoch = epoch;
     (void)pthread_mutex_lock(&balancing->outcome_mutex);
     struct ek_outcome_node **last = &balancing->outcomes;
     while (*last != NULL) {
@@ -57,7 +59,7 @@ static void push_outcome(struct ek_balancing *balancing, const struct ek_outcome
 
 static void on_ended(void *context, const struct ek_outcome *outcome)
 {
-    push_outcome(context, outcome);
+    push_outcome(context, outcome, 0);
 }
 
 /* The record belongs to another balancer now; for our engine the domain is not ours to move. */
@@ -77,7 +79,7 @@ static void on_dropped(void *context, const struct ek_move_record *record,
     (void)snprintf(outcome.destination, sizeof(outcome.destination), "%s",
                    record->order.destination);
     (void)snprintf(outcome.error, sizeof(outcome.error), "given up: %s", why->message);
-    push_outcome(context, &outcome);
+    push_outcome(context, &outcome, record->epoch);
 }
 
 static void on_outcomes(uv_async_t *async)
@@ -90,9 +92,12 @@ static void on_outcomes(uv_async_t *async)
     (void)pthread_mutex_unlock(&balancing->outcome_mutex);
     while (node != NULL) {
         struct ek_outcome_node *next = node->next;
-        ek_balancing_step(balancing, &(struct ek_event){.kind = EK_EVENT_OUTCOME,
-                                                        .now_ms = ek_clock_now_ms(),
-                                                        .u.outcome = &node->outcome});
+        /* A life dropped under an earlier epoch is nothing to the engine that began after it. */
+        if (node->epoch == 0 || node->epoch == balancing->epoch) {
+            ek_balancing_step(balancing, &(struct ek_event){.kind = EK_EVENT_OUTCOME,
+                                                            .now_ms = ek_clock_now_ms(),
+                                                            .u.outcome = &node->outcome});
+        }
         free(node);
         node = next;
     }

@@ -13,6 +13,7 @@
 /* An outcome on its way from a migration's thread to the loop. */
 struct ek_outcome_node {
     struct ek_outcome outcome;
+    int64_t epoch; /* of a life that was dropped; 0: it came to its end */
     struct ek_outcome_node *next;
 };
 

@@ -115,6 +115,10 @@ static void record_done(struct ek_store_job *job, const struct ek_error *err)
     struct ek_balancing *balancing = it->balancing;
 
     balancing->recording--;
+    if (it->epoch != balancing->epoch) {
+        job_free(it); /* of the engine that was forgotten meanwhile: nothing of it starts */
+        return;
+    }
     if (err == NULL && balancing->leading && !balancing->daemon->stopping) {
         start_moves(balancing, it);
     } else {

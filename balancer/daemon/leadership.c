@@ -13,7 +13,8 @@ struct lease_job {
     bool held;
     int64_t epoch;
     char holder[160];
-    bool first; /* not leading yet: read what an earlier run left open */
+    bool first;     /* not leading yet: read what an earlier run left open */
+    int64_t before; /* the epoch as known then: another one is as good as the first */
     struct ek_move_record *open;
     size_t open_count;
     struct ek_move_record *blocking;
@@ -30,7 +31,7 @@ static bool lease_work(struct ek_store *store, struct ek_store_job *job, struct 
                         &it->epoch, it->holder, sizeof(it->holder), err)) {
         return false;
     }
-    return !it->held || !it->first ||
+    return !it->held || (!it->first && it->epoch == it->before) ||
            (ek_store_open_moves(store, &it->open, &it->open_count, err) &&
             ek_store_blocking_moves(store, &it->blocking, &it->blocking_count, err) &&
             ek_store_get_engine_state(store, &it->engine_state, err));
@@ -115,10 +116,11 @@ static void adopt(struct ek_balancing *balancing, const struct lease_job *job)
     for (size_t i = 0; i < job->open_count; i++) {
         struct ek_error err = {0};
         const struct ek_move_record *record = &job->open[i];
+        if (record->epoch == job->epoch) {
+            continue; /* this process's own: it runs, or has ended since the record was read */
+        }
         if (!ek_executor_adopt(balancing->executor, record, job->epoch, &err)) {
-            /* Ours already: the lease lapsed for a moment and came back to us. */
-            ek_log(err.code == EK_ERR_CONFLICT ? EK_LOG_DEBUG : EK_LOG_ERROR,
-                   "move %s is not adopted: %s", record->order.id, err.message);
+            ek_log(EK_LOG_ERROR, "move %s is not adopted: %s", record->order.id, err.message);
             continue;
         }
         ek_log(EK_LOG_INFO, "move %s of %s is adopted; it was %s", record->order.id,
@@ -135,9 +137,11 @@ static bool forget(struct ek_balancing *balancing)
     struct ek_engine *fresh = ek_engine_create();
 
     if (fresh == NULL) {
+        balancing->leading = false;
         ek_log(EK_LOG_ERROR, "out of memory: this balancer does not lead yet");
         return false;
     }
+    ek_executor_forget(balancing->executor);
     ek_engine_destroy(balancing->engine);
     balancing->engine = fresh;
     ek_balancing_reload(balancing);
@@ -195,6 +199,7 @@ void ek_balancing_renew(struct ek_balancing *balancing)
     job->job.done = lease_done;
     job->balancing = balancing;
     job->first = !balancing->leading;
+    job->before = balancing->epoch;
     balancing->leasing = ek_store_thread_submit(balancing->daemon->store, &job->job, 0);
     if (!balancing->leasing) {
         free(job);
