@@ -72,6 +72,9 @@ void ek_balancing_hold(struct ek_balancing *balancing, const char *why);
 void ek_balancing_renew(struct ek_balancing *balancing);
 void ek_balancing_release(struct ek_balancing *balancing);
 
+/* What was last shown of hosts in maintenance may not stand in Redis: it is written anew. */
+void ek_balancing_show_anew(struct ek_balancing *balancing);
+
 /* Writes the engine's cooldowns, so that the next start knows them; soon. */
 void ek_balancing_keep_rests(struct ek_balancing *balancing);
 

@@ -148,6 +148,48 @@ static bool forget(struct ek_balancing *balancing)
     return true;
 }
 
+struct sweep_job {
+    struct ek_store_job job;
+    const struct ek_config *config;
+};
+
+static bool sweep_work(struct ek_store *store, struct ek_store_job *job, struct ek_error *err)
+{
+    const struct ek_config *config = ((struct sweep_job *)job)->config;
+    bool done = true;
+
+    for (size_t h = 0; done && h < config->host_count; h++) {
+        done = ek_store_delete_maintenance_status(store, config->hosts[h].name, err);
+    }
+    return done;
+}
+
+static void sweep_done(struct ek_store_job *job, const struct ek_error *err)
+{
+    if (err != NULL) {
+        ek_log(EK_LOG_WARNING, "old words on hosts in maintenance are left: %s", err->message);
+    }
+    free(job);
+}
+
+/* What was said of hosts in maintenance before this balancer led may hold no longer: a host that is
+ * in use again must not be called empty. Those in maintenance are spoken of with the next cycle. */
+static void sweep_statuses(struct ek_balancing *balancing)
+{
+    struct sweep_job *job = calloc(1, sizeof(*job));
+
+    ek_balancing_show_anew(balancing);
+    if (job == NULL) {
+        return;
+    }
+    job->job.work = sweep_work;
+    job->job.done = sweep_done;
+    job->config = &balancing->daemon->config;
+    if (!ek_store_thread_submit(balancing->daemon->store, &job->job, 0)) {
+        free(job);
+    }
+}
+
 static void lead(struct ek_balancing *balancing, const struct lease_job *job)
 {
     if (balancing->leading && balancing->epoch == job->epoch) {
@@ -159,6 +201,7 @@ static void lead(struct ek_balancing *balancing, const struct lease_job *job)
     balancing->epoch = job->epoch;
     balancing->leading = true;
     ek_log(EK_LOG_INFO, "this balancer leads, epoch %lld", (long long)job->epoch);
+    sweep_statuses(balancing);
     restore_rests(balancing, job->engine_state);
     adopt(balancing, job);
     ek_balancing_step(balancing,

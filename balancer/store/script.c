@@ -135,6 +135,22 @@ bool ek_store_check_fence(const struct ek_store *store, const char *key, const r
     return ek_store_odd_reply(store, key, err);
 }
 
+bool ek_store_fenced_set(struct ek_store *store, const char *key, const char *value, int64_t epoch,
+                         struct ek_error *err)
+{
+    char counter[EK_KEY_SIZE];
+
+    if (!ek_store_key(store, counter, "epoch", "", err)) {
+        return false;
+    }
+    struct ek_decimal ours = ek_decimal(epoch);
+    const char *keys[] = {key, counter};
+    const char *args[] = {ours.text, value};
+    redisReply *reply EK_REPLY_SCOPED =
+        ek_store_script(store, EK_SCRIPT_FENCED_SET, key, err, keys, 2, args, 2);
+    return reply != NULL && ek_store_check_fence(store, key, reply, ours.text, err);
+}
+
 /* EVALSHA's name for the script; the server computes it, once per store. */
 static bool load(struct ek_store *store, enum ek_script script, const char *key,
                  struct ek_error *err)
