@@ -47,6 +47,10 @@ static void push_outcome(struct ek_balancing *balancing, const struct ek_outcome
     }
     node->outcome = *outcome;
     node->epoch = epoch;
+    /* Lives count on a clock that does not jump; samples and the engine live by the wall's. */
+    int64_t drift_ms = ek_clock_now_ms() - ek_clock_steady_ms();
+    node->outcome.started_at_ms += drift_ms;
+    node->outcome.ended_at_ms += drift_ms;
     (void)pthread_mutex_lock(&balancing->outcome_mutex);
     struct ek_outcome_node **last = &balancing->outcomes;
     while (*last != NULL) {
