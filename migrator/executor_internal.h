@@ -47,7 +47,7 @@ struct mover {
     bool is_written;
     bool cancel;
     bool told_cancel;
-    bool forgotten; /* its record is another's by now, or another life's */
+    bool forgotten;              /* its record is another's by now, or another life's */
     struct ek_move_record shown; /* for ek_executor_running */
     struct call *migrate;        /* out, or ended and not yet told; the life's thread's */
     unsigned int refs;

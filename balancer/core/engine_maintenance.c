@@ -101,8 +101,8 @@ static bool gather_blockers(const struct ek_engine *engine, const char *host,
 }
 
 /* Whether the host was sampled lately, and after the last domain left it: what has just moved away
- * is not seen to be gone yet, and something may have started there meanwhile. The snapshot may be an
- * old one: not every step brings a new one. */
+ * is not seen to be gone yet, and something may have started there meanwhile. The snapshot may be
+ * an old one: not every step brings a new one. */
 static bool seen_empty(const struct ek_engine *engine, const struct ek_host *host)
 {
     if (host->sampled_at_ms != 0 && engine->now_ms - host->sampled_at_ms > 2 * host->period_ms) {

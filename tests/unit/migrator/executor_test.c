@@ -178,7 +178,8 @@ static void test_shutdown_and_adopt(void **state)
     ek_executor_destroy(next);
 }
 
-/* Lives that are let go tell nothing, and their moves can be adopted at once under another epoch. */
+/* Lives that are let go tell nothing, and their moves can be adopted at once under another epoch.
+ */
 static void test_forget_and_adopt(void **state)
 {
     struct scene *scene = *state;
