@@ -59,14 +59,18 @@ static const char *const texts[EK_SCRIPT_COUNT] = {
 
     /* KEYS leader epoch epoch-owner; ARGV owner TTL. A lease that lapsed and comes back to the same
      * owner keeps its epoch: nobody else acted in between, and its moves must not fence themselves.
-     */
+     * A new epoch is at least the time in ms: a counter that was lost, or that a failover set
+     * back, gives none that somebody else may still write under. */
     [EK_SCRIPT_LEASE] = "local holder = redis.call('GET', KEYS[1])\n"
                         "local epoch = redis.call('GET', KEYS[2])\n"
                         "if holder and holder ~= ARGV[1] then\n"
                         "  return {'HELD', epoch or '0', holder}\n"
                         "end\n"
                         "if redis.call('GET', KEYS[3]) ~= ARGV[1] or not epoch then\n"
-                        "  redis.call('INCR', KEYS[2])\n"
+                        "  local now = redis.call('TIME')\n"
+                        "  local now_ms = now[1] * 1000 + math.floor(now[2] / 1000)\n"
+                        "  local next = math.max((tonumber(epoch) or 0) + 1, now_ms)\n"
+                        "  redis.call('SET', KEYS[2], string.format('%.0f', next))\n"
                         "  redis.call('SET', KEYS[3], ARGV[1])\n"
                         "end\n"
                         "redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])\n"

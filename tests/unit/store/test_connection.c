@@ -228,7 +228,7 @@ static void test_documented_acl(void **state)
                    "resetchannels &__keyspace@0__:evenkeel:maintenance:* "
                    "+auth +select +ping +get +set +del +script|load +evalsha +eval +hget +hset "
                    "+hmget +hdel +sadd +srem +lpush +ltrim +llen +rpop +exists +pexpire +persist "
-                   "+incr +xadd +smembers +lrange +psubscribe +config|get +config|set"),
+                   "+time +xadd +smembers +lrange +psubscribe +config|get +config|set"),
         "OK");
     struct ek_store *store = server_login(&server, "doc", "sesame");
     assert_balancer_works(store);
