@@ -2,6 +2,7 @@
 #include "balancer/core/migration_cost.h"
 #include "policies/policy_ops.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* Differences below this are rounding. */
@@ -16,6 +17,7 @@ struct ek_candidate ek_candidate_rate(const struct ek_search *search, uint32_t d
     struct ek_score after = ek_cluster_score_after(cluster, domain, destination);
     double rate = ek_migration_bandwidth(cluster->snapshot, cluster->host_of[domain], destination);
     struct ek_cost cost = ek_migration_cost(it, rate, cluster->policy->max_downtime_ms);
+    assert(cluster->total_memory_mib > 0 && rate > 0);
     double price = cluster->policy->cost_weight * cost.transfer_mib / cluster->total_memory_mib;
 
     return (struct ek_candidate){.domain = domain,
@@ -35,6 +37,7 @@ bool ek_candidate_better(const struct ek_search *search, const struct ek_candida
 {
     const struct ek_snapshot *snapshot = search->cluster->snapshot;
 
+    assert(a->domain != EK_NONE);
     if (b->domain == EK_NONE) {
         return true;
     }

@@ -1,6 +1,7 @@
 /* spread: level every resource over all hosts. See spread.md. */
 #include "policies/policy_ops.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -101,6 +102,7 @@ static struct ek_candidate next(const struct ek_search *search)
             best = best_of_domain(search, d, best);
         }
     }
+    assert(best.domain == EK_NONE || pays(&best));
     return best;
 }
 
@@ -113,6 +115,7 @@ static const char *reason(const struct ek_search *search, const struct ek_candid
     enum ek_resource worst = EK_CPU;
     double fall = 0;
 
+    assert(source != chosen->destination);
     for (unsigned int r = 0; r < EK_RESOURCE_COUNT; r++) {
         enum ek_resource resource = (enum ek_resource)r;
         double there = ek_cluster_utilization(cluster, chosen->destination, resource);

@@ -3,6 +3,7 @@
 #include "balancer/core/digest.h"
 #include "policies/policy_ops.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -95,6 +96,8 @@ static bool take(struct work *work, const struct ek_policy_ops *ops, const struc
         .reason = ops->reason(search, chosen, &out->arena),
     };
     out->move_count++;
+    assert(out->move_count <= out->snapshot->domain_count);
+    assert(!work->settled[chosen->domain]); /* a plan moves a domain once */
     ek_cluster_move(&work->cluster, chosen->domain, chosen->destination);
     work->settled[chosen->domain] = true;
     return move->reason != NULL || nomem(err);
@@ -132,6 +135,7 @@ static void drop_balance(struct work *work)
 {
     while (work->out->move_count > work->evacuations) {
         const struct ek_plan_move *move = &work->out->moves[--work->out->move_count];
+        assert(work->cluster.host_of[move->domain] == move->destination);
         ek_cluster_move(&work->cluster, move->domain, move->source);
         work->settled[move->domain] = false;
     }
@@ -298,6 +302,7 @@ static bool list_unresolved(struct work *work, struct ek_error *err)
         out->unresolved[out->unresolved_count++] = (struct ek_unresolved){d, host, for_now, reason};
     }
     list_copies(work);
+    assert(out->unresolved_count <= out->snapshot->domain_count + out->snapshot->copy_count);
     return true;
 }
 
