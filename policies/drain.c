@@ -65,7 +65,7 @@ static struct ek_candidate place_anyhow(const struct ek_search *search, uint32_t
     return best.domain != EK_NONE ? best : place(search, domain, EK_PURPOSE_EVACUATE_FORCED);
 }
 
-static struct ek_candidate next(const struct ek_search *search)
+static struct ek_candidate next(struct ek_search *search)
 {
     const struct ek_domain *domains = search->cluster->snapshot->domains;
     struct ek_candidate best = {.domain = EK_NONE};

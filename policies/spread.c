@@ -76,32 +76,10 @@ static bool pays(const struct ek_candidate *candidate)
            (candidate->overload_fall > -RELIEF && candidate->worth > RELIEF);
 }
 
-static struct ek_candidate best_of_domain(const struct ek_search *search, uint32_t domain,
-                                          struct ek_candidate best)
+static struct ek_candidate next(struct ek_search *search)
 {
-    for (uint32_t h = 0; h < search->cluster->snapshot->host_count; h++) {
-        if (ek_constraint_pair(search->cluster, search->cooldown, domain, h, EK_PURPOSE_BALANCE) !=
-            EK_BLOCK_NONE) {
-            continue;
-        }
-        struct ek_candidate candidate = ek_candidate_rate(search, domain, h);
-        if (pays(&candidate) && ek_candidate_better(search, &candidate, &best)) {
-            best = candidate;
-        }
-    }
-    return best;
-}
+    struct ek_candidate best = ek_search_best(search, pays);
 
-static struct ek_candidate next(const struct ek_search *search)
-{
-    struct ek_candidate best = {.domain = EK_NONE};
-
-    for (uint32_t d = 0; d < search->cluster->snapshot->domain_count; d++) {
-        if (!search->settled[d] && ek_constraint_domain(search->cluster, search->cooldown, d,
-                                                        EK_PURPOSE_BALANCE) == EK_BLOCK_NONE) {
-            best = best_of_domain(search, d, best);
-        }
-    }
     assert(best.domain == EK_NONE || pays(&best));
     return best;
 }

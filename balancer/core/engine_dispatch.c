@@ -140,6 +140,17 @@ static bool depends_done(const struct ek_engine *engine, const struct ek_waiting
 
 enum verdict { GO, WAIT, DROP };
 
+/* Also when one of its hosts is not configured any more, so that no snapshot shows it in flight. */
+static bool runs_already(const struct ek_engine *engine, const char *domain)
+{
+    for (size_t i = 0; i < engine->running_count; i++) {
+        if (strcmp(engine->running[i].order.domain, domain) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The order on the newest figures: still where it was, and is the destination still fit? */
 static enum verdict check(const struct ek_engine *engine, const struct ek_cluster *cluster,
                           const struct ek_move_order *order, char *why, size_t size)
@@ -155,6 +166,10 @@ static enum verdict check(const struct ek_engine *engine, const struct ek_cluste
     if (domain == EK_NONE || source == EK_NONE || destination == EK_NONE ||
         cluster->host_of[domain] != source) {
         (void)snprintf(why, size, "%s is no longer on %s", order->name, order->source);
+        return DROP;
+    }
+    if (runs_already(engine, order->domain)) {
+        (void)snprintf(why, size, "%s is being moved already", order->name);
         return DROP;
     }
     enum ek_block block = ek_constraint_domain(cluster, engine->cooldown, domain, purpose);
