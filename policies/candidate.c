@@ -2,6 +2,7 @@
 #include "balancer/core/migration_cost.h"
 #include "policies/search.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* Differences below this are rounding. */
@@ -24,6 +25,7 @@ struct ek_candidate ek_candidate_rate(const struct ek_search *search, uint32_t d
     struct ek_score now = ek_cluster_score(cluster);
     struct ek_score after = ek_cluster_score_after(cluster, domain, destination);
     double rate = hosts[destination].migration_mib_s;
+    assert(cluster->total_memory_mib > 0 && rate > 0);
     double price = rate < hosts[home].migration_mib_s ? ek_candidate_price(cluster, domain, rate)
                                                       : search->price[domain];
 

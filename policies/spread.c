@@ -1,6 +1,7 @@
 /* spread: level every resource over all hosts. See spread.md. */
 #include "policies/policy_ops.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -77,7 +78,10 @@ static bool pays(const struct ek_candidate *candidate)
 
 static struct ek_candidate next(struct ek_search *search)
 {
-    return ek_search_best(search, pays);
+    struct ek_candidate best = ek_search_best(search, pays);
+
+    assert(best.domain == EK_NONE || pays(&best));
+    return best;
 }
 
 /* The resource in which the source stands highest above its target is why the domain leaves. */
@@ -89,6 +93,7 @@ static const char *reason(const struct ek_search *search, const struct ek_candid
     enum ek_resource worst = EK_CPU;
     double fall = 0;
 
+    assert(source != chosen->destination);
     for (unsigned int r = 0; r < EK_RESOURCE_COUNT; r++) {
         enum ek_resource resource = (enum ek_resource)r;
         double there = ek_cluster_utilization(cluster, chosen->destination, resource);

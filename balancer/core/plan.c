@@ -3,6 +3,7 @@
 #include "balancer/core/digest.h"
 #include "policies/policy_ops.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -97,6 +98,7 @@ static bool take(struct work *work, const struct ek_policy_ops *ops,
         .reason = ops->reason(&work->search, chosen, &out->arena),
     };
     out->move_count++;
+    assert(out->move_count <= out->snapshot->domain_count);
     ek_search_move(&work->search, chosen->domain, chosen->destination);
     return move->reason != NULL || nomem(err);
 }
@@ -131,6 +133,7 @@ static void drop_balance(struct work *work)
 {
     while (work->out->move_count > work->evacuations) {
         const struct ek_plan_move *move = &work->out->moves[--work->out->move_count];
+        assert(work->cluster.host_of[move->domain] == move->destination);
         ek_search_undo(&work->search, move->domain, move->source);
     }
 }
@@ -296,6 +299,7 @@ static bool list_unresolved(struct work *work, struct ek_error *err)
         out->unresolved[out->unresolved_count++] = (struct ek_unresolved){d, host, for_now, reason};
     }
     list_copies(work);
+    assert(out->unresolved_count <= out->snapshot->domain_count + out->snapshot->copy_count);
     return true;
 }
 
