@@ -41,6 +41,7 @@ struct ek_balancing {
 
     char owner[160]; /* of the lease */
     bool leading;
+    bool away; /* Redis is; why was said */
     int64_t epoch;
     bool leasing;     /* a lease request is on its way */
     bool gathering;   /* a cycle's reading is on its way */
@@ -78,8 +79,11 @@ void ek_balancing_show_anew(struct ek_balancing *balancing);
 /* Writes the engine's cooldowns, so that the next start knows them; soon. */
 void ek_balancing_keep_rests(struct ek_balancing *balancing);
 
-/* Another balancer has taken over, or the lease could not be kept: start nothing. */
+/* Another balancer has taken over: start nothing. */
 void ek_balancing_follow(struct ek_balancing *balancing, const char *why);
+
+/* Redis cannot be worked with, so that the lease may lapse: start nothing. */
+void ek_balancing_lose_redis(struct ek_balancing *balancing, const char *why);
 
 /* Writes status:balancer; best effort. */
 void ek_balancing_put_status(struct ek_balancing *balancing);

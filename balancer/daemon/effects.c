@@ -128,7 +128,7 @@ static void record_done(struct ek_store_job *job, const struct ek_error *err)
         if (err != NULL) {
             ek_log(EK_LOG_WARNING, "decisions were not recorded, so nothing starts: %s", why);
             ek_balancing_show_anew(balancing);
-            ek_balancing_follow(balancing, why);
+            ek_balancing_lose_redis(balancing, why);
         }
         for (size_t i = 0; i < it->start_count; i++) {
             refuse_start(balancing, &it->starts[i], why);

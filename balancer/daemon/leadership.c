@@ -200,6 +200,7 @@ static void lead(struct ek_balancing *balancing, const struct lease_job *job)
     }
     balancing->epoch = job->epoch;
     balancing->leading = true;
+    balancing->away = false;
     ek_log(EK_LOG_INFO, "this balancer leads, epoch %lld", (long long)job->epoch);
     sweep_statuses(balancing);
     restore_rests(balancing, job->engine_state);
@@ -218,7 +219,7 @@ static void lease_done(struct ek_store_job *job, const struct ek_error *err)
     balancing->leasing = false;
     if (err != NULL) {
         (void)snprintf(why, sizeof(why), "Redis: %s", err->message);
-        ek_balancing_follow(balancing, why);
+        ek_balancing_lose_redis(balancing, why);
     } else if (!it->held) {
         (void)snprintf(why, sizeof(why), "another balancer leads: %s", it->holder);
         ek_balancing_follow(balancing, why);
@@ -287,7 +288,20 @@ void ek_balancing_follow(struct ek_balancing *balancing, const char *why)
     struct ek_engine_view view = ek_engine_view(balancing->engine);
 
     balancing->leading = false;
+    balancing->away = false;
     if (view.holding == NULL || strcmp(view.holding, why) != 0) {
+        ek_balancing_hold(balancing, why);
+    }
+}
+
+/* Each request fails in words of its own: the first ones stand, else they would take turns. */
+void ek_balancing_lose_redis(struct ek_balancing *balancing, const char *why)
+{
+    bool said = balancing->away;
+
+    balancing->leading = false;
+    balancing->away = true;
+    if (!said) {
         ek_balancing_hold(balancing, why);
     }
 }
