@@ -71,7 +71,7 @@ static struct ek_candidate place_anyhow(const struct ek_search *search, uint32_t
 }
 
 /* Domains in order of size; only one that no host takes makes way for a smaller one. */
-static struct ek_candidate next(const struct ek_search *search)
+static struct ek_candidate next(struct ek_search *search)
 {
     const struct ek_domain *domains = search->cluster->snapshot->domains;
     struct ek_candidate best = {.domain = EK_NONE};
@@ -93,7 +93,7 @@ static const char *reason(const struct ek_search *search, const struct ek_candid
     /* Read before the move is made: afterwards the source would be the destination. */
     uint32_t source = cluster->host_of[chosen->domain];
 
-    assert(source != chosen->destination);
+    assert(cluster->snapshot->hosts[source].maintenance && source != chosen->destination);
     return ek_arena_printf(arena, "%s is in maintenance; memory of %s %.0f %% -> %.0f %%%s",
                            cluster->snapshot->hosts[source].name,
                            cluster->snapshot->hosts[chosen->destination].name,

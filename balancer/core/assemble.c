@@ -30,13 +30,16 @@ static bool nomem(struct ek_error *err)
 }
 
 /* Two periods forgive one lost sample, four are an outage. Ages come from the collector's own
- * period, since collectors may run at different ones. */
+ * period, since collectors may run at different ones. A sample from the future was taken by another
+ * clock: how old it is cannot be told. */
 static enum ek_host_state state_of(const struct ek_sample *sample, int64_t now_ms)
 {
     if (sample == NULL || now_ms - sample->taken_at_ms > 4 * sample->period_ms) {
         return EK_HOST_DOWN;
     }
-    return now_ms - sample->taken_at_ms > 2 * sample->period_ms ? EK_HOST_STALE : EK_HOST_UP;
+    int64_t away_ms = now_ms - sample->taken_at_ms;
+    return away_ms > 2 * sample->period_ms || away_ms < -2 * sample->period_ms ? EK_HOST_STALE
+                                                                               : EK_HOST_UP;
 }
 
 /* The copies below end with everything owned by the snapshot: samples are freed once it stands. */

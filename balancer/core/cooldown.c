@@ -71,6 +71,7 @@ static struct ek_rest *obtain(struct ek_cooldown *cooldown, const char *domain,
 {
     struct entry *entry = NULL;
 
+    assert(strlen(domain) < sizeof(entry->rest.domain)); /* one that is cut is never found again */
     HASH_FIND_STR(cooldown->map, domain, entry);
     if (entry != NULL) {
         return &entry->rest;
@@ -106,6 +107,7 @@ bool ek_cooldown_moved(struct ek_cooldown *cooldown, const struct ek_policy *pol
     assert(rest_ms >= 0);
     rest->moved_at_ms = now_ms;
     rest->until_ms = now_ms + (int64_t)rest_ms;
+    assert(rest->until_ms >= now_ms);
     /* It moved: what failed before is over, and with it the rest of the pair. */
     rest->failures = 0;
     rest->failed_until_ms = 0;
@@ -176,7 +178,6 @@ size_t ek_cooldown_export(const struct ek_cooldown *cooldown, struct ek_rest *ou
     size_t count = 0;
 
     assert(out != NULL || room == 0);
-
     for (const struct entry *entry = cooldown->map; entry != NULL; entry = entry->hh.next) {
         if (count < room) {
             out[count] = entry->rest;

@@ -33,6 +33,7 @@ struct ek_engine *ek_engine_create(void)
     /* The defaults recommend and move nothing: an engine without its policy is harmless. */
     ek_policy_defaults(&engine->policy);
     engine->ops = ek_policy_find(engine->policy.kind);
+    assert(engine->ops != NULL);
     return engine;
 }
 
@@ -306,6 +307,7 @@ static bool plan_end(struct ek_engine *engine, struct ek_effects *effects, struc
         engine->waiting_count == 0) {
         return true;
     }
+    assert(engine->plan_id[0] != '\0');
     engine->waiting_count = 0;
     engine->verify_pending = !engine->plan_failed;
     struct ek_effect *effect = ek_effect_add(effects, EK_EFFECT_RECORD_FATE, err);

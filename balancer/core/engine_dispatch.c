@@ -57,6 +57,7 @@ bool ek_engine_run(struct ek_engine *engine, const struct ek_move_order *order,
         return false;
     }
     assert(engine->running_count < engine->running_room);
+    assert(ek_engine_find_running(engine, order->id) == NULL);
     engine->running[engine->running_count++] =
         (struct ek_running){.order = *order, .started_at_ms = started_at_ms};
     return true;
@@ -149,6 +150,17 @@ static bool depends_done(const struct ek_engine *engine, const struct ek_waiting
 
 enum verdict { GO, WAIT, DROP };
 
+/* Also when one of its hosts is not configured any more, so that no snapshot shows it in flight. */
+static bool runs_already(const struct ek_engine *engine, const char *domain)
+{
+    for (size_t i = 0; i < engine->running_count; i++) {
+        if (strcmp(engine->running[i].order.domain, domain) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The order on the newest figures: still where it was, and is the destination still fit? */
 static enum verdict check(const struct ek_engine *engine, const struct ek_cluster *cluster,
                           const struct ek_move_order *order, char *why, size_t size)
@@ -164,6 +176,10 @@ static enum verdict check(const struct ek_engine *engine, const struct ek_cluste
     if (domain == EK_NONE || source == EK_NONE || destination == EK_NONE ||
         cluster->host_of[domain] != source) {
         (void)snprintf(why, size, "%s is no longer on %s", order->name, order->source);
+        return DROP;
+    }
+    if (runs_already(engine, order->domain)) {
+        (void)snprintf(why, size, "%s is being moved already", order->name);
         return DROP;
     }
     /* The same rules as in planning, on figures that may be minutes younger. */
@@ -185,13 +201,13 @@ static enum verdict check(const struct ek_engine *engine, const struct ek_cluste
 static bool start(struct ek_engine *engine, struct ek_waiting *waiting, struct ek_effects *effects,
                   struct ek_error *err)
 {
+    assert(!waiting->gone && limits_allow(engine, &waiting->order));
     struct ek_effect *effect = ek_effect_add(effects, EK_EFFECT_START, err);
 
     if (effect == NULL) {
         return false;
     }
     /* By value: the order must outlive a plan that is superseded while it runs. */
-    assert(!waiting->gone);
     effect->u.start = waiting->order;
     if (!ek_engine_run(engine, &waiting->order, engine->now_ms, err)) {
         return false;

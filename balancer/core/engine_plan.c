@@ -132,7 +132,7 @@ static bool adopt_move(struct ek_engine *engine, size_t index, struct ek_error *
     const struct ek_slot *slot = &engine->schedule.slots[index];
     struct ek_waiting *waiting = &engine->waiting[index];
 
-    assert(index < engine->schedule.slot_count);
+    assert(slot->duration_ms > 0 && index < engine->schedule.slot_count);
     assert(engine->plan.moves[index].seq == index + 1);
     waiting->order = order_of(engine, &engine->plan.moves[index], slot);
     waiting->depends_count = slot->depends_count;
@@ -168,6 +168,7 @@ static bool adopt(struct ek_engine *engine, struct ek_error *err)
 {
     size_t count = engine->plan.move_count;
 
+    assert(engine->policy.mode != EK_MODE_RECOMMEND && engine->schedule.slot_count == count);
     ek_arena_finish(&engine->plan_arena);
     engine->waiting_count = 0;
     engine->waiting = ek_arena_alloc(&engine->plan_arena, count, sizeof(*engine->waiting));
@@ -183,7 +184,6 @@ static bool adopt(struct ek_engine *engine, struct ek_error *err)
             return false;
         }
     }
-    assert(engine->schedule.slot_count == count);
     engine->waiting_count = count;
     text_copy(engine->plan_id, sizeof(engine->plan_id), engine->plan.id);
     engine->plan_failed = false;

@@ -1,6 +1,7 @@
 /* Evaluation: the numbers of a cluster as it is, which trigger, plan and status all quote. */
 #include "balancer/core/evaluate.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* A host that was filled exactly to its target is not above it. */
@@ -10,6 +11,7 @@
 static bool hotter(const struct ek_snapshot *snapshot, const struct ek_hottest *a,
                    const struct ek_hottest *b)
 {
+    assert(a->host != EK_NONE);
     if (b->host == EK_NONE || a->utilization > b->utilization) {
         return true;
     }

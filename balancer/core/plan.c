@@ -19,7 +19,7 @@ struct work {
     const struct ek_plan_request *request;
     const struct ek_policy *policy;
     struct ek_cluster cluster;
-    bool *settled;
+    struct ek_search search;
     struct ek_plan *out;
     size_t evacuations;
     char why[WHY_SIZE];
@@ -63,7 +63,7 @@ static bool begin(struct work *work, struct ek_error *err)
     const struct ek_snapshot *snapshot = evaluation->snapshot;
     struct ek_plan *out = work->out;
 
-    assert(evaluation != NULL && evaluation->snapshot != NULL);
+    assert(snapshot != NULL && evaluation->policy != NULL);
     work->policy = evaluation->policy;
     if (!ek_cluster_init(&work->cluster, snapshot, work->policy, err)) {
         return false;
@@ -75,17 +75,18 @@ static bool begin(struct work *work, struct ek_error *err)
     out->moves = ek_arena_alloc(&out->arena, snapshot->domain_count, sizeof(*out->moves));
     out->unresolved = ek_arena_alloc(&out->arena, snapshot->domain_count + snapshot->copy_count,
                                      sizeof(*out->unresolved));
-    /* Scratch: goes with the model. */
-    work->settled = ek_arena_alloc(&work->cluster.arena, snapshot->domain_count, sizeof(bool));
-    if (out->moves == NULL || out->unresolved == NULL || work->settled == NULL) {
+    if (out->moves == NULL || out->unresolved == NULL) {
         return nomem(err);
+    }
+    if (!ek_search_init(&work->search, &work->cluster, work->request->cooldown, err)) {
+        return false;
     }
     name(work);
     return true;
 }
 
 /* The reason before the move: it quotes both hosts as they are until then. */
-static bool take(struct work *work, const struct ek_policy_ops *ops, const struct ek_search *search,
+static bool take(struct work *work, const struct ek_policy_ops *ops,
                  const struct ek_candidate *chosen, struct ek_error *err)
 {
     struct ek_plan *out = work->out;
@@ -93,9 +94,8 @@ static bool take(struct work *work, const struct ek_policy_ops *ops, const struc
     uint32_t source = work->cluster.host_of[chosen->domain];
     double rate = ek_migration_bandwidth(out->snapshot, source, chosen->destination);
 
-    assert(chosen->domain < out->snapshot->domain_count && !work->settled[chosen->domain]);
-    assert(out->move_count < out->snapshot->domain_count && source != chosen->destination);
-
+    assert(chosen->domain < out->snapshot->domain_count && source != chosen->destination);
+    assert(out->move_count < out->snapshot->domain_count);
     *move = (struct ek_plan_move){
         .seq = (uint32_t)out->move_count + 1,
         .domain = chosen->domain,
@@ -105,11 +105,10 @@ static bool take(struct work *work, const struct ek_policy_ops *ops, const struc
         .gain = chosen->gain,
         .cost = ek_migration_cost(&out->snapshot->domains[chosen->domain], rate,
                                   work->policy->max_downtime_ms),
-        .reason = ops->reason(search, chosen, &out->arena),
+        .reason = ops->reason(&work->search, chosen, &out->arena),
     };
     out->move_count++;
-    ek_cluster_move(&work->cluster, chosen->domain, chosen->destination);
-    work->settled[chosen->domain] = true;
+    ek_search_move(&work->search, chosen->domain, chosen->destination);
     return move->reason != NULL || nomem(err);
 }
 
@@ -117,14 +116,12 @@ static bool take(struct work *work, const struct ek_policy_ops *ops, const struc
 static bool run(struct work *work, const struct ek_policy_ops *ops, size_t limit,
                 struct ek_error *err)
 {
-    const struct ek_search search = {&work->cluster, work->request->cooldown, work->settled};
-
     for (size_t made = 0; made < limit; made++) {
-        struct ek_candidate chosen = ops->next(&search);
+        struct ek_candidate chosen = ops->next(&work->search);
         if (chosen.domain == EK_NONE) {
             break;
         }
-        if (!take(work, ops, &search, &chosen, err)) {
+        if (!take(work, ops, &chosen, err)) {
             return false;
         }
     }
@@ -148,8 +145,7 @@ static void drop_balance(struct work *work)
         /* The newest first, so that each stands where its move had put it. */
         const struct ek_plan_move *move = &work->out->moves[--work->out->move_count];
         assert(work->cluster.host_of[move->domain] == move->destination);
-        ek_cluster_move(&work->cluster, move->domain, move->source);
-        work->settled[move->domain] = false;
+        ek_search_undo(&work->search, move->domain, move->source);
     }
 }
 
@@ -322,6 +318,7 @@ static bool list_unresolved(struct work *work, struct ek_error *err)
         out->unresolved[out->unresolved_count++] = (struct ek_unresolved){d, host, for_now, reason};
     }
     list_copies(work);
+    assert(out->unresolved_count <= out->snapshot->domain_count + out->snapshot->copy_count);
     return true;
 }
 
@@ -330,7 +327,6 @@ static bool summarise(struct work *work, struct ek_error *err)
 {
     struct ek_plan *out = work->out;
     size_t balancing = out->move_count - work->evacuations;
-    assert(out->unresolved_count <= out->snapshot->domain_count + out->snapshot->copy_count);
 
     if (work->evacuations > 0 || out->unresolved_count > 0) {
         out->summary =

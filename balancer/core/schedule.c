@@ -135,7 +135,7 @@ static void start(struct work *work, size_t index)
     struct ek_slot *slot = &work->out->slots[index];
     struct task *task = &work->tasks[index];
 
-    assert(!task->started && !task->ended);
+    assert(!task->started && !task->ended && limits_allow(work, move));
     slot->start_ms = work->now_ms;
     slot->duration_ms = duration_of(work, move);
     slot->depends_on = task->depends_on;

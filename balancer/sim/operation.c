@@ -161,6 +161,29 @@ static bool still_asked(struct ek_sim_hypervisor *hypervisor, const struct ek_si
     return false;
 }
 
+/* Somebody else may have moved it on since: every other host must say that it does not run it. */
+static bool runs_nowhere_else(struct ek_sim_hypervisor *hypervisor, const struct ek_sim_call *call,
+                              struct ek_sim_reply *reply)
+{
+    struct ek_sim_cluster *cluster = hypervisor->cluster;
+
+    for (uint32_t h = 0; h < cluster->host_count; h++) {
+        const struct ek_sim_copy *copy = ek_sim_cluster_copy(cluster, call->domain, h);
+        if (h == call->source || h == call->destination) {
+            continue;
+        }
+        if (!ek_sim_host_answers(&cluster->hosts[h])) {
+            fail(reply, EK_FAILURE_OTHER_HOST, "a third host cannot be asked");
+            return false;
+        }
+        if (copy != NULL && copy->active) {
+            fail(reply, EK_FAILURE_DOMAIN, "it may run on a third host");
+            return false;
+        }
+    }
+    return true;
+}
+
 static void repair(struct ek_sim_hypervisor *hypervisor, const struct ek_sim_call *call,
                    struct ek_sim_reply *reply)
 {
@@ -170,7 +193,8 @@ static void repair(struct ek_sim_hypervisor *hypervisor, const struct ek_sim_cal
         call->operation == EK_SIM_RESUME_SOURCE || call->operation == EK_SIM_RESUME_DESTINATION;
     uint32_t host = at_source ? call->source : call->destination;
 
-    if (!still_asked(hypervisor, call, reply)) {
+    if (!still_asked(hypervisor, call, reply) ||
+        (resume && !runs_nowhere_else(hypervisor, call, reply))) {
         return;
     }
     if (resume) {

@@ -3,6 +3,7 @@
 #include "balancer/store/connection.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
@@ -184,6 +185,8 @@ static bool open_context(struct ek_store *store, struct ek_error *err)
         ek_store_drop(store);
         return false;
     }
+    /* A program that goes on by exec must not take the connection along. */
+    (void)fcntl(store->context->fd, F_SETFD, FD_CLOEXEC);
     /* Connecting and commands have limits of their own: a far server may be slow to greet and must
      * not be slow to answer. */
     if (redisSetTimeout(store->context, milliseconds(options->command_timeout_ms)) != REDIS_OK) {

@@ -161,6 +161,10 @@ static void live(struct ek_world *it, uint64_t seed)
         }
     }
     until(it, 90 * EK_WORLD_MINUTE_MS);
+    /* What does not converge would be tried for ever: nothing new from here on. */
+    struct ek_policy policy = automatic_policy();
+    policy.mode = EK_MODE_RECOMMEND;
+    ek_world_set_policy(it, &policy);
     until_quiet(it, 2 * EK_WORLD_HOUR_MS);
 }
 
