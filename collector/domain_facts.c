@@ -19,6 +19,9 @@
 /* An entry is one life of a domain on this host: a new id (a restart, a return by migration) makes
  * its facts and held gauges void. Entries that a read does not see are swept at its end. */
 
+/* A copy that has been in transit for so many reads is reported by its host, too. */
+enum { TRANSIT_READS = 30 };
+
 #define BYTES_PER_MIB (1024.0 * 1024.0)
 
 struct ek_domain_entry {
@@ -26,6 +29,8 @@ struct ek_domain_entry {
     int id;
     int64_t read_again_at; /* of the host's reads */
     int64_t seen_at;
+    int transit_id;        /* in transit under this id, not known otherwise; 0: not */
+    int64_t transit_since; /* of the host's reads */
     double memory_mib;
     double memory_rss_mib; /* NAN until it was said */
     struct ek_domain_facts facts;
@@ -204,6 +209,20 @@ static bool entry_refresh(struct ek_domain_cache *cache, struct ek_domain_entry 
     return true;
 }
 
+/* What is in transit and not known here is arriving, as a rule: its source reports it. But it may
+ * be what a migration left behind, paused, perhaps the only copy that there is: when it stays so,
+ * or was there before we looked first, its host is not empty. */
+static bool passed_over(struct ek_domain_entry *entry, const struct ek_domain_reading *domain,
+                        int64_t reads)
+{
+    if (entry->transit_id != domain->id) {
+        entry->transit_id = domain->id;
+        entry->transit_since = reads;
+    }
+    entry->seen_at = reads;
+    return entry->transit_since > 0 && reads - entry->transit_since < TRANSIT_READS;
+}
+
 /* Held gauges in both directions: what is new is kept, what is missing is filled in. */
 static void hold(double *kept, double *now)
 {
@@ -223,13 +242,21 @@ bool ek_domain_cache_complete(struct ek_domain_cache *cache, struct ek_domain_re
     bool in_transit = ek_domain_stats_in_transit(domain);
     bool known = entry != NULL && entry->id == domain->id;
 
-    *present = known || !in_transit;
-    if (!*present) {
-        return true;
-    }
+    *present = true;
     if (entry == NULL) {
         entry = entry_create(cache, domain->uuid, err);
         if (entry == NULL) {
+            return false;
+        }
+    }
+    if (in_transit && !known) {
+        struct ek_error why = {0};
+        *present = !passed_over(entry, domain, reads);
+        if (!*present) {
+            return true;
+        }
+        (void)ek_error_set(&why, EK_ERR_CONFLICT, "a migration has it in hand, or left it behind");
+        if (!facts_missing(entry, domain, reads, &why)) {
             return false;
         }
     }

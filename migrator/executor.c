@@ -152,6 +152,11 @@ static void append(struct ek_executor *executor, struct mover *mover)
     *end = mover;
 }
 
+bool ek_executor_must_halt(const struct mover *mover)
+{
+    return mover->executor->stopping || mover->forgotten;
+}
+
 void ek_executor_take_out(struct ek_executor *executor, const struct mover *mover)
 {
     struct mover **place = &executor->movers;
@@ -238,6 +243,17 @@ bool ek_executor_cancel(struct ek_executor *executor, const char *id)
     }
     pthread_mutex_unlock(&executor->mutex);
     return mover != NULL;
+}
+
+void ek_executor_forget(struct ek_executor *executor)
+{
+    pthread_mutex_lock(&executor->mutex);
+    for (struct mover *mover = executor->movers; mover != NULL; mover = mover->next) {
+        mover->forgotten = true;
+        pthread_cond_broadcast(&mover->wake);
+    }
+    executor->movers = NULL;
+    pthread_mutex_unlock(&executor->mutex);
 }
 
 size_t ek_executor_running(struct ek_executor *executor, struct ek_move_record *out,

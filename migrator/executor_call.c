@@ -165,7 +165,7 @@ static bool may_leave(const struct mover *mover, const struct call *call)
     if (call->kind == EK_LIFE_WATCH && mover->migrate != NULL && mover->migrate->done) {
         return true;
     }
-    return mover->executor->stopping &&
+    return ek_executor_must_halt(mover) &&
            (call->kind == EK_LIFE_WATCH || call->kind == EK_LIFE_OBSERVE);
 }
 
@@ -199,7 +199,7 @@ static void wait_for_news(struct mover *mover, int64_t wake_at_ms, struct ek_lif
 
     input->kind = EK_LIFE_TIMER;
     pthread_mutex_lock(&executor->mutex);
-    while (!executor->stopping && mover->cancel == mover->told_cancel &&
+    while (!ek_executor_must_halt(mover) && mover->cancel == mover->told_cancel &&
            !(mover->migrate != NULL && mover->migrate->done) &&
            ek_executor_now(executor) < wake_at_ms) {
         ek_executor_wait(mover, wake_at_ms);

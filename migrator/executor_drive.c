@@ -9,7 +9,7 @@ static void read_wishes(struct mover *mover, struct ek_life_input *input)
 {
     pthread_mutex_lock(&mover->executor->mutex);
     input->cancel = mover->cancel;
-    input->shutdown = mover->executor->stopping;
+    input->shutdown = ek_executor_must_halt(mover);
     mover->told_cancel = mover->cancel;
     pthread_mutex_unlock(&mover->executor->mutex);
 }
@@ -28,7 +28,7 @@ static bool is_stopping(struct mover *mover)
     bool stopping;
 
     pthread_mutex_lock(&mover->executor->mutex);
-    stopping = mover->executor->stopping;
+    stopping = ek_executor_must_halt(mover);
     pthread_mutex_unlock(&mover->executor->mutex);
     return stopping;
 }
@@ -39,7 +39,7 @@ static void pause_for_journal(struct mover *mover, int64_t ms)
     int64_t until_ms = ek_executor_now(executor) + ms;
 
     pthread_mutex_lock(&executor->mutex);
-    while (!executor->stopping && ek_executor_now(executor) < until_ms) {
+    while (!ek_executor_must_halt(mover) && ek_executor_now(executor) < until_ms) {
         ek_executor_wait(mover, until_ms);
     }
     pthread_mutex_unlock(&executor->mutex);
@@ -146,13 +146,17 @@ static bool live(struct mover *mover, bool *ended, struct ek_error *err)
     return true;
 }
 
-static void leave(struct mover *mover)
+/* False: nobody is to hear of its end. */
+static bool leave(struct mover *mover)
 {
     struct ek_executor *executor = mover->executor;
+    bool wanted;
 
     pthread_mutex_lock(&executor->mutex);
     ek_executor_take_out(executor, mover);
+    wanted = !mover->forgotten;
     pthread_mutex_unlock(&executor->mutex);
+    return wanted;
 }
 
 static void tell(struct mover *mover, bool kept, bool ended, const struct ek_error *err)
@@ -176,8 +180,9 @@ void *ek_executor_drive(void *argument)
     bool ended = false;
     bool kept = live(mover, &ended, &err);
 
-    leave(mover); /* first: whoever hears of the end may start the domain's next move */
-    tell(mover, kept, ended, &err);
+    if (leave(mover)) { /* first: whoever hears of the end may start the domain's next move */
+        tell(mover, kept, ended, &err);
+    }
     ek_executor_release(mover, mover->migrate); /* a call that never came back goes on alone */
     ek_executor_unref_mover(mover);
     pthread_mutex_lock(&executor->mutex);

@@ -219,7 +219,7 @@ static const struct ek_schema_row rows[] = {
      .type = EK_VALUE_INT,
      FIELD(int, moves_per_plan),
      .min = 1,
-     .max = 10000,
+     .max = 100000,
      .fallback = "40",
      .unit = "moves",
      .doc = "How many moves a plan may have; evacuations are not limited by it"},

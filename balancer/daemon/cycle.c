@@ -163,7 +163,7 @@ static void gather_done(struct ek_store_job *job, const struct ek_error *err)
         ek_log(EK_LOG_WARNING, "%s", it->bad);
     }
     if (err != NULL) {
-        ek_balancing_follow(balancing, err->message);
+        ek_balancing_lose_redis(balancing, err->message);
     } else if (balancing->leading && !balancing->daemon->stopping) {
         decide(balancing, it);
     }
