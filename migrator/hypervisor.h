@@ -110,7 +110,8 @@ struct ek_hypervisor {
                     struct ek_observation *source, struct ek_observation *destination);
 
     /* What the decision table may ask for; each reads both ends again and refuses unless the table
-     * still asks for it. */
+     * still asks for it. A resume also asks all other hosts and refuses unless each says that it
+     * does not run the domain: somebody else may have moved it on since. */
     struct ek_call_result (*resume_source)(void *context, const struct ek_move_record *record);
     struct ek_call_result (*resume_destination)(void *context, const struct ek_move_record *record);
     struct ek_call_result (*destroy_source)(void *context, const struct ek_move_record *record);

@@ -29,7 +29,7 @@ enum {
 /* clang-format off */
 #define SEE(sights, jobs) {(sights), (jobs), false, false}
 #define SEE_OURS(sights, jobs) {(sights), (jobs), true, false}
-#define SEE_PERSISTENT(sights, jobs) {(sights), (jobs), false, true}
+#define SEE_OURS_PERSISTENT(sights, jobs) {(sights), (jobs), true, true}
 
 static const struct ek_verdict_row rows[] = {
     /* Post-copy is never started by us: whoever did must end it. */
@@ -125,7 +125,8 @@ static const struct ek_verdict_row rows[] = {
     {SEE(PAUSED_MIGRATION, IDLE), SEE_OURS(RUNNING, ANY_JOB),
      EK_VERDICT_REPAIR, EK_REPAIR_DESTROY_SOURCE, EK_PATIENCE_AUTODESTROY, false,
      "it runs on the destination; the source keeps a paused copy"},
-    {SEE_PERSISTENT(PAUSED_MIGRATION, IDLE), SEE(ABSENT, ANY_JOB),
+    /* Only with our mark: what somebody else's migration paused may run on a third host. */
+    {SEE_OURS_PERSISTENT(PAUSED_MIGRATION, IDLE), SEE(ABSENT, ANY_JOB),
      EK_VERDICT_REPAIR, EK_REPAIR_RESUME_SOURCE, EK_PATIENCE_SETTLE, false,
      "the source was left paused and the destination has nothing"},
     {SEE(PAUSED_MIGRATION, IDLE), SEE(PAUSED_MIGRATION, ANY_JOB),

@@ -149,6 +149,9 @@ static void write_in_flight(struct ek_json_writer *writer, const struct ek_snaps
     ek_json_begin(writer, '[');
     for (size_t i = 0; i < snapshot->in_flight_count; i++) {
         const struct ek_in_flight *flight = &snapshot->in_flight[i];
+        if (flight->domain == EK_NONE) {
+            continue; /* on neither host in these samples: the format can name no domain */
+        }
         ek_json_break(writer);
         ek_json_begin(writer, '{');
         ek_json_put_text(writer, "domain", snapshot->domains[flight->domain].uuid);

@@ -14,7 +14,6 @@ struct ek_host_load {
     double load[EK_RESOURCE_COUNT]; /* base + settled domains' demand, in cores and MiB */
     double memory_mib;              /* configured memory of all that is there or arriving */
     double vcpus;
-    uint32_t domains;    /* settled ones */
     bool counted;        /* up and not in maintenance: part of the imbalance */
     bool unseen_arrival; /* a move ends here that no sample shows: admit nothing */
 };

@@ -34,7 +34,7 @@ bool ek_cooldown_moved(struct ek_cooldown *cooldown, const struct ek_policy *pol
                        const char *domain, int64_t now_ms, struct ek_error *err);
 
 /* A move failed: no attempt for backoff_ms, doubled for each failure in a row, at most one hour; if
- * `avoid` is not NULL that host is avoided for an hour. Error: NOMEM. */
+ * `avoid` is not NULL that host is avoided four times as long, at most one hour. Error: NOMEM. */
 bool ek_cooldown_failed(struct ek_cooldown *cooldown, const struct ek_policy *policy,
                         const char *domain, const char *avoid, int64_t now_ms,
                         struct ek_error *err);

@@ -120,6 +120,10 @@ void ek_digest_snapshot(struct ek_digest *digest, const struct ek_snapshot *snap
         ek_digest_integer(digest, snapshot->in_flight[f].source);
         ek_digest_integer(digest, snapshot->in_flight[f].destination);
     }
+    for (size_t c = 0; c < snapshot->copy_count; c++) {
+        ek_digest_integer(digest, snapshot->copies[c].domain);
+        ek_digest_integer(digest, snapshot->copies[c].host);
+    }
 }
 
 void ek_digest_policy(struct ek_digest *digest, const struct ek_policy *policy)

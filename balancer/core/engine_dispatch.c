@@ -52,6 +52,7 @@ bool ek_engine_run(struct ek_engine *engine, const struct ek_move_order *order,
     if (!running_reserve(engine, err)) {
         return false;
     }
+    assert(ek_engine_find_running(engine, order->id) == NULL);
     engine->running[engine->running_count++] =
         (struct ek_running){.order = *order, .started_at_ms = started_at_ms};
     return true;
@@ -106,6 +107,7 @@ bool ek_engine_present(struct ek_engine *engine, struct ek_snapshot *present, st
             list[count++] = flight;
         }
     }
+    assert(count <= room);
     *present = *snapshot;
     present->in_flight = list;
     present->in_flight_count = count;
@@ -128,6 +130,7 @@ static bool limits_allow(const struct ek_engine *engine, const struct ek_move_or
 static bool depends_done(const struct ek_engine *engine, const struct ek_waiting *waiting)
 {
     for (size_t i = 0; i < waiting->depends_count; i++) {
+        assert(waiting->depends_on[i] < engine->seq_count);
         if (!engine->seq_done[waiting->depends_on[i]]) {
             return false;
         }
@@ -187,6 +190,7 @@ static enum verdict check(const struct ek_engine *engine, const struct ek_cluste
 static bool start(struct ek_engine *engine, struct ek_waiting *waiting, struct ek_effects *effects,
                   struct ek_error *err)
 {
+    assert(!waiting->gone && limits_allow(engine, &waiting->order));
     struct ek_effect *effect = ek_effect_add(effects, EK_EFFECT_START, err);
 
     if (effect == NULL) {

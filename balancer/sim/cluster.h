@@ -112,6 +112,7 @@ struct ek_sim_domain {
     double rss_mib;
     double dirty_mib_s;
     enum ek_sim_fate fate;
+    int64_t foreign_ms; /* when a migration that is not ours began or ended last; 0: never */
     struct ek_sim_copy copies[EK_SIM_COPIES];
     size_t copy_count;
     unsigned int running; /* copies whose guest CPUs run */

@@ -119,6 +119,9 @@ static void release(struct ek_sim_migrations *migrations, uint32_t index,
     uint32_t caller = it->request.caller;
     uint32_t ticket = it->request.ticket;
 
+    if (it->mark[0] == '\0') {
+        migrations->cluster->domains[it->request.domain].foreign_ms = migrations->queue->now_ms;
+    }
     it->phase = EK_SIM_PHASE_NONE;
     it->step_ticket++;
     it->broken_ticket++;
@@ -456,6 +459,8 @@ static void occupy(struct ek_sim_migrations *migrations, struct ek_sim_migration
     (void)snprintf(it->mark, sizeof(it->mark), "%s", request->mark);
     if (it->mark[0] != '\0') {
         (void)snprintf(here->mark, sizeof(here->mark), "%s", it->mark);
+    } else {
+        migrations->cluster->domains[request->domain].foreign_ms = it->began_ms;
     }
     ek_sim_cluster_set(migrations->cluster, request->domain, request->source, here->run,
                        EK_JOB_OUT);

@@ -67,6 +67,12 @@ static void progress(struct ek_sim_hypervisor *hypervisor, const struct ek_sim_c
 
 /* ---- before and after ---------------------------------------------------------------------- */
 
+static bool copy_runs(const struct ek_sim_copy *copy)
+{
+    return copy->run == EK_RUN_RUNNING || copy->run == EK_RUN_RUNNING_MIGRATED ||
+           copy->run == EK_RUN_RUNNING_MIGRATION_CANCELED;
+}
+
 static void precheck(struct ek_sim_hypervisor *hypervisor, const struct ek_sim_call *call,
                      struct ek_sim_reply *reply)
 {
@@ -79,7 +85,8 @@ static void precheck(struct ek_sim_hypervisor *hypervisor, const struct ek_sim_c
         fail(reply, EK_FAILURE_LOST, "the source cannot be reached");
     } else if (!ek_sim_host_answers(there)) {
         fail(reply, EK_FAILURE_OTHER_HOST, "the destination cannot be reached");
-    } else if (copy == NULL || !copy->active) {
+    } else if (copy == NULL || !copy->active ||
+               (copy->run != EK_RUN_PAUSED_USER && !copy_runs(copy))) {
         fail(reply, EK_FAILURE_DOMAIN, "the domain does not run on its source");
     } else if (copy->job != EK_JOB_NONE) {
         fail(reply, EK_FAILURE_SAME_PAIR, "the domain has another job");
@@ -144,6 +151,29 @@ static bool still_asked(struct ek_sim_hypervisor *hypervisor, const struct ek_si
     return false;
 }
 
+/* Somebody else may have moved it on since: every other host must say that it does not run it. */
+static bool runs_nowhere_else(struct ek_sim_hypervisor *hypervisor, const struct ek_sim_call *call,
+                              struct ek_sim_reply *reply)
+{
+    struct ek_sim_cluster *cluster = hypervisor->cluster;
+
+    for (uint32_t h = 0; h < cluster->host_count; h++) {
+        const struct ek_sim_copy *copy = ek_sim_cluster_copy(cluster, call->domain, h);
+        if (h == call->source || h == call->destination) {
+            continue;
+        }
+        if (!ek_sim_host_answers(&cluster->hosts[h])) {
+            fail(reply, EK_FAILURE_OTHER_HOST, "a third host cannot be asked");
+            return false;
+        }
+        if (copy != NULL && copy->active) {
+            fail(reply, EK_FAILURE_DOMAIN, "it may run on a third host");
+            return false;
+        }
+    }
+    return true;
+}
+
 static void repair(struct ek_sim_hypervisor *hypervisor, const struct ek_sim_call *call,
                    struct ek_sim_reply *reply)
 {
@@ -153,7 +183,8 @@ static void repair(struct ek_sim_hypervisor *hypervisor, const struct ek_sim_cal
         call->operation == EK_SIM_RESUME_SOURCE || call->operation == EK_SIM_RESUME_DESTINATION;
     uint32_t host = at_source ? call->source : call->destination;
 
-    if (!still_asked(hypervisor, call, reply)) {
+    if (!still_asked(hypervisor, call, reply) ||
+        (resume && !runs_nowhere_else(hypervisor, call, reply))) {
         return;
     }
     if (resume) {
@@ -179,10 +210,14 @@ static bool migrate(struct ek_sim_hypervisor *hypervisor, uint32_t index, bool r
                                                      .bandwidth_mib_s = call->bandwidth_mib_s,
                                                      .caller = index,
                                                      .ticket = call->serial};
+    struct ek_sim_copy *copy = ek_sim_cluster_copy(hypervisor->cluster, call->domain, call->source);
 
     if (!ek_sim_host_answers(&hypervisor->cluster->hosts[call->source])) {
         fail(reply, EK_FAILURE_LOST, "the source cannot be reached");
         return true;
+    }
+    if (copy != NULL && copy->active) { /* the mark is left before libvirt is asked */
+        memcpy(copy->mark, call->mark, sizeof(copy->mark));
     }
     if (!ek_sim_migration_begin(hypervisor->migrations, &request, &reply->result)) {
         return true;

@@ -272,6 +272,11 @@ uint64_t ek_world_events(const struct ek_world *world)
     return world->queue.fired;
 }
 
+uint64_t ek_world_seed(const struct ek_world *world)
+{
+    return world->options.seed;
+}
+
 bool ek_world_maintenance_state(const struct ek_world *world, uint32_t host,
                                 enum ek_maintenance_state *state)
 {
@@ -284,6 +289,10 @@ bool ek_world_check(const struct ek_world *world, struct ek_error *err)
     if (world->counters.dropped > 0) {
         return ek_error_set(err, EK_ERR_CONFLICT, "the journal refused %llu lives",
                             (unsigned long long)world->counters.dropped);
+    }
+    if (world->counters.wrong > 0) {
+        return ek_error_set(err, EK_ERR_CONFLICT, "%llu outcomes were not the truth",
+                            (unsigned long long)world->counters.wrong);
     }
     return ek_sim_cluster_check(&world->cluster, err);
 }

@@ -38,6 +38,7 @@ struct ek_world_counters {
     uint64_t plans;                      /* recorded, whatever became of them */
     uint64_t started;                    /* moves that the engine ordered */
     uint64_t ended[EK_MOVE_STATE_COUNT]; /* moves by their terminal state */
+    uint64_t wrong;                      /* outcomes that were not the truth on the hosts */
     uint64_t dropped;                    /* lives that the journal refused */
     uint64_t adopted;                    /* by a daemon that started anew */
     int64_t last_start_ms;               /* -1: none yet */
@@ -130,6 +131,7 @@ struct ek_engine *ek_world_engine(struct ek_world *world);
 
 struct ek_world_counters ek_world_counters(const struct ek_world *world);
 uint64_t ek_world_events(const struct ek_world *world); /* of the queue, so far */
+uint64_t ek_world_seed(const struct ek_world *world);
 
 /* The newest status of a host whose maintenance is wanted; false: there is none. */
 bool ek_world_maintenance_state(const struct ek_world *world, uint32_t host,
@@ -142,7 +144,8 @@ const char *ek_world_trace(const struct ek_world *world);
 /* FNV-1a over the trace, kept or not: two runs are alike if it is. */
 uint64_t ek_world_digest(const struct ek_world *world);
 
-/* The laws: ek_sim_cluster_check, and no life was dropped. Error: CONFLICT, which one is broken. */
+/* The laws: ek_sim_cluster_check, no outcome that was not the truth on the hosts, no life that the
+ * journal refused. Error: CONFLICT, which one is broken. */
 bool ek_world_check(const struct ek_world *world, struct ek_error *err);
 
 #endif

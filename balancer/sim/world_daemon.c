@@ -157,12 +157,53 @@ void ek_world_want_cycle(struct ek_world *world, int64_t at_ms)
 
 /* ---- moves --------------------------------------------------------------------------------- */
 
+static bool is_at(struct ek_world *world, uint32_t domain, const char *host)
+{
+    const struct ek_sim_copy *copy = ek_sim_cluster_copy(
+        &world->cluster, domain, ek_sim_cluster_find_host(&world->cluster, host));
+
+    return copy != NULL && copy->active && copy->whole;
+}
+
+/* What an outcome says of the domain, against the ground truth. A domain that ended since proves
+ * nothing, nor one that somebody else moved meanwhile or so shortly before that no sample showed
+ * it: a move that is cancelled or rejected before it began has not looked. */
+static bool is_true(struct ek_world *world, const struct ek_outcome *outcome)
+{
+    uint32_t domain = ek_sim_cluster_find_domain(&world->cluster, outcome->domain);
+    const struct ek_sim_domain *it = &world->cluster.domains[domain];
+
+    if (it->foreign_ms >= outcome->started_at_ms - 4 * world->options.period_ms) {
+        return true;
+    }
+    if (outcome->state == EK_MOVE_GUEST_OFF) {
+        return it->fate == EK_SIM_SHUT_DOWN;
+    }
+    if (outcome->state == EK_MOVE_VM_DOWN) {
+        return it->fate == EK_SIM_KILLED;
+    }
+    if (it->fate != EK_SIM_ALIVE) {
+        return true;
+    }
+    if (outcome->state == EK_MOVE_DONE) {
+        return is_at(world, domain, outcome->destination) && !is_at(world, domain, outcome->source);
+    }
+    bool back = outcome->state == EK_MOVE_ROLLED_BACK || outcome->state == EK_MOVE_CANCELLED ||
+                outcome->state == EK_MOVE_FAILED;
+    return !back || is_at(world, domain, outcome->source);
+}
+
 static void move_ended(void *context, const struct ek_outcome *outcome)
 {
     struct ek_world *world = context;
     struct ek_event event = {.kind = EK_EVENT_OUTCOME, .u.outcome = outcome};
 
     world->counters.ended[outcome->state]++;
+    if (!is_true(world, outcome)) {
+        world->counters.wrong++;
+        ek_world_say(world, "wrong", "move %s is not %s", outcome->id,
+                     ek_move_state_name(outcome->state));
+    }
     ek_world_step(world, &event);
 }
 

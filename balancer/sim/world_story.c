@@ -47,6 +47,7 @@ bool ek_world_move_by_hand(struct ek_world *world, uint32_t domain, uint32_t hos
         .caller = EK_NONE,
     };
     bool begun = request.source != EK_NONE && request.source != host &&
+                 ek_sim_host_answers(&world->cluster.hosts[request.source]) &&
                  ek_sim_migration_begin(&world->migrations, &request, &refused);
 
     ek_world_say(world, "operator", "moves %s to %s by hand%s%s",

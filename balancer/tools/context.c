@@ -32,18 +32,17 @@ int ek_tool_print_json(char *json)
     return EK_EXIT_DONE;
 }
 
-void ek_tool_list_names(const struct ek_snapshot *snapshot, char *out, size_t size)
+void ek_tool_list_names(const char *const *names, size_t count, char *out, size_t size)
 {
     size_t used = 0;
 
     out[0] = '\0';
-    for (size_t h = 0; h < snapshot->host_count; h++) {
-        const char *name = snapshot->hosts[h].name;
-        if (used + strlen(name) + sizeof(", , ...") > size) {
-            (void)snprintf(out + used, size - used, ", ...");
+    for (size_t i = 0; i < count; i++) {
+        if (used + strlen(names[i]) + sizeof(", , ...") > size) {
+            (void)snprintf(out + used, size - used, "%s...", i > 0 ? ", " : "");
             return;
         }
-        used += (size_t)snprintf(out + used, size - used, "%s%s", h > 0 ? ", " : "", name);
+        used += (size_t)snprintf(out + used, size - used, "%s%s", i > 0 ? ", " : "", names[i]);
     }
 }
 
@@ -59,6 +58,7 @@ int64_t ek_tool_now_ms(void)
 
 enum { MAX_OPTIONS = 12, COMMON_CONFIG = 0x1000, COMMON_JSON, COMMON_HELP };
 
+/* The global options once more, because people put them at the end of the line. */
 static const struct option common[] = {
     {"config", required_argument, NULL, COMMON_CONFIG},
     {"json", no_argument, NULL, COMMON_JSON},
@@ -175,6 +175,7 @@ static void describe_redis(struct ek_tool *tool, const char *socket)
     if (redis->database != 0) {
         (void)snprintf(database, sizeof(database), " -n %d", redis->database);
     }
+    quote_word(redis->key_prefix, tool->key_prefix, sizeof(tool->key_prefix));
     if (redis->user != NULL) {
         quote_word(redis->user, quoted, sizeof(quoted));
         (void)snprintf(user, sizeof(user), " --user %s", quoted);
@@ -226,12 +227,13 @@ bool ek_tool_open(struct ek_tool *tool)
         socket = embedded;
     }
     describe_redis(tool, socket);
+    /* Connecting now gives every verb the same one clear complaint. */
     if (!connect_store(tool, socket, &err)) {
         tool->exit_status = ek_tool_complain(
-            EK_EXIT_FAILED, "%s; %s %s", err.message,
-            is_embedded ? "is evenkeeld running, and may you use its socket? It serves"
-                        : "check `redis:` in",
-            tool->config_path);
+            EK_EXIT_FAILED,
+            is_embedded ? "%s; is evenkeeld running with %s, and may you use its socket?"
+                        : "%s; check `redis:` in %s",
+            err.message, tool->config_path);
         return false;
     }
     return true;
@@ -252,4 +254,29 @@ const char **ek_tool_host_names(const struct ek_tool *tool, struct ek_arena *are
         names[h] = tool->config.hosts[h].name;
     }
     return names;
+}
+
+void ek_tool_read_policy(const struct ek_tool *tool, struct ek_policy *policy)
+{
+    struct ek_error err;
+
+    if (!ek_config_read_policy(policy, &tool->config, NULL, &err)) {
+        (void)ek_tool_complain(EK_EXIT_DONE, "warning: %s; shown against the default policy",
+                               err.message);
+        ek_policy_defaults(policy);
+    }
+}
+
+int ek_tool_unknown_host(const struct ek_tool *tool, const char *host)
+{
+    struct ek_arena arena = {.newest = NULL};
+    const char **names = ek_tool_host_names(tool, &arena);
+    char known[300] = "";
+
+    if (names != NULL) {
+        ek_tool_list_names(names, tool->config.host_count, known, sizeof(known));
+    }
+    ek_arena_finish(&arena);
+    return ek_tool_complain(EK_EXIT_USAGE, "found the unknown host \"%s\", expected one of: %s",
+                            host, known);
 }

@@ -12,9 +12,8 @@
 #define DEFAULT_CONFIG "/etc/evenkeel/evenkeel.yaml"
 
 static const struct ek_verb *const verbs[] = {
-    &ek_verb_plan,
-    &ek_verb_states,
-    &ek_verb_snapshot,
+    &ek_verb_status,      &ek_verb_hosts,   &ek_verb_domains, &ek_verb_plan,
+    &ek_verb_maintenance, &ek_verb_history, &ek_verb_states,  &ek_verb_snapshot,
 };
 
 enum { VERBS = sizeof(verbs) / sizeof(verbs[0]) };
@@ -79,6 +78,7 @@ static int unknown_verb(const char *name)
 /* The options before the verb. False: the program is at its end, with *status. */
 static bool take_globals(struct ek_tool *tool, int argc, char **argv, int *status)
 {
+    /* '+' stops at the verb, whose options are its own; ':' leaves complaints to us. */
     static const struct option options[] = {
         {"config", required_argument, NULL, 'c'},
         {"json", no_argument, NULL, 'j'},

@@ -99,20 +99,32 @@ static bool read_cluster(struct ek_tool *tool, struct input *in)
            read_blocked(tool, in);
 }
 
+static void complain_of_host(struct ek_tool *tool, const struct ek_snapshot *snapshot,
+                             const char *host)
+{
+    const char **names = calloc(snapshot->host_count + 1, sizeof(*names));
+    char known[300] = "";
+
+    for (size_t h = 0; names != NULL && h < snapshot->host_count; h++) {
+        names[h] = snapshot->hosts[h].name;
+    }
+    if (names != NULL) {
+        ek_tool_list_names(names, snapshot->host_count, known, sizeof(known));
+    }
+    free(names);
+    tool->exit_status = ek_tool_complain(
+        EK_EXIT_USAGE, "--evacuate: found the unknown host \"%s\", expected one of: %s", host,
+        known);
+}
+
 /* --evacuate HOST is the same as "maintenance": true in the snapshot. */
 static bool mark_evacuated(struct ek_tool *tool, const struct input *in,
                            struct ek_snapshot *snapshot)
 {
-    char known[300];
-
     for (size_t i = 0; i < in->evacuate_count; i++) {
         uint32_t host = ek_snapshot_find_host(snapshot, in->evacuate[i]);
         if (host == EK_NONE) {
-            ek_tool_list_names(snapshot, known, sizeof(known));
-            tool->exit_status = ek_tool_complain(EK_EXIT_USAGE,
-                                                 "--evacuate: found the unknown host \"%s\"; "
-                                                 "the snapshot has %s",
-                                                 in->evacuate[i], known);
+            complain_of_host(tool, snapshot, in->evacuate[i]);
             return false;
         }
         snapshot->hosts[host].maintenance = true;
@@ -151,6 +163,7 @@ static int make_plan(const struct ek_tool *tool, const struct input *in,
     struct ek_error err;
     int status = EK_EXIT_DONE;
 
+    /* Sustained cycles and settled samples count as met: the question is what would be done. */
     const struct ek_plan_request request = {.evaluation = &evaluation,
                                             .balance = ek_policy_find(in->policy.kind),
                                             .cooldown = in->cooldown};

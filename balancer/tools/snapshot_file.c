@@ -1,3 +1,4 @@
+/* Read to the end instead of asked for its size: standard input and pipes have none. */
 #include "balancer/tools/snapshot_file.h"
 
 #include "balancer/codec/codec.h"

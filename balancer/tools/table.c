@@ -1,3 +1,5 @@
+/* Cells are kept as texts until all are known: a column is as wide as its widest. Colour sequences
+ * are added when a cell is printed, so that they never count as width. */
 #include "balancer/tools/table.h"
 
 #include <math.h>
@@ -34,6 +36,8 @@ void ek_table_cell(struct ek_table *table, enum ek_colour colour, const char *fo
     va_start(arguments, format);
     (void)vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
+    text[strcspn(text, "\n")] = '\0'; /* a row is one line */
+    ek_terminal_clean(text);
     const char *kept = ek_arena_strdup(&table->arena, text);
     if (kept == NULL || !make_room(table)) {
         table->failed = true;

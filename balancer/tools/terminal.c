@@ -1,3 +1,5 @@
+/* Colour follows no-color.org: NO_COLOR set to anything but nothing turns it off. Sequences are the
+ * eight colours that every terminal has; `dim` and `bold` where no colour is meant. */
 #include "balancer/tools/terminal.h"
 
 #include <inttypes.h>
@@ -7,6 +9,8 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+enum { TEXT_SIZE = 1200 };
 
 bool ek_terminal_is(FILE *out)
 {
@@ -20,6 +24,15 @@ bool ek_terminal_colours(FILE *out)
 
     return (no_color == NULL || no_color[0] == '\0') &&
            (term == NULL || strcmp(term, "dumb") != 0) && ek_terminal_is(out);
+}
+
+void ek_terminal_clean(char *text)
+{
+    for (; *text != '\0'; text++) {
+        if (((unsigned char)*text < ' ' && *text != '\n') || *text == 0x7F) {
+            *text = ' ';
+        }
+    }
 }
 
 const char *ek_colour_begin(enum ek_colour colour)
@@ -40,13 +53,14 @@ const char *ek_colour_end(enum ek_colour colour)
 void ek_terminal_print(FILE *out, enum ek_colour colour, const char *format, ...)
 {
     enum ek_colour used = ek_terminal_colours(out) ? colour : EK_COLOUR_NONE;
+    char text[TEXT_SIZE];
     va_list arguments;
 
-    (void)fputs(ek_colour_begin(used), out);
     va_start(arguments, format);
-    (void)vfprintf(out, format, arguments);
+    (void)vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
-    (void)fputs(ek_colour_end(used), out);
+    ek_terminal_clean(text);
+    (void)fprintf(out, "%s%s%s", ek_colour_begin(used), text, ek_colour_end(used));
 }
 
 const char *ek_bar(double ratio, int width, char out[EK_BAR_SIZE])

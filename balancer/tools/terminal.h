@@ -22,9 +22,13 @@ bool ek_terminal_colours(FILE *out);
 
 bool ek_terminal_is(FILE *out);
 
-/* The text in that colour where `out` takes it. */
+/* The text, at most 1,200 bytes, in that colour where `out` takes it, with ek_terminal_clean. */
 void ek_terminal_print(FILE *out, enum ek_colour colour, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Makes control characters but line ends into blanks: reasons and errors come from whoever may
+ * write to Redis, and are not to steer a terminal. */
+void ek_terminal_clean(char *text);
 
 /* The sequences that begin a colour and end any; "" for EK_COLOUR_NONE. */
 const char *ek_colour_begin(enum ek_colour colour);

@@ -38,7 +38,8 @@ struct ek_tool {
 
     struct ek_config config; /* these three from ek_tool_open on */
     struct ek_store *store;
-    char redis_cli[600]; /* what redis-cli needs to reach the same Redis; no password */
+    char redis_cli[600];  /* what redis-cli needs to reach the same Redis; no password */
+    char key_prefix[300]; /* as a shell takes it */
 };
 
 /* ---- the program (dispatch.c) --------------------------------------------------------------- */
@@ -84,6 +85,14 @@ void ek_tool_verb_help(const struct ek_verb *verb, FILE *out);
 bool ek_tool_open(struct ek_tool *tool);
 void ek_tool_close(struct ek_tool *tool);
 
+/* The policy that the configuration names; the defaults, with a warning, when it cannot be used.
+ * For showing, not for planning. */
+void ek_tool_read_policy(const struct ek_tool *tool, struct ek_policy *policy);
+
+/* Complains of a host that is not in the configuration and names those that are; returns the exit
+ * status. */
+int ek_tool_unknown_host(const struct ek_tool *tool, const char *host);
+
 /* The names of all hosts of the configuration, for calls of the store; owned by the arena, NULL
  * when memory ran out. */
 const char **ek_tool_host_names(const struct ek_tool *tool, struct ek_arena *arena);
@@ -97,7 +106,7 @@ int ek_tool_complain(int status, const char *format, ...) __attribute__((format(
 int ek_tool_print_json(char *json);
 
 /* Writes the names in one line, "h1, h2, h3", cut with "..." where they do not fit. */
-void ek_tool_list_names(const struct ek_snapshot *snapshot, char *out, size_t size);
+void ek_tool_list_names(const char *const *names, size_t count, char *out, size_t size);
 
 int64_t ek_tool_now_ms(void);
 

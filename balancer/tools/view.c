@@ -1,3 +1,5 @@
+/* The same steps as a cycle of the daemon (balancer/daemon/cycle.c), with one difference: the
+ * daemon's engine remembers which moves ended lately, here the journal says so. */
 #include "balancer/tools/view.h"
 
 #include "balancer/codec/plan.h"

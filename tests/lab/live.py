@@ -103,6 +103,10 @@ class Live:
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         self.until("the daemon's status in Redis", lambda: self.redis_json("status:balancer"), 30)
 
+    def reload(self):
+        """Have the daemon read its files again."""
+        self.daemon.send_signal(signal.SIGHUP)
+
     def kill(self):
         """End the daemon as a crash does."""
         self.daemon.kill()

@@ -251,7 +251,7 @@ static void every_reason_has_a_sentence(void **state)
     model("h1; h2; a@h1 net=br0 stor=s cpu=Milan; h3 net= stor= cpu=Rome");
     assert_true(ek_cooldown_failed(cooldown, &policy, "a", "h3", snapshot.taken_at_ms, &err));
     explains("h3", EK_BLOCK_FAILED_LATELY, "waits after a failed move (for another 20 s)");
-    explains("h3", EK_BLOCK_AVOIDED, "a move to that host failed lately (for another 3600 s)");
+    explains("h3", EK_BLOCK_AVOIDED, "a move to that host failed lately (for another 80 s)");
     for (int block = 0; block < EK_BLOCK_COUNT; block++) {
         struct ek_arena arena = {0};
         const char *text =

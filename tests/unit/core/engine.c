@@ -187,6 +187,51 @@ static void moves_wait_for_the_limits(void **state)
                          "wake +10 s\n");
 }
 
+/* The cluster's limit holds over all links. */
+static void moves_wait_for_the_cluster(void **state)
+{
+    (void)state;
+    it.policy.limit_cluster = 1;
+    ek_story_policy(&it);
+    ek_story_cycle(&it, "h1 maintenance; h2 maintenance; h3; h4; a@h1 1v 2G; b@h2 1v 1G");
+    assert_int_equal(running(), 1);
+    ek_text_clear(&it.trace);
+    ek_story_outcome(&it, "a", EK_MOVE_DONE);
+    assert_int_equal(running(), 1);
+    assert_string_equal(ek_engine_view(it.engine).running[0].domain, "b");
+}
+
+/* A move waits for those that it depends on, whatever room a newer sample seems to show. */
+static void moves_wait_for_what_they_depend_on(void **state)
+{
+    static const char crowded[] = "h1 32c 16G maintenance; h2 8c 16G; h3 32c 8G;"
+                                  "a@h1 1v 12G 0c 1G; b@h2 1v 7G 7c 1G";
+    static const char roomy[] = "h1 32c 16G maintenance; h2 8c 64G; h3 32c 8G;"
+                                "a@h1 1v 12G 0c 1G; b@h2 1v 7G 7c 1G";
+
+    (void)state;
+    ek_story_cycle(&it, crowded);
+    ek_story_expect(&it, "plan started: b h2->h3 balance, a h1->h2 evacuate\n"
+                         "maintenance h1 evacuating, 1 left\n"
+                         "start b h2->h3\n"
+                         "wake +10 s\n");
+    ek_story_cycle(&it, roomy);
+    ek_story_expect(&it, "maintenance h1 evacuating, 1 left\nwake +10 s\n");
+    ek_story_outcome(&it, "b", EK_MOVE_DONE);
+    ek_story_expect(&it, "maintenance h1 evacuating, 1 left\nstart a h1->h2\nwake +10 s\n");
+}
+
+/* Nothing more is balanced while a move runs: what it will bring is not measured yet. */
+static void balancing_waits_for_running_moves(void **state)
+{
+    (void)state;
+    ek_story_cycle(&it, UNEVEN);
+    ek_text_clear(&it.trace);
+    ek_story_cycle(&it, "h1 10c; h2 10c; a@h1 1v 1G 0c; d@h1 1v 1G 4c; e@h1 1v 1G 4c");
+    ek_story_cycle(&it, "h1 10c; h2 10c; a@h1 1v 1G 0c; d@h1 1v 1G 4c; e@h1 1v 1G 4c");
+    ek_story_expect(&it, "");
+}
+
 /* What an earlier run left running counts against the limits, before any snapshot, too; being told
  * twice changes nothing. */
 static void adopted_moves_count_against_the_limits(void **state)
@@ -482,6 +527,9 @@ int main(void)
         TEST(a_level_cluster_stays_as_it_is),
         TEST(effects_come_in_their_order),
         TEST(moves_wait_for_the_limits),
+        TEST(moves_wait_for_the_cluster),
+        TEST(moves_wait_for_what_they_depend_on),
+        TEST(balancing_waits_for_running_moves),
         TEST(adopted_moves_count_against_the_limits),
         TEST(adopted_moves_take_their_room),
         TEST(an_adopted_move_out_of_sight_closes_its_destination),

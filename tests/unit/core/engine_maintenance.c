@@ -134,7 +134,7 @@ static void a_failed_destination_blocks_for_now(void **state)
     ek_text_clear(&it.trace);
     ek_story_cycle(&it, "h1 maintenance; h2; a@h1");
     ek_story_expect(&it, "maintenance h1 blocked, 1 left; a: h2: a move to that host failed lately "
-                         "(for another 3590 s)\nwake +10 s\n");
+                         "(for another 70 s)\nwake +10 s\n");
     it.now_ms += 3600 * 1000;
     ek_story_cycle(&it, "h1 maintenance; h2; a@h1");
     assert_int_equal(ek_engine_view(it.engine).running_count, 1);

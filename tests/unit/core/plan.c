@@ -131,7 +131,7 @@ static void an_avoided_host_is_for_now(void **state)
     assert_true(ek_cooldown_failed(cooldown, &it.policy, "a", "h2", 1000000, &err));
     ek_planning_run(&it, cooldown);
     ek_planning_expect_stuck(
-        &it, "a on h1 for now: h2: a move to that host failed lately (for another 3600 s)\n");
+        &it, "a on h1 for now: h2: a move to that host failed lately (for another 80 s)\n");
     ek_cooldown_destroy(cooldown);
 }
 

@@ -5,7 +5,7 @@
 #include "tests/lib/random.h"
 #include "tests/lib/referee.h"
 
-enum { CLUSTERS = 3000, MAX_HOSTS = 12 };
+enum { CLUSTERS = 3000, MAX_HOSTS = 12, MAX_PLANS = 8 };
 
 /* Policies that differ in what binds: limits, eagerness, price. */
 static struct ek_policy policy_make(struct ek_random *random)
@@ -21,28 +21,41 @@ static struct ek_policy policy_make(struct ek_random *random)
     return policy;
 }
 
-static void judge(uint64_t seed, struct ek_text *complaints)
-{
-    struct ek_random random = {seed};
-    struct ek_error err = {0};
+/* One cluster with all that is made from it. */
+struct trial {
     struct ek_snapshot snapshot;
+    struct ek_policy policy;
     struct ek_evaluation evaluation;
     struct ek_plan plan;
     struct ek_schedule schedule;
-    const struct ek_policy policy = policy_make(&random);
+};
 
-    ek_random_cluster(&snapshot, &random, MAX_HOSTS);
-    assert_true(ek_snapshot_check(&snapshot, &err));
-    assert_true(ek_evaluate(&evaluation, &snapshot, &policy, &err));
-    const struct ek_plan_request request = {.evaluation = &evaluation,
-                                            .balance = ek_policy_find(policy.kind)};
-    assert_true(ek_plan_make(&plan, &request, &err));
-    assert_true(ek_schedule_make(&schedule, &plan, &policy, &err));
-    ek_referee_judge(&plan, &schedule, &policy, complaints);
-    ek_schedule_finish(&schedule);
-    ek_plan_finish(&plan);
-    ek_evaluation_finish(&evaluation);
-    ek_snapshot_finish(&snapshot);
+static void begin(struct trial *trial, uint64_t seed)
+{
+    struct ek_random random = {seed};
+    struct ek_error err = {0};
+
+    trial->policy = policy_make(&random);
+    ek_random_cluster(&trial->snapshot, &random, MAX_HOSTS);
+    assert_true(ek_snapshot_check(&trial->snapshot, &err));
+}
+
+static void make(struct trial *trial)
+{
+    struct ek_error err = {0};
+    const struct ek_plan_request request = {.evaluation = &trial->evaluation,
+                                            .balance = ek_policy_find(trial->policy.kind)};
+
+    assert_true(ek_evaluate(&trial->evaluation, &trial->snapshot, &trial->policy, &err));
+    assert_true(ek_plan_make(&trial->plan, &request, &err));
+    assert_true(ek_schedule_make(&trial->schedule, &trial->plan, &trial->policy, &err));
+}
+
+static void finish(struct trial *trial)
+{
+    ek_schedule_finish(&trial->schedule);
+    ek_plan_finish(&trial->plan);
+    ek_evaluation_finish(&trial->evaluation);
 }
 
 /* Whatever the cluster, the plan breaks nothing at any instant and never makes it worse. */
@@ -52,17 +65,58 @@ static void plans_stand_before_the_referee(void **state)
 
     (void)state;
     for (uint64_t seed = 1; seed <= CLUSTERS; seed++) {
+        struct trial trial;
+        begin(&trial, seed);
+        make(&trial);
         ek_text_clear(&complaints);
-        judge(seed, &complaints);
+        ek_referee_judge(&trial.plan, &trial.schedule, &trial.policy, &complaints);
         if (complaints.used > 0) {
             fail_msg("seed %llu:\n%s", (unsigned long long)seed, complaints.text);
         }
+        finish(&trial);
+        ek_snapshot_finish(&trial.snapshot);
+    }
+}
+
+/* Every move of the plan is carried out, and the hosts' figures follow. */
+static void carry_out(struct trial *trial)
+{
+    for (size_t i = 0; i < trial->plan.move_count; i++) {
+        const struct ek_plan_move *move = &trial->plan.moves[i];
+        struct ek_domain *domain = &trial->snapshot.domains[move->domain];
+        ek_use_shift(&trial->snapshot.hosts[move->source], domain, -1);
+        ek_use_shift(&trial->snapshot.hosts[move->destination], domain, 1);
+        domain->host = move->destination;
+    }
+}
+
+/* Under a load that stays the same plans come to an end, without any rest between them: nothing
+ * moves back and forth. */
+static void plans_come_to_an_end(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= CLUSTERS / 4; seed++) {
+        struct trial trial;
+        size_t moves = 1;
+        int plans = 0;
+        begin(&trial, seed);
+        for (; moves > 0 && plans <= MAX_PLANS; plans++) {
+            make(&trial);
+            carry_out(&trial);
+            moves = trial.plan.move_count;
+            finish(&trial);
+        }
+        if (plans > MAX_PLANS) {
+            fail_msg("seed %llu: still moving after %d plans", (unsigned long long)seed, plans);
+        }
+        ek_snapshot_finish(&trial.snapshot);
     }
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(plans_stand_before_the_referee)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(plans_stand_before_the_referee),
+                                       cmocka_unit_test(plans_come_to_an_end)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

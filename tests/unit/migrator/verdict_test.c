@@ -80,7 +80,7 @@ static void is_safe(const struct ek_verdict_row *row, const struct ek_observatio
         return;
     case EK_REPAIR_RESUME_SOURCE:
         assert_int_equal(destination->presence, EK_PRESENCE_ABSENT);
-        assert_int_equal(source->run, EK_RUN_PAUSED_MIGRATION);
+        assert_true(source->run == EK_RUN_PAUSED_MIGRATION && source->attempt_known);
         return;
     case EK_REPAIR_DESTROY_SOURCE:
         assert_true(seen_running(destination) && destination->attempt_known);

@@ -158,6 +158,41 @@ static void test_block_outlives_the_daemon(void **state)
     ek_world_destroy(it);
 }
 
+/* Lets an operator's migration lose its Finish reply: it runs on the destination, which then cannot
+ * be reached, and its source keeps a paused copy. */
+static void strand_by_hand(struct ek_world *it, uint32_t domain, uint32_t destination)
+{
+    const struct ek_sim_migration *by_hand = NULL;
+
+    assert_true(ek_world_move_by_hand(it, domain, destination));
+    do {
+        pass(it, 5);
+        by_hand = ek_sim_migration_of(ek_world_migrations(it), domain);
+        assert_non_null(by_hand);
+    } while (by_hand->phase != EK_SIM_PHASE_FINISHED);
+    strike(it, EK_WORLD_CONTROL_CUT, destination, EK_WORLD_HOUR_MS);
+    pass(it, EK_WORLD_MINUTE_MS);
+}
+
+/* A source that somebody else's migration left paused is not resumed: it may run where that
+ * migration went, on a host that is not asked. */
+static void test_only_what_we_paused_is_resumed(void **state)
+{
+    struct ek_world *it = world("h1 8c 32G; h2 8c 32G; h3 8c 32G; h4 8c 32G; a@h1 2v 4G 1c");
+
+    (void)state;
+    until(it, 2 * EK_WORLD_MINUTE_MS);
+    ek_world_crash_at_state(it, EK_MOVE_PRECHECK, true, 10 * EK_WORLD_MINUTE_MS);
+    ek_world_set_maintenance(it, host(it, "h1"), true);
+    pass(it, EK_WORLD_SECOND_MS);
+    assert_told(it, "from h1 to h2");
+    strand_by_hand(it, domain(it, "a"), host(it, "h4"));
+    pass(it, 30 * EK_WORLD_MINUTE_MS);
+    assert_told(it, "left as precheck");
+    assert_string_equal(home(it, "a"), "h4");
+    ek_world_destroy(it);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -176,6 +211,7 @@ int main(void)
         cmocka_unit_test(test_death_with_source_libvirtd),
         cmocka_unit_test(test_rests_outlive_the_daemon),
         cmocka_unit_test(test_block_outlives_the_daemon),
+        cmocka_unit_test(test_only_what_we_paused_is_resumed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

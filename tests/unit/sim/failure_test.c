@@ -302,6 +302,41 @@ static void test_unknown_blocks_until_resolved(void **state)
     ek_world_destroy(it);
 }
 
+/* The Finish reply of our migration is lost: it runs on the destination, its source is left paused.
+ * While our daemon is away, an operator moves it on to a third host. */
+static void strand_and_move_on(struct ek_world *it)
+{
+    const struct ek_sim_migration *ours = NULL;
+
+    do {
+        pass(it, 5);
+        ours = ek_sim_migration_of(ek_world_migrations(it), domain(it, "a"));
+    } while (ours == NULL || ours->phase != EK_SIM_PHASE_FINISHED);
+    uint32_t destination = ours->request.destination;
+    strike(it, EK_WORLD_BALANCER_CRASH, 0, 10 * EK_WORLD_MINUTE_MS);
+    strike(it, EK_WORLD_CONTROL_CUT, destination, 40 * EK_WORLD_SECOND_MS);
+    pass(it, EK_WORLD_MINUTE_MS);
+    uint32_t third = host(it, destination == host(it, "h2") ? "h3" : "h2");
+    assert_true(ek_world_move_by_hand(it, domain(it, "a"), third));
+    pass(it, 5 * EK_WORLD_MINUTE_MS);
+    assert_int_equal(ek_sim_cluster_home(ek_world_cluster(it), domain(it, "a")), third);
+}
+
+/* A source that our own migration left paused is not resumed before every other host has said that
+ * it does not run the domain: destination and source alone do not know. */
+static void test_third_host_is_asked_before_a_resume(void **state)
+{
+    struct ek_world *it = world(THREE_HOSTS "a@h1 2v 4G 1c");
+
+    (void)state;
+    drain(it, "h1");
+    strand_and_move_on(it);
+    pass(it, 30 * EK_WORLD_MINUTE_MS);
+    assert_told(it, "repair, resume-source");
+    assert_int_equal(ended(it, EK_MOVE_UNKNOWN), 1);
+    ek_world_destroy(it);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -320,6 +355,7 @@ int main(void)
         cmocka_unit_test(test_prepare_is_retried),
         cmocka_unit_test(test_failed_cleanup_is_no_failed_move),
         cmocka_unit_test(test_unknown_blocks_until_resolved),
+        cmocka_unit_test(test_third_host_is_asked_before_a_resume),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

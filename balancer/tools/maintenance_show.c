@@ -1,0 +1,120 @@
+/* Hosts in maintenance, as tables and JSON show them. */
+#include "balancer/tools/maintenance.h"
+
+#include <string.h>
+
+struct ek_host_maintenance *ek_host_maintenance_read(struct ek_tool *tool,
+                                                     const struct ek_maintenance *keys,
+                                                     struct ek_arena *arena, struct ek_error *err)
+{
+    size_t count = tool->config.host_count;
+    struct ek_host_maintenance *items = ek_arena_alloc(arena, count, sizeof(*items));
+
+    if (items == NULL) {
+        (void)ek_error_set(err, EK_ERR_NOMEM, "out of memory");
+        return NULL;
+    }
+    for (size_t h = 0; h < count; h++) {
+        items[h].host = tool->config.hosts[h].name;
+        items[h].key = keys[h];
+        if (keys[h].wanted && !ek_view_maintenance_status(tool, items[h].host, &items[h].status,
+                                                          &items[h].has_status, arena, err)) {
+            return NULL;
+        }
+    }
+    return items;
+}
+
+static const char *state_text(const struct ek_host_maintenance *item)
+{
+    return item->has_status ? ek_maintenance_state_name(item->status.state) : "wanted";
+}
+
+static enum ek_colour state_colour(const struct ek_host_maintenance *item)
+{
+    if (!item->has_status || item->status.state == EK_MAINTENANCE_EVACUATING) {
+        return EK_COLOUR_STRONG;
+    }
+    return item->status.state == EK_MAINTENANCE_EVACUATED ? EK_COLOUR_GOOD : EK_COLOUR_WARN;
+}
+
+void ek_host_maintenance_cell(struct ek_table *table, const struct ek_host_maintenance *item)
+{
+    const char *reason = item->key.reason;
+
+    if (!item->key.wanted) {
+        ek_table_cell(table, EK_COLOUR_FAINT, "-");
+        return;
+    }
+    ek_table_cell(table, state_colour(item), "%s%s%s", state_text(item),
+                  reason[0] == '\0' ? "" : ": ", reason);
+}
+
+static void add_row(struct ek_table *table, const struct ek_host_maintenance *item)
+{
+    const struct ek_maintenance_status *status = &item->status;
+    char span[EK_SPAN_SIZE];
+
+    ek_table_cell(table, EK_COLOUR_NONE, "%s", item->host);
+    ek_table_cell(table, state_colour(item), "%s", state_text(item));
+    if (item->has_status) {
+        ek_table_cell(table, EK_COLOUR_NONE, "%u", (unsigned int)status->domains_left);
+    } else {
+        ek_table_cell(table, EK_COLOUR_FAINT, "-");
+    }
+    ek_table_cell(table, EK_COLOUR_NONE, "%s",
+                  item->has_status && status->eta_ms >= 0 ? ek_span(status->eta_ms, span) : "-");
+    ek_table_cell(table, EK_COLOUR_NONE, "%s", item->key.reason);
+}
+
+static void print_blockers(const struct ek_host_maintenance *item, FILE *out)
+{
+    for (size_t i = 0; item->has_status && i < item->status.blocker_count; i++) {
+        const struct ek_blocker *blocker = &item->status.blockers[i];
+        const char *name = blocker->name[0] != '\0' ? blocker->name : blocker->domain;
+        ek_terminal_print(out, EK_COLOUR_NONE, "  %s: %s%s%s\n", item->host, name,
+                          name[0] == '\0' ? "" : ": ", blocker->reason);
+    }
+}
+
+bool ek_host_maintenance_print(const struct ek_host_maintenance *items, size_t count, FILE *out)
+{
+    static const struct ek_column columns[] = {{"HOST", false},
+                                               {"STATE", false},
+                                               {"DOMAINS LEFT", true},
+                                               {"ETA", true},
+                                               {"REASON", false}};
+    struct ek_table table = EK_TABLE(columns);
+
+    for (size_t h = 0; h < count; h++) {
+        if (items[h].key.wanted) {
+            add_row(&table, &items[h]);
+        }
+    }
+    if (!ek_table_print(&table, out)) {
+        return false;
+    }
+    for (size_t h = 0; h < count; h++) {
+        print_blockers(&items[h], out);
+    }
+    return true;
+}
+
+void ek_host_maintenance_write(struct ek_json_writer *writer,
+                               const struct ek_host_maintenance *item)
+{
+    ek_json_begin(writer, '{');
+    ek_json_put_text(writer, "host", item->host);
+    ek_json_put_bool(writer, "wanted", item->key.wanted);
+    if (item->key.wanted) {
+        ek_json_put_text(writer, "reason", item->key.reason);
+    }
+    if (item->key.deadline_ms != 0) {
+        ek_json_put_integer(writer, "deadline_ms", item->key.deadline_ms);
+    }
+    if (item->has_status) {
+        ek_json_key(writer, "status");
+        ek_json_write_maintenance(writer, &item->status);
+    }
+    ek_json_end(writer, '}');
+}

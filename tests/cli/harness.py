@@ -1,0 +1,141 @@
+"""What the tests of the operator's command share: running it, and a cluster in a real Redis."""
+
+import json
+import os
+import pathlib
+import pty
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import unittest
+
+EVENKEEL = os.environ.get("EVENKEEL", "build/debug/balancer/tools/evenkeel")
+CLI_WORLD = os.environ.get("CLI_WORLD", "build/debug/tests/cli/cli_world")
+DATA = pathlib.Path(__file__).parent / "data"
+SKIPPED = 77
+
+ENVIRONMENT = {k: v for k, v in os.environ.items()
+               if k not in ("EVENKEEL_CONFIG", "NO_COLOR", "LC_ALL", "LANG")}
+ENVIRONMENT.update({"TZ": "UTC", "TERM": "xterm"})
+
+
+class Result:
+    """What one call gave."""
+
+    def __init__(self, status, out, err):
+        self.status, self.out, self.err = status, out, err
+
+    def json(self):
+        return json.loads(self.out)
+
+    def __repr__(self):
+        return f"status {self.status}\n--- out\n{self.out}--- err\n{self.err}"
+
+
+def evenkeel(*words, stdin=None, env=None, cwd=None):
+    """Runs the command without a terminal."""
+    done = subprocess.run([EVENKEEL, *map(str, words)], input=stdin, text=True, timeout=60,
+                          capture_output=True, env={**ENVIRONMENT, **(env or {})}, cwd=cwd,
+                          check=False)
+    return Result(done.returncode, done.stdout, done.stderr)
+
+
+class OnTerminal:
+    """The command on a terminal of its own, running until it is waited for."""
+
+    def __init__(self, *words, env=None):
+        self.seen = ""
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.execve(EVENKEEL, [EVENKEEL, *map(str, words)], {**ENVIRONMENT, **(env or {})})
+
+    def _read(self, seconds):
+        if not select.select([self.fd], [], [], seconds)[0]:
+            raise TimeoutError(f"nothing more came after: {self.seen!r}")
+        try:
+            chunk = os.read(self.fd, 4096)
+        except OSError:  # the other side is closed
+            chunk = b""
+        self.seen += chunk.decode()
+        return bool(chunk)
+
+    def wait_for(self, text, seconds=20):
+        while text not in self.seen:
+            if not self._read(seconds):
+                raise AssertionError(f"ended without {text!r}: {self.seen!r}")
+
+    def interrupt(self):
+        os.kill(self.pid, signal.SIGINT)
+
+    def wait(self, seconds=20):
+        while self._read(seconds):
+            pass
+        os.close(self.fd)
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+
+class World:
+    """Three configured hosts and a Redis; see world.c for what it can be told."""
+
+    CONFIG = """version: 1
+hosts:
+  - {name: h1, uri: "qemu+tls://h1.example/system"}
+  - {name: h2, uri: "qemu+tls://h2.example/system"}
+  - {name: h3, uri: "qemu+tls://h3.example/system"}
+state_dir: STATE
+"""
+
+    def __init__(self):
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="ek-cli-"))
+        self.socket = self.dir / "state" / "redis.sock"
+        self.config = self.dir / "evenkeel.yaml"
+        self.config.write_text(self.CONFIG.replace("STATE", str(self.dir / "state")))
+        self.process = subprocess.Popen([CLI_WORLD, str(self.dir / "state")], text=True,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        if self.process.stdout.readline() != "ready\n":
+            status = self.process.wait()
+            self.close()
+            sys.exit(SKIPPED if status == SKIPPED else f"cli_world ended with {status}")
+
+    def tell(self, line):
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+        said = self.process.stdout.readline()
+        if said != "ok\n":
+            raise AssertionError(f"{line}: {said}")
+
+    def redis(self, *words):
+        return subprocess.run(["redis-cli", "-s", str(self.socket), *words], text=True, check=True,
+                              capture_output=True).stdout.rstrip("\n")
+
+    def run(self, *words, **kwargs):
+        return evenkeel("-c", self.config, *words, **kwargs)
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+        self.process.stdout.close()
+        shutil.rmtree(self.dir)
+
+
+class Case(unittest.TestCase):
+    """Assertions on results."""
+
+    def check(self, result, status, out=None, err=None):
+        """Exit status, and pieces that the two outputs must have; err="" means silence."""
+        self.assertEqual(result.status, status, result)
+        for piece in [out] if isinstance(out, str) else out or []:
+            self.assertIn(piece, result.out)
+        if err == "":
+            self.assertEqual(result.err, "")
+        for piece in [err] if isinstance(err, str) else err or []:
+            self.assertIn(piece, result.err)
+
+    def refused(self, result, status, *pieces):
+        """One line on standard error, with these pieces, and nothing on standard output."""
+        self.check(result, status, err=pieces)
+        self.assertEqual(result.out, "")
+        self.assertRegex(result.err, r"\Aevenkeel: [^\n]+\n\Z")

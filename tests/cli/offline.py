@@ -1,0 +1,273 @@
+"""evenkeel without a cluster: plans from files, help, and what is refused.
+
+`offline.py --update` rewrites the expected plans of data/ (review them); any unittest argument works, too.
+"""
+
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import unittest
+
+from harness import DATA, ENVIRONMENT, EVENKEEL, Case, OnTerminal, evenkeel
+
+UPDATE = "--update" in sys.argv
+VERBS = ["status", "hosts", "domains", "plan", "maintenance", "history", "states", "snapshot"]
+SNAPSHOTS = sorted(DATA.glob("*.snapshot.json"))
+POLICY = """version: 1
+policy: spread
+aggressiveness: 5
+"""
+
+
+def plan(*words, **kwargs):
+    return evenkeel("plan", *words, **kwargs)
+
+
+class GoldenPlans(Case):
+    """Same snapshot, same policy, same version: the same bytes.
+
+    The id is masked in the files: it changes with every key that a policy gets.
+    """
+
+    def compare(self, path, text):
+        text = re.sub(r'(plan |"id":")[0-9a-f]{16}\b', r"\1ID", text)
+        if UPDATE:
+            path.write_text(text)
+        self.assertEqual(text, path.read_text(), f"{path.name}; --update rewrites it")
+
+    def test_plans(self):
+        self.assertGreaterEqual(len(SNAPSHOTS), 5)
+        for snapshot in SNAPSHOTS:
+            with self.subTest(snapshot.name):
+                base = snapshot.name.removesuffix(".snapshot.json")
+                for suffix, words in [("plan.txt", []), ("plan.json", ["--json"])]:
+                    result = plan("--snapshot", snapshot, *words)
+                    kept = json.loads(plan("--json", "--snapshot", snapshot).out)["unresolved"]
+                    self.assertEqual(result.status, 3 if kept else 0, result)
+                    self.compare(DATA / f"{base}.{suffix}", result.out)
+
+    def test_ids(self):
+        """The id is the input's: equal for equal input, another one when a figure changes."""
+        text = SNAPSHOTS[0].read_text()
+        ids = [plan("--json", "--snapshot", "-", stdin=t).json()["id"]
+               for t in (text, text, text.replace("65536", "65537"))]
+        self.assertEqual(ids[0], ids[1])
+        self.assertNotEqual(ids[1], ids[2])
+
+    def test_plans_keep_the_contract(self):
+        """Every move starts where its domain is, and waits only for moves before it."""
+        for snapshot in SNAPSHOTS:
+            where = {d["uuid"]: d["host"] for d in json.loads(snapshot.read_text())["domains"]}
+            document = plan("--json", "--snapshot", snapshot).json()
+            self.assertEqual(document["version"], 1)
+            for number, move in enumerate(document["moves"], 1):
+                self.assertEqual(move["seq"], number)
+                self.assertEqual(move["source"], where[move["domain"]])
+                self.assertTrue(all(before < number for before in move["depends_on"]))
+                self.assertLessEqual(move["start_s"] + move["duration_s"],
+                                     document["makespan_s"] + 0.0015)
+                where[move["domain"]] = move["destination"]
+
+
+class PlanInput(Case):
+    """What `plan` reads."""
+
+    level = (DATA / "level.snapshot.json").read_text()
+
+    def setUp(self):
+        self.dir = tempfile.TemporaryDirectory(prefix="ek-cli-")
+        self.addCleanup(self.dir.cleanup)
+
+    def file(self, name, text):
+        path = pathlib.Path(self.dir.name) / name
+        path.write_text(text)
+        return path
+
+    def test_standard_input(self):
+        """`-` is standard input, and gives what the file gives."""
+        from_file = plan("--snapshot", DATA / "level.snapshot.json")
+        from_input = plan("--snapshot", "-", stdin=self.level)
+        self.check(from_input, 0, err="")
+        self.assertEqual(from_input.out, from_file.out)
+
+    def test_json_before_or_after_the_verb(self):
+        path = DATA / "level.snapshot.json"
+        self.assertEqual(evenkeel("--json", "plan", "--snapshot", path).out,
+                         plan("--snapshot", path, "--json").out)
+
+    def test_evacuate_equals_maintenance(self):
+        """--evacuate HOST is "maintenance": true in the snapshot, for `before`, too."""
+        document = json.loads(self.level)
+        document["hosts"][0]["maintenance"] = True
+        marked = plan("--json", "--snapshot", "-", stdin=json.dumps(document))
+        asked = plan("--json", "--snapshot", "-", "--evacuate", "h1", stdin=self.level)
+        self.check(asked, 0, err="")
+        self.assertEqual(asked.out, marked.out)
+        self.assertEqual([move["kind"] for move in asked.json()["moves"]], ["evacuate"])
+
+    def test_two_hosts_evacuated(self):
+        """With nowhere left to go the domains stay: status 3, and the plan is printed all the same."""
+        result = plan("--json", "--snapshot", "-", "--evacuate", "h1", "--evacuate=h2",
+                      stdin=self.level)
+        self.check(result, 3, err="2 domains cannot leave")
+        self.assertEqual(len(result.json()["unresolved"]), 2)
+
+    def test_unknown_host(self):
+        self.refused(plan("--snapshot", "-", "--evacuate", "h9", stdin=self.level), 2,
+                     '"h9"', "h1, h2")
+
+    def test_policy_file(self):
+        """A keener policy moves what the default leaves alone."""
+        path = self.file("policy.yaml", POLICY)
+        snapshot = DATA / "networks.snapshot.json"
+        default = plan("--json", "--snapshot", snapshot).json()
+        keen = plan("--json", "--snapshot", snapshot, "--policy", path)
+        self.check(keen, 0, err="")
+        self.assertNotEqual(keen.json()["id"], default["id"])
+
+    def test_unknown_policy_key(self):
+        """The line is named."""
+        path = self.file("bad.yaml", "version: 1\nagressiveness: 3\n")
+        self.refused(plan("--snapshot", DATA / "level.snapshot.json", "--policy", path), 2,
+                     f"{path}:2: ", "agressiveness", "aggressiveness")
+
+    def test_policy_absent(self):
+        self.refused(plan("--snapshot", DATA / "level.snapshot.json", "--policy", "/no/such"), 2,
+                     "/no/such")
+
+    def refuse_text(self, text, *pieces):
+        path = self.file("bad.json", text)
+        self.refused(plan("--snapshot", path), 2, str(path), *pieces)
+
+    def test_truncated(self):
+        """A file that was cut off is refused with line and column."""
+        text = self.level[:len(self.level) // 2]
+        line = text.count("\n") + 1
+        path = self.file("cut.json", text)
+        result = plan("--snapshot", path)
+        self.refused(result, 2)
+        self.assertRegex(result.err, rf"\.json:{line}:\d+: ")
+
+    def test_bad_contents(self):
+        """Contents are refused with the way to the value."""
+        document = json.loads(self.level)
+        document["hosts"][1]["memory_mib"] = -1
+        self.refuse_text(json.dumps(document), "hosts[1].memory_mib: found -1, expected")
+        document = json.loads(self.level)
+        document["domains"][1]["uuid"] = document["domains"][0]["uuid"]
+        self.refuse_text(json.dumps(document), "domains[1].uuid", "domains[0]")
+        document = json.loads(self.level)
+        document["domains"][0]["host"] = "h7"
+        self.refuse_text(json.dumps(document), 'domains[0].host: found "h7"')
+        self.refuse_text("", ":1:1: ")
+        self.refuse_text("[]", "found a list, expected an object")
+
+    def test_file_absent(self):
+        self.refused(plan("--snapshot", "/no/such.json"), 2, "/no/such.json", "No such file")
+
+    def test_directory(self):
+        self.refused(plan("--snapshot", "/tmp"), 2, "/tmp: cannot read it")
+
+    def test_too_large(self):
+        """More than 128 MiB is refused with the limit (a file of holes, quick to read)."""
+        path = self.file("large.json", "")
+        os.truncate(path, (128 << 20) + 1)
+        self.refused(plan("--snapshot", path), 2, "128 MiB", "limit")
+
+
+class CommandLine(Case):
+    """Options, verbs and help."""
+
+    def test_documentation(self):
+        """docs/commands.md shows what is printed, and has a section for each verb."""
+        page = (DATA.parents[2] / "docs" / "commands.md").read_text()
+        for words in [["--help"], ["states"],
+                      ["plan", "--snapshot", "tests/cli/data/no-room.snapshot.json"]]:
+            result = evenkeel(*words, cwd=DATA.parents[2])
+            printed = re.sub(r"plan [0-9a-f]{16}", "plan ID", result.out + result.err)
+            shown = re.sub(r"plan [0-9a-f]{16}", "plan ID", page)
+            self.assertIn(re.sub(r"(?m)^(?=.)", "    ", printed), shown)
+        self.assertEqual(set(re.findall(r"(?m)^## (\w+)$", page)), set(VERBS))
+
+    def test_help(self):
+        result = evenkeel("--help")
+        self.check(result, 0, err="")
+        for verb in VERBS:
+            self.assertRegex(result.out, rf"(?m)^  {verb} +\S")
+
+    def test_help_of_every_verb(self):
+        """It needs no configuration, before or after other options."""
+        for verb in VERBS:
+            for words in [[verb, "--help"], [verb, "-h"], ["-c", "/no/such", verb, "--help"]]:
+                result = evenkeel(*words)
+                self.check(result, 0, f"Usage: evenkeel [-c FILE] [--json] {verb}", "")
+
+    def test_version(self):
+        self.assertRegex(evenkeel("--version").out, r"\Aevenkeel \d+\.\d+\.\d+\n\Z")
+
+    def test_no_verb(self):
+        result = evenkeel()
+        self.check(result, 2, err="Usage: ")
+        self.assertEqual(result.out, "")
+
+    def test_unknown_verb(self):
+        self.refused(evenkeel("plna"), 2, '"plna"', 'did you mean "plan"?')
+        self.refused(evenkeel("frobnicate"), 2, '"frobnicate"', "--help")
+        self.refused(evenkeel("doctor"), 2, '"doctor"')
+
+    def test_wrong_options(self):
+        """Each names what it found and where help is."""
+        self.refused(evenkeel("--frob"), 2, '"--frob"')
+        self.refused(evenkeel("-c"), 2, "-c needs a value")
+        self.refused(evenkeel("hosts", "--frob"), 2, '"--frob"', "evenkeel hosts --help")
+        self.refused(evenkeel("plan", "--snapshot"), 2, "--snapshot needs a value")
+        self.refused(evenkeel("hosts", "h1"), 2, '"h1"', "no more words")
+        self.refused(evenkeel("history", "-n", "0"), 2, '"0"', "from 1 to")
+        self.refused(evenkeel("history", "-n", "3x"), 2, '"3x"')
+        self.refused(evenkeel("maintenance"), 2, "enter, leave or status")
+        self.refused(evenkeel("maintenance", "enter"), 2, "name of a host")
+        self.refused(evenkeel("maintenance", "leave", "h1", "--wait"), 2, "with enter only")
+        self.refused(evenkeel("maintenance", "status", "h1", "h2"), 2, '"h2"')
+
+    def test_configuration_absent(self):
+        self.refused(evenkeel("-c", "/no/such.yaml", "hosts"), 2, "/no/such.yaml", "-c FILE")
+        self.refused(evenkeel("hosts", env={"EVENKEEL_CONFIG": "/no/other.yaml"}), 2,
+                     "/no/other.yaml")
+
+    def test_states(self):
+        """The table is the one that the journal keeps to."""
+        states = {s["name"]: s for s in evenkeel("states", "--json").json()["states"]}
+        self.assertEqual(states["planned"]["followers"], ["claimed", "reconcile", "cancelled"])
+        self.assertTrue(states["done"]["terminal"] and not states["done"]["followers"])
+        self.assertEqual([n for n, s in states.items() if s["blocks"]], ["unverified", "unknown"])
+        lines = evenkeel("states").out.splitlines()
+        self.assertEqual(len(lines), len(states) + 1)
+        self.assertRegex(lines[1], r"^planned +- +claimed, reconcile, cancelled$")
+
+    def test_no_colour_off_the_terminal(self):
+        self.assertNotIn("\033", evenkeel("states").out)
+
+    def test_colour_on_a_terminal(self):
+        """Colour on a terminal, none there with NO_COLOR; the text is the same."""
+        plain = evenkeel("states").out.replace("\n", "\r\n")
+        for env, coloured in [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)]:
+            terminal = OnTerminal("states", env=env)
+            self.assertEqual(terminal.wait(), 0)
+            self.assertEqual("\033[" in terminal.seen, coloured)
+            self.assertEqual(re.sub(r"\033\[\d*m", "", terminal.seen), plain)
+
+    def test_full_disk(self):
+        """Output that cannot be written is no success."""
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            done = subprocess.run([EVENKEEL, "states"], stdout=full, stderr=subprocess.PIPE,
+                                  text=True, env=ENVIRONMENT, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("No space left", done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=[a for a in sys.argv if a != "--update"])

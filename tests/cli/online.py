@@ -1,0 +1,351 @@
+"""evenkeel against a cluster in a real Redis; its samples, moves and statuses are the product's own."""
+
+import json
+import re
+import shutil
+import socket
+import unittest
+
+from harness import Case, World, evenkeel
+
+ANSI = "\033"
+
+
+class Online(Case):
+    """One Redis for all; each test begins with an empty one."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.world = World()
+        cls.addClassCleanup(cls.world.close)
+
+    def setUp(self):
+        self.world.redis("FLUSHALL")
+
+    def run_json(self, *words, status=0):
+        """The document alone is on standard output."""
+        result = self.world.run(*words, "--json")
+        self.check(result, status)
+        self.assertEqual(result.json()["version"], 1)
+        return result.json()
+
+    def fill(self):
+        self.world.tell("samples")
+        self.world.tell("balancer automatic 5 -")
+
+
+class Hosts(Online):
+    def test_json(self):
+        """Hosts are the snapshot's, with utilization by the planner's own rule."""
+        self.fill()
+        document = self.run_json("hosts")
+        h1, h2, h3 = document["hosts"]
+        self.assertEqual([h1["name"], h2["name"], h3["name"]], ["h1", "h2", "h3"])
+        self.assertEqual([h1["state"], h3["state"]], ["up", "down"])
+        # base = 12.5 - (4 + 4 + 4) cores; then base and demand over 16 cores.
+        self.assertAlmostEqual(h1["utilization"]["cpu"], 12.5 / 16)
+        self.assertAlmostEqual(h2["utilization"]["cpu"], 1.5 / 16)
+        self.assertEqual([h1["domains"], h1["allocated_vcpus"], h1["allocated_mib"]],
+                         [3, 12, 3 * 8192])
+        self.assertNotIn("utilization", h3)
+        self.assertAlmostEqual(document["imbalance"]["cpu"], (12.5 - 1.5) / 16 / 2)
+
+    def test_table(self):
+        self.fill()
+        self.world.redis("SET", "evenkeel:maintenance:h2", "new disks")
+        self.world.tell("drain h2 evacuating 1 -")
+        result = self.world.run("hosts")
+        self.check(result, 0, err="")
+        rows = result.out.splitlines()
+        self.assertRegex(rows[1], r"^h1 +up +\[########\.\.\]  78 % +\[######\.\.\.\.\]  61 % +16 "
+                                  r"+32\.0 +3 +12 +24\.0  -$")
+        self.assertRegex(rows[2], r"evacuating: new disks$")
+        self.assertRegex(rows[3], r"^h3 +down +-( +-)+$")
+        self.assertRegex(rows[-1], r"^imbalance .*cpu 0\.000, memory 0\.000$")  # h1 counts alone
+        self.assertNotIn(ANSI, result.out)
+
+
+class Domains(Online):
+    def test_json(self):
+        self.fill()
+        domains = self.run_json("domains")["domains"]
+        self.assertEqual([d["name"] for d in domains], ["db-1", "web-1", "web-2", "mail"])
+        self.assertEqual([d["host"] for d in domains], ["h1", "h1", "h1", "h2"])
+        self.assertFalse(domains[0]["movable"])
+        self.assertEqual(domains[2]["dirty_mib_s"], 12.5)
+
+    def test_table_of_one_host(self):
+        self.fill()
+        self.world.tell("moves")
+        result = self.world.run("domains", "--host", "h1")
+        self.check(result, 0, err="")
+        rows = result.out.splitlines()
+        self.assertEqual(len(rows), 4)
+        self.assertRegex(rows[1], r"^db-1 .*no: a host device ties it to its host$")
+        self.assertRegex(rows[2], r"^web-1 +h1 +4 +4\.00 +6000 +8192 +6100 +-  migrates to h2$")
+        self.assertRegex(rows[3], r"^web-2 .* 12\.5  yes$")
+
+    def test_unknown_host(self):
+        self.refused(self.world.run("domains", "--host", "h8"), 2, '"h8"', "h1, h2, h3")
+
+
+class Snapshot(Online):
+    def test_reads_back(self):
+        """What `snapshot` prints `plan --snapshot` reads, and it plans what `plan` plans."""
+        self.fill()
+        snapshot = self.world.run("snapshot")
+        self.check(snapshot, 0, err="")
+        offline = evenkeel("plan", "--json", "--snapshot", "-", stdin=snapshot.out).json()
+        online = self.run_json("plan")
+        self.assertGreater(len(online["moves"]), 0)
+        for document in (offline, online):
+            del document["id"]  # counts the time of the snapshot
+        self.assertEqual(offline, online)
+
+    def test_running_move(self):
+        """A move that runs is in flight in the snapshot."""
+        self.fill()
+        self.world.tell("moves")
+        flight, = self.world.run("snapshot").json()["in_flight"]
+        self.assertEqual([flight["domain"][-1], flight["source"], flight["destination"]],
+                         ["1", "h1", "h2"])
+
+
+class Plan(Online):
+    def test_configured_policy(self):
+        """The policy beside evenkeel.yaml is in force; --policy goes before it."""
+        path = self.world.dir / "policy.yaml"
+        self.addCleanup(path.unlink)
+        self.fill()
+        path.write_text("version: 1\naggressiveness: 1\n")
+        self.assertEqual(self.run_json("plan")["moves"], [])
+        keen = self.world.dir / "keen.yaml"
+        keen.write_text("version: 1\n")
+        self.assertGreater(len(self.run_json("plan", "--policy", keen)["moves"]), 0)
+        path.write_text("version: 1\nmdoe: automatic\n")
+        self.refused(self.world.run("plan"), 2, "policy.yaml:2: ")
+        self.check(self.world.run("hosts"), 0, out="imbalance", err="warning: ")
+
+    def test_blocked_domain(self):
+        """A domain whose last move ended unknown is left alone, as the balancer leaves it."""
+        self.fill()
+        self.world.tell("moves")
+        document = self.run_json("plan", "--evacuate", "h1", status=3)
+        self.assertIn("an operator must resolve",
+                      {u["name"]: u["reason"] for u in document["unresolved"]}["web-2"])
+
+    def test_evacuate(self):
+        """The immovable domain keeps its host from being emptied: status 3."""
+        self.fill()
+        document = self.run_json("plan", "--evacuate", "h1", status=3)
+        self.assertEqual([u["name"] for u in document["unresolved"]], ["db-1"])
+        self.assertEqual(self.world.redis("KEYS", "evenkeel:maintenance:*"), "")
+
+
+class Status(Online):
+    def test_nothing_runs(self):
+        """Without a balancer's status the first line says so."""
+        result = self.world.run("status")
+        self.check(result, 0, ["host h3 is down", "no sample"], err="")
+        self.assertRegex(result.out, r"\Abalancer +none: ")
+        self.assertNotIn("balancer", self.run_json("status"))
+
+    def test_balancer(self):
+        self.world.tell("samples")
+        self.world.tell("balancer automatic 5 more than half of the hosts have no sample")
+        result = self.world.run("status")
+        self.check(result, 0, err="")
+        for line in [r"balancer +node1:42, evenkeeld 0\.1\.0, leads \(epoch 3\), up 2 h 1 min",
+                     r"heard of +\d s ago", r"mode +automatic, policy spread",
+                     r"holding +more than half of the hosts have no sample",
+                     r"last cycle +5: nothing to move: all is well", r"moves +0 running, 2 waiting"]:
+            self.assertRegex(result.out, rf"(?m)^{line}$")
+        balancer = self.run_json("status")["balancer"]
+        self.assertEqual([balancer["identity"], balancer["cycles"], balancer["mode"]],
+                         ["node1:42", 5, "automatic"])
+
+    def test_moves(self):
+        """Running moves with bar and ETA; those without a clear outcome with what to do."""
+        self.fill()
+        self.world.tell("moves")
+        result = self.world.run("status")
+        self.assertRegex(result.out, r"(?m)^web-1 +h1 -> h2 +balance +running +"
+                                     r"\[####\.\.\.\.\.\.\]  40 %  12 s +1$")
+        self.assertRegex(result.out, r"(?m)^  web-2, h1 -> h2, unknown since .*\(move p1-3\)$")
+        document = self.run_json("status")
+        self.assertEqual([r["order"]["name"] for r in document["running"]], ["web-1"])
+        self.assertEqual([r["order"]["name"] for r in document["blocked"]], ["web-2"])
+        self.assertEqual([h["name"] for h in document["hosts_not_up"]], ["h3"])
+        free = re.search(r"redis-cli -s \S+ (SREM \S+ \S+)", result.out).group(1)
+        self.assertEqual(self.world.redis(*free.split()), "1")
+        self.assertEqual(self.run_json("status")["blocked"], [])
+
+    def test_line_to_copy(self):
+        """The printed line, with a host in it, puts that host into maintenance."""
+        self.fill()
+        line = re.search(r"(?m)^to empty a host: +redis-cli (.*)$",
+                         self.world.run("status").out).group(1)
+        words = line.replace("<host>", "h2").replace("''", "").split()
+        self.assertEqual(words[:2], ["-s", str(self.world.socket)])
+        self.world.redis(*words[2:], "")
+        self.assertEqual([m["host"] for m in self.run_json("status")["maintenance"]], ["h2"])
+
+    def test_maintenance(self):
+        self.fill()
+        self.world.redis("SET", "evenkeel:maintenance:h2", '{"reason": "new \\u001b[31m disks"}')
+        self.world.tell("drain h2 blocked 1 no \x1b[31m room anywhere")
+        result = self.world.run("status")
+        self.assertRegex(result.out, r"(?m)^h2 +blocked +1 +40 s +new")
+        self.check(result, 0, out="  h2: db-1: no  [31m room anywhere\n")
+        self.assertNotIn(ANSI, result.out)  # a reason cannot paint the terminal
+
+
+class Maintenance(Online):
+    def test_enter_and_leave(self):
+        """The key is the contract: SET with the reason, DEL."""
+        self.fill()
+        self.check(self.world.run("maintenance", "enter", "h2", "--reason", "new disks"), 0,
+                   out="h2 is to be emptied", err="")
+        self.assertEqual(self.world.redis("GET", "evenkeel:maintenance:h2"), "new disks")
+        self.check(self.world.run("maintenance", "leave", "h2"), 0, out="h2 is used again", err="")
+        self.assertEqual(self.world.redis("EXISTS", "evenkeel:maintenance:h2"), "0")
+        self.check(self.world.run("maintenance", "leave", "h2"), 0, out="was not in maintenance")
+
+    def test_json(self):
+        self.fill()
+        entered, = self.run_json("maintenance", "enter", "h2")["hosts"]
+        self.assertEqual(entered, {"host": "h2", "wanted": True, "reason": ""})
+        self.world.tell("drain h2 infeasible 1 too large")
+        shown, = self.run_json("maintenance", "status")["hosts"]
+        self.assertEqual(shown["status"], json.loads(
+            self.world.redis("GET", "evenkeel:maintenance-status:h2")))
+        left, = self.run_json("maintenance", "leave", "h2")["hosts"]
+        self.assertEqual(left, {"host": "h2", "wanted": False})
+
+    def test_status(self):
+        self.fill()
+        self.check(self.world.run("maintenance", "status"), 0, out="no host is in maintenance\n")
+        self.world.redis("SET", "evenkeel:maintenance:h1", "")
+        self.world.redis("SET", "evenkeel:maintenance:h2", "")
+        self.world.tell("drain h2 evacuated 0 -")
+        result = self.world.run("maintenance", "status")
+        self.assertRegex(result.out, r"(?m)^h1 +wanted +- +-$")
+        self.assertRegex(result.out, r"(?m)^h2 +evacuated +0 +-$")
+        self.assertNotIn("h1", self.world.run("maintenance", "status", "h2").out)
+        self.check(self.world.run("maintenance", "status", "h3"), 0, out="h3 is not in maintenance")
+
+    def test_unknown_host(self):
+        for action in ("enter", "leave", "status"):
+            self.refused(self.world.run("maintenance", action, "h8"), 2, '"h8"', "h1, h2, h3")
+        self.assertEqual(self.world.redis("KEYS", "evenkeel:maintenance*"), "")
+
+    def test_warnings(self):
+        """Nothing would happen: it is said, and the key is set all the same."""
+        self.check(self.world.run("maintenance", "enter", "h2"), 0, err="no balancer runs")
+        self.world.tell("balancer recommend 5 -")
+        self.check(self.world.run("maintenance", "enter", "h2"), 0, err="the mode is recommend")
+        self.assertEqual(self.world.redis("EXISTS", "evenkeel:maintenance:h2"), "1")
+
+    def test_leave_without_balancer(self):
+        """The status that nobody else would delete goes with the key."""
+        self.world.redis("SET", "evenkeel:maintenance:h2", "")
+        self.world.tell("drain h2 evacuated 0 -")
+        self.check(self.world.run("maintenance", "leave", "h2"), 0)
+        self.assertEqual(self.world.redis("KEYS", "evenkeel:maintenance*"), "")
+
+    def test_bad_status(self):
+        """A status that cannot be read is a failure that names its key."""
+        self.world.redis("SET", "evenkeel:maintenance:h2", "")
+        self.world.redis("SET", "evenkeel:maintenance-status:h2",
+                         '{"version": 1, "state": "asleep", "domains_left": 0, "blockers": []}')
+        self.refused(self.world.run("maintenance", "status"), 1, "maintenance-status:h2", "asleep")
+
+
+class History(Online):
+    def test_none(self):
+        self.check(self.world.run("history"), 0, out="no move yet\n", err="")
+        self.assertEqual(self.run_json("history")["moves"], [])
+
+    def test_moves(self):
+        """Newest first, with what is known of each."""
+        self.world.tell("moves")
+        moves = self.run_json("history")["moves"]
+        self.assertEqual([(m["order"]["name"], m["state"]) for m in moves],
+                         [("web-1", "running"), ("web-2", "unknown"), ("back-1", "rolled-back"),
+                          ("done-1", "done")])
+        rows = self.world.run("history").out.splitlines()
+        self.assertRegex(rows[4], r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d +done-1 +h1 -> h2 +balance "
+                                  r"+done +12\.5 +87 +8300$")
+        self.assertRegex(rows[3], r"rolled-back +12\.5 +- +-  the destination said no$")
+        self.assertEqual(len(self.run_json("history", "-n", "2")["moves"]), 2)
+
+
+class Redis(Online):
+    """Reaching it, or not."""
+
+    def config(self, text):
+        path = self.world.dir / "other.yaml"
+        path.write_text(re.sub("state_dir: .*\n", text, self.world.config.read_text()))
+        return path
+
+    def test_no_daemon(self):
+        """Embedded and not running: status 1, and the question to ask."""
+        path = self.config(f"state_dir: {self.world.dir}/none\n")
+        for verb in ("status", "hosts", "domains", "plan", "history", "snapshot",
+                     "maintenance status", "maintenance enter h1 --wait"):
+            self.refused(evenkeel("-c", path, *verb.split()), 1, f"{self.world.dir}/none/redis.sock",
+                         "is evenkeeld running")
+
+    def test_external_away(self):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+        path = self.config(f"redis: {{mode: external, url: 'redis://127.0.0.1:{port}'}}\n")
+        self.refused(evenkeel("-c", path, "hosts"), 1, f"127.0.0.1:{port}", "refused",
+                     f"check `redis:` in {path}")
+
+    def test_password(self):
+        """A wrong one is told as such; a right one is used and never shown."""
+        self.fill()
+        password = self.world.dir / "redis.password"
+        path = self.config(f"redis: {{mode: external, url: 'unix://{self.world.socket}', "
+                           "password_file: redis.password}\n")
+        self.world.redis("CONFIG", "SET", "requirepass", "geheim")
+        self.addCleanup(self.world.redis, "-a", "geheim", "CONFIG", "SET", "requirepass", "")
+        password.write_text("falsch\n")
+        password.chmod(0o600)
+        self.check(evenkeel("-c", path, "status"), 1, err="WRONGPASS")
+        password.write_text("geheim\n")
+        result = evenkeel("-c", path, "status")
+        self.check(result, 0, out=f"redis-cli -s {self.world.socket} --askpass SET", err="")
+        self.assertNotIn("geheim", result.out)
+
+    def test_tcp_and_prefix(self):
+        """Host, port, database and prefix stand in the line to copy."""
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+        self.world.redis("CONFIG", "SET", "port", str(port))
+        self.addCleanup(self.world.redis, "CONFIG", "SET", "port", "0")
+        path = self.config(f"redis: {{mode: external, url: 'redis://127.0.0.1:{port}/2', "
+                           "key_prefix: 'site1:'}\n")
+        self.check(evenkeel("-c", path, "maintenance", "enter", "h1", "--reason", "x"), 0)
+        self.assertEqual(self.world.redis("-n", "2", "GET", "site1:maintenance:h1"), "x")
+        self.check(evenkeel("-c", path, "status"), 0,
+                   out=f"redis-cli -u redis://127.0.0.1:{port} -n 2 SET site1:maintenance:<host> ''")
+
+    def test_bad_sample(self):
+        """A sample that cannot be read is warned of, and its host is down."""
+        self.fill()
+        self.world.redis("SET", "evenkeel:host:h2", "{broken")
+        result = self.world.run("hosts", "--json")
+        self.check(result, 0, err=["warning: ", "host:h2"])
+        self.assertEqual(result.json()["hosts"][1]["state"], "down")
+
+    def test_configuration_by_environment(self):
+        self.fill()
+        self.check(evenkeel("hosts", env={"EVENKEEL_CONFIG": str(self.world.config)}), 0, out="h1")
+
+
+if __name__ == "__main__":
+    if shutil.which("redis-cli") is None:
+        raise SystemExit(77)
+    unittest.main()

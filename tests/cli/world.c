@@ -1,0 +1,252 @@
+/* A cluster in a real Redis, for tests of the operator's command.
+ *
+ *     cli_world DIR    starts an embedded Redis in DIR, says "ready", and obeys lines on standard
+ * input:
+ *
+ *     samples                        puts samples of h1 and h2; h3 has none
+ *     moves                          puts one running, one done, one rolled back, one unknown move
+ *     balancer MODE CYCLES HOLDING   puts the status of a balancer ("-": it does not hold)
+ *     drain HOST STATE LEFT REASON   puts the maintenance status ("-": no blocker)
+ *
+ * Each is answered with "ok" or a message. End of input ends it and its Redis. */
+#include "balancer/codec/plan.h"
+#include "balancer/codec/status.h"
+#include "balancer/store/embedded.h"
+#include "balancer/store/store.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { SKIPPED = 77, PERIOD_MS = 600000, START_MS = 10000 };
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* ---- samples ------------------------------------------------------------------------------- */
+
+static struct ek_domain domain_of(const char *uuid, const char *name, double cores, double used_mib)
+{
+    return (struct ek_domain){.uuid = uuid,
+                              .name = name,
+                              .vcpus = 4,
+                              .memory_mib = 8192,
+                              .cpu_used_cores = cores,
+                              .cpu_steal = NAN,
+                              .memory_used_mib = used_mib,
+                              .memory_rss_mib = used_mib + 100,
+                              .movable = true};
+}
+
+static bool put_samples(struct ek_store *store, struct ek_error *err)
+{
+    struct ek_domain on_h1[] = {
+        domain_of("00000000-0000-4000-8000-000000000001", "web-1", 4, 6000),
+        domain_of("00000000-0000-4000-8000-000000000002", "web-2", 4, 6000),
+        domain_of("00000000-0000-4000-8000-000000000003", "db-1", 4, 7000),
+    };
+    struct ek_domain on_h2[] = {domain_of("00000000-0000-4000-8000-000000000004", "mail", 1, 1000)};
+    const char *const names[] = {"h1", "h2"};
+    struct ek_domain *const domains[] = {on_h1, on_h2};
+    const size_t counts[] = {3, 1};
+
+    on_h1[1].dirty_mib_s = 12.5;
+    on_h1[2].movable = false;
+    on_h1[2].immovable_reason = "a host device ties it to its host";
+    for (size_t h = 0; h < 2; h++) {
+        const struct ek_sample sample = {.taken_at_ms = now_ms(),
+                                         .period_ms = PERIOD_MS,
+                                         .collector = "test:1",
+                                         .host = {.name = names[h],
+                                                  .cpu_cores = 16,
+                                                  .memory_mib = 32768,
+                                                  .cpu_used_cores = h == 0 ? 12.5 : 1.5,
+                                                  .memory_used_mib = h == 0 ? 20000 : 2000,
+                                                  .migration_mib_s = 110},
+                                         .domains = domains[h],
+                                         .domain_count = counts[h]};
+        if (!ek_store_put_sample(store, &sample, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- moves --------------------------------------------------------------------------------- */
+
+static struct ek_move_record record_of(const char *id, const char *domain, const char *name,
+                                       enum ek_move_state state, int64_t epoch)
+{
+    int64_t start_ms = now_ms() - 3600000;
+    struct ek_move_record record = {.order = {.kind = EK_MOVE_BALANCE, .seq = 1},
+                                    .state = state,
+                                    .attempt = 1,
+                                    .epoch = epoch,
+                                    .planned_at_ms = start_ms,
+                                    .started_at_ms = start_ms,
+                                    .updated_at_ms = start_ms + 12500,
+                                    .eta_ms = -1};
+
+    (void)snprintf(record.order.id, sizeof(record.order.id), "%s", id);
+    (void)snprintf(record.order.domain, sizeof(record.order.domain), "%s", domain);
+    (void)snprintf(record.order.name, sizeof(record.order.name), "%s", name);
+    (void)snprintf(record.order.source, sizeof(record.order.source), "h1");
+    (void)snprintf(record.order.destination, sizeof(record.order.destination), "h2");
+    return record;
+}
+
+static bool put_moves(struct ek_store *store, struct ek_error *err)
+{
+    char holder[128];
+    bool held = false;
+    int64_t epoch = 0;
+
+    if (!ek_store_lease(store, "test:1:x", 600000, &held, &epoch, holder, sizeof(holder), err)) {
+        return false;
+    }
+    struct ek_move_record records[] = {
+        record_of("p1-1", "00000000-0000-4000-8000-000000000009", "done-1", EK_MOVE_DONE, epoch),
+        record_of("p1-2", "00000000-0000-4000-8000-000000000008", "back-1", EK_MOVE_ROLLED_BACK,
+                  epoch),
+        record_of("p1-3", "00000000-0000-4000-8000-000000000002", "web-2", EK_MOVE_UNKNOWN, epoch),
+        record_of("p1-4", "00000000-0000-4000-8000-000000000001", "web-1", EK_MOVE_RUNNING, epoch),
+    };
+    records[0].downtime_ms = 87;
+    records[0].transferred_mib = 8300;
+    (void)snprintf(records[1].error, sizeof(records[1].error), "the destination said no");
+    records[3].progress = 0.4;
+    records[3].eta_ms = 12000;
+    for (size_t i = 0; i < sizeof(records) / sizeof(records[0]); i++) {
+        if (!ek_store_write_move(store, &records[i], NULL, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- statuses ------------------------------------------------------------------------------ */
+
+static bool put_balancer(struct ek_store *store, const char *mode, long cycles, const char *holding,
+                         struct ek_error *err)
+{
+    struct ek_balancer_status status = {.identity = "node1:42",
+                                        .version = "0.1.0",
+                                        .policy = "spread",
+                                        .leading = true,
+                                        .epoch = 3,
+                                        .at_ms = now_ms(),
+                                        .started_at_ms = now_ms() - 7260000,
+                                        .cycles = cycles,
+                                        .waiting = 2,
+                                        .summary = "nothing to move: all is well"};
+
+    (void)snprintf(status.mode, sizeof(status.mode), "%s", mode);
+    (void)snprintf(status.holding, sizeof(status.holding), "%s",
+                   strcmp(holding, "-") == 0 ? "" : holding);
+    char *json = ek_codec_write_status(&status);
+    bool done = json != NULL && ek_store_put_status(store, "balancer", json, 600000, err);
+    free(json);
+    return done;
+}
+
+/* The balancer's statuses are fenced: what writes them must hold the lease. */
+static bool take_lease(struct ek_store *store, int64_t *epoch, struct ek_error *err)
+{
+    bool held = false;
+    char holder[128];
+
+    return ek_store_lease(store, "test:1:x", 600000, &held, epoch, holder, sizeof(holder), err) &&
+           held;
+}
+
+static bool put_drain(struct ek_store *store, const char *host, const char *state, long left,
+                      const char *reason, struct ek_error *err)
+{
+    const struct ek_blocker blocker = {"00000000-0000-4000-8000-000000000003", "db-1", reason};
+    struct ek_maintenance_status status = {.host = host,
+                                           .domains_left = (uint32_t)left,
+                                           .eta_ms = left > 0 ? 40000 : -1,
+                                           .blockers = &blocker,
+                                           .blocker_count = strcmp(reason, "-") == 0 ? 0 : 1};
+    unsigned int at = 0;
+
+    while (at < EK_MAINTENANCE_INFEASIBLE &&
+           strcmp(ek_maintenance_state_name((enum ek_maintenance_state)at), state) != 0) {
+        at++;
+    }
+    status.state = (enum ek_maintenance_state)at;
+    char *json = ek_codec_write_maintenance(&status);
+    int64_t epoch = 0;
+    bool done = json != NULL && take_lease(store, &epoch, err) &&
+                ek_store_put_maintenance_status(store, host, json, epoch, err);
+    free(json);
+    return done;
+}
+
+/* ---- lines --------------------------------------------------------------------------------- */
+
+static bool obey(struct ek_store *store, char *line, struct ek_error *err)
+{
+    char name[64] = "";
+    char state[64] = "";
+    char reason[200] = "";
+    long number = 0;
+
+    if (strcmp(line, "samples") == 0) {
+        return put_samples(store, err);
+    }
+    if (strcmp(line, "moves") == 0) {
+        return put_moves(store, err);
+    }
+    if (sscanf(line, "balancer %63s %ld %199[^\n]", name, &number, reason) == 3) {
+        return put_balancer(store, name, number, reason, err);
+    }
+    if (sscanf(line, "drain %63s %63s %ld %199[^\n]", name, state, &number, reason) == 4) {
+        return put_drain(store, name, state, number, reason, err);
+    }
+    return ek_error_set(err, EK_ERR_INVALID, "what is \"%s\"?", line);
+}
+
+static int serve(const char *dir)
+{
+    struct ek_error err;
+    char socket[128];
+    char line[512];
+    struct ek_embedded *embedded = ek_embedded_start(dir, START_MS, &err);
+
+    if (embedded == NULL) {
+        (void)fprintf(stderr, "%s\n", err.message);
+        return err.code == EK_ERR_NOT_FOUND ? SKIPPED : EXIT_FAILURE;
+    }
+    (void)ek_embedded_socket_path(dir, socket, (int)sizeof(socket), &err);
+    struct ek_store *store =
+        ek_store_create(&(struct ek_store_options){.unix_socket = socket,
+                                                   .key_prefix = "evenkeel:",
+                                                   .connect_timeout_ms = 5000,
+                                                   .command_timeout_ms = 5000});
+    (void)puts("ready");
+    (void)fflush(stdout);
+    while (store != NULL && fgets(line, sizeof(line), stdin) != NULL) {
+        line[strcspn(line, "\n")] = '\0';
+        (void)puts(obey(store, line, &err) ? "ok" : err.message);
+        (void)fflush(stdout);
+    }
+    ek_store_destroy(store);
+    ek_embedded_destroy(embedded);
+    return EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 2) {
+        (void)fputs("Usage: cli_world DIR\n", stderr);
+        return EXIT_FAILURE;
+    }
+    return serve(argv[1]);
+}

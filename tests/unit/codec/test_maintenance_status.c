@@ -1,0 +1,96 @@
+/* maintenance-status:<host>, from the engine's value to text and back. */
+#include "balancer/codec/plan.h"
+#include "tests/lib/cmocka.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct ek_arena arena;
+
+static int teardown(void **state)
+{
+    (void)state;
+    ek_arena_finish(&arena);
+    return 0;
+}
+
+static bool read_back(struct ek_maintenance_status *out, const char *text, struct ek_error *err)
+{
+    return ek_codec_read_maintenance_status(out, &arena, text, strlen(text), "status", err);
+}
+
+/* Every state comes back as it was written, with ETA and blockers. */
+static void test_round_trip(void **state)
+{
+    const struct ek_blocker blockers[] = {{"u1", "db-1", "too large"}, {"", "", "no lease"}};
+
+    (void)state;
+    for (unsigned int s = EK_MAINTENANCE_ENDED; s <= EK_MAINTENANCE_INFEASIBLE; s++) {
+        const struct ek_maintenance_status status = {.state = (enum ek_maintenance_state)s,
+                                                     .domains_left = 3,
+                                                     .eta_ms = 40123,
+                                                     .blockers = blockers,
+                                                     .blocker_count = 2};
+        struct ek_maintenance_status read;
+        struct ek_error err;
+        char *text = ek_codec_write_maintenance(&status);
+        assert_non_null(text);
+        assert_true(read_back(&read, text, &err));
+        assert_int_equal(read.state, s);
+        assert_int_equal(read.domains_left, 3);
+        assert_int_equal(read.eta_ms, 40123);
+        assert_int_equal(read.blocker_count, 2);
+        assert_string_equal(read.blockers[0].reason, "too large");
+        assert_string_equal(read.blockers[1].name, "");
+        free(text);
+    }
+}
+
+/* What is left out is not known: no ETA, no blockers. */
+static void test_absent(void **state)
+{
+    struct ek_maintenance_status read;
+    struct ek_error err;
+
+    (void)state;
+    assert_true(
+        read_back(&read, "{\"version\":1,\"state\":\"evacuated\",\"domains_left\":0}", &err));
+    assert_int_equal(read.eta_ms, -1);
+    assert_int_equal(read.blocker_count, 0);
+}
+
+/* A bad document is refused with its place. */
+static void test_refusals(void **state)
+{
+    static const char *const bad[][2] = {
+        {"{\"version\":1,\"domains_left\":0}", "state"},
+        {"{\"version\":1,\"state\":\"asleep\",\"domains_left\":0}", "state: found \"asleep\""},
+        {"{\"version\":1,\"state\":\"blocked\",\"domains_left\":-1}", "domains_left: found -1"},
+        {"{\"version\":1,\"state\":\"blocked\",\"domains_left\":0,\"eta_s\":-1}", "eta_s"},
+        {"{\"version\":1,\"state\":\"blocked\",\"domains_left\":0,\"blockers\":[{}]}",
+         "blockers[0]"},
+        {"{\"version\":1", "status:1:"},
+    };
+    struct ek_maintenance_status read;
+    struct ek_error err;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_false(read_back(&read, bad[i][0], &err));
+        assert_int_equal(err.code, EK_ERR_INVALID);
+        if (strstr(err.message, bad[i][1]) == NULL) {
+            fail_msg("\"%s\" lacks \"%s\"", err.message, bad[i][1]);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_absent),
+        cmocka_unit_test(test_refusals),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, teardown);
+}
