@@ -17,6 +17,9 @@ struct ek_policy_ops {
     bool (*wants)(const struct ek_cluster *cluster, const struct ek_levels *levels, char *why,
                   size_t why_size);
 
+    /* Whether a move may be chosen at all; NULL: the policy's moves are not chosen again. */
+    ek_pays *pays;
+
     /* The best next move, domain EK_NONE when no move pays. */
     struct ek_candidate (*next)(struct ek_search *search);
 

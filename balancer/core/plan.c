@@ -2,6 +2,7 @@
 
 #include "balancer/core/digest.h"
 #include "policies/policy_ops.h"
+#include "policies/refine.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -9,6 +10,9 @@
 #include <string.h>
 
 enum { WHY_SIZE = 200 };
+
+/* Ratings that refining may take: a few tens of milliseconds, whatever the size of the cluster. */
+#define REFINE_RATINGS 1000000
 
 /* Everything that is needed while one plan is made. */
 struct work {
@@ -159,6 +163,86 @@ static void explain_quiet(struct work *work)
     }
 }
 
+/* The moves that the policy would make one after the other, made in the model only. */
+static size_t choose(struct work *work, const struct ek_policy_ops *ops, struct ek_choice *choices)
+{
+    size_t count = 0;
+
+    while (count < (size_t)work->policy->moves_per_plan) {
+        struct ek_candidate best = ops->next(&work->search);
+        if (best.domain == EK_NONE) {
+            break;
+        }
+        choices[count++] =
+            (struct ek_choice){best.domain, work->cluster.host_of[best.domain], best.destination};
+        ek_search_move(&work->search, best.domain, best.destination);
+    }
+    return count;
+}
+
+static void take_back(struct work *work, const struct ek_choice *choices, size_t count)
+{
+    for (size_t i = count; i > 0; i--) {
+        ek_search_undo(&work->search, choices[i - 1].domain, choices[i - 1].source);
+    }
+}
+
+/* Makes the choices in an order in which each is feasible, those first that stand first. `left` of
+ * them could not be made: each waits for room that only another of them would give. */
+static bool make(struct work *work, const struct ek_policy_ops *ops, struct ek_choice *choices,
+                 size_t *left, struct ek_error *err)
+{
+    size_t before = *left + 1;
+
+    while (*left > 0 && *left < before) {
+        size_t waiting = 0;
+        before = *left;
+        for (size_t i = 0; i < before; i++) {
+            if (ek_constraint_pair(&work->cluster, work->request->cooldown, choices[i].domain,
+                                   choices[i].destination, EK_PURPOSE_BALANCE) != EK_BLOCK_NONE) {
+                choices[waiting++] = choices[i];
+                continue;
+            }
+            struct ek_candidate chosen =
+                ek_candidate_rate(&work->search, choices[i].domain, choices[i].destination);
+            if (!take(work, ops, &chosen, err)) {
+                return false;
+            }
+        }
+        *left = waiting;
+    }
+    return true;
+}
+
+/* Chooses, chooses again with hindsight, and puts the result in order. When the refined set has no
+ * feasible order, the first choice stands, whose order is its own. */
+static bool level(struct work *work, const struct ek_policy_ops *ops, struct ek_error *err)
+{
+    struct ek_arena *scratch = &work->cluster.arena;
+    size_t domains = work->out->snapshot->domain_count;
+    struct ek_choice *first = ek_arena_alloc(scratch, domains, sizeof(*first));
+    struct ek_choice *refined = ek_arena_alloc(scratch, domains, sizeof(*refined));
+
+    if (first == NULL || refined == NULL) {
+        return nomem(err);
+    }
+    size_t first_count = choose(work, ops, first);
+    size_t count = first_count;
+    memcpy(refined, first, count * sizeof(*first));
+    if (ops->pays != NULL) {
+        ek_refine(&work->search, refined, &count, ops->pays, REFINE_RATINGS);
+    }
+    take_back(work, refined, count);
+    if (!make(work, ops, refined, &count, err)) {
+        return false;
+    }
+    if (count > 0) {
+        drop_balance(work);
+        return make(work, ops, first, &first_count, err);
+    }
+    return true;
+}
+
 static bool balance(struct work *work, struct ek_error *err)
 {
     const struct ek_policy_ops *ops = work->request->balance;
@@ -172,7 +256,7 @@ static bool balance(struct work *work, struct ek_error *err)
     if (!ops->wants(&work->cluster, &before, work->why, sizeof(work->why))) {
         return true;
     }
-    if (!run(work, ops, (size_t)work->policy->moves_per_plan, err)) {
+    if (!level(work, ops, err)) {
         return false;
     }
     struct ek_score after = ek_cluster_score(&work->cluster);
