@@ -1,3 +1,5 @@
+/* What changes seldom of a domain, kept per host between reads: its XML costs a call per domain,
+ * statistics one call for all. */
 #include "collector/domain_facts.h"
 
 #include "collector/connect.h"
@@ -9,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* uthash ends the process when memory runs out, unless told to say so instead. */
 #define HASH_NONFATAL_OOM 1
 #define uthash_nonfatal_oom(element) (entry_lost = true)
 #include <uthash.h>
@@ -43,6 +46,7 @@ static struct ek_domain_entry *entry_find(const struct ek_domain_cache *cache, c
     return entry;
 }
 
+/* No id yet: 0 is no id of a running domain, so that the first read always asks for the facts. */
 static struct ek_domain_entry *entry_create(struct ek_domain_cache *cache, const char *uuid,
                                             struct ek_error *err)
 {
@@ -64,6 +68,7 @@ static struct ek_domain_entry *entry_create(struct ek_domain_cache *cache, const
 
 static void entry_drop(struct ek_domain_cache *cache, struct ek_domain_entry *entry)
 {
+    /* Taken out before it is freed: uthash walks through its neighbours' handles. */
     HASH_DEL(cache->entries, entry);
     ek_arena_finish(&entry->arena);
     free(entry);
@@ -85,8 +90,12 @@ static double sum_of_sizes(const virDomainStatsRecord *record, const struct ek_s
     unsigned int disks = 0;
     double bytes = 0.0;
 
+    /* Looked up by name, unlike the bulk statistics: this is one domain with a handful of disks,
+     * and each 10th to 20th read only. */
     (void)virTypedParamsGetUInt(record->params, record->nparams, "block.count", &disks);
     for (unsigned int i = 0; i < disks; i++) {
+        /* physical is the size of the file, without its backing chain; capacity would be the disk
+         * that the guest sees. */
         char field[VIR_TYPED_PARAM_FIELD_LENGTH];
         const char *path = NULL;
         unsigned long long physical = 0;
@@ -114,6 +123,8 @@ static double local_disk_mib(virDomainPtr handle, const struct ek_strings *paths
     return sum_of_sizes(records[0], paths);
 }
 
+/* libvirt refuses a domain with snapshots at the very beginning of a migration. A count of -1 (not
+ * supported, or vanished) says nothing and is passed over. */
 static void judge_snapshots(struct ek_domain_facts *facts, virDomainPtr handle,
                             struct ek_arena *arena)
 {
@@ -161,6 +172,7 @@ static bool facts_missing(struct ek_domain_entry *entry, const struct ek_domain_
     return true;
 }
 
+/* The arena is taken over as a whole: the facts point into it. */
 static void entry_fill(struct ek_domain_entry *entry, const struct ek_domain_xml *xml,
                        struct ek_arena *arena, int id)
 {
@@ -168,6 +180,7 @@ static void entry_fill(struct ek_domain_entry *entry, const struct ek_domain_xml
     entry->arena = *arena;
     entry->facts = xml->facts;
     entry->memory_mib = xml->memory_mib;
+    /* The held gauge belongs to the QEMU process that is gone. */
     if (entry->id != id) {
         entry->id = id;
         entry->memory_rss_mib = NAN;

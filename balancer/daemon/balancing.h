@@ -50,6 +50,7 @@ struct ek_balancing {
     int64_t cycles;
     bool refused; /* holding, because no snapshot could be made */
     char copies_shown[1024];
+    char bad_shown[EK_TEXT_SIZE]; /* samples that cannot be read */
 
     char *plan_json; /* of the present plan, for its fate */
     char plan_id[EK_ID_SIZE];

@@ -120,7 +120,11 @@ static void adopt(struct ek_balancing *balancing, const struct lease_job *job)
             continue; /* this process's own: it runs, or has ended since the record was read */
         }
         if (!ek_executor_adopt(balancing->executor, record, job->epoch, &err)) {
+            /* Nobody watches it now: at least its domain is left alone. */
             ek_log(EK_LOG_ERROR, "move %s is not adopted: %s", record->order.id, err.message);
+            ek_balancing_step(balancing, &(struct ek_event){.kind = EK_EVENT_BLOCK,
+                                                            .now_ms = ek_clock_now_ms(),
+                                                            .u.block = record->order.domain});
             continue;
         }
         ek_log(EK_LOG_INFO, "move %s of %s is adopted; it was %s", record->order.id,
