@@ -248,7 +248,11 @@ static bool note_success(struct ek_engine *engine, const struct ek_outcome *outc
         engine->seq_done[seq] = true;
     }
     apply_move(engine, outcome);
-    return recent_add(engine, outcome, err) &&
+    if (!recent_add(engine, outcome, err)) {
+        return false;
+    }
+    /* A parked domain has its last move still before it; it rests after that. */
+    return outcome->kind == EK_MOVE_PARK ||
            ek_cooldown_moved(engine->cooldown, &engine->policy, outcome->domain,
                              outcome->ended_at_ms, err);
 }

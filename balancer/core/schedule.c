@@ -12,10 +12,13 @@ struct task {
     bool started;
     bool ended;
     bool waits_for_room; /* it lacks room now, whatever the limits say */
+    size_t after;        /* the earlier move of the same domain, which is parked; NOTHING: none */
     uint32_t *depends_on;
     size_t depends_count;
     size_t depends_room;
 };
+
+#define NOTHING SIZE_MAX
 
 struct link {
     int in;
@@ -52,6 +55,45 @@ static void count_in_flight(struct work *work, int sign)
     }
 }
 
+static bool depend(struct work *work, struct task *task, uint32_t seq, struct ek_error *err)
+{
+    if (task->depends_count == task->depends_room) {
+        size_t room = task->depends_room == 0 ? 4 : 2 * task->depends_room;
+        uint32_t *list = ek_arena_alloc(&work->out->arena, room, sizeof(*list));
+        if (list == NULL) {
+            return nomem(err);
+        }
+        if (task->depends_count > 0) {
+            memcpy(list, task->depends_on, task->depends_count * sizeof(*list));
+        }
+        task->depends_on = list;
+        task->depends_room = room;
+    }
+    task->depends_on[task->depends_count++] = seq;
+    return true;
+}
+
+/* A domain that is parked moves twice: its second move waits for its first. */
+static bool chain(struct work *work, struct ek_error *err)
+{
+    const struct ek_plan *plan = work->plan;
+    size_t *newest =
+        ek_arena_alloc(&work->occupied.arena, plan->snapshot->domain_count, sizeof(*newest));
+
+    if (newest == NULL) {
+        return nomem(err);
+    }
+    for (size_t i = 0; i < plan->move_count; i++) {
+        size_t earlier = newest[plan->moves[i].domain]; /* 1 + index; 0: none */
+        work->tasks[i].after = earlier == 0 ? NOTHING : earlier - 1;
+        newest[plan->moves[i].domain] = i + 1;
+        if (earlier != 0 && !depend(work, &work->tasks[i], plan->moves[earlier - 1].seq, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool begin(struct work *work, struct ek_error *err)
 {
     const struct ek_plan *plan = work->plan;
@@ -70,7 +112,7 @@ static bool begin(struct work *work, struct ek_error *err)
         return nomem(err);
     }
     count_in_flight(work, 1);
-    return true;
+    return chain(work, err);
 }
 
 static bool limits_allow(const struct work *work, const struct ek_plan_move *move)
@@ -151,31 +193,16 @@ static void start_all_possible(struct work *work)
         if (work->tasks[i].started) {
             continue;
         }
+        size_t after = work->tasks[i].after;
+        bool arrived = after == NOTHING || work->tasks[after].ended;
         work->tasks[i].waits_for_room = !room_allows(work, &work->plan->moves[i]);
-        if (!work->tasks[i].waits_for_room && limits_allow(work, &work->plan->moves[i])) {
+        if (arrived && !work->tasks[i].waits_for_room &&
+            limits_allow(work, &work->plan->moves[i])) {
             start(work, i);
         } else {
             promise(work, &work->plan->moves[i]);
         }
     }
-}
-
-static bool depend(struct work *work, struct task *task, uint32_t seq, struct ek_error *err)
-{
-    if (task->depends_count == task->depends_room) {
-        size_t room = task->depends_room == 0 ? 4 : 2 * task->depends_room;
-        uint32_t *list = ek_arena_alloc(&work->out->arena, room, sizeof(*list));
-        if (list == NULL) {
-            return nomem(err);
-        }
-        if (task->depends_count > 0) {
-            memcpy(list, task->depends_on, task->depends_count * sizeof(*list));
-        }
-        task->depends_on = list;
-        task->depends_room = room;
-    }
-    task->depends_on[task->depends_count++] = seq;
-    return true;
 }
 
 static bool finish(struct work *work, size_t index, struct ek_error *err)
@@ -192,7 +219,7 @@ static bool finish(struct work *work, size_t index, struct ek_error *err)
     for (size_t i = 0; i < work->plan->move_count; i++) {
         struct task *task = &work->tasks[i];
         if (!task->started && task->waits_for_room &&
-            work->plan->moves[i].destination == move->source &&
+            work->plan->moves[i].destination == move->source && task->after != index &&
             !depend(work, task, move->seq, err)) {
             return false;
         }
