@@ -1,3 +1,6 @@
+/* Planning: drain what is in maintenance, let the policy level the rest, list what cannot leave.
+ * Greedy, one best move after the other on the model as it then is, so that every prefix of the
+ * plan is feasible (docs/planner.md). */
 #include "balancer/core/plan.h"
 
 #include "balancer/core/digest.h"
@@ -10,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
+/* One sentence with two names of hosts. */
 enum { WHY_SIZE = 200 };
 
 /* Ratings that refining may take: a few tens of milliseconds, whatever the size of the cluster. */
@@ -47,6 +51,7 @@ static void name(struct work *work)
     ek_digest_text(&digest, request->balance == NULL ? NULL : request->balance->name);
     ek_digest_text(&digest, request->balance_held);
     for (size_t d = 0; d < snapshot->domain_count; d++) {
+        /* In the snapshot's order, not the map's, which depends on history. */
         const struct ek_rest *rest = ek_cooldown_find(request->cooldown, snapshot->domains[d].uuid);
         if (rest != NULL) {
             ek_digest_integer(&digest, (int64_t)d);
@@ -67,6 +72,7 @@ static bool begin(struct work *work, struct ek_error *err)
     const struct ek_snapshot *snapshot = evaluation->snapshot;
     struct ek_plan *out = work->out;
 
+    assert(snapshot != NULL && evaluation->policy != NULL);
     work->policy = evaluation->policy;
     if (!ek_cluster_init(&work->cluster, snapshot, work->policy, err)) {
         return false;
@@ -88,6 +94,7 @@ static bool begin(struct work *work, struct ek_error *err)
     return true;
 }
 
+/* The reason before the move: it quotes both hosts as they are until then. */
 static bool take(struct work *work, const struct ek_policy_ops *ops,
                  const struct ek_candidate *chosen, struct ek_error *err)
 {
@@ -96,6 +103,8 @@ static bool take(struct work *work, const struct ek_policy_ops *ops,
     uint32_t source = work->cluster.host_of[chosen->domain];
     double rate = ek_migration_bandwidth(out->snapshot, source, chosen->destination);
 
+    assert(chosen->domain < out->snapshot->domain_count && source != chosen->destination);
+    assert(out->move_count < out->snapshot->domain_count);
     *move = (struct ek_plan_move){
         .seq = (uint32_t)out->move_count + 1,
         .domain = chosen->domain,
@@ -129,6 +138,7 @@ static bool run(struct work *work, const struct ek_policy_ops *ops, size_t limit
     return true;
 }
 
+/* Without a limit: half an evacuation is none, so moves_per_plan is for balancing only. */
 static bool evacuate(struct work *work, struct ek_error *err)
 {
     size_t before = work->out->move_count;
@@ -142,6 +152,7 @@ static bool evacuate(struct work *work, struct ek_error *err)
 static void drop_balance(struct work *work)
 {
     while (work->out->move_count > work->evacuations) {
+        /* The newest first, so that each stands where its move had put it. */
         const struct ek_plan_move *move = &work->out->moves[--work->out->move_count];
         assert(work->cluster.host_of[move->domain] == move->destination);
         work->search.settled[move->domain] = true; /* a parked one is not */
@@ -371,6 +382,8 @@ static bool level(struct work *work, const struct ek_policy_ops *ops, struct ek_
 static bool balance(struct work *work, struct ek_error *err)
 {
     const struct ek_policy_ops *ops = work->request->balance;
+    /* After the evacuation, which may level or unlevel by itself: min_gain judges the balance moves
+     * alone. */
     struct ek_levels before = ek_levels_of(&work->cluster);
 
     if (work->request->balance_held != NULL || ops == NULL) {
@@ -385,9 +398,11 @@ static bool balance(struct work *work, struct ek_error *err)
         return false;
     }
     struct ek_score after = ek_cluster_score(&work->cluster);
+    assert(work->out->move_count >= work->evacuations);
     double fall = before.score.spread - after.spread;
     if (work->out->move_count == work->evacuations) {
         explain_quiet(work);
+        /* Ending overload is worth any gain. */
     } else if (!(after.overload < before.score.overload) &&
                fall < work->policy->min_gain * before.score.spread) {
         drop_balance(work);
@@ -450,6 +465,7 @@ static const char *hosts_reason(struct work *work, uint32_t domain, bool *for_no
             return NULL;
         }
         texts[count++] = text;
+        /* One host that may take it later is enough to wait for. */
         *for_now = *for_now || passes(cluster, h, block);
     }
     if (texts == NULL) {
@@ -464,8 +480,10 @@ static const char *stuck_reason(struct work *work, uint32_t domain, bool *for_no
     const struct ek_cooldown *cooldown = work->request->cooldown;
     enum ek_block block = ek_constraint_domain(cluster, cooldown, domain, EK_PURPOSE_EVACUATE);
 
+    /* Rests end, moves end, operators resolve; a passed-through device stays. */
     *for_now = block != EK_BLOCK_NONE && block != EK_BLOCK_IMMOVABLE;
     if (block != EK_BLOCK_NONE) {
+        /* These reasons name no destination, so that any host's index will do. */
         return ek_constraint_explain(cluster, cooldown, domain, 0, block, &work->out->arena);
     }
     return hosts_reason(work, domain, for_now);
@@ -497,6 +515,7 @@ static bool list_unresolved(struct work *work, struct ek_error *err)
 
     for (uint32_t d = 0; d < out->snapshot->domain_count; d++) {
         uint32_t host = work->cluster.host_of[d];
+        /* What is in flight is leaving already. */
         if (!out->snapshot->hosts[host].maintenance || work->cluster.in_flight[d]) {
             continue;
         }
@@ -512,6 +531,7 @@ static bool list_unresolved(struct work *work, struct ek_error *err)
     return true;
 }
 
+/* One sentence for every plan, the empty ones too: "nothing to move" needs its reason most. */
 static bool summarise(struct work *work, struct ek_error *err)
 {
     struct ek_plan *out = work->out;

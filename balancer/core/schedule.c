@@ -1,3 +1,6 @@
+/* The schedule: the plan played through in whole milliseconds. At each end of a move all that may
+ * start now starts; what lacked room depends on the moves that freed it. Predicted times only: at
+ * run time the engine dispatches by real ends and keeps the dependencies. */
 #include "balancer/core/schedule.h"
 
 #include "balancer/core/constraint.h"
@@ -20,6 +23,7 @@ struct task {
 
 #define NOTHING SIZE_MAX
 
+/* What one host has under way: links are full duplex, so that in and out are counted apart. */
 struct link {
     int in;
     int out;
@@ -55,6 +59,7 @@ static void count_in_flight(struct work *work, int sign)
     }
 }
 
+/* Doubling in the arena: the old lists are given up with it. */
 static bool depend(struct work *work, struct task *task, uint32_t seq, struct ek_error *err)
 {
     if (task->depends_count == task->depends_room) {
@@ -115,6 +120,7 @@ static bool begin(struct work *work, struct ek_error *err)
     return chain(work, err);
 }
 
+/* The same three limits that the engine keeps when it dispatches. */
 static bool limits_allow(const struct work *work, const struct ek_plan_move *move)
 {
     return work->running < work->policy->limit_cluster &&
@@ -122,6 +128,8 @@ static bool limits_allow(const struct work *work, const struct ek_plan_move *mov
            work->links[move->destination].in < work->policy->limit_host_in;
 }
 
+/* Memory and vCPUs on both hosts from start to end: QEMU on the destination is given all memory at
+ * once, and the source keeps its own until the guest has gone. */
 static bool room_allows(const struct work *work, const struct ek_plan_move *move)
 {
     const struct ek_domain *domain = &work->plan->snapshot->domains[move->domain];
@@ -170,11 +178,12 @@ static void start(struct work *work, size_t index)
     struct ek_slot *slot = &work->out->slots[index];
     struct task *task = &work->tasks[index];
 
-    assert(!task->started && limits_allow(work, move));
+    assert(!task->started && !task->ended && limits_allow(work, move));
     slot->start_ms = work->now_ms;
     slot->duration_ms = duration_of(work, move);
     slot->depends_on = task->depends_on;
     slot->depends_count = task->depends_count;
+    assert(slot->duration_ms >= 1);
     task->started = true;
     task->end_ms = slot->start_ms + slot->duration_ms;
     work->running++;
@@ -183,9 +192,12 @@ static void start(struct work *work, size_t index)
     occupy(work, move->destination, move->domain, 1);
 }
 
+/* In the plan's order: the plan is feasible in that order, which is why this always comes to an
+ * end. */
 static void start_all_possible(struct work *work)
 {
     for (size_t h = 0; h < work->plan->snapshot->host_count; h++) {
+        /* Promises are of one instant; who still waits at the next one makes its own again. */
         work->links[h].promised_mib = 0;
         work->links[h].promised_vcpus = 0;
     }
@@ -210,14 +222,17 @@ static bool finish(struct work *work, size_t index, struct ek_error *err)
     const struct ek_plan_move *move = &work->plan->moves[index];
 
     assert(work->tasks[index].started && !work->tasks[index].ended);
+    assert(work->running > 0 && work->links[move->source].out > 0);
     work->tasks[index].ended = true;
     work->running--;
-    assert(work->running >= 0);
     work->links[move->source].out--;
     work->links[move->destination].in--;
+    /* Only now: until its end a failed move has to find its room on the source again. */
     occupy(work, move->source, move->domain, -1);
     for (size_t i = 0; i < work->plan->move_count; i++) {
         struct task *task = &work->tasks[i];
+        /* Any end on that destination may have been the one that made room: to wait for one too
+         * many is safe, for one too few is not. */
         if (!task->started && task->waits_for_room &&
             work->plan->moves[i].destination == move->source && task->after != index &&
             !depend(work, task, move->seq, err)) {
@@ -241,6 +256,7 @@ static bool advance(struct work *work, bool *more, struct ek_error *err)
     assert(next_ms >= work->now_ms);
     *more = next_ms != INT64_MAX;
     work->now_ms = *more ? next_ms : work->now_ms;
+    /* All that end at this instant, before anything starts: at one instant ends come first. */
     for (size_t i = 0; *more && i < work->plan->move_count; i++) {
         if (work->tasks[i].started && !work->tasks[i].ended && work->tasks[i].end_ms == next_ms &&
             !finish(work, i, err)) {
@@ -268,10 +284,13 @@ static bool run_all(struct work *work, struct ek_error *err)
 {
     bool ok = run(work, err);
 
+    /* Their limits are freed; their room on the source stays taken, which errs on the safe side. */
     count_in_flight(work, -1);
     return ok && run(work, err);
 }
 
+/* Whatever the order: a link cannot carry more than its rate, and the longest move takes its
+ * time. */
 static int64_t lower_bound_ms(const struct work *work)
 {
     const struct ek_plan *plan = work->plan;
