@@ -7,7 +7,7 @@
 
 #include "balancer/core/constraint.h"
 #include "balancer/core/evaluate.h"
-#include "policies/search.h"
+#include "balancer/core/search.h"
 
 struct ek_policy_ops {
     const char *name;

@@ -4,9 +4,9 @@
 #include "balancer/core/plan.h"
 
 #include "balancer/core/digest.h"
+#include "balancer/core/refine.h"
+#include "balancer/core/swap.h"
 #include "policies/policy_ops.h"
-#include "policies/refine.h"
-#include "policies/swap.h"
 
 #include <assert.h>
 #include <inttypes.h>

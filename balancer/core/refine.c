@@ -1,4 +1,4 @@
-#include "policies/refine.h"
+#include "balancer/core/refine.h"
 
 #include <math.h>
 

@@ -1,4 +1,4 @@
-#include "policies/search.h"
+#include "balancer/core/search.h"
 
 #include <assert.h>
 #include <string.h>

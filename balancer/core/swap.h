@@ -1,8 +1,8 @@
 /* Swaps: two domains that change places, where neither move alone pays or fits. */
-#ifndef EK_POLICIES_SWAP_H
-#define EK_POLICIES_SWAP_H
+#ifndef EK_CORE_SWAP_H
+#define EK_CORE_SWAP_H
 
-#include "policies/refine.h"
+#include "balancer/core/refine.h"
 
 /* Finds the best exchange of a domain of a loaded host for one of a cool host, and makes it in the
  * model; *pair are its two choices. False: none pays, or none would hold at the end. Looks at a

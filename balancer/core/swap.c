@@ -1,4 +1,4 @@
-#include "policies/swap.h"
+#include "balancer/core/swap.h"
 
 #include <math.h>
 #include <string.h>

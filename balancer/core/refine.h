@@ -1,9 +1,9 @@
 /* Refining: what the greedy search chose is taken back move by move and chosen again with all
  * others in place; moves that the result does not need fall away. */
-#ifndef EK_POLICIES_REFINE_H
-#define EK_POLICIES_REFINE_H
+#ifndef EK_CORE_REFINE_H
+#define EK_CORE_REFINE_H
 
-#include "policies/search.h"
+#include "balancer/core/search.h"
 
 /* One move of a set whose order is still open. */
 struct ek_choice {

@@ -1,6 +1,6 @@
 /* How possible moves are rated and ranked, the same for every policy. */
 #include "balancer/core/migration_cost.h"
-#include "policies/search.h"
+#include "balancer/core/search.h"
 
 #include <assert.h>
 #include <string.h>
