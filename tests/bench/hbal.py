@@ -3,15 +3,13 @@
 
 The clusters of gen_cluster.py; after k moves, and at the end: standard deviations of the hosts'
 use, GiB moved, wall time. hbal's moves are kept in the cache, with the time it took them."""
-import json
 import math
-import pathlib
 import re
 import statistics
 import tempfile
 
 from common import (Cluster, Planner, Verdicts, arguments, cached, is_cached, leveling_policy, need,
-                    policy_text, why_not, write, Run)
+                    policy_text, table, why_not, write, Run)
 from referee import Referee
 
 KS = (5, 10, 20, 40)
@@ -179,7 +177,6 @@ def main():
 
 def report(args, verdicts, rows, times, faults, failed, left_out, planner):
     """The tables and what they say."""
-    from common import table
     table(("cluster, hbal's view", "after", "moves", "mem sd", "hbal", "cpu sd", "hbal",
            "ours/hbal", "GiB", "hbal", "verdict"), rows)
     table(("wall time", "ours s", "hbal s", "hbal/ours"), times)
