@@ -3,7 +3,8 @@
 usage: python3 -IS measured.py OUT ERR TIMEOUT_S PROGRAM ARGUMENT...
 
 A process of its own, because the largest resident set that the kernel reports for a child begins
-with that of the process which started it: from here it is a few MiB, from a bench hundreds."""
+with that of the process which started it: from here less than 10 MiB, from a bench hundreds. What
+needs less than that is shown as that."""
 import json
 import os
 import signal
