@@ -32,7 +32,7 @@ def hbal_command(cluster, view, folder):
 
 def cache_key(cluster, view, cut_s):
     """What hbal's result depends on."""
-    return f"{cluster.prefix.with_suffix('.ganeti').read_text(encoding='utf-8')} {view} {cut_s}"
+    return f"{cluster.prefix.with_suffix('.ganeti').read_text(encoding='utf-8')} {view} {cut_s:g}"
 
 
 def hbal_run(args, cluster, view, cut_s):
