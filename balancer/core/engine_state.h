@@ -10,7 +10,8 @@ struct ek_waiting {
     struct ek_move_order order;
     uint32_t *depends_on; /* seqs; owned by the plan arena */
     size_t depends_count;
-    bool gone; /* started or dropped */
+    uint32_t domain; /* its index when it was last looked for */
+    bool gone;       /* started or dropped */
 };
 
 /* A move that ended well, until samples show it. */

@@ -14,7 +14,8 @@ struct ek_hottest {
 struct ek_levels {
     double imbalance[EK_RESOURCE_COUNT]; /* population standard deviation, 0..0.5 */
     struct ek_hottest hottest;           /* equal ones: the first by name */
-    uint32_t violations;                 /* (host, resource) pairs above target_max */
+    uint32_t violations;                 /* broken must rules, and (host, resource)
+                                            pairs above target_max */
     struct ek_score score;
 };
 

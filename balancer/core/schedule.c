@@ -11,6 +11,7 @@ struct task {
     bool started;
     bool ended;
     bool waits_for_room; /* it lacks room now, whatever the limits say */
+    uint32_t rule;       /* must rule that forbids it now; EK_NONE: none does */
     uint32_t *depends_on;
     size_t depends_count;
     size_t depends_room;
@@ -48,6 +49,19 @@ static void count_in_flight(struct work *work, int sign)
         work->links[snapshot->in_flight[f].source].out += sign;
         work->links[snapshot->in_flight[f].destination].in += sign;
         work->running += sign;
+    }
+}
+
+static void land_in_flight(struct work *work)
+{
+    const struct ek_snapshot *snapshot = work->plan->snapshot;
+
+    for (size_t f = 0; f < snapshot->in_flight_count; f++) {
+        const struct ek_in_flight *flight = &snapshot->in_flight[f];
+        if (flight->domain != EK_NONE) {
+            ek_rule_set_vacate(&work->occupied.rules, flight->domain,
+                               ek_rule_set_other_host(snapshot, flight));
+        }
     }
 }
 
@@ -137,6 +151,24 @@ static void start(struct work *work, size_t index)
     work->links[move->source].out++;
     work->links[move->destination].in++;
     occupy(work, move->destination, move->domain, 1);
+    ek_rule_set_occupy(&work->occupied.rules, move->domain, move->destination);
+}
+
+static void consider(struct work *work, size_t index)
+{
+    const struct ek_plan_move *move = &work->plan->moves[index];
+    struct ek_rule_set *rules = &work->occupied.rules;
+    struct task *task = &work->tasks[index];
+
+    task->waits_for_room = !room_allows(work, move);
+    task->rule = ek_rule_set_transit_block(rules, move->domain, move->destination);
+    if (!task->waits_for_room && task->rule == EK_NONE && limits_allow(work, move) &&
+        !ek_rule_set_held(rules, move->domain)) {
+        start(work, index);
+    } else {
+        promise(work, move);
+        ek_rule_set_hold(rules, move->domain);
+    }
 }
 
 static void start_all_possible(struct work *work)
@@ -145,15 +177,10 @@ static void start_all_possible(struct work *work)
         work->links[h].promised_mib = 0;
         work->links[h].promised_vcpus = 0;
     }
+    ek_rule_set_release(&work->occupied.rules);
     for (size_t i = 0; i < work->plan->move_count; i++) {
-        if (work->tasks[i].started) {
-            continue;
-        }
-        work->tasks[i].waits_for_room = !room_allows(work, &work->plan->moves[i]);
-        if (!work->tasks[i].waits_for_room && limits_allow(work, &work->plan->moves[i])) {
-            start(work, i);
-        } else {
-            promise(work, &work->plan->moves[i]);
+        if (!work->tasks[i].started) {
+            consider(work, i);
         }
     }
 }
@@ -176,6 +203,16 @@ static bool depend(struct work *work, struct task *task, uint32_t seq, struct ek
     return true;
 }
 
+/* Whether that move's end frees room that the task lacks, or may let its rule allow it. */
+static bool waits_for(const struct work *work, size_t index, const struct ek_plan_move *ended)
+{
+    const struct task *task = &work->tasks[index];
+
+    return (task->waits_for_room && work->plan->moves[index].destination == ended->source) ||
+           (task->rule != EK_NONE &&
+            ek_rule_set_concerns(&work->occupied.rules, task->rule, ended->domain));
+}
+
 static bool finish(struct work *work, size_t index, struct ek_error *err)
 {
     const struct ek_plan_move *move = &work->plan->moves[index];
@@ -185,11 +222,11 @@ static bool finish(struct work *work, size_t index, struct ek_error *err)
     work->links[move->source].out--;
     work->links[move->destination].in--;
     occupy(work, move->source, move->domain, -1);
+    ek_rule_set_vacate(&work->occupied.rules, move->domain, move->destination);
+    ek_rule_set_move(&work->occupied.rules, move->domain, move->destination);
     for (size_t i = 0; i < work->plan->move_count; i++) {
         struct task *task = &work->tasks[i];
-        if (!task->started && task->waits_for_room &&
-            work->plan->moves[i].destination == move->source &&
-            !depend(work, task, move->seq, err)) {
+        if (!task->started && waits_for(work, i, move) && !depend(work, task, move->seq, err)) {
             return false;
         }
     }
@@ -237,6 +274,7 @@ static bool run_all(struct work *work, struct ek_error *err)
     bool ok = run(work, err);
 
     count_in_flight(work, -1);
+    land_in_flight(work);
     return ok && run(work, err);
 }
 
