@@ -1,3 +1,4 @@
+/* Opening a connection to a host, and libvirt's errors as ours. Shared with the migrator. */
 #include "collector/connect.h"
 
 #include <ctype.h>
@@ -7,8 +8,13 @@
 /* virGetLastError() is the thread's own and every further libvirt call clears it, virConnectClose
  * in a scope's end included: errors are copied at the place where a call failed, never later. */
 
+/* libvirt gives a peer up after interval * (count + 1): a dead one ends its calls within 30 s. The
+ * same figures as libvirtd's own towards its clients. A libvirtd that is stopped and not dead, or a
+ * hung QEMU, is not noticed by this: who calls needs a deadline of its own. */
 enum { KEEPALIVE_INTERVAL_S = 5, KEEPALIVE_COUNT = 5 };
 
+/* Few classes, by what can be done about them: wait, ask for rights, take the domain for gone. The
+ * codes alone do not tell a lost connection. */
 static enum ek_error_code code_of(const virError *error)
 {
     switch (error->code) {
@@ -22,6 +28,7 @@ static enum ek_error_code code_of(const virError *error)
         return EK_ERR_DENIED;
     case VIR_ERR_NO_DOMAIN:
         return EK_ERR_NOT_FOUND;
+    /* The lock of a domain that another job holds: the host itself is well. */
     case VIR_ERR_OPERATION_TIMEOUT:
         return EK_ERR_TIMEOUT;
     case VIR_ERR_NO_CONNECT:
@@ -54,6 +61,7 @@ static void make_one_line(char *text)
 
 bool ek_libvirt_error(struct ek_error *err, const char *uri, const char *what)
 {
+    /* The uri goes first: a message of libvirt names neither the host nor what was asked of it. */
     const virError *error = virGetLastError();
     bool known = error != NULL && error->message != NULL;
 
@@ -83,6 +91,8 @@ virConnectPtr ek_libvirt_open(const char *uri, int connect_timeout_ms, struct ek
     if (!ek_libvirt_probe(uri, connect_timeout_ms, err)) {
         return NULL;
     }
+    /* Read-write, since the migrator shares this and may not migrate over a read-only connection.
+     * Needs libvirt's event loop, else the keepalive below cannot work. */
     virConnectPtr connection = virConnectOpenAuth(uri, &auth, 0);
     if (connection == NULL) {
         (void)ek_libvirt_error(err, uri, "cannot connect");

@@ -1,3 +1,5 @@
+/* What changes seldom of a domain, kept per host between reads: its XML costs a call per domain,
+ * statistics one call for all. */
 #include "collector/domain_facts.h"
 
 #include "collector/connect.h"
@@ -9,12 +11,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* uthash ends the process when memory runs out, unless told to say so instead. */
 #define HASH_NONFATAL_OOM 1
 #define uthash_nonfatal_oom(element) (entry_lost = true)
 #include <uthash.h>
 
 /* An entry is one life of a domain on this host: a new id (a restart, a return by migration) makes
  * its facts and held gauges void. Entries that a read does not see are swept at its end. */
+
+/* A copy that has been in transit for so many reads is reported by its host, too. */
+enum { TRANSIT_READS = 30 };
 
 #define BYTES_PER_MIB (1024.0 * 1024.0)
 
@@ -23,6 +29,8 @@ struct ek_domain_entry {
     int id;
     int64_t read_again_at; /* of the host's reads */
     int64_t seen_at;
+    int transit_id;        /* in transit under this id, not known otherwise; 0: not */
+    int64_t transit_since; /* of the host's reads */
     double memory_mib;
     double memory_rss_mib; /* NAN until it was said */
     struct ek_domain_facts facts;
@@ -38,6 +46,7 @@ static struct ek_domain_entry *entry_find(const struct ek_domain_cache *cache, c
     return entry;
 }
 
+/* No id yet: 0 is no id of a running domain, so that the first read always asks for the facts. */
 static struct ek_domain_entry *entry_create(struct ek_domain_cache *cache, const char *uuid,
                                             struct ek_error *err)
 {
@@ -59,6 +68,7 @@ static struct ek_domain_entry *entry_create(struct ek_domain_cache *cache, const
 
 static void entry_drop(struct ek_domain_cache *cache, struct ek_domain_entry *entry)
 {
+    /* Taken out before it is freed: uthash walks through its neighbours' handles. */
     HASH_DEL(cache->entries, entry);
     ek_arena_finish(&entry->arena);
     free(entry);
@@ -80,8 +90,12 @@ static double sum_of_sizes(const virDomainStatsRecord *record, const struct ek_s
     unsigned int disks = 0;
     double bytes = 0.0;
 
+    /* Looked up by name, unlike the bulk statistics: this is one domain with a handful of disks,
+     * and each 10th to 20th read only. */
     (void)virTypedParamsGetUInt(record->params, record->nparams, "block.count", &disks);
     for (unsigned int i = 0; i < disks; i++) {
+        /* physical is the size of the file, without its backing chain; capacity would be the disk
+         * that the guest sees. */
         char field[VIR_TYPED_PARAM_FIELD_LENGTH];
         const char *path = NULL;
         unsigned long long physical = 0;
@@ -109,6 +123,8 @@ static double local_disk_mib(virDomainPtr handle, const struct ek_strings *paths
     return sum_of_sizes(records[0], paths);
 }
 
+/* libvirt refuses a domain with snapshots at the very beginning of a migration. A count of -1 (not
+ * supported, or vanished) says nothing and is passed over. */
 static void judge_snapshots(struct ek_domain_facts *facts, virDomainPtr handle,
                             struct ek_arena *arena)
 {
@@ -156,6 +172,7 @@ static bool facts_missing(struct ek_domain_entry *entry, const struct ek_domain_
     return true;
 }
 
+/* The arena is taken over as a whole: the facts point into it. */
 static void entry_fill(struct ek_domain_entry *entry, const struct ek_domain_xml *xml,
                        struct ek_arena *arena, int id)
 {
@@ -163,6 +180,7 @@ static void entry_fill(struct ek_domain_entry *entry, const struct ek_domain_xml
     entry->arena = *arena;
     entry->facts = xml->facts;
     entry->memory_mib = xml->memory_mib;
+    /* The held gauge belongs to the QEMU process that is gone. */
     if (entry->id != id) {
         entry->id = id;
         entry->memory_rss_mib = NAN;
@@ -191,6 +209,20 @@ static bool entry_refresh(struct ek_domain_cache *cache, struct ek_domain_entry 
     return true;
 }
 
+/* What is in transit and not known here is arriving, as a rule: its source reports it. But it may
+ * be what a migration left behind, paused, perhaps the only copy that there is: when it stays so,
+ * or was there before we looked first, its host is not empty. */
+static bool passed_over(struct ek_domain_entry *entry, const struct ek_domain_reading *domain,
+                        int64_t reads)
+{
+    if (entry->transit_id != domain->id) {
+        entry->transit_id = domain->id;
+        entry->transit_since = reads;
+    }
+    entry->seen_at = reads;
+    return entry->transit_since > 0 && reads - entry->transit_since < TRANSIT_READS;
+}
+
 /* Held gauges in both directions: what is new is kept, what is missing is filled in. */
 static void hold(double *kept, double *now)
 {
@@ -210,13 +242,21 @@ bool ek_domain_cache_complete(struct ek_domain_cache *cache, struct ek_domain_re
     bool in_transit = ek_domain_stats_in_transit(domain);
     bool known = entry != NULL && entry->id == domain->id;
 
-    *present = known || !in_transit;
-    if (!*present) {
-        return true;
-    }
+    *present = true;
     if (entry == NULL) {
         entry = entry_create(cache, domain->uuid, err);
         if (entry == NULL) {
+            return false;
+        }
+    }
+    if (in_transit && !known) {
+        struct ek_error why = {0};
+        *present = !passed_over(entry, domain, reads);
+        if (!*present) {
+            return true;
+        }
+        (void)ek_error_set(&why, EK_ERR_CONFLICT, "a migration has it in hand, or left it behind");
+        if (!facts_missing(entry, domain, reads, &why)) {
             return false;
         }
     }

@@ -1,3 +1,5 @@
+/* One record of libvirt's bulk statistics as a reading. Whatever it does not say stays unknown
+ * (NAN, or a counter that is not known): 0 would be an idle domain. */
 #include "collector/domain_stats.h"
 
 #include <math.h>
@@ -7,10 +9,12 @@
  * virConnectGetAllDomainStats. They are walked once, since a lookup by name would walk them for
  * every field, and a reading with VCPU has about 40 fields per vCPU. */
 
+/* libvirt counts memory in KiB and everything on disk in bytes. */
 #define KIB_PER_MIB 1024.0
 
 enum { REASONS = 256 }; /* state_reason = state * REASONS + reason */
 
+/* Counts come signed or unsigned, in 32 or 64 bits; a negative one is none. */
 static uint64_t unsigned_of(const virTypedParameter *param)
 {
     switch ((virTypedParameterType)param->type) {
@@ -30,6 +34,7 @@ static uint64_t unsigned_of(const virTypedParameter *param)
     }
 }
 
+/* Summed: haltpoll has two fields, delay one for each vCPU. */
 static void add_to(struct ek_counter *counter, uint64_t value)
 {
     counter->value += value;
@@ -51,6 +56,8 @@ static bool is_vcpu_delay(const char *field)
 
 static void take_gauge(struct ek_domain_reading *out, const char *field, uint64_t value)
 {
+    /* The guest's own view (available, usable) is there only with a balloon driver and a statistics
+     * period; rss is read from /proc on the host. */
     const struct {
         const char *field;
         double *mib;
@@ -71,6 +78,8 @@ static void take(struct ek_domain_reading *out, const virTypedParameter *param)
     const char *field = param->field;
     uint64_t value = unsigned_of(param);
 
+    /* State and reason arrive as two fields in no order that is promised, hence the sum of two
+     * parts. */
     if (strcmp(field, "state.state") == 0) {
         out->state_reason += (int)value * REASONS;
     } else if (strcmp(field, "state.reason") == 0) {
@@ -107,6 +116,7 @@ bool ek_domain_stats_read(struct ek_domain_reading *out, const virDomainStatsRec
     char uuid[VIR_UUID_STRING_BUFLEN];
     const char *name = virDomainGetName(record->dom);
 
+    /* Both are in the handle that the reply made: neither call goes to the host. */
     if (name == NULL || virDomainGetUUIDString(record->dom, uuid) < 0) {
         return ek_error_set(err, EK_ERR_REMOTE, "found a domain without name or UUID");
     }
@@ -123,6 +133,8 @@ bool ek_domain_stats_read(struct ek_domain_reading *out, const virDomainStatsRec
     if (out->uuid == NULL || out->name == NULL) {
         return ek_error_set(err, EK_ERR_NOMEM, "out of memory for domain %s", name);
     }
+    /* NOWAIT leaves out the fields that a busy domain's monitor would have to be asked for; those
+     * that are here are good. */
     for (int i = 0; i < record->nparams; i++) {
         take(out, &record->params[i]);
     }

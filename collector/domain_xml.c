@@ -1,3 +1,5 @@
+/* What of a domain's XML decides where it can run: its networks, its storage, its devices, and its
+ * labels. */
 #include "collector/domain_xml.h"
 
 #include "collector/handles.h"
@@ -21,6 +23,7 @@ struct parse {
     struct ek_label *labels;
 };
 
+/* Lists of a few names: linear is enough. */
 static bool contains(const char *const *items, size_t count, const char *text)
 {
     for (size_t i = 0; i < count; i++) {
@@ -31,6 +34,7 @@ static bool contains(const char *const *items, size_t count, const char *text)
     return false;
 }
 
+/* Names are in the arena already; the list holds pointers. */
 static void add_unique(struct parse *parse, const char *text)
 {
     if (text != NULL && !contains(parse->items, parse->count, text)) {
@@ -50,6 +54,8 @@ static struct ek_strings end_list(const struct parse *parse)
     return (struct ek_strings){.items = parse->items, .count = parse->count, .given = true};
 }
 
+/* By whole components: /srv/vm must not hold /srv/vm-old/disk. The path "/" itself, cut to nothing,
+ * is above every absolute path. */
 static bool is_below(const char *path, const char *directory)
 {
     size_t length = strlen(directory);
@@ -68,6 +74,8 @@ static bool visit_interface(void *context, struct ek_xml *xml)
     struct parse *parse = context;
     const struct ek_strings *offered = &parse->around->host->networks;
 
+    /* The network first: its name means the same on every host, a bridge's only where the bridges
+     * are alike. */
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
         const char *name = ek_xml_string(xml, places[i], parse->arena);
         if (name != NULL && contains(offered->items, offered->count, name)) {
@@ -89,6 +97,8 @@ static const struct ek_storage_pool *pool_around(const struct parse *parse, cons
         const struct ek_storage_pool *pool = &pools->items[i];
         bool holds_path = path != NULL && pool->target != NULL && is_below(path, pool->target);
         bool holds_image = image != NULL && pool->source != NULL && is_below(image, pool->source);
+        /* Pools may lie within one another: the deepest holds the file. Where one of the two has no
+         * directory (a network pool) depth says nothing, and the later one is taken. */
         bool deeper = best == NULL || best->target == NULL || pool->target == NULL ||
                       strlen(pool->target) > strlen(best->target);
         if ((holds_path || holds_image) && deeper) {
@@ -98,6 +108,7 @@ static const struct ek_storage_pool *pool_around(const struct parse *parse, cons
     return best;
 }
 
+/* For type='volume', where the domain names the pool itself: then no path has to be guessed. */
 static const struct ek_storage_pool *pool_named(const struct parse *parse, const char *name)
 {
     const struct ek_storage_pools *pools = parse->around->pools;
@@ -130,6 +141,8 @@ static bool visit_disk(void *context, struct ek_xml *xml)
     const char *image = ek_xml_string(xml, "source[@protocol]/@name", parse->arena);
     const char *pool_name = ek_xml_string(xml, "source/@pool", parse->arena);
     const char *volume = ek_xml_string(xml, "source/@volume", parse->arena);
+    /* What only reads (CD images, read-only disks) is no state of the guest's: it need not be the
+     * same file there. */
     bool written = !ek_xml_has(xml, "readonly") && ek_xml_has(xml, "self::*[@device='disk']");
     const struct ek_storage_pool *pool = pool_named(parse, pool_name);
 
@@ -142,6 +155,7 @@ static bool visit_disk(void *context, struct ek_xml *xml)
     /* Block devices and network images have neither file nor volume: libvirt takes them as safe. */
     bool shared = (pool != NULL && ek_storage_pool_is_shared(pool)) ||
                   (file != NULL && is_shared_path(parse, file));
+    /* A volume of a local pool is a file of this host alone, although the XML shows no path. */
     const char *path = file != NULL ? file : volume;
     if (path != NULL && written && !shared) {
         parse->local_disks[parse->local_count++] = path;
@@ -176,6 +190,7 @@ static bool visit_device(void *context, struct ek_xml *xml)
     return true;
 }
 
+/* In the domain's own metadata, so that labels travel with it and outlive this program. */
 static bool visit_label(void *context, struct ek_xml *xml)
 {
     struct parse *parse = context;
@@ -190,6 +205,7 @@ static bool visit_label(void *context, struct ek_xml *xml)
     return true;
 }
 
+/* As long as the document can make it: no list has to grow while it is filled. */
 static bool parse_list(struct parse *parse, struct ek_xml *xml, const char *expression,
                        bool (*visit)(void *context, struct ek_xml *xml), struct ek_strings *out)
 {
@@ -236,6 +252,7 @@ static bool needs_host_cpu(struct ek_xml *xml)
 static void parse_scalars(struct parse *parse, struct ek_xml *xml)
 {
     struct ek_domain_facts *facts = &parse->out->facts;
+    /* Without current= all vCPUs of the element are plugged in. */
     double current = ek_xml_number(xml, "/domain/vcpu/@current");
     double period_s = ek_xml_number(xml, "/domain/devices/memballoon/stats/@period");
 
@@ -243,6 +260,8 @@ static void parse_scalars(struct parse *parse, struct ek_xml *xml)
     facts->vcpus = isnan(current) ? ek_xml_number(xml, "/domain/vcpu") : current;
     facts->balloon_period_s = isnan(period_s) ? 0.0 : period_s;
     facts->machine = ek_xml_string(xml, "/domain/os/type/@machine", parse->arena);
+    /* A guest that sees the host's own CPU runs only where that model is: one with a named model
+     * only needs its features, which the precheck asks of libvirt. */
     facts->cpu_model = needs_host_cpu(xml) ? parse->around->host->cpu_model : NULL;
 }
 
@@ -251,6 +270,7 @@ static void judge(struct parse *parse, struct ek_xml *xml)
 {
     struct ek_domain_facts *facts = &parse->out->facts;
 
+    /* The first reason is enough for people: as long as it stands the others do not matter. */
     if (facts->devices.count > 0) {
         facts->immovable_reason =
             ek_arena_printf(parse->arena, "host device %s", facts->devices.items[0]);
@@ -279,6 +299,7 @@ bool ek_domain_xml_parse(struct ek_domain_xml *out, const char *xml,
     if (!parse_lists(&parse, document) || ek_xml_failed(document)) {
         return ek_error_set(err, EK_ERR_NOMEM, "out of memory for a domain's XML");
     }
+    /* Written so that NAN, which an absent element gives, fails as well. */
     if (!(out->facts.vcpus >= 1) || !(out->memory_mib > 0)) {
         return ek_error_set(err, EK_ERR_INVALID,
                             "found <vcpu> %g and <memory> %g MiB, expected a live domain's XML",

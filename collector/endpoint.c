@@ -1,3 +1,6 @@
+/* Which port a libvirt URI means, and whether anybody listens there. libvirt has no time-out for
+ * connecting: an address that answers nothing would hold a thread for as long as the kernel repeats
+ * its SYN. */
 #include "collector/endpoint.h"
 
 #include "collector/clock.h"
@@ -17,6 +20,7 @@
  * those of libvirt's remote driver; "ext" runs a program of the user's and "unix" is local: neither
  * has a port to try. */
 
+/* The first two ports are the defaults of libvirtd.conf; that of ssh is the system's. */
 static const struct transport {
     const char *name;
     uint16_t port;
@@ -31,6 +35,7 @@ static void uri_release(xmlURIPtr *uri)
     xmlFreeURI(*uri);
 }
 
+/* Kept below 0 when there is none: 0 is a descriptor, too. */
 static void descriptor_release(int *fd)
 {
     if (*fd >= 0) {
@@ -47,6 +52,7 @@ static void addresses_release(struct addrinfo **list)
 
 static const struct transport *transport_find(const char *scheme, bool has_host)
 {
+    /* As libvirt reads it: a host without a transport means TLS, no host means the local socket. */
     const char *plus = strchr(scheme, '+');
     const char *name = plus != NULL ? plus + 1 : has_host ? "tls" : "unix";
 
@@ -72,9 +78,11 @@ static void copy_host(struct ek_endpoint *out, const char *server)
 
 bool ek_endpoint_parse(struct ek_endpoint *out, const char *uri, struct ek_error *err)
 {
+    /* libxml2 parses URIs for libvirt as well: both read the same thing out of odd ones. */
     EK_SCOPED(uri_release) xmlURIPtr parts = xmlParseURI(uri);
 
     memset(out, 0, sizeof(*out));
+    /* Zeroed until the end: an endpoint that is not remote has nothing to be probed. */
     if (parts == NULL || parts->scheme == NULL) {
         return ek_error_set(err, EK_ERR_INVALID,
                             "%s: found no URI, expected one like qemu+tls://host/system", uri);
@@ -105,6 +113,8 @@ static int await_connection(int fd, int64_t deadline_ns)
     for (;;) {
         int64_t left_ns = deadline_ns - ek_monotonic_ns();
         int left_ms = left_ns <= 0 ? 0 : (int)((left_ns + EK_NS_PER_MS - 1) / EK_NS_PER_MS);
+        /* POLLERR and POLLHUP come unasked; whether the connection came about is in SO_ERROR, not
+         * in the event. */
         int ready = poll(&watched, 1, left_ms);
         if (ready > 0) {
             return getsockopt(fd, SOL_SOCKET, SO_ERROR, &failure, &length) < 0 ? errno : failure;
@@ -133,6 +143,7 @@ static int try_address(const struct addrinfo *address, int64_t deadline_ns)
     return errno == EINPROGRESS ? await_connection(fd, deadline_ns) : errno;
 }
 
+/* In the resolver's order (RFC 6724), which is the one libvirt tries them in, too. */
 static int try_addresses(const struct addrinfo *list, int timeout_ms)
 {
     int64_t end_ns = ek_monotonic_ns() + timeout_ms * EK_NS_PER_MS;
@@ -167,6 +178,8 @@ bool ek_libvirt_probe(const char *uri, int timeout_ms, struct ek_error *err)
         return true;
     }
     (void)snprintf(port, sizeof(port), "%u", (unsigned int)end.port);
+    /* getaddrinfo itself has no time-out but the resolver's. Names of ssh may be aliases from
+     * ~/.ssh/config that no resolver knows: then ssh is left to find out. */
     int unresolved = getaddrinfo(end.host, port, &wanted, &addresses);
     if (unresolved != 0) {
         return end.ssh || ek_error_set(err, EK_ERR_UNAVAILABLE, "%s: cannot resolve host %s: %s",

@@ -1,3 +1,6 @@
+/* libvirt's event loop on a thread of its own. Without it no keepalive is sent and a dead peer's
+ * calls never end. It has to be registered before the first connection is opened, and can never be
+ * taken back. */
 #include "collector/events.h"
 
 #include "collector/connect.h"
@@ -16,8 +19,12 @@ static bool registered;
 static bool running;
 static int wake_timer = -1;
 static pthread_t loop_thread;
+/* Alone outside the lock: the loop's thread reads it while stop() holds the lock and waits for that
+ * thread. */
 static atomic_bool stopping;
 
+/* libvirt prints every error to stderr unless it is given a function: errors are reported by
+ * whoever made the call. */
 static void ignore_error(void *context, virErrorPtr error)
 {
     (void)context;
@@ -80,11 +87,13 @@ static bool start_thread(struct ek_error *err)
     return true;
 }
 
+/* May be called by collector and migrator alike: the second finds it running. */
 bool ek_libvirt_events_start(struct ek_error *err)
 {
     (void)pthread_mutex_lock(&lock);
     if (!running && register_loop(err)) {
         atomic_store(&stopping, false);
+        /* stop() left it due. */
         (void)virEventUpdateTimeout(wake_timer, -1);
         running = start_thread(err);
     }
@@ -98,6 +107,7 @@ void ek_libvirt_events_stop(void)
     (void)pthread_mutex_lock(&lock);
     if (running) {
         atomic_store(&stopping, true);
+        /* Called from another thread this wakes the loop out of its poll(). */
         (void)virEventUpdateTimeout(wake_timer, 0);
         (void)pthread_join(loop_thread, NULL);
         running = false;

@@ -1,3 +1,5 @@
+/* What changes seldom of a host: what it is, and what it offers to domains. Read after connecting
+ * and each 20th read. */
 #include "collector/host_facts.h"
 
 #include "collector/connect.h"
@@ -18,6 +20,8 @@ static bool out_of_memory(struct ek_error *err, const char *uri)
 static bool read_hypervisor(struct ek_host_survey *survey, virConnectPtr connection,
                             const char *uri, struct ek_error *err)
 {
+    /* The version of the hypervisor (QEMU), not of libvirt: it decides whether a migrated guest can
+     * be loaded. */
     const char *type = virConnectGetType(connection);
     unsigned long version = 0;
 
@@ -42,6 +46,7 @@ static bool read_capabilities(struct ek_host_survey *survey, virConnectPtr conne
            ek_error_wrap(err, "%s: capabilities", uri);
 }
 
+/* A network and its bridge may share a name, and the bridge is an interface as well. */
 static bool add_name(struct ek_host_survey *survey, const char **names, size_t *count,
                      const char *name)
 {
@@ -57,6 +62,7 @@ static bool add_name(struct ek_host_survey *survey, const char **names, size_t *
 static bool add_network(struct ek_host_survey *survey, const char **names, size_t *count,
                         virNetworkPtr network)
 {
+    /* Both names are offered: a domain's live XML may refer to either. */
     EK_SCOPED_STRING char *bridge = virNetworkGetBridgeName(network); /* NULL: has none */
 
     return add_name(survey, names, count, virNetworkGetName(network)) &&
@@ -73,6 +79,7 @@ static bool read_networks(struct ek_host_survey *survey, virConnectPtr connectio
         virConnectListAllNetworks(connection, &networks, VIR_CONNECT_LIST_NETWORKS_ACTIVE);
     int interface_count =
         virConnectListAllInterfaces(connection, &interfaces, VIR_CONNECT_LIST_INTERFACES_ACTIVE);
+    /* Each network gives up to two names; an arena cannot lengthen what it handed out. */
     size_t room = (network_count > 0 ? 2 * (size_t)network_count : 0) +
                   (interface_count > 0 ? (size_t)interface_count : 0);
     const char **names = ek_arena_alloc(&survey->arena, room, sizeof(*names));
@@ -85,6 +92,8 @@ static bool read_networks(struct ek_host_survey *survey, virConnectPtr connectio
     for (int i = 0; done && i < interface_count; i++) {
         done = add_name(survey, names, &count, virInterfaceGetName(interfaces[i]));
     }
+    /* "given" tells a host that has no networks from one that cannot say: only the former is a
+     * reason to keep a domain away. */
     survey->facts.networks =
         (struct ek_strings){.items = names, .count = count, .given = network_count >= 0};
     return done || out_of_memory(err, uri);
@@ -113,6 +122,7 @@ static bool read_storages(struct ek_host_survey *survey, virConnectPtr connectio
     EK_SCOPED_POOLS virStoragePoolPtr *pools = NULL;
     int found =
         virConnectListAllStoragePools(connection, &pools, VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE);
+    /* Active pools only: of an inactive one libvirt does not know what lies in it. */
     size_t room = found > 0 ? (size_t)found : 0;
     const char **names = ek_arena_alloc(&survey->arena, room, sizeof(*names));
 

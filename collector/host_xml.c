@@ -1,3 +1,4 @@
+/* Capabilities and storage pools, out of the XML that libvirt describes them with. */
 #include "collector/host_xml.h"
 
 #include "collector/handles.h"
@@ -9,6 +10,9 @@
 
 bool ek_storage_pool_is_shared(const struct ek_storage_pool *pool)
 {
+    /* The types whose data lie on the host itself. All others (netfs, iscsi, rbd, gluster and those
+     * to come) lead elsewhere; a directory may be a mounted NFS all the same, which is what
+     * shared_paths is for. */
     static const char *const local[] = {"dir", "fs", "logical", "disk", "zfs"};
 
     for (size_t i = 0; i < sizeof(local) / sizeof(local[0]); i++) {
@@ -27,6 +31,8 @@ bool ek_capabilities_parse(struct ek_host_facts *facts, const char *xml, struct 
     if (document == NULL) {
         return false;
     }
+    /* The board's UUID, unless host_uuid is set in libvirtd.conf: cheap boards share one, and
+     * libvirt then refuses to migrate between them. */
     facts->uuid = ek_xml_string(document, "/capabilities/host/uuid", arena);
     facts->cpu_model = ek_xml_string(document, "/capabilities/host/cpu/model", arena);
     return !ek_xml_failed(document) ||
@@ -41,6 +47,8 @@ bool ek_storage_pool_parse(struct ek_storage_pool *pool, const char *xml, struct
     if (document == NULL) {
         return false;
     }
+    /* Pools of files have a target, the directory; rbd and gluster have a source name, below which
+     * their images are named. */
     *pool = (struct ek_storage_pool){
         .name = ek_xml_string(document, "/pool/name", arena),
         .type = ek_xml_string(document, "/pool/@type", arena),

@@ -1,3 +1,4 @@
+/* CPU and memory of a host as a whole, and how many cores its CPU figures are a ratio of. */
 #include "collector/node.h"
 
 #include "collector/connect.h"
@@ -13,6 +14,7 @@
 
 enum { FIELDS = 16 }; /* libvirt 9.0 has 5 CPU and 4 memory fields; more are not ours */
 
+/* Whether /proc/stat of that host has a line for this CPU. */
 static bool cpu_is_counted(virConnectPtr connection, int cpu)
 {
     virNodeCPUStats fields[FIELDS] = {0};
@@ -41,10 +43,13 @@ bool ek_node_cpu_cores(virConnectPtr connection, const char *uri, double *cores,
     unsigned int online = 0;
     int present = virNodeGetCPUMap(connection, &map, &online, 0);
 
+    /* The map is asked for, not virNodeGetInfo: CPUs can be offline in the middle, and numbers then
+     * have gaps. */
     if (present < 0) {
         return ek_libvirt_error(err, uri, "cannot read the map of CPUs");
     }
     int last = last_online(map, present);
+    /* libvirt allocates it and leaves it to the caller. */
     free(map);
     unsigned int counted = online;
     if (!cpu_is_counted(connection, last)) {
@@ -59,6 +64,8 @@ bool ek_node_cpu_cores(virConnectPtr connection, const char *uri, double *cores,
     return true;
 }
 
+/* Asked twice, as libvirt wants it: the first call tells how many fields there are, the second
+ * refuses another number. */
 static bool read_cpu(virConnectPtr connection, const char *uri, struct ek_cpu_counters *cpu,
                      struct ek_error *err)
 {
@@ -79,6 +86,8 @@ static bool read_cpu(virConnectPtr connection, const char *uri, struct ek_cpu_co
     }
     for (int i = 0; i < count; i++) {
         for (size_t w = 0; w < sizeof(wanted) / sizeof(wanted[0]); w++) {
+            /* "utilization" is also sent by some drivers, as a percentage: not a counter, and left
+             * alone. */
             if (strcmp(fields[i].field, wanted[w].name) == 0) {
                 *wanted[w].value = fields[i].value;
             }
@@ -114,10 +123,13 @@ static bool read_memory(virConnectPtr connection, const char *uri, struct ek_rea
         virNodeGetMemoryStats(connection, VIR_NODE_MEMORY_STATS_ALL_CELLS, fields, &count, 0) < 0) {
         return ek_libvirt_error(err, uri, "cannot read the memory statistics of the host");
     }
+    /* An approximation of MemAvailable, which libvirt lacks before 12.3. Guests on memfd or tmpfs
+     * are in "cached": there the used memory is understated. */
     add_up(fields, count, &total, &available);
     if (total <= 0.0) {
         return ek_error_set(err, EK_ERR_REMOTE, "%s: found no total of the host's memory", uri);
     }
+    /* Not below 0: the fields need not be of one instant. */
     reading->memory_mib = total / KIB_PER_MIB;
     reading->memory_used_mib = (available < total ? total - available : 0.0) / KIB_PER_MIB;
     return true;

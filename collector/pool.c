@@ -1,3 +1,4 @@
+/* Threads around the port: hosts are read in time although single reads may hang for good. */
 #include "collector/pool.h"
 
 #include "collector/clock.h"
@@ -23,6 +24,8 @@ enum { STACK_BYTES = 256 * 1024 };
 
 enum work { WAITING, QUEUED, READING };
 
+/* Guarded by the pool's lock, but for the sampler, which belongs to the worker while the host is
+ * READING. */
 struct host {
     enum work work;
     int64_t due_ns;      /* WAITING: when to queue it */
@@ -57,6 +60,7 @@ struct ek_pool {
     bool abandoned;
 };
 
+/* Only when no thread is left, hence without a lock. */
 static void pool_free(struct ek_pool *pool)
 {
     if (pool->config.release != NULL) {
@@ -78,6 +82,8 @@ static void pool_free(struct ek_pool *pool)
 static void thread_leave(struct ek_pool *pool)
 {
     pool->threads--;
+    /* Decided under the lock: after it is given back the owner, or another last thread, may free
+     * the pool at any moment. */
     bool last = pool->threads == 0 && pool->abandoned;
     (void)pthread_cond_broadcast(&pool->changed);
     (void)pthread_mutex_unlock(&pool->lock);
@@ -96,6 +102,7 @@ static bool thread_start(struct ek_pool *pool, void *(*entry)(void *))
     if (pthread_attr_init(&attributes) != 0) {
         return false;
     }
+    /* Failing to set an attribute leaves the default, which is larger: no harm. */
     (void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
     (void)pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     /* Signals belong to the program's main thread. */
@@ -104,10 +111,13 @@ static bool thread_start(struct ek_pool *pool, void *(*entry)(void *))
     bool started = pthread_create(&thread, &attributes, entry, pool) == 0;
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     (void)pthread_attr_destroy(&attributes);
+    /* With the lock held, so that the new thread cannot leave before it was counted. */
     pool->threads += started ? 1 : 0;
     return started;
 }
 
+/* A list through the hosts by index: each is in the queue at most once, so that nothing has to be
+ * allocated. */
 static void queue_push(struct ek_pool *pool, size_t index)
 {
     pool->hosts[index].work = QUEUED;
@@ -142,6 +152,7 @@ static void host_settle(struct ek_pool *pool, size_t index, bool done)
     host->failures = done ? 0 : host->failures + 1;
     host->due_ns = done ? ek_timetable_next(&pool->table, index, now_ns)
                         : ek_timetable_retry(&pool->table, host->failures, &host->lot, now_ns);
+    /* The dispatcher sleeps until the next thing that it knew of; this one is earlier. */
     if (host->due_ns < pool->wake_ns) {
         (void)pthread_cond_broadcast(&pool->changed);
     }
@@ -153,11 +164,13 @@ static void host_read(struct ek_pool *pool, size_t index)
     struct ek_reading reading = {0};
     struct ek_sample sample = {0};
     struct ek_error err = {0};
+    /* Without any lock: this is what may hang. */
     bool done = config->port.read(config->port.context, index, &reading, &err) &&
                 ek_sampler_take(&pool->hosts[index].sampler, &reading, &sample, &err);
 
     (void)pthread_mutex_lock(&pool->reporting);
     (void)pthread_mutex_lock(&pool->lock);
+    /* Asked behind `reporting`: once stop() has held that lock, no callback begins any more. */
     bool wanted = !pool->stopping;
     (void)pthread_mutex_unlock(&pool->lock);
     if (wanted) {
@@ -193,6 +206,8 @@ static void *worker_main(void *context)
             pool->idle--;
             continue;
         }
+        /* The deadline counts from here, not from the queue: waiting for a worker is not the host's
+         * fault. */
         size_t index = queue_pop(pool);
         pool->hosts[index].work = READING;
         pool->hosts[index].deadline_ns =
@@ -231,6 +246,7 @@ static void report_overdue(struct ek_pool *pool, size_t index)
     (void)pthread_mutex_unlock(&pool->lock);
     (void)pthread_mutex_lock(&pool->reporting);
     (void)pthread_mutex_lock(&pool->lock);
+    /* Between the two locks the read may have come to its end and reported itself. */
     bool still = pool->hosts[index].overdue && !pool->stopping;
     (void)pthread_mutex_unlock(&pool->lock);
     if (still) {
@@ -264,6 +280,8 @@ static int64_t host_advance(struct ek_pool *pool, size_t index, int64_t now_ns)
     return INT64_MAX;
 }
 
+/* Looks at all hosts each time: a thousand comparisons per wake-up cost less than a heap that has
+ * to be kept right. */
 static void *dispatcher_main(void *context)
 {
     struct ek_pool *pool = context;
@@ -305,6 +323,7 @@ static bool config_check(const struct ek_pool_config *config, struct ek_error *e
     return true;
 }
 
+/* Threads outlive the caller's configuration, hung ones even the pool's owner. */
 static bool config_copy(struct ek_pool *pool, const struct ek_pool_config *config)
 {
     const char **names = ek_arena_alloc(&pool->arena, config->host_count, sizeof(*names));
@@ -333,6 +352,7 @@ static void hosts_init(struct ek_pool *pool)
                                         .period_ns = config->period_ms * EK_NS_PER_MS,
                                         .backoff_max_ns = config->backoff_max_ms * EK_NS_PER_MS,
                                         .host_count = config->host_count};
+    /* A failing host is never asked more often than one that answers. */
     if (pool->table.backoff_max_ns < pool->table.period_ns) {
         pool->table.backoff_max_ns = pool->table.period_ns;
     }
@@ -344,6 +364,8 @@ static void hosts_init(struct ek_pool *pool)
     }
 }
 
+/* CLOCK_MONOTONIC for both: with the default a step of the wall clock would let all waits end at
+ * once, or none. */
 static void locks_init(struct ek_pool *pool)
 {
     pthread_condattr_t monotonic;
@@ -379,6 +401,7 @@ struct ek_pool *ek_pool_create(const struct ek_pool_config *config, struct ek_er
     bool started = thread_start(pool, dispatcher_main);
     (void)pthread_mutex_unlock(&pool->lock);
     if (!started) {
+        /* The port stays the caller's when nothing was created. */
         pool->config.release = NULL;
         pool_free(pool);
         (void)ek_error_set(err, EK_ERR_IO, "cannot start a thread for the collector's pool");

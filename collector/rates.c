@@ -1,9 +1,12 @@
+/* From counters to rates, without clock and I/O: the time comes with each reading. NAN is "not
+ * known", never 0. */
 #include "collector/rates.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* Else uthash would end the process when memory runs out. */
 #define HASH_NONFATAL_OOM 1
 #define uthash_nonfatal_oom(element) (history_lost = true)
 #include <uthash.h>
@@ -12,11 +15,15 @@
  * reason unchanged) and only over an interval that is neither too short nor too long. What remains,
  * a reply that was late and shortens the next interval, is cut off at what the host has. */
 
+/* Three periods: one lost read is bridged, a host that was away begins anew. A quarter: below that
+ * the 10 ms steps of the counters and the jitter of the replies are too large a part. */
 enum { LONGEST_PERIODS = 3, SHORTEST_PART = 4 };
 
 #define NS_PER_S 1e9
 #define NS_PER_MS INT64_C(1000000)
 
+/* The uuid is at the end because uthash keeps a pointer to its key: it must live as long as the
+ * entry, and needs no piece of its own. */
 struct ek_domain_history {
     int id;
     int state_reason;
@@ -31,6 +38,7 @@ struct ek_domain_history {
     char uuid[];
 };
 
+/* Fields that come with each 4th read only have intervals four times as long. */
 static struct ek_rate_limits limits_of(const struct ek_rates *rates, int64_t every_reads)
 {
     return (struct ek_rate_limits){.shortest_ns = rates->period_ns / SHORTEST_PART,
@@ -47,10 +55,13 @@ double ek_rate_update(struct ek_rate *rate, struct ek_counter counter, int64_t n
     if (!counter.known) {
         return comparable ? rate->per_second : NAN;
     }
+    /* A counter that fell was reset: its next interval begins here. */
     comparable = comparable && counter.value >= rate->value;
     if (comparable && elapsed_ns < limits->shortest_ns) {
         return rate->per_second;
     }
+    /* NAN travels through the division: a first sight gives no rate, but leaves the counter to
+     * compare with. */
     double change = comparable ? (double)(counter.value - rate->value) : NAN;
     *rate = (struct ek_rate){.value = counter.value,
                              .at_ns = now_ns,
@@ -92,6 +103,9 @@ static struct ek_domain_history *history_of(struct ek_rates *rates,
     if (history == NULL) {
         history = history_create(rates, domain->uuid);
     } else if (history->id != domain->id || history->state_reason != domain->state_reason) {
+        /* A migrated domain's counters begin at zero, and after a pause or a restart an interval
+         * would mix two lives. The stamp of the guest's memory stands: it shows by itself when it
+         * changes. */
         history->cpu.seen = false;
         history->haltpoll.seen = false;
         history->delay.seen = false;
@@ -107,6 +121,8 @@ static struct ek_domain_history *history_of(struct ek_rates *rates,
 static bool guest_memory_is_fresh(const struct ek_rates *rates, struct ek_domain_history *history,
                                   const struct ek_domain_reading *domain, int64_t now_ns)
 {
+    /* QEMU asks the guest in its own period: a stamp that stands still for less is no sign of a
+     * dead driver. */
     double period_ns = fmax((double)rates->period_ns, domain->facts.balloon_period_s * NS_PER_S);
 
     if (domain->guest_memory_stamp != 0 &&
@@ -129,6 +145,8 @@ static struct ek_domain_rates rates_of(const struct ek_rates *rates,
     struct ek_rate_limits seldom = limits_of(rates, EK_VCPU_EVERY_READS);
     int64_t now_ns = reading->monotonic_ns;
     double cpu = ek_rate_update(&history->cpu, domain->cpu_ns, now_ns, &each);
+    /* KVM spins for a moment before it lets an idle vCPU sleep: counted as the QEMU's time, but
+     * given up as soon as anybody else wants it. */
     double haltpoll = ek_rate_update(&history->haltpoll, domain->haltpoll_ns, now_ns, &each);
     double delay = ek_rate_update(&history->delay, domain->delay_ns, now_ns, &seldom);
     struct ek_domain_rates out = {.cpu_used_cores = 0.0, .cpu_steal = 0.0};
@@ -144,6 +162,7 @@ static struct ek_domain_rates rates_of(const struct ek_rates *rates,
     return out;
 }
 
+/* These three only grow while a host is up: a fall is a reboot. */
 static bool comparable_cpu(const struct ek_cpu_counters *before, const struct ek_cpu_counters *now)
 {
     return now->kernel_ns >= before->kernel_ns && now->user_ns >= before->user_ns &&
@@ -159,6 +178,7 @@ static double busy_ratio(const struct ek_cpu_counters *before, const struct ek_c
     if (now->iowait_ns > before->iowait_ns) {
         idle += (double)(now->iowait_ns - before->iowait_ns);
     }
+    /* Nothing moved: the host answered twice within one step of its counters. */
     return busy + idle > 0.0 ? busy / (busy + idle) : NAN;
 }
 
@@ -172,6 +192,7 @@ static double host_used(struct ek_rates *rates, const struct ek_reading *reading
     if (comparable && elapsed_ns < limits.shortest_ns) {
         return rates->cpu_used * reading->cpu_cores;
     }
+    /* Kept as a ratio, so that it stands between reads even if CPUs come or go. */
     rates->cpu_used = comparable ? busy_ratio(&rates->cpu, &reading->cpu) : NAN;
     rates->cpu = reading->cpu;
     rates->cpu_at_ns = reading->monotonic_ns;
@@ -179,6 +200,7 @@ static double host_used(struct ek_rates *rates, const struct ek_reading *reading
     return rates->cpu_used * reading->cpu_cores;
 }
 
+/* After each read that was complete: a domain that returns later is another life. */
 static void drop_vanished(struct ek_rates *rates, int64_t now_ns)
 {
     struct ek_domain_history *history = NULL;

@@ -1,3 +1,4 @@
+/* Deep copies of a host's and a domain's facts, and the end of a reading. */
 #include "collector/reading.h"
 
 #include <string.h>
@@ -5,6 +6,7 @@
 /* Facts are kept per host and copied into each reading, so that a reading owns all it points to and
  * can cross threads. */
 
+/* NULL is a fact, too ("not known"), and copies to NULL. */
 static bool copy_string(const char **out, const char *text, struct ek_arena *arena)
 {
     *out = ek_arena_strdup(arena, text);
@@ -24,6 +26,8 @@ static bool copy_strings(struct ek_strings *out, const struct ek_strings *list,
             return false;
         }
     }
+    /* "given" goes along: an empty list that was given means none, one that was not means not
+     * known. */
     *out = (struct ek_strings){.items = items, .count = list->count, .given = list->given};
     return true;
 }
@@ -61,6 +65,8 @@ bool ek_host_facts_copy(struct ek_host_facts *out, const struct ek_host_facts *f
 bool ek_domain_facts_copy(struct ek_domain_facts *out, const struct ek_domain_facts *facts,
                           struct ek_arena *arena, struct ek_error *err)
 {
+    /* Plain figures first; every pointer of it is then replaced by a copy, or the sample would
+     * point into the cache. */
     *out = *facts;
     if (copy_string(&out->immovable_reason, facts->immovable_reason, arena) &&
         copy_labels(&out->labels, &facts->labels, arena) &&

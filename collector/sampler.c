@@ -1,3 +1,4 @@
+/* A reading and the rates since the one before, as the sample that goes to Redis. */
 #include "collector/sampler.h"
 
 #include <math.h>
@@ -21,6 +22,8 @@ static void fill_host(struct ek_host *host, const struct ek_reading *reading, do
         .memory_mib = reading->memory_mib,
         .cpu_used_cores = used_cores,
         .memory_used_mib = reading->memory_used_mib,
+        /* The link's speed is configuration, which the balancer puts in its place when it assembles
+         * a snapshot. */
         .migration_mib_s = EK_DEFAULT_MIGRATION_MIB_S,
         .networks = reading->facts.networks,
         .storages = reading->facts.storages,
@@ -30,6 +33,7 @@ static void fill_host(struct ek_host *host, const struct ek_reading *reading, do
     };
 }
 
+/* A driver that died leaves its last figures in libvirt for good: only a fresh one counts. */
 static double guest_memory_used(const struct ek_domain_reading *reading, bool fresh)
 {
     double used = reading->guest_available_mib - reading->guest_usable_mib;
@@ -45,6 +49,7 @@ static void fill_domain(struct ek_domain *domain, const struct ek_domain_reading
     *domain = (struct ek_domain){
         .uuid = reading->uuid,
         .name = reading->name,
+        /* A sample has one host; its domains' index is given when samples are put together. */
         .host = 0,
         .paused = reading->paused,
         .vcpus = facts->vcpus,
@@ -96,6 +101,8 @@ bool ek_sampler_take(struct ek_sampler *sampler, struct ek_reading *reading, str
                      struct ek_error *err)
 {
     memset(out, 0, sizeof(*out));
+    /* Names and facts stay where the reading put them: the arena changes hands instead of being
+     * copied. */
     out->arena = reading->arena;
     reading->arena = (struct ek_arena){0};
     bool done = fill_sample(sampler, reading, out, err);

@@ -1,3 +1,5 @@
+/* When which host is read, as arithmetic: spread over the period, and later and later while it
+ * fails. */
 #include "collector/timetable.h"
 
 #include <assert.h>
@@ -15,12 +17,15 @@ static uint64_t draw(uint64_t *state)
 int64_t ek_timetable_next(const struct ek_timetable *table, size_t host, int64_t now_ns)
 {
     assert(host < table->host_count && table->period_ns > 0);
+    /* Host i of n at i/n of the period: reads never come in a burst, whatever the number of hosts.
+     */
     double part = (double)host / (double)table->host_count;
     int64_t first_ns = table->start_ns + (int64_t)(part * (double)table->period_ns);
 
     if (now_ns <= first_ns) {
         return first_ns;
     }
+    /* Rounded up to the host's own raster: what was missed is left out, not caught up with. */
     int64_t periods = (now_ns - first_ns + table->period_ns - 1) / table->period_ns;
     return first_ns + periods * table->period_ns;
 }
@@ -31,12 +36,15 @@ int64_t ek_timetable_retry(const struct ek_timetable *table, unsigned int failur
     int64_t pause_ns = table->period_ns;
 
     assert(failures >= 1);
+    /* Bounded in the loop's condition, so that the doubling cannot overflow. */
     while (failures-- > 1 && pause_ns < table->backoff_max_ns) {
         pause_ns *= 2;
     }
     if (pause_ns > table->backoff_max_ns) {
         pause_ns = table->backoff_max_ns;
     }
+    /* Three quarters to five quarters: hosts that failed together (a switch, a restart of the
+     * daemon) do not come back together. 53 bits are what a double takes exactly. */
     double share = 0.75 + 0.5 * ((double)(draw(lot) >> 11) / (double)(UINT64_C(1) << 53));
     return now_ns + (int64_t)((double)pause_ns * share);
 }

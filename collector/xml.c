@@ -1,3 +1,5 @@
+/* libvirt's XML through libxml2's XPath. Failures of memory are remembered in the document, so that
+ * a parser can ask for many values and look once at the end. */
 #include "collector/xml.h"
 
 #include "collector/handles.h"
@@ -54,6 +56,8 @@ static bool parse_document(struct ek_xml *xml, const char *text, struct ek_error
     EK_SCOPED(parser_release) xmlParserCtxtPtr parser = xmlNewParserCtxt();
 
     if (parser != NULL) {
+        /* No network and no entities from outside: a domain's description comes from whoever may
+         * define domains. Messages are taken from the context instead of being printed. */
         xml->document = xmlCtxtReadDoc(parser, (const xmlChar *)text, NULL, NULL,
                                        XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
         if (xml->document == NULL) {
@@ -61,6 +65,8 @@ static bool parse_document(struct ek_xml *xml, const char *text, struct ek_error
         }
         xml->xpath = xmlXPathNewContext(xml->document);
     }
+    /* Labels live in a namespace of ours; XPath needs a prefix for it, whatever prefix the document
+     * uses. */
     if (xml->xpath == NULL || xmlXPathRegisterNs(xml->xpath, (const xmlChar *)"ek",
                                                  (const xmlChar *)"urn:evenkeel:domain:1") != 0) {
         return ek_error_set(err, EK_ERR_NOMEM, "out of memory for an XML document");
@@ -106,6 +112,8 @@ const char *ek_xml_string(struct ek_xml *xml, const char *expression, struct ek_
     EK_SCOPED(text_release)
     xmlChar *text = object == NULL ? NULL : xmlXPathCastToString(object);
 
+    /* XPath gives "" for what is not there: here an absent attribute and an empty one are the same.
+     */
     if (text == NULL || text[0] == '\0') {
         return NULL;
     }
@@ -118,6 +126,7 @@ double ek_xml_number(struct ek_xml *xml, const char *expression)
 {
     EK_SCOPED(object_release) xmlXPathObjectPtr object = evaluate(xml, expression);
 
+    /* What is no number is NAN in XPath, too. */
     return object == NULL ? (double)NAN : xmlXPathCastToNumber(object);
 }
 
@@ -125,6 +134,8 @@ bool ek_xml_each(struct ek_xml *xml, const char *expression,
                  bool (*visit)(void *context, struct ek_xml *xml), void *context)
 {
     EK_SCOPED(object_release) xmlXPathObjectPtr object = evaluate(xml, expression);
+    /* The visitor's expressions are relative to its node; the place from before is restored, so
+     * that visits may nest. */
     xmlNodePtr position = xml->xpath->node;
     bool more = true;
 

@@ -1,3 +1,5 @@
+/* Connections of the migrator: lent for one call, kept while they live, counted so that a host
+ * which hangs does not eat all threads. */
 #include "migrator/connection.h"
 
 #include "collector/connect.h"
@@ -6,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Refused, not cut: a URI that lost its end would lead somewhere else. */
 static bool fits(const struct ek_host_link *link, const struct ek_libvirt_host *host)
 {
     return host->name[0] != '\0' && strlen(host->name) < sizeof(link->name) &&
@@ -29,6 +32,8 @@ struct ek_host_link *ek_host_link_create(const struct ek_libvirt_host *host, int
                      host->name);
         goto fail;
     }
+    /* Parsed here once: a URI that is none is an error of the configuration, not of the first move.
+     */
     if (!ek_endpoint_parse(&link->endpoint, host->uri, err)) {
         ek_error_wrap(err, "host %s", host->name);
         goto fail;
@@ -45,6 +50,7 @@ fail:
     return NULL;
 }
 
+/* Nothing may be lent any more: what is lent is not known here. */
 void ek_host_link_destroy(struct ek_host_link *link)
 {
     for (int i = 0; i < link->idle_count; i++) {
@@ -59,6 +65,7 @@ virConnectPtr ek_host_open(struct ek_host_link *link, struct ek_error *err)
     return ek_libvirt_open(link->uri, link->connect_ms, err);
 }
 
+/* Counted before it is opened: opening may take seconds, and the limit must hold meanwhile. */
 static virConnectPtr take_idle(struct ek_host_link *link, bool *too_many)
 {
     virConnectPtr connection = NULL;
@@ -68,6 +75,7 @@ static virConnectPtr take_idle(struct ek_host_link *link, bool *too_many)
     if (!*too_many) {
         link->busy++;
         if (link->idle_count > 0) {
+            /* The newest first: it is the likeliest to live still. */
             connection = link->idle[--link->idle_count];
         }
     }
@@ -91,6 +99,8 @@ virConnectPtr ek_host_borrow(struct ek_host_link *link, struct ek_error *err)
         ek_error_set(err, EK_ERR_UNAVAILABLE, "%d calls to %s hang", EK_HOST_BUSY, link->uri);
         return NULL;
     }
+    /* Asks no host, only whether the socket was seen broken: libvirtd may have been restarted since
+     * the last call. */
     if (connection != NULL && virConnectIsAlive(connection) != 1) {
         virConnectClose(connection);
         connection = NULL;
@@ -106,6 +116,7 @@ virConnectPtr ek_host_borrow(struct ek_host_link *link, struct ek_error *err)
 
 void ek_host_return(struct ek_host_link *link, virConnectPtr connection)
 {
+    /* Outside the lock, like closing: libvirt may have to wait for the connection's own. */
     bool keep = virConnectIsAlive(connection) == 1;
 
     pthread_mutex_lock(&link->mutex);

@@ -1,3 +1,5 @@
+/* Shared or local: asked of storage pools, since libvirt tells over the network nothing of file
+ * systems. */
 #include "migrator/disks.h"
 
 #include "migrator/handles.h"
@@ -5,9 +7,12 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Only what the guest writes: a CD image or a read-only disk has no state that could be left
+ * behind. */
 #define WRITABLE_FILE \
     "/domain/devices/disk[@type='file' and not(readonly) and not(@device='cdrom')]"
 
+/* Pool types that lead to storage of the network, whatever their directory is called. */
 static const char *const network_pools[] = {"netfs", "gluster", "vstorage"};
 
 /* The pool over the file's directory; NULL when there is none. */
@@ -16,6 +21,8 @@ static virStoragePoolPtr pool_of(virConnectPtr connection, const char *path)
     const char *slash = strrchr(path, '/');
     char directory[1024];
 
+    /* Pools are looked up by the very directory: a file further below has none, which counts as
+     * "cannot tell". */
     if (slash == NULL || (size_t)(slash - path) >= sizeof(directory)) {
         return NULL;
     }
@@ -30,6 +37,7 @@ static bool is_network_pool(virStoragePoolPtr pool)
     char type[32] = "";
     bool found = false;
 
+    /* What cannot be read is no network pool: then the destination is asked for the file. */
     if (xml != NULL) {
         ek_xpath_read(xml, "/pool/@type", type, sizeof(type));
     }
@@ -56,6 +64,8 @@ static bool sees(virConnectPtr connection, virStoragePoolPtr pool, const char *p
     return volume != NULL;
 }
 
+/* Local only when the destination looked and lacks the file: a wrong "local" forbids a move that
+ * libvirt would do well. */
 static bool is_local(const char *path, virConnectPtr source, virConnectPtr destination)
 {
     EK_AUTO(pool) virStoragePoolPtr here = pool_of(source, path);
@@ -74,6 +84,7 @@ bool ek_disks_are_local(const struct ek_xpath *domain, virConnectPtr source,
     size_t count = ek_xpath_count(domain, WRITABLE_FILE "/source/@file");
 
     for (size_t i = 0; i < count; i++) {
+        /* The two lists run side by side: both name the same disks in the document's order. */
         EK_AUTO(text) char *path = ek_xpath_text(domain, WRITABLE_FILE "/source/@file", i);
         EK_AUTO(text)
         char *name = ek_xpath_text(domain, WRITABLE_FILE "[source/@file]/target/@dev", i);

@@ -1,3 +1,5 @@
+/* Threads and lists of the executor: who runs, who may join, who frees. What a life does is in
+ * life*.c, how a call is made in executor_call.c. */
 #include "migrator/executor.h"
 
 #include "migrator/executor_internal.h"
@@ -15,6 +17,8 @@ int64_t ek_executor_now(const struct ek_executor *executor)
     return executor->options.now_ms(executor->options.clock_context);
 }
 
+/* Waits are on the monotonic clock, while deadlines are on the caller's: in the simulator and in
+ * tests the two run at different paces. */
 static struct timespec monotonic_in(int64_t ms)
 {
     struct timespec when;
@@ -29,6 +33,8 @@ static struct timespec monotonic_in(int64_t ms)
     return when;
 }
 
+/* By default a condition waits on the wall clock, and a step of that would end all waits or none.
+ */
 static bool init_condition(pthread_cond_t *condition)
 {
     pthread_condattr_t attributes;
@@ -48,6 +54,7 @@ void ek_executor_wait(struct mover *mover, int64_t until_ms)
     int64_t left_ms = until_ms - ek_executor_now(mover->executor);
     struct timespec when;
 
+    /* The caller asks its own condition again, whatever woke it. */
     if (left_ms <= 0) {
         return;
     }
@@ -57,6 +64,8 @@ void ek_executor_wait(struct mover *mover, int64_t until_ms)
 
 /* ---- threads and references ---------------------------------------------------------------- */
 
+/* Nobody owns a detached thread: the last one that uses the executor frees it, which may be long
+ * after its owner let go. */
 void ek_executor_unref(struct ek_executor *executor)
 {
     bool last;
@@ -71,6 +80,7 @@ void ek_executor_unref(struct ek_executor *executor)
     }
 }
 
+/* A mover is shared by its life's thread and its calls; a call that hangs keeps it. */
 void ek_executor_unref_mover(struct mover *mover)
 {
     bool last;
@@ -94,6 +104,7 @@ bool ek_executor_spawn(struct ek_executor *executor, void *(*body)(void *), void
         return false;
     }
     pthread_mutex_lock(&executor->mutex);
+    /* Before the thread exists: it might end before this function goes on. */
     executor->refs++;
     pthread_mutex_unlock(&executor->mutex);
     done = pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED) == 0 &&
@@ -118,10 +129,12 @@ static struct mover *mover_create(struct ek_executor *executor, struct ek_error 
         return NULL;
     }
     mover->executor = executor;
+    /* The life's thread's own. */
     mover->refs = 1;
     return mover;
 }
 
+/* Compared with what is shown, not with the life itself: that belongs to its thread. */
 static bool may_join(const struct ek_executor *executor, const struct mover *mover,
                      struct ek_error *err)
 {
@@ -134,6 +147,7 @@ static bool may_join(const struct ek_executor *executor, const struct mover *mov
         if (strcmp(other->shown.order.id, order->id) == 0) {
             return ek_error_set(err, EK_ERR_CONFLICT, "move %s runs already", order->id);
         }
+        /* Two moves of one domain would read each other's mark and call it their own. */
         if (strcmp(other->shown.order.domain, order->domain) == 0) {
             return ek_error_set(err, EK_ERR_CONFLICT, "domain %s is moved already, by move %s",
                                 order->name, other->shown.order.id);
@@ -142,6 +156,7 @@ static bool may_join(const struct ek_executor *executor, const struct mover *mov
     return true;
 }
 
+/* In order of their start, which is the order in which they are listed. */
 static void append(struct ek_executor *executor, struct mover *mover)
 {
     struct mover **end = &executor->movers;
@@ -150,6 +165,11 @@ static void append(struct ek_executor *executor, struct mover *mover)
         end = &(*end)->next;
     }
     *end = mover;
+}
+
+bool ek_executor_must_halt(const struct mover *mover)
+{
+    return mover->executor->stopping || mover->forgotten;
 }
 
 void ek_executor_take_out(struct ek_executor *executor, const struct mover *mover)
@@ -169,6 +189,7 @@ static bool join(struct ek_executor *executor, struct mover *mover, struct ek_er
 {
     bool joined;
 
+    /* Without the lock: nobody else knows the mover yet. */
     mover->shown = mover->life.record;
     pthread_mutex_lock(&executor->mutex);
     joined = may_join(executor, mover, err);
@@ -216,6 +237,7 @@ bool ek_executor_adopt(struct ek_executor *executor, const struct ek_move_record
     if (mover == NULL) {
         return false;
     }
+    /* As it was found: the first write claims it, and expects exactly this. */
     mover->written = *record;
     mover->is_written = true;
     ek_life_adopt(&mover->life, record, &executor->options.timing, epoch,
@@ -223,6 +245,7 @@ bool ek_executor_adopt(struct ek_executor *executor, const struct ek_move_record
     return join(executor, mover, err);
 }
 
+/* A wish only: the life reads it at its next step and decides whether that is still possible. */
 bool ek_executor_cancel(struct ek_executor *executor, const char *id)
 {
     struct mover *mover;
@@ -240,6 +263,17 @@ bool ek_executor_cancel(struct ek_executor *executor, const char *id)
     return mover != NULL;
 }
 
+void ek_executor_forget(struct ek_executor *executor)
+{
+    pthread_mutex_lock(&executor->mutex);
+    for (struct mover *mover = executor->movers; mover != NULL; mover = mover->next) {
+        mover->forgotten = true;
+        pthread_cond_broadcast(&mover->wake);
+    }
+    executor->movers = NULL;
+    pthread_mutex_unlock(&executor->mutex);
+}
+
 size_t ek_executor_running(struct ek_executor *executor, struct ek_move_record *out,
                            size_t capacity)
 {
@@ -247,6 +281,7 @@ size_t ek_executor_running(struct ek_executor *executor, struct ek_move_record *
 
     pthread_mutex_lock(&executor->mutex);
     for (const struct mover *mover = executor->movers; mover != NULL; mover = mover->next) {
+        /* The count goes on, so that a caller learns how much room it lacked. */
         if (count < capacity) {
             out[count] = mover->shown;
         }
@@ -275,6 +310,7 @@ struct ek_executor *ek_executor_create(const struct ek_executor_options *options
         return NULL;
     }
     executor->options = *options;
+    /* The owner's. */
     executor->refs = 1;
     return executor;
 }
@@ -290,6 +326,8 @@ bool ek_executor_shutdown(struct ek_executor *executor, int64_t wait_ms)
     for (struct mover *mover = executor->movers; mover != NULL; mover = mover->next) {
         pthread_cond_broadcast(&mover->wake);
     }
+    /* Lives end by themselves, for HALT leaves their records open. Calls are not waited for: a
+     * migration may take an hour, and goes on in libvirt without us. */
     while (executor->lives > 0 && waited == 0) {
         waited = pthread_cond_timedwait(&executor->idle, &executor->mutex, &until);
     }

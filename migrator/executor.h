@@ -71,6 +71,10 @@ bool ek_executor_cancel(struct ek_executor *executor, const char *id);
 size_t ek_executor_running(struct ek_executor *executor, struct ek_move_record *out,
                            size_t capacity);
 
+/* Lets go of all lives, because another balancer has led meanwhile: they do nothing more and tell
+ * nothing, and their moves can be adopted anew at once. Migrations that run go on. */
+void ek_executor_forget(struct ek_executor *executor);
+
 /* Stops driving: no new move, no retry, no abort. Migrations that run go on in libvirt; their
  * records stay open for the next start. Waits for the lives' threads, at most `wait_ms`. True:
  * nothing runs any more. False: calls (a migration's, as a rule) are still out; then leave ports

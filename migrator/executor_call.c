@@ -6,6 +6,8 @@
 
 /* ---- on the call's thread ------------------------------------------------------------------ */
 
+/* What a call that was given up still has to say concerns nobody: its step is over in the journal.
+ */
 static void note(void *context, const char *step, const char *text)
 {
     struct call *call = context;
@@ -21,6 +23,7 @@ static void note(void *context, const char *step, const char *text)
     }
 }
 
+/* The class decides nothing here: what an abort came to shows in the progress. */
 static struct ek_call_result ask_abort(const struct ek_hypervisor *port,
                                        const struct ek_move_record *record)
 {
@@ -35,6 +38,7 @@ static struct ek_call_result ask_abort(const struct ek_hypervisor *port,
     return result;
 }
 
+/* On copies of its own, without a lock: this is where a thread may stay for good. */
 static void make(struct call *call)
 {
     const struct ek_hypervisor *port = call->mover->executor->options.hypervisor;
@@ -51,6 +55,7 @@ static void make(struct call *call)
         call->result = port->migrate(port->context, record);
         return;
     case EK_LIFE_WATCH:
+        /* Not ok is "could not be read", which is no reason to give the migration up. */
         call->result.ok = port->progress(port->context, record, &call->progress);
         return;
     case EK_LIFE_ABORT:
@@ -86,6 +91,8 @@ static void make(struct call *call)
     }
 }
 
+/* References are given back from the inside out: call, mover, executor. The last one may free what
+ * the one before pointed to. */
 static void *call_thread(void *argument)
 {
     struct call *call = argument;
@@ -128,6 +135,7 @@ static struct call *fail_to_begin(struct call *call)
     call->refs = 1;
     call->result.failure = EK_FAILURE_SAME_PAIR;
     snprintf(call->result.error, sizeof(call->result.error), "no thread for a call of libvirt");
+    /* Nothing was seen: no decision may rest on it. */
     call->source.presence = EK_PRESENCE_UNREACHABLE;
     call->destination.presence = EK_PRESENCE_UNREACHABLE;
     return call;
@@ -143,7 +151,10 @@ static struct call *begin_call(struct mover *mover, enum ek_life_action_kind kin
     }
     call->mover = mover;
     call->kind = kind;
+    /* By value: the life goes on stepping while a migrate call is out, and for good when this one
+     * is given up. */
     call->record = mover->life.record;
+    /* The life's and the thread's. */
     call->refs = 2;
     pthread_mutex_lock(&executor->mutex);
     mover->refs++;
@@ -165,7 +176,7 @@ static bool may_leave(const struct mover *mover, const struct call *call)
     if (call->kind == EK_LIFE_WATCH && mover->migrate != NULL && mover->migrate->done) {
         return true;
     }
-    return mover->executor->stopping &&
+    return ek_executor_must_halt(mover) &&
            (call->kind == EK_LIFE_WATCH || call->kind == EK_LIFE_OBSERVE);
 }
 
@@ -181,11 +192,13 @@ static bool await(struct mover *mover, struct call *call, int64_t timeout_ms)
         ek_executor_wait(mover, until_ms);
     }
     done = call->done;
+    /* Under the same lock as `done`: the call's thread finds itself either waited for or not. */
     call->given_up = !done;
     pthread_mutex_unlock(&executor->mutex);
     return done;
 }
 
+/* Its end is fed before all else: no look at the progress could say more. */
 static void feed_migrate_end(struct mover *mover, struct ek_life_input *input)
 {
     input->kind = EK_LIFE_MIGRATE_ENDED;
@@ -199,7 +212,9 @@ static void wait_for_news(struct mover *mover, int64_t wake_at_ms, struct ek_lif
 
     input->kind = EK_LIFE_TIMER;
     pthread_mutex_lock(&executor->mutex);
-    while (!executor->stopping && mover->cancel == mover->told_cancel &&
+    /* A cancel that the life was told of ends no further wait: else it would be stepped without a
+     * pause. */
+    while (!ek_executor_must_halt(mover) && mover->cancel == mover->told_cancel &&
            !(mover->migrate != NULL && mover->migrate->done) &&
            ek_executor_now(executor) < wake_at_ms) {
         ek_executor_wait(mover, wake_at_ms);
@@ -220,6 +235,8 @@ static bool migrate_has_ended(struct mover *mover)
     return ended;
 }
 
+/* LOST: the call may still take effect after it was given up, so that only reading both ends tells.
+ */
 static const struct ek_call_result no_answer = {
     .failure = EK_FAILURE_LOST, .error = "libvirt did not answer in time; the call was given up"};
 static const struct ek_call_result no_memory = {.failure = EK_FAILURE_SAME_PAIR,
@@ -235,6 +252,8 @@ static void feed_answer(const struct call *call, bool done, struct ek_life_input
     input->result = answered ? &call->result : call == NULL ? &no_memory : &no_answer;
 }
 
+/* A look that did not come back is told as what it is: not seen, which the decision table knows how
+ * to treat. */
 static void feed_look(const struct call *call, bool done, enum ek_life_action_kind kind,
                       struct ek_life_input *input)
 {
@@ -254,6 +273,7 @@ static struct call *ask(struct mover *mover, const struct ek_life_action *action
                         struct ek_life_input *input)
 {
     struct call *call = begin_call(mover, action->kind);
+    /* The call is not freed here: the input points into it, and the next step reads that. */
     bool done = call != NULL && await(mover, call, action->timeout_ms);
 
     if (action->kind == EK_LIFE_WATCH && migrate_has_ended(mover)) {

@@ -3,17 +3,21 @@
 
 #include <stdio.h>
 
+/* Redis restarts within a second or so; 5 s keep many waiting lives from storming a server that has
+ * just come back. */
 enum { JOURNAL_RETRY_MS = 100, JOURNAL_RETRY_MOST_MS = 5000 };
 
+/* Read at one moment, so that the life sees a consistent pair. */
 static void read_wishes(struct mover *mover, struct ek_life_input *input)
 {
     pthread_mutex_lock(&mover->executor->mutex);
     input->cancel = mover->cancel;
-    input->shutdown = mover->executor->stopping;
+    input->shutdown = ek_executor_must_halt(mover);
     mover->told_cancel = mover->cancel;
     pthread_mutex_unlock(&mover->executor->mutex);
 }
 
+/* A copy for others: they must not look into a life that is being stepped. */
 static void show(struct mover *mover)
 {
     pthread_mutex_lock(&mover->executor->mutex);
@@ -28,18 +32,19 @@ static bool is_stopping(struct mover *mover)
     bool stopping;
 
     pthread_mutex_lock(&mover->executor->mutex);
-    stopping = mover->executor->stopping;
+    stopping = ek_executor_must_halt(mover);
     pthread_mutex_unlock(&mover->executor->mutex);
     return stopping;
 }
 
+/* Only stopping ends the pause early: a cancel could not be written down either. */
 static void pause_for_journal(struct mover *mover, int64_t ms)
 {
     struct ek_executor *executor = mover->executor;
     int64_t until_ms = ek_executor_now(executor) + ms;
 
     pthread_mutex_lock(&executor->mutex);
-    while (!executor->stopping && ek_executor_now(executor) < until_ms) {
+    while (!ek_executor_must_halt(mover) && ek_executor_now(executor) < until_ms) {
         ek_executor_wait(mover, until_ms);
     }
     pthread_mutex_unlock(&executor->mutex);
@@ -62,9 +67,13 @@ static bool write_again(struct mover *mover, struct ek_error *err)
     if (write_once(mover, expected, err)) {
         return true;
     }
+    /* Expecting the very record that is to be written: true when it already stands there, and then
+     * without effect. */
     return err->code == EK_ERR_CONFLICT && write_once(mover, &mover->life.record, err);
 }
 
+/* Trying again cannot help: another balancer leads, the record is not ours any more, or it can
+ * never be written. */
 static bool is_final(enum ek_error_code code)
 {
     return code == EK_ERR_FENCED || code == EK_ERR_CONFLICT || code == EK_ERR_INVALID;
@@ -76,6 +85,8 @@ static bool journal_record(struct mover *mover, struct ek_error *err)
     int64_t pause_ms = JOURNAL_RETRY_MS;
     bool written = write_once(mover, mover->is_written ? &mover->written : NULL, err);
 
+    /* There is no limit to this: an effect without its record is what the journal exists to
+     * prevent. */
     while (!written && !is_final(err->code) && !is_stopping(mover)) {
         pause_for_journal(mover, pause_ms);
         pause_ms = pause_ms * 2 < JOURNAL_RETRY_MOST_MS ? pause_ms * 2 : JOURNAL_RETRY_MOST_MS;
@@ -93,6 +104,7 @@ static void add_notes(struct mover *mover, const struct ek_life_input *input,
 {
     const struct ek_journal *journal = mover->executor->options.journal;
 
+    /* Progress goes to fields of its own, without a compare-and-set: losing one harms nothing. */
     if (input->kind == EK_LIFE_PROGRESS && input->progress != NULL && input->progress->active) {
         journal->progress(journal->context, &mover->life.record);
     }
@@ -133,6 +145,8 @@ static bool live(struct mover *mover, bool *ended, struct ek_error *err)
             ek_executor_release(mover, call);
             return !is_final(err->code);
         }
+        /* Notes after the record: a step's story begins with the step. The call is released only
+         * here, since the input points into it. */
         add_notes(mover, &input, &action);
         ek_executor_release(mover, call);
         call = NULL;
@@ -146,15 +160,21 @@ static bool live(struct mover *mover, bool *ended, struct ek_error *err)
     return true;
 }
 
-static void leave(struct mover *mover)
+/* False: nobody is to hear of its end. */
+static bool leave(struct mover *mover)
 {
     struct ek_executor *executor = mover->executor;
+    bool wanted;
 
     pthread_mutex_lock(&executor->mutex);
     ek_executor_take_out(executor, mover);
+    wanted = !mover->forgotten;
     pthread_mutex_unlock(&executor->mutex);
+    return wanted;
 }
 
+/* Without any lock: a listener may start the next move from here. A life that was halted says
+ * nothing, for it is not over. */
 static void tell(struct mover *mover, bool kept, bool ended, const struct ek_error *err)
 {
     const struct ek_executor_options *options = &mover->executor->options;
@@ -176,8 +196,9 @@ void *ek_executor_drive(void *argument)
     bool ended = false;
     bool kept = live(mover, &ended, &err);
 
-    leave(mover); /* first: whoever hears of the end may start the domain's next move */
-    tell(mover, kept, ended, &err);
+    if (leave(mover)) { /* first: whoever hears of the end may start the domain's next move */
+        tell(mover, kept, ended, &err);
+    }
     ek_executor_release(mover, mover->migrate); /* a call that never came back goes on alone */
     ek_executor_unref_mover(mover);
     pthread_mutex_lock(&executor->mutex);

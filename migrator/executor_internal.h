@@ -36,8 +36,8 @@ struct call {
     unsigned int refs;
 };
 
-/* A move that is driven. The life is its thread's alone. Guarded: `cancel`, `shown`, `refs`,
- * `next`, `call`s' flags. */
+/* A move that is driven. The life is its thread's alone. Guarded: `cancel`, `forgotten`, `shown`,
+ * `refs`, `next`, `call`s' flags. */
 struct mover {
     struct ek_executor *executor;
     struct mover *next;
@@ -47,6 +47,7 @@ struct mover {
     bool is_written;
     bool cancel;
     bool told_cancel;
+    bool forgotten;              /* its record is another's by now, or another life's */
     struct ek_move_record shown; /* for ek_executor_running */
     struct call *migrate;        /* out, or ended and not yet told; the life's thread's */
     unsigned int refs;
@@ -56,6 +57,9 @@ int64_t ek_executor_now(const struct ek_executor *executor);
 
 /* Waits for the mover's condition, at most until clock time `until_ms`, with the mutex held. */
 void ek_executor_wait(struct mover *mover, int64_t until_ms);
+
+/* Whether its life is to be left where it is; with the mutex held. */
+bool ek_executor_must_halt(const struct mover *mover);
 
 /* Out of the list; with the mutex held. */
 void ek_executor_take_out(struct ek_executor *executor, const struct mover *mover);

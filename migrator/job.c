@@ -9,17 +9,26 @@
 /* A transient domain is to be transient there; a persistent one leaves no definition behind. */
 static unsigned int flags_for(virDomainPtr domain, const struct ek_move_order *order)
 {
+    /* Peer to peer, so that the source's libvirtd drives it to its end whatever becomes of us.
+     * Never UNSAFE: libvirt's own check of the disks is the last before data could be lost. Never
+     * post-copy: it can lose the guest. */
     unsigned int flags = VIR_MIGRATE_LIVE | VIR_MIGRATE_PEER2PEER;
 
+    /* Together: the definition moves along, and success leaves nothing on the source that could be
+     * started by mistake. */
     if (virDomainIsPersistent(domain) == 1) {
         flags |= VIR_MIGRATE_PERSIST_DEST | VIR_MIGRATE_UNDEFINE_SOURCE;
     }
+    /* QEMU then slows the guest's CPUs down, by 20 % and 10 % more at a time, until it writes less
+     * than is copied. */
     if (order->auto_converge) {
         flags |= VIR_MIGRATE_AUTO_CONVERGE;
     }
     return flags;
 }
 
+/* Without a URI the destination gives its host name, which the source must be able to resolve;
+ * without a bandwidth libvirt sets no limit. */
 static bool add_params(const struct ek_host_link *destination, const struct ek_move_order *order,
                        virTypedParameterPtr *params, int *count)
 {
@@ -35,6 +44,8 @@ static bool add_params(const struct ek_host_link *destination, const struct ek_m
                                    order->bandwidth_mib_s) == 0;
 }
 
+/* The one call that moves anything. It returns when the migration is over, minutes or hours from
+ * now. */
 static int call(virDomainPtr domain, const struct ek_host_link *destination,
                 const struct ek_move_order *order)
 {
@@ -60,10 +71,15 @@ static struct ek_call_result mark_and_call(const struct ek_end *source,
         return ek_fail(EK_FAILURE_DOMAIN, source->link->name, "migrate",
                        "the domain is not there any more");
     }
+    /* A failure leaves 0: the flag is then not carried along, and the move goes on. */
     virDomainGetAutostart(source->domain, &autostart);
+    /* Before the call: the metadata travels with the domain, and during a migration job it cannot
+     * be changed. A domain without the mark could not be told from somebody else's afterwards. */
     if (!ek_mark_write(source->domain, record, autostart != 0)) {
         return ek_end_fail(source, "migrate-mark");
     }
+    /* Asked last, just before the effect: whoever gave this call up may have decided otherwise
+     * since. */
     if (!ek_is_fresh(begin_ms)) {
         return ek_fail(EK_FAILURE_SAME_PAIR, source->link->name, "migrate",
                        "not begun, for libvirt took too long to get there");
@@ -87,6 +103,8 @@ struct ek_call_result ek_port_migrate(void *context, const struct ek_move_record
         return ek_fail(EK_FAILURE_OTHER_HOST, record->order.destination, "migrate",
                        "one of the two hosts is not in the configuration");
     }
+    /* A connection of its own, not a lent one: it is in use as long as the migration runs, and one
+     * connection serves five calls at a time. */
     source.connection = ek_host_open(source.link, &err);
     if (source.connection == NULL) {
         return ek_fail(EK_FAILURE_LOST, record->order.source, "migrate", "%s", err.message);
@@ -102,6 +120,7 @@ struct ek_call_result ek_port_migrate(void *context, const struct ek_move_record
 
 /* ---- progress ------------------------------------------------------------------------------ */
 
+/* A field that is missing leaves 0. */
 static double mib(virTypedParameterPtr params, int count, const char *name)
 {
     unsigned long long bytes = 0;
@@ -112,6 +131,8 @@ static double mib(virTypedParameterPtr params, int count, const char *name)
 
 static void read_stats(virTypedParameterPtr params, int count, struct ek_job_progress *out)
 {
+    /* The dirty rate comes in pages per second, of 4 KiB unless the job says otherwise; everything
+     * else in bytes. */
     unsigned long long pages = 0, page = 4096, iteration = 0, elapsed_ms = 0;
 
     virTypedParamsGetULLong(params, count, VIR_DOMAIN_JOB_MEMORY_DIRTY_RATE, &pages);
@@ -127,6 +148,7 @@ static void read_stats(virTypedParameterPtr params, int count, struct ek_job_pro
     out->elapsed_ms = (int64_t)elapsed_ms;
 }
 
+/* The state is answered by libvirtd itself, without asking QEMU: it cannot hang behind the job. */
 static bool is_paused_by_migration(virDomainPtr domain)
 {
     int state, reason;
@@ -146,6 +168,7 @@ static void set_downtime(virDomainPtr domain, const struct ek_move_order *order,
     if (order->max_downtime_ms <= 0 || progress->elapsed_ms > EARLY_MS) {
         return;
     }
+    /* Set only where it differs, so once and not with each look. */
     if (virDomainMigrateGetMaxDowntime(domain, &set_ms, 0) == 0 &&
         set_ms != (unsigned long long)order->max_downtime_ms) {
         virDomainMigrateSetMaxDowntime(domain, (unsigned long long)order->max_downtime_ms, 0);
@@ -162,12 +185,15 @@ static bool read_progress(virDomainPtr domain, const struct ek_move_order *order
         return false;
     }
     virTypedParamsGetInt(params, count, VIR_DOMAIN_JOB_OPERATION, &operation);
+    /* A job coming in, a backup or a snapshot is not our migration. */
     out->active =
         type != VIR_DOMAIN_JOB_NONE && operation == VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT;
     read_stats(params, count, out);
     virTypedParamsFree(params, count);
     if (out->active) {
         out->source_paused = is_paused_by_migration(domain);
+        /* While the source is paused the switchover is under way: a new limit would come too late.
+         */
         if (!out->source_paused) {
             set_downtime(domain, order, out);
         }
@@ -195,6 +221,8 @@ bool ek_port_progress(void *context, const struct ek_move_record *record,
 
 /* ---- abort --------------------------------------------------------------------------------- */
 
+/* Only a migration that goes out: AbortJob ends whatever job there is, a backup as well. It returns
+ * at once and races with the switchover; what it came to shows on both ends. */
 static bool abort_job(const struct ek_end *end, struct ek_error *err)
 {
     if (end->domain == NULL || ek_domain_job(end->domain) != EK_JOB_OUT) {

@@ -1,3 +1,5 @@
+/* The port over libvirt: its hosts, the ends of a move, its table of calls. What each call does is
+ * in a file of its own. */
 #include "migrator/libvirt.h"
 
 #include "collector/events.h"
@@ -10,6 +12,7 @@
 
 /* ---- the list of hosts --------------------------------------------------------------------- */
 
+/* A host whose URI changed is another link: calls that are out go on with the old one. */
 static bool is_same(const struct ek_host_link *link, const struct ek_libvirt_host *host)
 {
     const char *migration_uri = host->migration_uri == NULL ? "" : host->migration_uri;
@@ -29,6 +32,8 @@ static struct ek_host_link *find_same(struct ek_libvirt_port *port,
     return link;
 }
 
+/* At the end only: links stay for as long as the port, so that a pointer to one needs no lock and
+ * no count. */
 static void free_list(struct ek_host_link *link)
 {
     while (link != NULL) {
@@ -47,6 +52,7 @@ static bool make_new(struct ek_libvirt_port *port, const struct ek_libvirt_host 
     for (size_t i = 0; i < count; i++) {
         struct ek_host_link *link;
 
+        /* Kept with its idle connections, so that a reload costs the unchanged hosts nothing. */
         if (find_same(port, &hosts[i]) != NULL) {
             continue;
         }
@@ -61,6 +67,7 @@ static bool make_new(struct ek_libvirt_port *port, const struct ek_libvirt_host 
     return true;
 }
 
+/* At the head: whoever walks the list meanwhile goes on through what it knew. */
 static void put_in_front(struct ek_libvirt_port *port, struct ek_host_link *fresh)
 {
     while (fresh != NULL) {
@@ -79,6 +86,8 @@ bool ek_libvirt_port_set_hosts(struct ek_libvirt_port *port, const struct ek_lib
     bool done;
 
     pthread_mutex_lock(&port->mutex);
+    /* First all that can fail, then the change: a list that cannot be had leaves the old one in
+     * force. */
     done = make_new(port, hosts, count, &fresh, err);
     if (done) {
         put_in_front(port, fresh);
@@ -95,6 +104,8 @@ bool ek_libvirt_port_set_hosts(struct ek_libvirt_port *port, const struct ek_lib
 
 struct ek_host_link *ek_port_host(struct ek_libvirt_port *port, const char *name)
 {
+    /* One that was taken out of the configuration still serves the moves that are under way there.
+     */
     struct ek_host_link *found = NULL;
 
     pthread_mutex_lock(&port->mutex);
@@ -109,6 +120,7 @@ struct ek_host_link *ek_port_host(struct ek_libvirt_port *port, const char *name
 
 /* ---- ends ---------------------------------------------------------------------------------- */
 
+/* Only "no domain" is an answer; every other error leaves open whether it is there. */
 static bool look_up(struct ek_end *end, const char *uuid)
 {
     end->domain = virDomainLookupByUUIDString(end->connection, uuid);
@@ -135,6 +147,8 @@ bool ek_end_open(struct ek_end *end, struct ek_libvirt_port *port, const char *h
     if (!look_up(end, record->order.domain)) {
         *result = ek_end_fail(end, step);
         ek_end_close(end);
+        /* On the destination a broken connection is that host's fault and another may do; on the
+         * source nothing is known any more. */
         if (result->failure == EK_FAILURE_LOST) {
             result->failure = away;
         }
@@ -181,6 +195,7 @@ bool ek_is_fresh(int64_t begin_ms)
 
 /* ---- the port ------------------------------------------------------------------------------ */
 
+/* The simulator has such a table, too: the executor knows no other difference. */
 static const struct ek_hypervisor calls = {
     .precheck = ek_port_precheck,
     .prepare = ek_port_prepare,
@@ -201,9 +216,12 @@ struct ek_libvirt_port *ek_libvirt_port_create(const struct ek_libvirt_host *hos
 {
     struct ek_libvirt_port *port;
 
+    /* Before the first connection: without the loop no keepalive is sent, and calls to a dead host
+     * never end. */
     if (!ek_libvirt_events_start(err)) {
         return NULL;
     }
+    /* Before threads parse: libxml2's globals are set up once. */
     xmlInitParser();
     port = calloc(1, sizeof(*port));
     if (port == NULL || pthread_mutex_init(&port->mutex, NULL) != 0) {

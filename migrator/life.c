@@ -1,3 +1,5 @@
+/* The life's states outside the copying, and the machine itself. Every state change goes through
+ * ek_life_enter, every effect through the action that is returned. */
 #include "migrator/life.h"
 
 #include "migrator/life_internal.h"
@@ -7,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+/* In traces and tests: names, not numbers, so that a new kind does not rewrite old traces. */
 static const char *const action_names[] = {
     [EK_LIFE_GO_ON] = "go-on",
     [EK_LIFE_PRECHECK] = "precheck",
@@ -29,15 +32,24 @@ static const char *const action_names[] = {
 void ek_life_timing_defaults(struct ek_life_timing *timing)
 {
     *timing = (struct ek_life_timing){
+        /* A call that connects may take 5 s to probe and 30 s for a lock; the checks are a dozen
+         * such calls, nearly all of them quick. */
         .precheck_ms = 60000,
         .prepare_ms = 120000,
+        /* Above the 30 s after which libvirt gives up waiting for a domain's lock: a busy domain is
+         * to be told from a host that is away. */
         .observe_ms = 45000,
         .act_ms = 60000,
         .poll_ms = 1000,
+        /* KubeVirt waits as long. A switchover takes milliseconds; one that takes a minute hangs.
+         */
         .switchover_ms = 60000,
         .abort_wait_ms = 60000,
         .settle_ms = 2000,
+        /* Keepalive (5 s, 5 times) lets libvirt find a dead peer within 30 s and destroy its
+         * incoming domain: twice that, before we do it. */
         .autodestroy_ms = 60000,
+        /* As long as a host may take to come back from a restart of its services or its network. */
         .reachable_ms = 180000,
         .post_retry_ms = 5000,
         .grace_ms = 900000,
@@ -49,6 +61,7 @@ void ek_life_timing_defaults(struct ek_life_timing *timing)
 
 void ek_life_enter(struct ek_life *life, enum ek_move_state state)
 {
+    /* The table is the core's: what `evenkeel states` prints is what is obeyed here. */
     assert(ek_move_state_allowed(life->record.state, state));
     life->record.state = state;
     life->record.updated_at_ms = life->now_ms;
@@ -105,12 +118,16 @@ struct ek_life_action ek_life_unprepare(struct ek_life *life, enum ek_move_state
 
 static bool may_retry(const struct ek_life *life)
 {
+    /* Nothing is tried again after a repair: what needed one is not understood well enough. Nor by
+     * a successor: the engine decides anew, with what it sees then. */
     bool helps = life->failure == EK_FAILURE_SAME_PAIR || life->failure == EK_FAILURE_LOST;
 
     return helps && !life->adopted && life->repairs == 0 &&
            life->record.attempt <= life->record.order.retries;
 }
 
+/* In the order of who has a say: the one who cancels, somebody else who aborted, then the reason of
+ * the failure. */
 enum ek_move_state ek_life_after_rollback(struct ek_life *life)
 {
     if (life->cancel) {
@@ -120,6 +137,7 @@ enum ek_move_state ek_life_after_rollback(struct ek_life *life)
     if (life->failure == EK_FAILURE_ABORTED && life->aborts == 0) {
         return EK_MOVE_CANCELLED; /* by somebody else: not to be overruled by a retry */
     }
+    /* Told in the outcome: the engine then avoids that host for a while. */
     if (life->failure == EK_FAILURE_OTHER_HOST) {
         life->at_fault = true;
     }
@@ -128,6 +146,7 @@ enum ek_move_state ek_life_after_rollback(struct ek_life *life)
 
 /* ---- before and after the copying ---------------------------------------------------------- */
 
+/* Both are kept: the class decides about a retry, the text is for people. */
 static void note_failure(struct ek_life *life, const struct ek_call_result *result)
 {
     life->failure = result->failure;
@@ -152,6 +171,7 @@ static struct ek_life_action claim(struct ek_life *life)
     return ek_life_journalled(ek_life_act(EK_LIFE_GO_ON));
 }
 
+/* The one state whose cancel leaves nothing behind, not even an attempt. */
 static struct ek_life_action planned(struct ek_life *life)
 {
     if (life->cancel) {
@@ -175,6 +195,7 @@ static struct ek_life_action wait_for_retry(struct ek_life *life)
 {
     int64_t backoff_ms = life->record.order.backoff_ms;
 
+    /* Bounded by the cap in the condition: no number of attempts overflows it. */
     for (int i = 1; i < life->record.attempt && backoff_ms < life->timing.backoff_cap_ms; i++) {
         backoff_ms *= 2;
     }
@@ -185,6 +206,7 @@ static struct ek_life_action wait_for_retry(struct ek_life *life)
     return ek_life_journalled(ek_life_wait(life, life->now_ms + backoff_ms));
 }
 
+/* No check has changed anything, so that nothing has to be undone whatever they said. */
 static struct ek_life_action prechecked(struct ek_life *life, const struct ek_life_input *input)
 {
     assert(input->kind == EK_LIFE_RESULT);
@@ -200,10 +222,12 @@ static struct ek_life_action prechecked(struct ek_life *life, const struct ek_li
     if (may_retry(life)) {
         return wait_for_retry(life);
     }
+    /* A domain that cannot move at all is no fault of the host that it should have gone to. */
     life->at_fault = life->failure == EK_FAILURE_OTHER_HOST;
     return ek_life_finish(life, EK_MOVE_REJECTED);
 }
 
+/* Also after a failure half way: what the preparation had begun is undone before anything else. */
 static struct ek_life_action prepared(struct ek_life *life, const struct ek_life_input *input)
 {
     assert(input->kind == EK_LIFE_RESULT);
@@ -218,6 +242,7 @@ static struct ek_life_action prepared(struct ek_life *life, const struct ek_life
 
 static struct ek_life_action unprepared(struct ek_life *life, const struct ek_life_input *input)
 {
+    /* Where the domain is down or faulty that is the news; leftovers beside it are not. */
     bool back = life->after == EK_MOVE_ROLLED_BACK || life->after == EK_MOVE_CANCELLED ||
                 life->after == EK_MOVE_RETRY_WAIT;
 
@@ -234,6 +259,7 @@ static struct ek_life_action unprepared(struct ek_life *life, const struct ek_li
                           life->after == EK_MOVE_RETRY_WAIT ? EK_MOVE_CANCELLED : life->after);
 }
 
+/* A driver may wake a life early; the time that was set counts. */
 static struct ek_life_action retry_waited(struct ek_life *life)
 {
     if (life->cancel) {
@@ -249,6 +275,7 @@ static struct ek_life_action retry_waited(struct ek_life *life)
 /* A clean-up that fails is tried again and then told: the move itself is done and stays done. */
 static struct ek_life_action posted(struct ek_life *life, const struct ek_life_input *input)
 {
+    /* The pause between two tries: the clean-ups can be done again without harm. */
     if (input->kind == EK_LIFE_TIMER) {
         if (life->now_ms < life->wait_until_ms) {
             return ek_life_wait(life, life->wait_until_ms);
@@ -272,6 +299,8 @@ static struct ek_life_action posted(struct ek_life *life, const struct ek_life_i
 
 /* ---- the machine --------------------------------------------------------------------------- */
 
+/* The epoch is the present lease's, also for an adopted record: writes under an old one are fenced
+ * off. */
 static void prepare_life(struct ek_life *life, const struct ek_life_timing *timing, int64_t epoch,
                          int64_t now_ms)
 {
@@ -301,6 +330,8 @@ void ek_life_adopt(struct ek_life *life, const struct ek_move_record *record,
     life->record = *record;
     prepare_life(life, timing, epoch, now_ms);
     life->adopted = true;
+    /* By the state alone: the record was written before the call, so that in RUNNING the call may
+     * have been made or not. "May have been" is what counts. */
     life->issued = record->state != EK_MOVE_PLANNED && record->state != EK_MOVE_CLAIMED &&
                    record->state != EK_MOVE_PRECHECK && record->state != EK_MOVE_PREPARE &&
                    record->state != EK_MOVE_RETRY_WAIT;
@@ -309,6 +340,8 @@ void ek_life_adopt(struct ek_life *life, const struct ek_move_record *record,
     ek_life_copy_limits(life);
 }
 
+/* An adopted life begins with asking, whatever its record says: records are what was intended,
+ * hosts are what is. */
 static struct ek_life_action started(struct ek_life *life)
 {
     if (life->adopted) {
@@ -317,6 +350,7 @@ static struct ek_life_action started(struct ek_life *life)
     return planned(life);
 }
 
+/* All states by name and no default: the compiler tells of a new one. */
 static struct ek_life_action dispatch(struct ek_life *life, const struct ek_life_input *input)
 {
     switch (life->record.state) {
@@ -365,7 +399,9 @@ static void take_migrate_result(struct ek_life *life, const struct ek_call_resul
     if (result->ok || life->record.state == EK_MOVE_POST) {
         return;
     }
+    /* The last error of the attempt counts, for what follows is decided from it. */
     life->failure = result->failure;
+    /* An abort of ours has said why already, and "canceled by client" would hide it. */
     if (result->failure != EK_FAILURE_ABORTED || life->aborts == 0) {
         ek_life_error(life, "%s", result->error);
     }
@@ -379,6 +415,7 @@ struct ek_life_action ek_life_step(struct ek_life *life, const struct ek_life_in
     if (input->kind == EK_LIFE_MIGRATE_ENDED) {
         take_migrate_result(life, input->result);
     }
+    /* Stopping decides nothing: the record stays open, and the next start adopts it. */
     if (input->shutdown) {
         return ek_life_act(EK_LIFE_HALT);
     }
@@ -400,6 +437,7 @@ void ek_life_outcome(const struct ek_life *life, struct ek_outcome *outcome)
         .transferred_mib = record->transferred_mib,
         .downtime_ms = record->downtime_ms,
     };
+    /* The buffers have equal sizes by type, and their texts end within them. */
     memcpy(outcome->id, record->order.id, sizeof(outcome->id));
     memcpy(outcome->plan_id, record->order.plan_id, sizeof(outcome->plan_id));
     memcpy(outcome->domain, record->order.domain, sizeof(outcome->domain));

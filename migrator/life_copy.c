@@ -4,11 +4,13 @@
 #include <assert.h>
 #include <float.h>
 
+/* 0 in an order is "not given": no migration runs without a limit. */
 static int64_t limit_or(int64_t limit_ms, int64_t otherwise_ms)
 {
     return limit_ms > 0 ? limit_ms : otherwise_ms;
 }
 
+/* Two ends: the first aborts, the second stops believing that aborting helps. */
 void ek_life_copy_limits(struct ek_life *life)
 {
     int64_t copy_ms = limit_or(life->record.order.timeout_ms, EK_LIFE_COPY_MS);
@@ -17,6 +19,8 @@ void ek_life_copy_limits(struct ek_life *life)
     life->hard_until_ms = life->copy_until_ms + life->timing.grace_ms;
 }
 
+/* The clock of "no new minimum" starts with the attempt: an earlier one's figures say nothing of
+ * this one's. */
 static void forget_progress(struct ek_life *life)
 {
     life->least_remaining_mib = DBL_MAX;
@@ -28,11 +32,15 @@ static void forget_progress(struct ek_life *life)
 
 struct ek_life_action ek_life_copy_begin(struct ek_life *life)
 {
+    /* No time-out of the call itself: it lasts as long as the migration, and is watched by its
+     * progress. */
     struct ek_life_action action = ek_life_call(EK_LIFE_MIGRATE, 0);
 
     ek_life_enter(life, EK_MOVE_RUNNING);
     ek_life_copy_limits(life);
     forget_progress(life);
+    /* With the record that is written before it: after a crash this is what "may have been made"
+     * means. */
     life->issued = true;
     life->call_out = true;
     life->wait_until_ms = life->next_poll_ms;
@@ -52,8 +60,11 @@ struct ek_life_action ek_life_copy_adopt(struct ek_life *life, bool switchover)
 static void note_estimate(struct ek_life *life, const struct ek_job_progress *progress)
 {
     struct ek_move_record *record = &life->record;
+    /* What is written anew has to be copied again: only the difference brings the end nearer.
+     * Without one there is no estimate. */
     double gain_mib_s = progress->bandwidth_mib_s - progress->dirty_mib_s;
 
+    /* QEMU's first figures may be 0, and what remains may exceed a total that is being counted. */
     if (progress->total_mib > 0 && progress->remaining_mib <= progress->total_mib) {
         record->progress = 1 - progress->remaining_mib / progress->total_mib;
     }
@@ -70,6 +81,8 @@ static void note_progress(struct ek_life *life, const struct ek_job_progress *pr
     note_estimate(life, progress);
     if (progress->total_mib > 0 && progress->remaining_mib < life->least_remaining_mib) {
         life->least_remaining_mib = progress->remaining_mib;
+        /* Kept with the minimum: whether bytes have flowed since then tells the guest's fault from
+         * the network's. */
         life->transferred_at_least_mib = progress->transferred_mib;
         life->least_at_ms = life->now_ms;
     }
@@ -82,6 +95,7 @@ static void note_progress(struct ek_life *life, const struct ek_job_progress *pr
 
 /* ---- deadlines ----------------------------------------------------------------------------- */
 
+/* Journalled like every effect, with the reason that stands in the record by now. */
 static struct ek_life_action abort_copy(struct ek_life *life)
 {
     life->aborts++;
@@ -93,6 +107,7 @@ static struct ek_life_action abort_copy(struct ek_life *life)
 /* Whether the copying must end now; says why in the record. */
 static bool copy_is_over_time(struct ek_life *life)
 {
+    /* A cancel comes first, for it is what the operator will look for in the record. */
     int64_t progress_ms = limit_or(life->record.order.progress_timeout_ms, EK_LIFE_PROGRESS_MS);
 
     if (life->cancel) {
@@ -116,6 +131,8 @@ static bool copy_is_over_time(struct ek_life *life)
     return true;
 }
 
+/* What no further waiting explains: the attempt's last end, a switchover that hangs, aborts that do
+ * nothing, a job that is gone without its call coming back. */
 static bool must_ask_both_ends(const struct ek_life *life)
 {
     const struct ek_life_timing *timing = &life->timing;
@@ -140,12 +157,15 @@ static bool must_abort(struct ek_life *life)
     if (life->record.state == EK_MOVE_SWITCHOVER || life->aborts >= EK_LIFE_MAX_ABORTS) {
         return false; /* too late, or useless */
     }
+    /* Once asked, only the abort itself is followed: the limits have done their part. */
     if (life->aborts > 0) {
         return life->now_ms - life->abort_at_ms >= life->timing.abort_wait_ms;
     }
     return copy_is_over_time(life);
 }
 
+/* In the order of urgency; looking comes last, so that a poll that is due never hides a deadline.
+ */
 static struct ek_life_action supervise(struct ek_life *life)
 {
     if (must_ask_both_ends(life)) {
@@ -160,6 +180,8 @@ static struct ek_life_action supervise(struct ek_life *life)
     }
     if (life->now_ms >= life->next_poll_ms) {
         life->next_poll_ms = life->now_ms + life->timing.poll_ms;
+        /* The next poll counts from now and not from the answer: a slow look does not stretch the
+         * raster twice. */
         return ek_life_call(EK_LIFE_WATCH, life->timing.act_ms);
     }
     return ek_life_wait(life, life->next_poll_ms);
@@ -183,6 +205,8 @@ static struct ek_life_action watched(struct ek_life *life, const struct ek_job_p
 {
     enum ek_move_state state;
 
+    /* A look that failed and a job that is gone are treated alike: beside a call that is out both
+     * must last before they count. */
     if (progress == NULL || !progress->active) {
         return no_job(life);
     }
@@ -199,6 +223,8 @@ struct ek_life_action ek_life_copy_step(struct ek_life *life, const struct ek_li
 {
     switch (input->kind) {
     case EK_LIFE_MIGRATE_ENDED:
+        /* Neither is believed: the one reads both ends once and quickly, the other for as long as
+         * it takes. */
         return input->result->ok ? ek_life_commit_begin(life) : ek_life_reconcile_begin(life);
     case EK_LIFE_PROGRESS:
         return watched(life, input->progress);

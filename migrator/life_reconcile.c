@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <stdio.h>
 
+/* Both ends in one pass: two readings far apart could be of two different truths. */
 static struct ek_life_action observe(const struct ek_life *life)
 {
     return ek_life_call(EK_LIFE_OBSERVE, life->timing.observe_ms);
@@ -12,6 +13,8 @@ static struct ek_life_action observe(const struct ek_life *life)
 
 struct ek_life_action ek_life_reconcile_begin(struct ek_life *life)
 {
+    /* An adopted record may stand there already; it is written anyway, which claims it for our
+     * epoch. */
     if (life->record.state != EK_MOVE_RECONCILE) {
         ek_life_enter(life, EK_MOVE_RECONCILE);
     }
@@ -29,6 +32,8 @@ struct ek_life_action ek_life_commit_begin(struct ek_life *life)
     return ek_life_journalled(observe(life));
 }
 
+/* The domain is on its destination: what went wrong on the way is no error of the move any more,
+ * unless the row is an alarm. */
 static struct ek_life_action post(struct ek_life *life)
 {
     ek_life_enter(life, EK_MOVE_POST);
@@ -40,6 +45,7 @@ static struct ek_life_action post(struct ek_life *life)
     return ek_life_journalled(ek_life_call(EK_LIFE_POST, life->timing.prepare_ms));
 }
 
+/* No unprepare: where it is not known who runs the domain, nothing may be taken away. */
 static struct ek_life_action unknown(struct ek_life *life, enum ek_move_state state)
 {
     ek_life_error(life, "%s", life->row->text);
@@ -55,6 +61,7 @@ static struct ek_life_action repair(struct ek_life *life)
         [EK_REPAIR_DESTROY_DESTINATION] = EK_LIFE_DESTROY_DESTINATION,
     };
 
+    /* Never beside a call that is out: it could still finish what we would repair. */
     assert(life->row->repair != EK_REPAIR_NONE && !life->call_out);
     if (life->repairs >= EK_LIFE_MAX_REPAIRS) {
         return unknown(life, EK_MOVE_UNKNOWN);
@@ -78,6 +85,8 @@ static struct ek_life_action repaired(struct ek_life *life, const struct ek_call
     return action;
 }
 
+/* A call that succeeded with the domain on its source contradicts itself: the record must say so.
+ */
 static struct ek_life_action rolled_back(struct ek_life *life)
 {
     if (life->failure == EK_FAILURE_NONE && !life->adopted && life->aborts == 0) {
@@ -86,12 +95,15 @@ static struct ek_life_action rolled_back(struct ek_life *life)
     return ek_life_unprepare(life, ek_life_after_rollback(life));
 }
 
+/* Unprepared all the same: what was made on the destination is not needed for a domain that does
+ * not run. */
 static struct ek_life_action down(struct ek_life *life, enum ek_move_state state)
 {
     ek_life_error(life, "%s", life->row->text);
     return ek_life_unprepare(life, state);
 }
 
+/* Reached only when a row has been seen for as long as it asks for. */
 static struct ek_life_action conclude(struct ek_life *life)
 {
     switch (life->row->verdict) {
@@ -118,6 +130,8 @@ static struct ek_life_action conclude(struct ek_life *life)
     return unknown(life, EK_MOVE_UNKNOWN);
 }
 
+/* Rows say what they wait for; how long that takes is timing, which tests and the simulator
+ * shorten. */
 static int64_t patience_ms(const struct ek_life *life)
 {
     switch (life->row->patience) {
@@ -166,6 +180,7 @@ static struct ek_life_action judge_beside_call(struct ek_life *life)
 
 static struct ek_life_action judge(struct ek_life *life)
 {
+    /* First of all: while a migration runs there is nothing to conclude. */
     if (goes_on(life) && may_watch(life)) {
         return ek_life_copy_adopt(life, life->row->verdict == EK_VERDICT_SWITCHOVER);
     }
@@ -175,6 +190,8 @@ static struct ek_life_action judge(struct ek_life *life)
     if (!goes_on(life) && life->now_ms - life->row_since_ms >= patience_ms(life)) {
         return conclude(life);
     }
+    /* Two hosts that never agree on anything are not waited for beyond twice the time that one may
+     * be away. */
     if (life->now_ms >= life->hard_until_ms ||
         life->now_ms - life->reconcile_since_ms >= 2 * life->timing.reachable_ms) {
         return unknown(life, EK_MOVE_UNKNOWN);
@@ -188,10 +205,13 @@ static bool take_observation(struct ek_life *life, const struct ek_life_input *i
     const struct ek_verdict_row *row =
         ek_verdict_decide(&life->record, input->source, input->destination);
 
+    /* Only the destination remembers these, and only until its libvirtd restarts: they are taken
+     * when they are seen. */
     if (row->verdict == EK_VERDICT_MOVED && input->destination->downtime_ms > 0) {
         life->record.downtime_ms = input->destination->downtime_ms;
         life->record.transferred_mib = input->destination->transferred_mib;
     }
+    /* The same row goes on counting its time; another begins anew. */
     if (row == life->row) {
         return false;
     }
@@ -200,6 +220,7 @@ static bool take_observation(struct ek_life *life, const struct ek_life_input *i
     return true;
 }
 
+/* Only a change is noted: a reading every 2 s would fill the journal's stream with one sentence. */
 static struct ek_life_action noted(struct ek_life_action action, const struct ek_life *life,
                                    const struct ek_life_input *input)
 {
@@ -244,8 +265,11 @@ struct ek_life_action ek_life_commit_step(struct ek_life *life, const struct ek_
 {
     struct ek_life_action action;
 
+    /* The migrate call has returned before this state, so that no other input can come. */
     assert(input->kind == EK_LIFE_OBSERVATION);
     take_observation(life, input);
+    /* The quick way of a move that went well: one reading of both ends. Whatever needs patience
+     * needs reconcile. */
     if (life->row->verdict == EK_VERDICT_MOVED && life->row->patience == EK_PATIENCE_NONE) {
         action = post(life);
         return noted(action, life, input);

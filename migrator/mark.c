@@ -7,9 +7,13 @@
 #include <stdio.h>
 #include <string.h>
 
+/* The URI names the element, the key is its prefix in the XML. A number in the URI: what a later
+ * version writes, an older one must not read as its own. */
 #define MARK_KEY "evenkeel-move"
 #define MARK_URI "urn:evenkeel:move:1"
 
+/* Flags for what there is: AFFECT_CONFIG on a transient domain and AFFECT_LIVE on one that is off
+ * are errors. */
 static unsigned int everywhere(virDomainPtr domain)
 {
     unsigned int flags = 0;
@@ -36,6 +40,7 @@ bool ek_mark_read(virDomainPtr domain, struct ek_mark *out)
     if (xml == NULL) {
         return false;
     }
+    /* Whatever prefix libvirt hands the element back with, it is the root. */
     read = ek_xpath_read(xml, "/*/@id", out->id, sizeof(out->id));
     ek_xpath_read(xml, "/*/@autostart", autostart, sizeof(autostart));
     out->autostart = strcmp(autostart, "yes") == 0;
@@ -56,12 +61,15 @@ bool ek_mark_write(virDomainPtr domain, const struct ek_move_record *record, boo
     if (!is_plain(record->order.id)) {
         return false;
     }
+    /* Attempt and epoch are for people who look with virsh; only the id and the autostart flag are
+     * read again. */
     snprintf(text, sizeof(text), "<move id='%s' attempt='%d' epoch='%lld' autostart='%s'/>",
              record->order.id, record->attempt, (long long)record->epoch, autostart ? "yes" : "no");
     return virDomainSetMetadata(domain, VIR_DOMAIN_METADATA_ELEMENT, text, MARK_KEY, MARK_URI,
                                 everywhere(domain)) == 0;
 }
 
+/* Another move's mark is not ours to take: that move may be under way. */
 bool ek_mark_remove(virDomainPtr domain, const char *id)
 {
     struct ek_mark mark;

@@ -6,6 +6,7 @@
 
 /* ---- jobs ---------------------------------------------------------------------------------- */
 
+/* A backup, a snapshot or a save is a job, too: it keeps a migration out, but is none. */
 static enum ek_job job_of_operation(int operation)
 {
     if (operation == VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT) {
@@ -14,6 +15,8 @@ static enum ek_job job_of_operation(int operation)
     return operation == VIR_DOMAIN_JOB_OPERATION_MIGRATION_IN ? EK_JOB_IN : EK_JOB_OTHER;
 }
 
+/* Statistics and not control info: only they tell which way a migration goes. Type NONE without an
+ * error means that no job runs. */
 enum ek_job ek_domain_job(virDomainPtr domain)
 {
     virTypedParameterPtr params = NULL;
@@ -48,6 +51,8 @@ static void read_completed(virDomainPtr domain, struct ek_observation *out)
         return;
     }
     virTypedParamsGetInt(params, count, VIR_DOMAIN_JOB_OPERATION, &operation);
+    /* KEEP_COMPLETED above, since a plain look deletes them; they are gone anyway when libvirtd
+     * restarts. */
     if (type == VIR_DOMAIN_JOB_COMPLETED && job_of_operation(operation) == EK_JOB_IN) {
         virTypedParamsGetULLong(params, count, VIR_DOMAIN_JOB_DOWNTIME, &downtime_ms);
         virTypedParamsGetULLong(params, count, VIR_DOMAIN_JOB_DATA_PROCESSED, &bytes);
@@ -59,6 +64,7 @@ static void read_completed(virDomainPtr domain, struct ek_observation *out)
 
 /* ---- states -------------------------------------------------------------------------------- */
 
+/* A pair of libvirt's numbers, and what it means to the decision table. */
 struct reading {
     int state;
     int reason; /* -1: any */
@@ -99,6 +105,8 @@ static const struct reading readings[] = {
 /* In-shutdown, crashed, suspended and all other pauses: active, and not as its user wants it. */
 static const struct reading otherwise = {0, -1, EK_RUN_PAUSED_OTHER, "stopped"};
 
+/* Reasons that are not listed take the last row of their state where that takes any, else
+ * "stopped". */
 static const struct reading *read_as(int state, int reason)
 {
     for (size_t i = 0; i < sizeof(readings) / sizeof(readings[0]); i++) {
@@ -136,6 +144,7 @@ static void read_active(virDomainPtr domain, struct ek_observation *out)
     }
     out->attempt_known = ek_mark_read(domain, &mark);
     memcpy(out->attempt_id, mark.id, sizeof(out->attempt_id));
+    /* While a job is active libvirt gives the statistics of that one only. */
     if (out->job == EK_JOB_NONE) {
         read_completed(domain, out);
     }
@@ -147,6 +156,8 @@ static bool read_domain(virDomainPtr domain, bool is_source, struct ek_observati
     struct ek_mark mark;
     int state, reason;
 
+    /* Served by libvirtd's priority workers and without a job: this answers even while migrations
+     * keep all others busy. */
     if (virDomainGetState(domain, &state, &reason, 0) < 0) {
         return false;
     }
@@ -171,6 +182,8 @@ static bool read_domain(virDomainPtr domain, bool is_source, struct ek_observati
 
 /* ---- ends ---------------------------------------------------------------------------------- */
 
+/* An error of any kind: what could not be read is not "absent", for absent is what destructive
+ * steps rely on. */
 static struct ek_observation unreachable(const char *why)
 {
     struct ek_observation out = {.presence = EK_PRESENCE_UNREACHABLE, .job = EK_JOB_NOT_KNOWN};
@@ -183,6 +196,8 @@ static struct ek_observation observe_end(struct ek_libvirt_port *port,
                                          const struct ek_move_record *record, bool is_source)
 {
     const char *host = is_source ? record->order.source : record->order.destination;
+    /* Absent until seen: ek_end_open fails unless the host itself said that it has no such domain.
+     */
     struct ek_observation out = {
         .presence = EK_PRESENCE_ABSENT, .job = EK_JOB_NONE, .text = "absent"};
     struct ek_call_result result;
@@ -199,6 +214,8 @@ static struct ek_observation observe_end(struct ek_libvirt_port *port,
     return out;
 }
 
+/* The source first: it changes last (its process ends after the destination runs), so that a pair
+ * read in between errs towards "still there". */
 void ek_port_observe(void *context, const struct ek_move_record *record,
                      struct ek_observation *source, struct ek_observation *destination)
 {

@@ -12,6 +12,7 @@ static struct ek_call_result settle_destination(const struct ek_end *end,
 {
     struct ek_mark mark;
 
+    /* LOST, not a verdict: both ends were read a moment ago, and the clean-up is tried again. */
     if (end->domain == NULL || virDomainIsActive(end->domain) != 1) {
         return ek_fail(EK_FAILURE_LOST, end->link->name, "post-destination",
                        "the domain is not active here any more");
@@ -20,6 +21,7 @@ static struct ek_call_result settle_destination(const struct ek_end *end,
         note(note_context, "post-mark", "no mark of this move is left to take away");
         return done;
     }
+    /* Only ever set, never cleared: a destination that starts it by itself may be meant to. */
     if (mark.autostart) {
         if (virDomainSetAutostart(end->domain, 1) < 0) {
             return ek_end_fail(end, "post-autostart");
@@ -40,6 +42,8 @@ static struct ek_call_result settle_source(const struct ek_end *end,
                                            void *note_context)
 {
     enum {
+        /* Without these flags libvirt refuses domains that have a saved state or snapshots. NVRAM
+         * stays: on shared storage it is the file that the running domain uses. */
         FLAGS = VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA |
                 VIR_DOMAIN_UNDEFINE_KEEP_NVRAM
     };
@@ -49,6 +53,7 @@ static struct ek_call_result settle_source(const struct ek_end *end,
         note(note_context, "post-source", "nothing is left");
         return done;
     }
+    /* Unknown (-1) counts as active: an active domain is never undefined here. */
     if (virDomainIsActive(end->domain) != 0 || !ek_mark_read(end->domain, &mark) ||
         strcmp(mark.id, record->order.id) != 0) {
         note(note_context, "post-source", "a definition that is not this move's is left alone");
@@ -70,6 +75,8 @@ struct ek_call_result ek_port_post(void *context, const struct ek_move_record *r
     if (!ek_end_open(&end, context, record->order.destination, record, false, "post", &result)) {
         return result;
     }
+    /* The destination first, for it is where the domain runs; the source is tidied up when that
+     * went well. */
     result = settle_destination(&end, record, note, note_context);
     ek_end_close(&end);
     if (!result.ok ||

@@ -39,6 +39,8 @@ static struct ek_call_result permission(struct check *check)
     return passed;
 }
 
+/* A host that left the configuration may still be reached by an old link: nothing new goes there.
+ */
 static struct ek_call_result parameters(struct check *check)
 {
     static const char step[] = "precheck-parameters";
@@ -63,6 +65,7 @@ static struct ek_call_result parameters(struct check *check)
 
 /* ---- 3 destination ------------------------------------------------------------------------- */
 
+/* As libvirt compares it: from the board, or from host_uuid in libvirtd.conf. */
 static bool read_host_uuid(const struct ek_end *end, char *uuid)
 {
     EK_AUTO(text) char *text = virConnectGetCapabilities(end->connection);
@@ -87,6 +90,7 @@ static struct ek_call_result no_double(struct check *check, const char *step)
             return ek_fail(EK_FAILURE_DOMAIN, order->destination, step,
                            "a domain with this UUID is active here, too: an operator must look");
         }
+        /* libvirt would refuse it, with OPERATION_FAILED. */
         if (strcmp(virDomainGetName(check->destination.domain), name) != 0) {
             return ek_fail(EK_FAILURE_OTHER_HOST, order->destination, step,
                            "the same UUID is defined here as %.80s",
@@ -103,6 +107,7 @@ static struct ek_call_result no_double(struct check *check, const char *step)
     return passed;
 }
 
+/* Its UUID is kept for the check of identity: one call less. */
 static struct ek_call_result destination(struct check *check)
 {
     static const char step[] = "precheck-destination";
@@ -131,6 +136,8 @@ static const struct {
     {"/domain/devices/disk/mirror", "a block job runs on one of its disks"},
 };
 
+/* A domain that its user paused moves and stays paused. Any other pause is a fault, or somebody's
+ * work that must not be disturbed. */
 static struct ek_call_result state_of_domain(const struct check *check, const char *step)
 {
     const char *host = check->record->order.source;
@@ -150,6 +157,7 @@ static struct ek_call_result state_of_domain(const struct check *check, const ch
                    reason);
 }
 
+/* Control info first: it needs no lock, and tells a broken monitor from one that is busy. */
 static struct ek_call_result no_job(const struct check *check, const char *step)
 {
     const char *host = check->record->order.source;
@@ -171,6 +179,7 @@ static struct ek_call_result no_job(const struct check *check, const char *step)
 static struct ek_call_result no_obstacle(const struct check *check, const char *step)
 {
     const char *host = check->record->order.source;
+    /* libvirt refuses to migrate a domain with snapshots. */
     int snapshots = virDomainSnapshotNum(check->source.domain, 0);
 
     if (snapshots < 0) {
@@ -204,6 +213,7 @@ static struct ek_call_result domain(struct check *check)
     if (text == NULL) {
         return ek_end_fail(&check->source, step);
     }
+    /* Kept for the checks after this one, which look at the same moment's domain. */
     check->xml = ek_xpath_parse(text);
     if (check->xml == NULL) {
         return ek_fail(EK_FAILURE_DOMAIN, check->record->order.source, step,
@@ -220,6 +230,8 @@ static struct ek_call_result domain(struct check *check)
 
 /* ---- 5 libvirt, 6 identity ----------------------------------------------------------------- */
 
+/* A cheap question to each, although both were opened above: a lent connection may have died
+ * unseen. */
 static struct ek_call_result libvirt(struct check *check)
 {
     static const char step[] = "precheck-libvirt";
@@ -297,6 +309,8 @@ static bool read_available_mib(virConnectPtr connection, unsigned long long *mib
 static struct ek_call_result memory(struct check *check)
 {
     static const char step[] = "precheck-memory";
+    /* The maximum, in KiB from libvirt: a balloon may be let go at any time, also while it is
+     * copied. */
     unsigned long long domain_mib = virDomainGetMaxMemory(check->source.domain) / 1024;
     unsigned long long need_mib = domain_mib + domain_mib * OVERHEAD_PERCENT / 100 + OVERHEAD_MIB;
     unsigned long long available_mib;
@@ -321,6 +335,8 @@ static struct ek_call_result memory(struct check *check)
 
 /* ---- 8 hypervisor -------------------------------------------------------------------------- */
 
+/* New QEMUs load what old ones wrote; the reverse fails at the very end of the copying, with "load
+ * of migration failed". */
 static struct ek_call_result versions(const struct check *check, const char *step)
 {
     const char *host = check->record->order.destination;
@@ -354,6 +370,7 @@ static struct ek_call_result processor(const struct check *check, const char *st
     EK_AUTO(text) char *cpu = ek_xpath_dump(check->xml, "/domain/cpu");
     int verdict;
 
+    /* No <cpu> in the live XML means the machine's default, which both hosts have. */
     if (strcmp(type, "qemu") == 0 || cpu == NULL) {
         return passed;
     }
@@ -380,6 +397,8 @@ static struct ek_call_result hypervisor(struct check *check)
     if (!result.ok) {
         return result;
     }
+    /* Of the running domain: the destination is asked for exactly this emulator and machine type.
+     */
     ek_xpath_read(check->xml, "/domain/devices/emulator", emulator, sizeof(emulator));
     ek_xpath_read(check->xml, "/domain/os/type/@arch", arch, sizeof(arch));
     ek_xpath_read(check->xml, "/domain/os/type/@machine", machine, sizeof(machine));
@@ -417,6 +436,7 @@ struct ek_call_result ek_port_precheck(void *context, const struct ek_move_recor
 
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && result.ok; i++) {
         result = steps[i].check(&check);
+        /* Every step is noted, passed ones, too: a move that was refused shows how far it came. */
         note(note_context, steps[i].step, result.ok ? check.good : result.error);
     }
     ek_xpath_free(check.xml);

@@ -11,6 +11,7 @@ enum {
     DEEPEST_FILTER = 16
 }; /* filters refer to filters; libvirt forbids circles, so this is generous */
 
+/* Both ends are open for the whole of it: filters are read here and written there. */
 struct preparation {
     struct ek_end source;
     struct ek_end destination;
@@ -20,6 +21,7 @@ struct preparation {
 
 static const struct ek_call_result done = {.ok = true};
 
+/* What fails on the destination is a reason to try another host, unless it was only busy. */
 static struct ek_call_result fail_there(const struct preparation *preparation, const char *step)
 {
     struct ek_call_result result = ek_end_fail(&preparation->destination, step);
@@ -45,6 +47,8 @@ static struct ek_call_result prepare_network(const struct preparation *preparati
         return fail_there(preparation, step);
     }
     active = virNetworkIsActive(network);
+    /* Inactive networks are started, not refused: libvirt would say "network is not active", and
+     * starting one harms nobody. */
     if (active < 0 || (active == 0 && virNetworkCreate(network) < 0)) {
         return fail_there(preparation, step);
     }
@@ -58,6 +62,7 @@ static struct ek_call_result prepare_network(const struct preparation *preparati
 static struct ek_call_result prepare_filter(const struct preparation *preparation, const char *name,
                                             int depth);
 
+/* Before the filter itself: no guest must find one whose references are missing. */
 static struct ek_call_result prepare_referred(const struct preparation *preparation,
                                               const char *xml_text, int depth)
 {
@@ -89,6 +94,7 @@ static struct ek_call_result prepare_filter(const struct preparation *preparatio
     if (there != NULL) {
         return done;
     }
+    /* Only "there is none" is a reason to make one; a host that cannot be asked might have it. */
     if (virGetLastErrorCode() != VIR_ERR_NO_NWFILTER) {
         return fail_there(preparation, step);
     }
@@ -167,6 +173,7 @@ struct ek_call_result ek_port_prepare(void *context, const struct ek_move_record
                      &result)) {
         return result;
     }
+    /* The source stays open while the destination is worked on, and is closed in any case. */
     if (ek_end_open(&preparation.destination, context, record->order.destination, record, false,
                     "prepare", &result)) {
         result = prepare_ends(&preparation);

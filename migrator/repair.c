@@ -29,6 +29,7 @@ static bool still_wanted(struct ek_libvirt_port *port, const struct ek_move_reco
     return false;
 }
 
+/* `listed` alone changes while moves run; the links themselves stay. */
 static bool is_listed(struct ek_libvirt_port *port, const struct ek_host_link *link)
 {
     pthread_mutex_lock(&port->mutex);
@@ -75,6 +76,8 @@ static struct ek_call_result carry_out(void *context, const struct ek_move_recor
     struct ek_call_result result = {.ok = true};
     struct ek_end end;
 
+    /* The end that is acted on is opened last, so that little time lies between looking and acting.
+     */
     if (!still_wanted(context, record, repair, &result) ||
         (repair->resumes && !runs_nowhere_else(context, record, step, &result)) ||
         !ek_end_open(&end, context, host, record, repair->on_source, step, &result)) {

@@ -1,3 +1,5 @@
+/* The decision table as data, and the matching. Rows are ordered: what must never be acted on
+ * stands above what may be. */
 #include "migrator/verdict.h"
 
 #include <assert.h>
@@ -11,6 +13,8 @@ enum {
     OFF_SHUTDOWN = EK_SIGHT_OFF_SHUTDOWN,
     OFF_CRASHED = EK_SIGHT_OFF_CRASHED,
     OFF_OTHER = EK_SIGHT_OFF_OTHER,
+    /* Groups as the rows speak of them. GONE is the source after success: undefined, or kept as a
+     * definition that is off. */
     OFF = OFF_MIGRATED | OFF_SHUTDOWN | OFF_CRASHED | OFF_OTHER,
     GONE = ABSENT | OFF_MIGRATED,
     NOT_ACTIVE = ABSENT | OFF,
@@ -21,11 +25,15 @@ enum {
     PAUSED_FAULT = EK_SIGHT_PAUSED_IOERROR | EK_SIGHT_PAUSED_OTHER,
     LIVE = RUNNING | PAUSED_USER, /* as its user wants it */
 
+    /* A source without a job only: what a running job still does to it cannot be told from one
+     * look. */
     IDLE = EK_JOB_SIGHT_NONE,
     LEAVING = EK_JOB_SIGHT_OUT,
     ANY_JOB = EK_JOB_SIGHT_ANY,
 };
 
+/* SEE_OURS: the domain's metadata name this move. Asked where a repair or a success would otherwise
+ * rest on the states alone, which somebody else's migration could give as well. */
 /* clang-format off */
 #define SEE(sights, jobs) {(sights), (jobs), false, false}
 #define SEE_OURS(sights, jobs) {(sights), (jobs), true, false}
@@ -133,12 +141,14 @@ static const struct ek_verdict_row rows[] = {
      EK_VERDICT_REPAIR, EK_REPAIR_DESTROY_DESTINATION, EK_PATIENCE_AUTODESTROY, false,
      "both ends were left paused and the destination never ran"},
 
+    /* Last and for everything: what nobody thought of is left alone. */
     {SEE(ANY, ANY_JOB), SEE(ANY, ANY_JOB),
      EK_VERDICT_UNKNOWN, EK_REPAIR_NONE, EK_PATIENCE_REACHABLE, true,
      "the two hosts' states fit no known outcome"},
 };
 /* clang-format on */
 
+/* These words are in the journal's notes and in docs/migrator.md. */
 static const char *const verdict_names[] = {
     [EK_VERDICT_MOVED] = "moved",           [EK_VERDICT_ROLLED_BACK] = "rolled-back",
     [EK_VERDICT_FAULTY] = "faulty",         [EK_VERDICT_IN_PROGRESS] = "in-progress",
@@ -155,6 +165,8 @@ static const char *const repair_names[] = {
     [EK_REPAIR_DESTROY_DESTINATION] = "destroy-destination",
 };
 
+/* A run state that contradicts the presence counts as off for a reason not known; of an active
+ * domain it is ODD, which fits only the rows that take anything. */
 static enum ek_sight sight_of_inactive(enum ek_run_state run)
 {
     if (run == EK_RUN_SHUTOFF_MIGRATED) {
@@ -209,6 +221,7 @@ enum ek_sight ek_sight_of(const struct ek_observation *observation)
     return EK_SIGHT_ODD;
 }
 
+/* A job of another kind (a backup) moves nothing: to the table the domain is idle. */
 static enum ek_job_sight job_sight_of(enum ek_job job)
 {
     switch (job) {
@@ -231,6 +244,7 @@ static bool matches(const struct ek_sight_pattern *pattern, const struct ek_obse
     if ((pattern->sights & (unsigned int)ek_sight_of(end)) == 0) {
         return false;
     }
+    /* Jobs of a domain that is not active mean nothing, and are not asked for. */
     if (end->presence == EK_PRESENCE_ACTIVE &&
         (pattern->jobs & (unsigned int)job_sight_of(end->job)) == 0) {
         return false;
@@ -251,6 +265,7 @@ const struct ek_verdict_row *ek_verdict_decide(const struct ek_move_record *reco
                                                const struct ek_observation *source,
                                                const struct ek_observation *destination)
 {
+    /* First match wins; the assertion states what a test proves over all combinations. */
     size_t i = 0;
 
     while (!matches(&rows[i].source, source, record->order.id) ||

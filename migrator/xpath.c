@@ -1,3 +1,5 @@
+/* A thin layer over libxml2: documents are small and read a few times, so that every question makes
+ * a context of its own and needs no lock. */
 #include "migrator/xpath.h"
 
 #include <libxml/parser.h>
@@ -17,6 +19,8 @@ struct ek_xpath *ek_xpath_parse(const char *text)
     if (xml == NULL) {
         return NULL;
     }
+    /* No network, nothing printed: the XML is libvirt's, but what stands in it was written by
+     * whoever defines domains. */
     xml->doc = xmlReadMemory(text, (int)strlen(text), "libvirt.xml", NULL,
                              XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
     if (xml->doc == NULL) {
@@ -46,6 +50,7 @@ static xmlXPathObjectPtr evaluate(const struct ek_xpath *xml, const char *path)
     return found;
 }
 
+/* An expression that gives no set of nodes (a number, a string) has none either. */
 static xmlNodePtr node_at(xmlXPathObjectPtr found, size_t n)
 {
     if (found == NULL || found->nodesetval == NULL || (size_t)found->nodesetval->nodeNr <= n) {
@@ -93,6 +98,7 @@ char *ek_xpath_dump(const struct ek_xpath *xml, const char *path)
     char *text = NULL;
 
     if (buffer != NULL) {
+        /* Without formatting: the text is for virConnectCompareHypervisorCPU, not for people. */
         if (xmlNodeDump(buffer, xml->doc, node, 0, 0) >= 0) {
             text = strdup((const char *)xmlBufferContent(buffer));
         }
@@ -105,6 +111,7 @@ char *ek_xpath_dump(const struct ek_xpath *xml, const char *path)
 bool ek_xpath_read(const struct ek_xpath *xml, const char *path, char *out, size_t size)
 {
     char *text = ek_xpath_text(xml, path, 0);
+    /* Cut names would name something else: what does not fit counts as not there. */
     bool fits = text != NULL && strlen(text) < size;
 
     snprintf(out, size, "%s", fits ? text : "");

@@ -1,22 +1,33 @@
 /* How possible moves are rated and ranked, the same for every policy. */
 #include "balancer/core/migration_cost.h"
-#include "policies/policy_ops.h"
+#include "policies/search.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* Differences below this are rounding. */
 #define EPSILON 1e-9
 
+double ek_candidate_price(const struct ek_cluster *cluster, uint32_t domain, double mib_s)
+{
+    struct ek_cost cost = ek_migration_cost(&cluster->snapshot->domains[domain], mib_s,
+                                            cluster->policy->max_downtime_ms);
+
+    return cluster->policy->cost_weight * cost.transfer_mib / cluster->total_memory_mib;
+}
+
 struct ek_candidate ek_candidate_rate(const struct ek_search *search, uint32_t domain,
                                       uint32_t destination)
 {
     const struct ek_cluster *cluster = search->cluster;
-    const struct ek_domain *it = &cluster->snapshot->domains[domain];
+    const struct ek_host *hosts = cluster->snapshot->hosts;
+    uint32_t home = cluster->snapshot->domains[domain].host;
     struct ek_score now = ek_cluster_score(cluster);
     struct ek_score after = ek_cluster_score_after(cluster, domain, destination);
-    double rate = ek_migration_bandwidth(cluster->snapshot, cluster->host_of[domain], destination);
-    struct ek_cost cost = ek_migration_cost(it, rate, cluster->policy->max_downtime_ms);
-    double price = cluster->policy->cost_weight * cost.transfer_mib / cluster->total_memory_mib;
+    double rate = hosts[destination].migration_mib_s;
+    assert(cluster->total_memory_mib > 0 && rate > 0);
+    double price = rate < hosts[home].migration_mib_s ? ek_candidate_price(cluster, domain, rate)
+                                                      : search->price[domain];
 
     return (struct ek_candidate){.domain = domain,
                                  .destination = destination,
@@ -35,8 +46,8 @@ bool ek_candidate_better(const struct ek_search *search, const struct ek_candida
 {
     const struct ek_snapshot *snapshot = search->cluster->snapshot;
 
-    if (b->domain == EK_NONE) {
-        return true;
+    if (a->domain == EK_NONE || b->domain == EK_NONE) {
+        return a->domain != EK_NONE;
     }
     int by = order(a->overload_fall, b->overload_fall);
     by = by != 0 ? by : order(a->worth, b->worth);

@@ -1,6 +1,7 @@
 /* drain: empty the hosts that are in maintenance. See drain.md. */
 #include "policies/policy_ops.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -64,7 +65,7 @@ static struct ek_candidate place_anyhow(const struct ek_search *search, uint32_t
     return best.domain != EK_NONE ? best : place(search, domain, EK_PURPOSE_EVACUATE_FORCED);
 }
 
-static struct ek_candidate next(const struct ek_search *search)
+static struct ek_candidate next(struct ek_search *search)
 {
     const struct ek_domain *domains = search->cluster->snapshot->domains;
     struct ek_candidate best = {.domain = EK_NONE};
@@ -85,6 +86,7 @@ static const char *reason(const struct ek_search *search, const struct ek_candid
     const struct ek_cluster *cluster = search->cluster;
     uint32_t source = cluster->host_of[chosen->domain];
 
+    assert(cluster->snapshot->hosts[source].maintenance);
     return ek_arena_printf(arena, "%s is in maintenance; memory of %s %.0f %% -> %.0f %%%s",
                            cluster->snapshot->hosts[source].name,
                            cluster->snapshot->hosts[chosen->destination].name,

@@ -7,22 +7,7 @@
 
 #include "balancer/core/constraint.h"
 #include "balancer/core/evaluate.h"
-
-struct ek_search {
-    struct ek_cluster *cluster;         /* as it is after the moves so far */
-    const struct ek_cooldown *cooldown; /* may be NULL */
-    const bool *settled;                /* per domain: has moved in this plan, or cannot */
-};
-
-/* One possible move with what it brings. */
-struct ek_candidate {
-    uint32_t domain; /* EK_NONE: there is none */
-    uint32_t destination;
-    double overload_fall; /* first in rank */
-    double gain;          /* fall of the score */
-    double worth;         /* gain less the cost; second in rank */
-    bool beyond_target;   /* target_max gave way */
-};
+#include "policies/search.h"
 
 struct ek_policy_ops {
     const char *name;
@@ -33,7 +18,7 @@ struct ek_policy_ops {
                   size_t why_size);
 
     /* The best next move, domain EK_NONE when no move pays. */
-    struct ek_candidate (*next)(const struct ek_search *search);
+    struct ek_candidate (*next)(struct ek_search *search);
 
     /* The reason of a move that was chosen, before it is made. Owned by the arena. */
     const char *(*reason)(const struct ek_search *search, const struct ek_candidate *chosen,
@@ -45,14 +30,5 @@ extern const struct ek_policy_ops ek_policy_drain;
 
 /* The policy that policy.yaml names. `drain` is chosen by maintenance, never by name. */
 const struct ek_policy_ops *ek_policy_find(enum ek_policy_kind kind);
-
-/* Rates a move of `domain` to `destination` in the model's present state. */
-struct ek_candidate ek_candidate_rate(const struct ek_search *search, uint32_t domain,
-                                      uint32_t destination);
-
-/* Whether `a` ranks before `b`: overload, worth, then UUID and host name, so that the order of the
- * input does not matter. */
-bool ek_candidate_better(const struct ek_search *search, const struct ek_candidate *a,
-                         const struct ek_candidate *b);
 
 #endif

@@ -1,6 +1,7 @@
 /* spread: level every resource over all hosts. See spread.md. */
 #include "policies/policy_ops.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -75,32 +76,11 @@ static bool pays(const struct ek_candidate *candidate)
            (candidate->overload_fall > -RELIEF && candidate->worth > RELIEF);
 }
 
-static struct ek_candidate best_of_domain(const struct ek_search *search, uint32_t domain,
-                                          struct ek_candidate best)
+static struct ek_candidate next(struct ek_search *search)
 {
-    for (uint32_t h = 0; h < search->cluster->snapshot->host_count; h++) {
-        if (ek_constraint_pair(search->cluster, search->cooldown, domain, h, EK_PURPOSE_BALANCE) !=
-            EK_BLOCK_NONE) {
-            continue;
-        }
-        struct ek_candidate candidate = ek_candidate_rate(search, domain, h);
-        if (pays(&candidate) && ek_candidate_better(search, &candidate, &best)) {
-            best = candidate;
-        }
-    }
-    return best;
-}
+    struct ek_candidate best = ek_search_best(search, pays);
 
-static struct ek_candidate next(const struct ek_search *search)
-{
-    struct ek_candidate best = {.domain = EK_NONE};
-
-    for (uint32_t d = 0; d < search->cluster->snapshot->domain_count; d++) {
-        if (!search->settled[d] && ek_constraint_domain(search->cluster, search->cooldown, d,
-                                                        EK_PURPOSE_BALANCE) == EK_BLOCK_NONE) {
-            best = best_of_domain(search, d, best);
-        }
-    }
+    assert(best.domain == EK_NONE || pays(&best));
     return best;
 }
 
@@ -113,6 +93,7 @@ static const char *reason(const struct ek_search *search, const struct ek_candid
     enum ek_resource worst = EK_CPU;
     double fall = 0;
 
+    assert(source != chosen->destination);
     for (unsigned int r = 0; r < EK_RESOURCE_COUNT; r++) {
         enum ek_resource resource = (enum ek_resource)r;
         double there = ek_cluster_utilization(cluster, chosen->destination, resource);

@@ -1,8 +1,11 @@
+/* Checks of evenkeel.yaml that no single row of the schema can make. What one key may be stands in
+ * config_schema.c; here is only what two keys say together. */
 #include "balancer/config/config_check.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+/* 0 when the key is not in the file: then its default holds, and no line can be blamed. */
 static int line_of(const int *lines, const char *path)
 {
     return ek_schema_line(&ek_evenkeel_schema, lines, path);
@@ -15,6 +18,8 @@ struct entry {
     int line;
 };
 
+/* Equal texts are ordered by line, for qsort keeps no order of its own: the second mention is the
+ * one to be blamed, whatever the libc. */
 static int compare_entries(const void *left, const void *right)
 {
     const struct entry *a = left;
@@ -24,6 +29,8 @@ static int compare_entries(const void *left, const void *right)
     return order != 0 ? order : (a->line > b->line) - (a->line < b->line);
 }
 
+/* Sorted neighbours, not all pairs: a file may name thousands of hosts. The reports come out in the
+ * order of names; ek_report_add puts them into the order of lines. */
 static void report_doubles(struct entry *entries, size_t count, const char *what,
                            const struct ek_report *report)
 {
@@ -54,11 +61,14 @@ static size_t collect(const struct ek_config *config, bool uris, struct entry *e
     return count;
 }
 
+/* Two names for one host would let the balancer count its memory twice; one name for two would let
+ * them share a key in Redis. */
 static void check_hosts(const struct ek_config *config, const struct ek_report *report)
 {
     struct ek_arena arena = {0};
     struct entry *entries = ek_arena_alloc(&arena, config->host_count, sizeof(*entries));
 
+    /* One scratch array serves both passes: each fills it from its start. */
     if (entries == NULL) {
         (void)ek_report_no_memory(report);
         return;
@@ -70,6 +80,8 @@ static void check_hosts(const struct ek_config *config, const struct ek_report *
 
 /* ---- Redis --------------------------------------------------------------------------------- */
 
+/* Keys that only an external server could follow are refused, not passed over: whoever wrote them
+ * believes that they are in force. */
 static void check_embedded(const struct ek_config *config, const int *lines,
                            const struct ek_report *report)
 {
@@ -83,6 +95,8 @@ static void check_embedded(const struct ek_config *config, const int *lines,
                                 external_only[i]);
         }
     }
+    /* The embedded server belongs to this process alone: one role without the other would write
+     * what nobody reads, or wait for what nobody writes. */
     if (config->roles != (1u << EK_ROLE_COUNT) - 1) {
         (void)ek_report_add(report, EK_ERR_INVALID, line_of(lines, "roles"),
                             "found one role alone with an embedded Redis, expected both roles or "
@@ -90,6 +104,8 @@ static void check_embedded(const struct ek_config *config, const int *lines,
     }
 }
 
+/* Without redis.url there is nothing to guess: a default of localhost would make two daemons on two
+ * machines believe in two truths. */
 static void check_redis(const struct ek_config *config, const int *lines,
                         const struct ek_report *report)
 {

@@ -35,6 +35,8 @@ static bool check_secret(FILE *file, const char *path, int line, const struct ek
     return true;
 }
 
+/* The first line alone, so that a file which an editor ended with a newline works. NULL for none,
+ * and for one that is cut: Redis would only say that the password is wrong. */
 static const char *read_first_line(FILE *file, struct ek_arena *arena)
 {
     char text[PASSWORD_SIZE] = "";
@@ -43,10 +45,13 @@ static const char *read_first_line(FILE *file, struct ek_arena *arena)
         return NULL;
     }
     text[strcspn(text, "\r\n")] = '\0';
+    /* The buffer holds one byte more than the longest password: full means that there was more. */
     bool good = text[0] != '\0' && strlen(text) < PASSWORD_SIZE - 1;
     return good ? ek_arena_strdup(arena, text) : NULL;
 }
 
+/* Opened once and checked by its descriptor; the "e" of the mode (O_CLOEXEC) keeps it from the
+ * embedded redis-server and from ssh. */
 static void read_password(struct ek_config *config, int line, const struct ek_report *report)
 {
     const char *path = ek_file_beside(report->file, config->redis.password_file, &config->arena);
@@ -74,6 +79,8 @@ static void read_password(struct ek_config *config, int line, const struct ek_re
     }
 }
 
+/* Opened only to see that it can be, so that the line which names it is said; it is read later. A
+ * file that was not named (line 0) may be absent. */
 static void resolve_policy(struct ek_config *config, int line, const struct ek_report *report)
 {
     const char *name = config->policy_file == NULL ? "policy.yaml" : config->policy_file;
@@ -95,6 +102,7 @@ static void resolve_policy(struct ek_config *config, int line, const struct ek_r
     }
 }
 
+/* The schema has checked the form already; a URL that fails here was reported there. */
 static void resolve_url(struct ek_config_redis *redis, struct ek_arena *arena,
                         const struct ek_report *report)
 {
@@ -103,6 +111,7 @@ static void resolve_url(struct ek_config_redis *redis, struct ek_arena *arena,
     if (redis->url == NULL || !ek_redis_url_parse(redis->url, &url)) {
         return;
     }
+    /* Host and socket exclude each other: whoever connects takes the one that is not NULL. */
     bool local = url.socket[0] != '\0';
     const char *address = ek_arena_strdup(arena, local ? url.socket : url.host);
     if (address == NULL) {
@@ -127,6 +136,8 @@ void ek_config_resolve(struct ek_config *config, const int *lines, const struct 
 
 /* ---- reading ------------------------------------------------------------------------------- */
 
+/* The tree and the lines die with the scratch arena; what the configuration keeps is copied into
+ * its own, which lives until the next reload. */
 static void read_tree(struct ek_config *config, const char *text, size_t size,
                       struct ek_arena *scratch, const struct ek_report *report)
 {
@@ -136,12 +147,16 @@ static void read_tree(struct ek_config *config, const char *text, size_t size,
     if (lines == NULL || !ek_schema_defaults(&ek_evenkeel_schema, config, &config->arena)) {
         (void)ek_report_no_memory(report);
     } else if (root != NULL) {
+        /* The order counts: checks across keys need the values, and which other files are
+         * needed follows from the mode. */
         ek_schema_read(&ek_evenkeel_schema, root, config, lines, &config->arena, report);
         ek_config_check(config, lines, report);
         ek_config_resolve(config, lines, report);
     }
 }
 
+/* The caller's structure is written in one assignment and only when all is well: a reload that
+ * fails leaves what is in force untouched. */
 static bool finish_read(struct ek_config *out, struct ek_config *config,
                         const struct ek_report *report, struct ek_error *err)
 {
@@ -197,6 +212,8 @@ bool ek_config_read_policy(struct ek_policy *out, const struct ek_config *config
     if (config->policy_file != NULL || err->code != EK_ERR_NOT_FOUND) {
         return false;
     }
+    /* The absence of a file that nobody named is no problem, and must not stand in the list as one.
+     */
     list->count = 0;
     ek_policy_defaults(out);
     return true;

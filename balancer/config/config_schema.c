@@ -4,12 +4,17 @@
 
 #include <assert.h>
 
+/* Offsets are checked by the compiler: a member of another type than is named beside it does not
+ * compile. */
 #define FIELD(type, member) .offset = EK_FIELD(struct ek_config, member, type)
 #define HOST_FIELD(type, member) .offset = EK_FIELD(struct ek_config_host, member, type)
 #define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
 
+/* Durations are kept in milliseconds; a minimum or maximum is in the unit of its field. */
 enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE };
 
+/* Names stand in the file, in the dump and in messages: to rename one breaks files that are in use.
+ */
 const char *ek_redis_mode_name(enum ek_redis_mode mode)
 {
     static const char *const names[] = {
@@ -39,6 +44,8 @@ const char *ek_log_level_name(enum ek_log_level level)
     return names[level];
 }
 
+/* Rows know words by index only. The table cannot hold the functions above, for each takes its own
+ * enum: to call one through a pointer of another type is undefined. */
 static const char *redis_mode_word(int index)
 {
     return ek_redis_mode_name((enum ek_redis_mode)index);
@@ -54,6 +61,8 @@ static const char *log_level_word(int index)
     return ek_log_level_name((enum ek_log_level)index);
 }
 
+/* One entry of `hosts`. The name comes first, because the dump puts the dash of the list before the
+ * first row. */
 static const struct ek_schema_row host_rows[] = {
     {.path = "name",
      .type = EK_VALUE_STRING,
@@ -84,6 +93,8 @@ static const struct ek_schema_row host_rows[] = {
      .form = "tcp://ADDRESS",
      .fallback = "chosen by libvirt",
      .doc = "The address at which it takes in migrations, for a link of their own"},
+    /* 110 MiB/s is what 1 Gbit/s carries of payload. It stands here as text only: 0 in the field
+     * means not given, and core/snapshot.h has the figure. */
     {.path = "migration_rate",
      .type = EK_VALUE_RATE,
      HOST_FIELD(double, migration_mib_s),
@@ -94,9 +105,12 @@ static const struct ek_schema_row host_rows[] = {
      .doc = "What its migration link carries, in each direction"},
 };
 
+/* Items have a schema of their own, whose paths begin anew: "name", not "hosts.name". */
 static const struct ek_schema host_schema = {
     .title = "a host", .rows = host_rows, .count = COUNT(host_rows)};
 
+/* Nearly everything takes a restart: what a reload may change while moves run is the list of hosts
+ * and the policy, and nothing that a thread has copied at its start. */
 static const struct ek_schema_row rows[] = {
     {.path = "version",
      .type = EK_VALUE_VERSION,
@@ -146,9 +160,12 @@ static const struct ek_schema_row rows[] = {
      .restart = true,
      .form = "a path",
      .doc = "The file whose first line is the password, in external mode; others must not read it"},
+    /* People try this key first. Refused with its own sentence: a password in a file that is shown,
+     * copied and put under version control is lost. */
     {.path = "redis.password",
      .type = EK_VALUE_REFUSED,
      .doc = "\"redis.password_file\", the path of a file whose first line is the password"},
+    /* 5 minutes at most: a wait without end would only hide that the server is gone. */
     {.path = "redis.connect_timeout",
      .type = EK_VALUE_DURATION,
      FIELD(int64_t, redis.connect_timeout_ms),
@@ -165,6 +182,8 @@ static const struct ek_schema_row rows[] = {
      .fallback = "5s",
      .restart = true,
      .doc = "How long Redis may take to answer; shorter than timeouts.lease"},
+    /* A prefix is what keeps two clusters in one Redis apart; "evenkeel:" is how operators type
+     * keys by hand, so it is not made unique by default. */
     {.path = "redis.key_prefix",
      .type = EK_VALUE_STRING,
      FIELD(const char *, redis.key_prefix),
@@ -182,6 +201,7 @@ static const struct ek_schema_row rows[] = {
      .fallback = "[collector, balancer]",
      .restart = true,
      .doc = "What this process does: collect samples, balance, or both"},
+    /* Absolute, since a daemon's working directory is nobody's to rely on. */
     {.path = "state_dir",
      .type = EK_VALUE_STRING,
      FIELD(const char *, state_dir),
@@ -199,6 +219,8 @@ static const struct ek_schema_row rows[] = {
      .restart = true,
      .doc = "The policy, relative to this file's folder; if it is named here, it must exist"},
 
+    /* 15 s is what vdsm samples at; below a second the 10 ms steps of libvirt's counters would be a
+     * percent and more of every rate. */
     {.path = "intervals.sample",
      .type = EK_VALUE_DURATION,
      FIELD(int64_t, sample_ms),
@@ -216,6 +238,8 @@ static const struct ek_schema_row rows[] = {
      .restart = true,
      .doc = "How often the balance is evaluated; not more often than it is sampled"},
 
+    /* Short, because the probe before it is a TCP handshake in one data centre: the kernel itself
+     * would wait about 39 s for a host that is gone. */
     {.path = "timeouts.connect",
      .type = EK_VALUE_DURATION,
      FIELD(int64_t, connect_timeout_ms),
@@ -224,6 +248,8 @@ static const struct ek_schema_row rows[] = {
      .fallback = "5s",
      .restart = true,
      .doc = "How long a connection to a host may take"},
+    /* 30 s is how long libvirtd itself waits for the lock of a domain before it fails a call: to
+     * give up earlier would call a busy host dead. */
     {.path = "timeouts.call",
      .type = EK_VALUE_DURATION,
      FIELD(int64_t, call_timeout_ms),
@@ -232,6 +258,8 @@ static const struct ek_schema_row rows[] = {
      .fallback = "30s",
      .restart = true,
      .doc = "How long a host may take to answer"},
+    /* At least 3 s: below that an ordinary pause of Redis or of this process would hand the lead
+     * over. */
     {.path = "timeouts.lease",
      .type = EK_VALUE_DURATION,
      FIELD(int64_t, lease_ms),
@@ -241,6 +269,8 @@ static const struct ek_schema_row rows[] = {
      .restart = true,
      .doc = "After this time without a sign of the acting balancer a standby takes over"},
 
+    /* Not the number of hosts, for a thread waits for the network most of its time: 16 read 1000
+     * hosts in 15 s as long as one read takes less than 240 ms. */
     {.path = "collector.workers",
      .type = EK_VALUE_INT,
      FIELD(int, collector_workers),
@@ -261,6 +291,8 @@ static const struct ek_schema_row rows[] = {
      .doc = "The least important messages that are written"},
 };
 
+/* The title is the first line of a dump, and with it the only explanation that a copied file
+ * carries along. */
 const struct ek_schema ek_evenkeel_schema = {
     .title = "evenkeel.yaml: what Evenkeel watches, and where it keeps its records",
     .rows = rows,

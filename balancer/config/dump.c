@@ -1,10 +1,16 @@
+/* Writing the values that are in force as a file that reads back as the same values. Rows of one
+ * section stand together in the schema, so that each section is opened once; a test reads the dump
+ * back and compares. */
 #include "balancer/config/schema.h"
 
 #include <errno.h>
 #include <string.h>
 
+/* WIDTH: as long as the lines of the source tree, so that a dump can be kept beside it. */
 enum { INDENT = 2, WIDTH = 100 };
 
+/* Nothing is checked here: a stream remembers its error, and ek_schema_dump asks it once at the
+ * end. */
 static void indent(int columns, FILE *out)
 {
     (void)fprintf(out, "%*s", columns, "");
@@ -42,6 +48,8 @@ static int open_sections(const char *path, const char *before, int column, FILE 
 static void write_item(const struct ek_schema *schema, const unsigned char *item, int column,
                        FILE *out);
 
+/* Copied out of the structure as bytes: the table knows where the pointer lies, not what it points
+ * to. */
 static void write_list(const struct ek_schema_row *row, const unsigned char *base, int column,
                        FILE *out)
 {
@@ -70,6 +78,8 @@ static bool is_unset(const struct ek_schema_row *row, const void *field)
     return row->optional && memcmp(field, zeros, size) == 0;
 }
 
+/* What the program chose itself is written as a comment with what it chose: a value there would
+ * freeze today's choice when the file is read back. */
 static void write_key(const struct ek_schema_row *row, const unsigned char *base, int column,
                       FILE *out)
 {
@@ -120,6 +130,8 @@ static void write_comment(const char *text, int column, FILE *out)
                 length--;
             }
         }
+        /* The schema's sentences have no full stop, since messages go on after them; here the last
+         * line gets one. */
         bool last = text[length] == '\0';
         indent(column, out);
         (void)fprintf(out, "# %.*s%s\n", (int)length, text, last ? "." : "");
@@ -138,6 +150,7 @@ bool ek_schema_dump(const struct ek_schema *schema, const void *base, FILE *out,
         if (row->type == EK_VALUE_REFUSED) {
             continue;
         }
+        /* A blank line before a section and before a key at the top, none inside a section. */
         (void)fputs(common_sections(row->path, before) == 0 ? "\n" : "", out);
         int column = open_sections(row->path, before, 0, out);
         write_comment(row->doc, column, out);
@@ -145,6 +158,7 @@ bool ek_schema_dump(const struct ek_schema *schema, const void *base, FILE *out,
         write_key(row, base, column, out);
         before = row->path;
     }
+    /* A full disk shows here and not before: what stdio holds back has not failed yet. */
     if (fflush(out) != 0 || ferror(out)) {
         return ek_error_set(err, EK_ERR_IO, "found that the output cannot be written (%s)",
                             strerror(errno));

@@ -1,8 +1,12 @@
+/* Files as bytes, and where files lie that another one names. The reading is bounded: a path that
+ * leads to a device or a log must not eat the memory of a daemon. */
 #include "balancer/config/schema.h"
 
 #include <errno.h>
 #include <string.h>
 
+/* Absence is told apart because a policy file may be absent; missing rights because that is what an
+ * operator repairs without looking into the file. */
 static enum ek_error_code code_of(int error)
 {
     if (error == ENOENT || error == ENOTDIR) {
@@ -11,6 +15,7 @@ static enum ek_error_code code_of(int error)
     return error == EACCES || error == EPERM ? EK_ERR_DENIED : EK_ERR_IO;
 }
 
+/* Of the file as a whole, hence without a line. */
 static const char *report_unreadable(const struct ek_report *report, int error)
 {
     (void)ek_report_add(report, code_of(error), 0, "found no readable file (%s), expected one",
@@ -23,11 +28,14 @@ static const char *report_unreadable(const struct ek_report *report, int error)
 static const char *read_all(FILE *file, size_t *size, struct ek_arena *arena,
                             const struct ek_report *report)
 {
+    /* Larger than nearly every configuration: one piece, one read. The extra byte of each piece is
+     * for the NUL, and the arena hands it out zeroed. */
     size_t room = 16 * 1024;
     char *text = ek_arena_alloc(arena, room + 1, 1);
 
     *size = 0;
     while (text != NULL) {
+        /* A short read that is no error is the end: fread waits for the rest of a pipe. */
         *size += fread(text + *size, 1, room - *size, file);
         if (ferror(file)) {
             return report_unreadable(report, errno);
@@ -64,6 +72,8 @@ const char *ek_file_load(const char *path, size_t *size, struct ek_arena *arena,
 
 const char *ek_file_beside(const char *file, const char *path, struct ek_arena *arena)
 {
+    /* Beside the file, not below the working directory: `evenkeeld -c` must mean the same from
+     * everywhere. */
     const char *slash = strrchr(file, '/');
 
     if (path[0] == '/' || slash == NULL) {

@@ -1,8 +1,11 @@
+/* Which key or word was probably meant. Swapped neighbours count as one mistake, not two: they are
+ * the commonest slip of typing hands. */
 #include "balancer/config/schema.h"
 
 #include <limits.h>
 #include <string.h>
 
+/* Longer than any key; it bounds the table on the stack, and what exceeds it is no typing error. */
 enum { MAX_LETTERS = 40 };
 
 static int min(int a, int b)
@@ -22,6 +25,7 @@ int ek_near_distance(const char *a, const char *b)
     for (size_t j = 0; j <= width; j++) {
         rows[0][j] = (int)j;
     }
+    /* Only the two rows above are ever looked at: the one before last for swapped neighbours. */
     size_t i = 1;
     for (; a[i - 1] != '\0'; i++) {
         int *row = rows[i % 3];
@@ -42,5 +46,7 @@ bool ek_near(const char *a, const char *b)
 {
     int distance = ek_near_distance(a, b);
 
+    /* A third of the letters of the right one: "imbalence" finds imbalance, and a word of three to
+     * five letters is met by one slip only. */
     return distance != INT_MAX && (size_t)distance * 3 <= strlen(b);
 }

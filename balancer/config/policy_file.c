@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+/* Before all other keys, wherever it stands in the file: else a key that is given above it would be
+ * overwritten by the preset. */
 static void apply_preset(struct ek_policy *policy, const struct ek_yaml_node *root,
                          struct ek_arena *arena)
 {
@@ -38,6 +40,8 @@ static void read_tree(struct ek_policy *policy, const char *text, size_t size,
     const struct ek_yaml_node *root = ek_yaml_parse(text, size, arena, report);
     int *lines = ek_arena_alloc(arena, ek_policy_schema.count, sizeof(int));
 
+    /* The preset lies between defaults and keys: it replaces the former and yields to the latter.
+     */
     if (lines == NULL) {
         (void)ek_report_no_memory(report);
     } else if (root != NULL) {
@@ -48,6 +52,8 @@ static void read_tree(struct ek_policy *policy, const char *text, size_t size,
     }
 }
 
+/* As in config_file.c: written when all is well, else left as it was. A policy holds no pointers,
+ * so that nothing is to be freed. */
 static bool finish_read(struct ek_policy *out, const struct ek_policy *policy,
                         const struct ek_report *report, struct ek_error *err)
 {

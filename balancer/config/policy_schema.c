@@ -2,12 +2,17 @@
  * a test holds the two together. */
 #include "balancer/config/schema.h"
 
+/* The compiler checks that the member has the type that the row's values are stored as. */
 #define FIELD(type, member) .offset = EK_FIELD(struct ek_policy, member, type)
 #define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
 
+/* In milliseconds, like the fields; a day is a double because 30 of them leave the range of an int.
+ */
 enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE };
 #define DAY (24.0 * HOUR)
 
+/* The table calls words by an int; the names take an enum, whose type a function pointer would have
+ * to match. */
 static const char *mode_word(int index)
 {
     return ek_mode_name((enum ek_mode)index);
@@ -18,6 +23,8 @@ static const char *kind_word(int index)
     return ek_policy_kind_name((enum ek_policy_kind)index);
 }
 
+/* Everything here is taken up at a reload: a policy is a value that the next evaluation is given.
+ */
 static const struct ek_schema_row rows[] = {
     {.path = "version",
      .type = EK_VALUE_VERSION,
@@ -25,6 +32,8 @@ static const struct ek_schema_row rows[] = {
      .max = 1,
      .fallback = "1",
      .doc = "The version of this format"},
+    /* Nothing moves until somebody says so: a first installation is to be watched before it is
+     * trusted. */
     {.path = "mode",
      .type = EK_VALUE_WORD,
      FIELD(enum ek_mode, mode),
@@ -39,6 +48,7 @@ static const struct ek_schema_row rows[] = {
      .word_count = EK_POLICY_SPREAD + 1,
      .fallback = "spread",
      .doc = "What balancing aims at: spread levels the utilization of all hosts"},
+    /* Read before all others (policy_file.c), as a preset of four of them. */
     {.path = "aggressiveness",
      .type = EK_VALUE_INT,
      FIELD(int, aggressiveness),
@@ -48,6 +58,8 @@ static const struct ek_schema_row rows[] = {
      .doc = "Preset of trigger.imbalance, trigger.comfort, trigger.min_gain and cost_weight: "
             "1 moves for rules and maintenance only, 5 levels most; a key that is given wins"},
 
+    /* Weights are relative to each other; that they are not both 0 is checked across keys, since
+     * the score divides by their sum. */
     {.path = "resources.cpu.weight",
      .type = EK_VALUE_NUMBER,
      FIELD(double, weight[EK_CPU]),
@@ -55,6 +67,8 @@ static const struct ek_schema_row rows[] = {
      .max = 100,
      .fallback = "1.0",
      .doc = "How much the imbalance of CPU counts in the score; 0: not at all"},
+    /* Lower than memory's: the figure is a mean over a sample's period, and peaks inside it are
+     * felt at once as steal. */
     {.path = "resources.cpu.target_max",
      .type = EK_VALUE_RATIO,
      FIELD(double, target_max[EK_CPU]),
@@ -79,6 +93,7 @@ static const struct ek_schema_row rows[] = {
      .unit = "of a host's memory",
      .doc = "Above this memory utilization a host is overloaded"},
 
+    /* 0.5 is the largest deviation there can be: half of the hosts at 0, half at 1. */
     {.path = "trigger.imbalance",
      .type = EK_VALUE_RATIO,
      FIELD(double, trigger_imbalance),
@@ -87,6 +102,7 @@ static const struct ek_schema_row rows[] = {
      .fallback = "0.10",
      .unit = "standard deviation of utilization",
      .doc = "Balancing starts when the imbalance of a resource exceeds this"},
+    /* While no host is busy, unevenness hurts nobody, and a migration costs all the same. */
     {.path = "trigger.comfort",
      .type = EK_VALUE_RATIO,
      FIELD(double, trigger_comfort),
@@ -95,6 +111,8 @@ static const struct ek_schema_row rows[] = {
      .fallback = "0.60",
      .unit = "utilization",
      .doc = "Nothing is balanced while every host is below this in every resource"},
+    /* Three evaluations a minute apart pass over a backup or a compile; one would chase every peak.
+     */
     {.path = "trigger.sustained_cycles",
      .type = EK_VALUE_INT,
      FIELD(int, sustained_cycles),
@@ -103,6 +121,7 @@ static const struct ek_schema_row rows[] = {
      .fallback = "3",
      .unit = "evaluations",
      .doc = "How often in a row the trigger must be found before anything moves"},
+    /* Of the whole plan, not of each move: two moves may help only together. */
     {.path = "trigger.min_gain",
      .type = EK_VALUE_RATIO,
      FIELD(double, min_gain),
@@ -121,6 +140,8 @@ static const struct ek_schema_row rows[] = {
      .doc =
          "What a move must gain in score for its transfer, as a part of the memory of all hosts"},
 
+    /* 1.0: configured memory is what a guest may take at any time, and a host without memory kills
+     * guests. */
     {.path = "capacity.memory_overcommit",
      .type = EK_VALUE_NUMBER,
      FIELD(double, memory_overcommit),
@@ -129,6 +150,7 @@ static const struct ek_schema_row rows[] = {
      .fallback = "1.0",
      .unit = "times a host's memory",
      .doc = "How much configured memory may be placed on a host"},
+    /* vCPUs share cores, so that more of them than cores is the rule and not a risk to life. */
     {.path = "capacity.cpu_overcommit",
      .type = EK_VALUE_NUMBER,
      FIELD(double, cpu_overcommit),
@@ -137,6 +159,7 @@ static const struct ek_schema_row rows[] = {
      .fallback = "4.0",
      .unit = "vCPUs per core",
      .doc = "How many vCPUs may be placed on a host"},
+    /* For the host itself and for what QEMU takes beside its guest's memory. */
     {.path = "capacity.memory_reserve",
      .type = EK_VALUE_RATIO,
      FIELD(double, memory_reserve),
@@ -146,6 +169,8 @@ static const struct ek_schema_row rows[] = {
      .unit = "of a host's memory",
      .doc = "Memory that arriving domains must leave free, before overcommit"},
 
+    /* Against going to and fro: a domain that has just come is not looked at again until its new
+     * host's figures mean something. */
     {.path = "cooldown.domain",
      .type = EK_VALUE_DURATION,
      FIELD(int64_t, cooldown_ms),
@@ -153,6 +178,7 @@ static const struct ek_schema_row rows[] = {
      .max = 30 * DAY,
      .fallback = "30m",
      .doc = "How long a domain rests after a move; evacuations do not wait for it"},
+    /* A domain that keeps being moved is not helped by moving: each time it rests longer. */
     {.path = "cooldown.repeat_factor",
      .type = EK_VALUE_NUMBER,
      FIELD(double, cooldown_repeat_factor),
@@ -161,6 +187,7 @@ static const struct ek_schema_row rows[] = {
      .fallback = "2",
      .doc = "The rest is multiplied by this with each repeated move of a domain"},
 
+    /* Migrations share the network's core even between different pairs of hosts. */
     {.path = "limits.cluster",
      .type = EK_VALUE_INT,
      FIELD(int, limit_cluster),
@@ -169,6 +196,7 @@ static const struct ek_schema_row rows[] = {
      .fallback = "4",
      .unit = "migrations",
      .doc = "How many run at once"},
+    /* One: two that arrive share the link, and both take longer and converge worse. */
     {.path = "limits.host_in",
      .type = EK_VALUE_INT,
      FIELD(int, limit_host_in),
@@ -177,6 +205,7 @@ static const struct ek_schema_row rows[] = {
      .fallback = "1",
      .unit = "migrations",
      .doc = "How many arrive at one host at once"},
+    /* libvirtd spends one of its 20 workers on each outgoing migration for as long as that runs. */
     {.path = "limits.host_out",
      .type = EK_VALUE_INT,
      FIELD(int, limit_host_out),
@@ -185,15 +214,18 @@ static const struct ek_schema_row rows[] = {
      .fallback = "1",
      .unit = "migrations",
      .doc = "How many leave one host at once"},
+    /* A bound on what one decision may set off: figures that are wrong must not empty a cluster. */
     {.path = "limits.moves_per_plan",
      .type = EK_VALUE_INT,
      FIELD(int, moves_per_plan),
      .min = 1,
-     .max = 10000,
+     .max = 100000,
      .fallback = "40",
      .unit = "moves",
      .doc = "How many moves a plan may have; evacuations are not limited by it"},
 
+    /* libvirt has no time-out for a migration at all: a guest that writes faster than the link
+     * carries would be copied for ever. */
     {.path = "migration.timeout_min",
      .type = EK_VALUE_DURATION,
      FIELD(int64_t, timeout_min_ms),
@@ -201,6 +233,8 @@ static const struct ek_schema_row rows[] = {
      .max = DAY,
      .fallback = "300s",
      .doc = "A migration may take this long, or migration.timeout_per_gib, whichever is longer"},
+    /* KubeVirt's figure: about 7 MiB/s, so slow that only a migration which does not converge gets
+     * there. */
     {.path = "migration.timeout_per_gib",
      .type = EK_VALUE_DURATION,
      FIELD(int64_t, timeout_per_gib_ms),
@@ -209,6 +243,8 @@ static const struct ek_schema_row rows[] = {
      .fallback = "150s",
      .unit = "per GiB to copy",
      .doc = "What it may take by its size; see migration.timeout_min"},
+    /* Also KubeVirt's. It is a new minimum that counts, not that bytes flow: those flow for ever
+     * when the guest keeps writing. */
     {.path = "migration.progress_timeout",
      .type = EK_VALUE_DURATION,
      FIELD(int64_t, progress_timeout_ms),
@@ -224,6 +260,8 @@ static const struct ek_schema_row rows[] = {
      .max = 2000.0 * SECOND,
      .fallback = "500ms",
      .doc = "How long a domain may stand still when it changes hosts"},
+    /* QEMU takes 20 % of the guest's CPU time away and then 10 % more at a time: it slows that
+     * guest down instead of giving up. */
     {.path = "migration.auto_converge",
      .type = EK_VALUE_BOOL,
      FIELD(bool, auto_converge),
@@ -237,6 +275,8 @@ static const struct ek_schema_row rows[] = {
      .fallback = "3",
      .unit = "attempts",
      .doc = "How many follow the first one between the same two hosts"},
+    /* Longer than libvirt takes to clear its job away after an abort; doubling leaves room for what
+     * lasts, such as another job on the domain. */
     {.path = "migration.backoff",
      .type = EK_VALUE_DURATION,
      FIELD(int64_t, backoff_ms),

@@ -1,9 +1,13 @@
+/* Redis's URLs, as far as they are ours: an address and a database. Users and passwords have keys
+ * of their own, so that no URL needs to be kept out of logs. */
 #include "balancer/config/syntax.h"
 
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
+/* 6379 is Redis's own. Its servers have 16 databases unless configured otherwise; the bound only
+ * keeps the number a small one. */
 enum { DEFAULT_PORT = 6379, MAX_DATABASE = 9999 };
 
 /* "", "/" or "/3". */
@@ -28,6 +32,8 @@ bool ek_redis_url_parse(const char *text, struct ek_redis_url *out)
     static const char redis_scheme[] = "redis://";
 
     *out = (struct ek_redis_url){.port = DEFAULT_PORT};
+    /* A query string is refused: other clients take a database there, and to pass over it would use
+     * the wrong one. */
     if (strncmp(text, unix_scheme, sizeof(unix_scheme) - 1) == 0) {
         const char *path = text + sizeof(unix_scheme) - 1;
         (void)snprintf(out->socket, sizeof(out->socket), "%s", path);

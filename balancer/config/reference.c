@@ -1,6 +1,7 @@
 /* The table of all keys for docs/configuration.md, from which the manual pages are made as well. */
 #include "balancer/config/schema.h"
 
+/* "none" where the absence itself means something, such as no labels. */
 static const char *default_of(const struct ek_schema_row *row)
 {
     if (row->required) {
@@ -12,6 +13,7 @@ static const char *default_of(const struct ek_schema_row *row)
 static void print_rows(const struct ek_schema *schema, const char *before, FILE *out)
 {
     char expected[EK_EXPECTED_SIZE];
+    /* Paths of items show that there are many: "hosts[].name". */
     char inside[64];
 
     for (size_t i = 0; i < schema->count; i++) {
@@ -19,6 +21,8 @@ static void print_rows(const struct ek_schema *schema, const char *before, FILE 
         if (row->type == EK_VALUE_REFUSED) {
             continue;
         }
+        /* One line per key: a test looks for each of them, word for word, in docs/configuration.md.
+         */
         (void)fprintf(out, "| `%s%s` | %s%s%s | %s | %s | %s |\n", before, row->path,
                       ek_value_expected(expected, row), row->unit == NULL ? "" : "; ",
                       row->unit == NULL ? "" : row->unit, default_of(row),

@@ -4,6 +4,8 @@
 #include <assert.h>
 #include <string.h>
 
+/* Where reading is at: passed by value into items of lists, which have a schema, a base and lines
+ * of their own. */
 struct reader {
     const struct ek_schema *schema;
     unsigned char *base;
@@ -13,6 +15,7 @@ struct reader {
     const struct ek_report *report;
 };
 
+/* Some thirty rows: a search from the start costs less than a table that had to be built. */
 const struct ek_schema_row *ek_schema_find(const struct ek_schema *schema, const char *path)
 {
     for (size_t i = 0; i < schema->count; i++) {
@@ -31,6 +34,8 @@ int ek_schema_line(const struct ek_schema *schema, const int *lines, const char 
     return lines[row - schema->rows];
 }
 
+/* A section exists because a row lies under it: the table has no rows for sections that could
+ * contradict it. */
 static bool is_section(const struct ek_schema *schema, const char *path)
 {
     size_t length = strlen(path);
@@ -46,6 +51,8 @@ static bool is_section(const struct ek_schema *schema, const char *path)
 
 /* ---- values -------------------------------------------------------------------------------- */
 
+/* Every message says what was found, what was expected and how such a value looks; for words also
+ * which one was probably meant. */
 static void report_value(const struct reader *reader, const struct ek_schema_row *row,
                          const struct ek_yaml_node *node)
 {
@@ -64,6 +71,7 @@ static void report_value(const struct reader *reader, const struct ek_schema_row
                         near == NULL ? "" : near, near == NULL ? "" : "\"?");
 }
 
+/* A list or mapping where one value is wanted is reported by the same sentence as a wrong value. */
 static void read_scalar(const struct reader *reader, const struct ek_schema_row *row,
                         const struct ek_yaml_node *node)
 {
@@ -80,6 +88,8 @@ static void read_scalar(const struct reader *reader, const struct ek_schema_row 
     }
 }
 
+/* Twice the same word is refused, as a key given twice is: one of the two was meant to be another.
+ */
 static void read_words(const struct reader *reader, const struct ek_schema_row *row,
                        const struct ek_yaml_node *node)
 {
@@ -106,6 +116,7 @@ static void read_words(const struct reader *reader, const struct ek_schema_row *
     memcpy(reader->base + row->offset, &bits, sizeof(bits));
 }
 
+/* Counted before they are read, so that the arena gives one piece and never moves. */
 static size_t count_children(const struct ek_yaml_node *node)
 {
     size_t count = 0;
@@ -116,6 +127,7 @@ static size_t count_children(const struct ek_yaml_node *node)
     return count;
 }
 
+/* Empty texts are refused: a rule could not tell such a label from one that is absent. */
 static bool is_label(const struct ek_schema_row *row, const struct ek_yaml_node *node)
 {
     return node->kind == EK_YAML_SCALAR && row->check(node->key) && node->text[0] != '\0' &&
@@ -145,6 +157,8 @@ static void read_labels(const struct reader *reader, const struct ek_schema_row 
     struct ek_label *items =
         ek_arena_alloc(reader->arena, count_children(node), sizeof(struct ek_label));
     labels.items = items;
+    /* A bad label is reported and passed over, so that the next one is looked at as well; only lack
+     * of memory ends the loop. */
     bool copied = items != NULL;
     for (const struct ek_yaml_node *child = node->first; copied && child != NULL;
          child = child->next) {
@@ -168,6 +182,8 @@ static void read_section(const struct reader *reader, const struct ek_yaml_node 
                          const char *path);
 static void check_required(const struct reader *reader, int line);
 
+/* Each item begins with the defaults and ends with what it must have, like a small file of its own.
+ */
 static void read_item(const struct reader *list, const struct ek_schema_row *row,
                       const struct ek_yaml_node *node, unsigned char *item, size_t index)
 {
@@ -194,6 +210,7 @@ static void read_item(const struct reader *list, const struct ek_schema_row *row
     }
 }
 
+/* An empty list is refused like a missing one: to watch nothing is never what was meant. */
 static void read_list(const struct reader *reader, const struct ek_schema_row *row,
                       const struct ek_yaml_node *node)
 {
@@ -217,6 +234,8 @@ static void read_list(const struct reader *reader, const struct ek_schema_row *r
     memcpy(reader->base + row->count_offset, &count, sizeof(count));
 }
 
+/* The line is noted first, even for a value that is wrong: checks across keys then do not say that
+ * the key is missing. */
 static void read_value(const struct reader *reader, const struct ek_schema_row *row,
                        const struct ek_yaml_node *node)
 {
@@ -238,6 +257,8 @@ static void read_value(const struct reader *reader, const struct ek_schema_row *
 
 /* ---- keys ---------------------------------------------------------------------------------- */
 
+/* A key with a dot in it is never a path here: YAML's nesting is the one way to write a section,
+ * and a second one could contradict it. */
 static void read_key(const struct reader *reader, const struct ek_yaml_node *node,
                      const char *section)
 {
@@ -268,6 +289,7 @@ static void read_section(const struct reader *reader, const struct ek_yaml_node 
     }
 }
 
+/* After all keys are read: a file has no order. */
 static void check_required(const struct reader *reader, int line)
 {
     char expected[EK_EXPECTED_SIZE];
@@ -305,6 +327,9 @@ void ek_schema_read(const struct ek_schema *schema, const struct ek_yaml_node *r
     check_required(&reader, root->line);
 }
 
+/* Defaults are texts and go through the same parser as the file's values: a default that the schema
+ * would refuse fails in the first test. Optional rows keep their zero, which says that the program
+ * chooses. */
 static bool set_default(const struct ek_schema_row *row, unsigned char *base,
                         struct ek_arena *arena)
 {

@@ -1,11 +1,17 @@
+/* What texts may look like. Names go into Redis keys, rules and command lines, so that they are
+ * kept to characters which mean nothing there; isalnum() means ASCII as long as no locale is set,
+ * and this program sets none. */
 #include "balancer/config/syntax.h"
 
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
+/* 127 is what a record of a move has room for with its NUL; a port has 16 bits. */
 enum { NAME_MAX_BYTES = 127, PREFIX_MAX_BYTES = 64, MAX_PORT = 65535 };
 
+/* A whitelist: what is forbidden elsewhere (blanks, wildcards, quotes, '=') need not be known here.
+ */
 static bool has_only(const char *text, const char *others, size_t max)
 {
     size_t length = 0;
@@ -37,6 +43,7 @@ bool ek_syntax_key_prefix(const char *text)
     return has_only(text, "._-:/@", PREFIX_MAX_BYTES);
 }
 
+/* Stopped as soon as the value is too large, so that no number of digits can overflow it. */
 static const char *parse_port(const char *text, int *port)
 {
     int value = 0;
@@ -50,6 +57,7 @@ static const char *parse_port(const char *text, int *port)
 
 const char *ek_syntax_host_port(const char *text, char *host, size_t host_size, int *port)
 {
+    /* Spelt out for strspn; '%' in brackets is the zone of a link-local address, fe80::1%eth0. */
     static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     static const char digits[] = "0123456789";
     bool v6 = text[0] == '[';
@@ -58,6 +66,8 @@ const char *ek_syntax_host_port(const char *text, char *host, size_t host_size, 
     (void)snprintf(allowed, sizeof(allowed), "%s%s.%s", letters, digits, v6 ? ":%" : "-_");
     text += v6;
     size_t length = strspn(text, allowed);
+    /* A v6 address without brackets would be cut at its first colon and the rest taken for a port:
+     * hence the brackets are demanded. */
     if (length == 0 || length >= host_size || (v6 && text[length] != ']')) {
         return NULL;
     }
@@ -95,6 +105,7 @@ static bool check_remote(const char *text, bool local)
     if (local && text[0] == '/') {
         return is_driver_path(text);
     }
+    /* An @ after the first slash belongs to the path or its options. */
     if (at != NULL && slash != NULL && at < slash) {
         if (at == text || strcspn(text, " :\t") < (size_t)(at - text)) {
             return false; /* a password does not belong into a URI */
@@ -105,6 +116,8 @@ static bool check_remote(const char *text, bool local)
     return rest != NULL && is_driver_path(rest);
 }
 
+/* QEMU's drivers only: other hypervisors cannot take a domain in, and test:/// can neither migrate
+ * nor tell what its domains use. */
 bool ek_syntax_libvirt_uri(const char *text)
 {
     static const char *const remote[] = {"qemu+tcp://", "qemu+tls://", "qemu+ssh://"};
@@ -119,6 +132,8 @@ bool ek_syntax_libvirt_uri(const char *text)
     return rest != NULL && check_remote(rest, false);
 }
 
+/* Only tcp: rdma and unix need preparations on the hosts that nobody here makes. Without a port the
+ * destination picks a free one. */
 bool ek_syntax_migration_uri(const char *text)
 {
     char host[256];

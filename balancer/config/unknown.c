@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+/* Two paths fit in: the one that is wrong and the one that is meant. */
 enum { GUESS_SIZE = 2 * EK_PATH_SIZE };
 
 /* The part of the row's path after `path` up to the next dot, if the row lies in that section. */
@@ -15,6 +16,8 @@ static bool key_in_section(const struct ek_schema_row *row, const char *path,
         (length > 0 && row->path[length] != '.')) {
         return false;
     }
+    /* Only the next word: below "trigger" it is "imbalance" that could stand there, at the top
+     * "trigger". */
     const char *start = row->path + length + (length > 0);
     (void)snprintf(key, EK_PATH_SIZE, "%.*s", (int)strcspn(start, "."), start);
     return true;
@@ -28,6 +31,8 @@ static void list_keys(const struct ek_schema *schema, const char *path, const ch
     char key[EK_PATH_SIZE];
     size_t used = 0;
 
+    /* Rows of one section are neighbours, so that comparing with the last key is enough to name
+     * each section once. */
     list[0] = near[0] = '\0';
     for (size_t i = 0; i < schema->count; i++) {
         if (!key_in_section(&schema->rows[i], path, key) || strcmp(key, last) == 0) {
@@ -35,6 +40,7 @@ static void list_keys(const struct ek_schema *schema, const char *path, const ch
         }
         memcpy(last, key, sizeof(last));
         int length = snprintf(list + used, EK_PATH_SIZE - used, "%s%s", used == 0 ? "" : ", ", key);
+        /* snprintf tells what it would have written: a list that is cut must not count on. */
         used = used + (size_t)length < EK_PATH_SIZE ? used + (size_t)length : EK_PATH_SIZE - 1;
         if (ek_near(wrong, key) &&
             (near[0] == '\0' || ek_near_distance(wrong, key) < ek_near_distance(wrong, near))) {
@@ -50,6 +56,7 @@ static const struct ek_schema_row *find_elsewhere(const struct ek_schema *schema
     for (size_t i = 0; i < schema->count; i++) {
         const char *path = schema->rows[i].path;
         const char *dot = strrchr(path, '.');
+        /* A key that is refused must not be what a message recommends. */
         if (schema->rows[i].type == EK_VALUE_REFUSED) {
             continue;
         }
@@ -68,6 +75,8 @@ static void guess(const struct ek_schema *schema, const struct ek_yaml_node *nod
     const char *dot = strrchr(node->key, '.');
 
     out[0] = '\0';
+    /* Near before elsewhere: a slip in the right section is likelier than the right key in the
+     * wrong one. */
     if (near[0] != '\0') {
         (void)snprintf(out, GUESS_SIZE, "; did you mean \"%s%s%s%s\"?", before, section,
                        section[0] == '\0' ? "" : ".", near);

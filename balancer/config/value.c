@@ -8,6 +8,8 @@
 #include <ctype.h>
 #include <string.h>
 
+/* An exact fraction of whole numbers: 0.1 stays one tenth until the one division at the end rounds
+ * it. */
 struct decimal {
     uint64_t digits; /* the value is digits / power */
     uint64_t power;
@@ -25,11 +27,15 @@ static const char *parse_decimal(const char *text, struct decimal *out)
         return NULL; /* YAML 1.1 would read 010 as eight */
     }
     for (; isdigit((unsigned char)*text) || (*text == '.' && !out->point); text++) {
+        /* No separator of thousands, no exponent, no sign: nothing that is configured here can be
+         * below 0. */
         if (*text == '.') {
             out->point = true;
             continue;
         }
         out->digits = out->digits * 10 + (uint64_t)(*text - '0');
+        /* Leading zeros of "0.05" are no digits that count; decimals are limited apart, for they
+         * are what the power grows with. */
         digits += out->digits > 0;
         decimals += out->point;
         if (digits > EK_MAX_DIGITS || decimals > EK_MAX_DECIMALS) {
@@ -40,11 +46,15 @@ static const char *parse_decimal(const char *text, struct decimal *out)
     return text[-1] == '.' ? NULL : text;
 }
 
+/* Smallest first. An empty suffix is a number without unit: durations and sizes have none, since 30
+ * could be seconds, minutes or milliseconds. */
 static const struct ek_unit durations[] = {{"ms", 1},      {"s", 1000},     {"m", 60000},
                                            {"h", 3600000}, {"d", 86400000}, {NULL, 0}};
 static const struct ek_unit sizes[] = {{"MiB", 1}, {"GiB", 1024}, {NULL, 0}};
 static const struct ek_unit rates[] = {{"MiB/s", 1}, {"GiB/s", 1024}, {NULL, 0}};
+/* Counted in hundredths, so that 0.85 and 85% are the same digits and the same double. */
 static const struct ek_unit ratios[] = {{"", 100}, {"%", 1}, {NULL, 0}};
+/* For all other types, and for the fallback of the switch below. */
 static const struct ek_unit plain[] = {{"", 1}, {NULL, 0}};
 
 const struct ek_unit *ek_value_units(const struct ek_schema_row *row)
@@ -85,11 +95,13 @@ static bool store(void *field, const void *value, size_t size)
     return true;
 }
 
+/* Both ends belong to it; a NAN cannot come up, for the grammar has no way to write one. */
 static bool in_range(const struct ek_schema_row *row, double value)
 {
     return value >= row->min && value <= row->max;
 }
 
+/* Range after rounding: a value is judged as it will be used, not as it was written. */
 static bool parse_double(const struct ek_schema_row *row, const char *text, void *field)
 {
     struct decimal decimal;
@@ -107,6 +119,8 @@ static bool parse_whole(const struct ek_schema_row *row, const char *text, int64
 {
     struct decimal decimal;
 
+    /* 1.5s is a whole number of milliseconds; 1.5 threads is not a whole number, and neither is 2.0
+     * meant as one. */
     if (!parse_quantity(row, text, &decimal) || decimal.digits % decimal.power != 0 ||
         (row->type != EK_VALUE_DURATION && decimal.point)) {
         return false;
@@ -133,6 +147,7 @@ static bool parse_duration(const struct ek_schema_row *row, const char *text, vo
     return parse_whole(row, text, &value) && store(field, &value, sizeof(value));
 }
 
+/* YAML 1.1 also knows yes, no, on and off: refused, for "no" is as often a country or a name. */
 static bool parse_bool(const char *text, void *field)
 {
     bool value = strcmp(text, "true") == 0;
@@ -150,6 +165,8 @@ static bool parse_word(const struct ek_schema_row *row, const char *text, void *
     return value >= 0 && store(field, &value, sizeof(value));
 }
 
+/* Control characters are refused even where YAML allows them in quotes: these texts go to logs and
+ * terminals. */
 static bool parse_string(const struct ek_schema_row *row, const char *text, void *field,
                          struct ek_arena *arena, bool *no_memory)
 {
@@ -195,6 +212,7 @@ bool ek_value_parse(const struct ek_schema_row *row, const char *text, void *fie
     return false;
 }
 
+/* Words are compared as they are: a second spelling would have to be kept for ever. */
 int ek_value_word(const struct ek_schema_row *row, const char *text)
 {
     for (int i = 0; i < row->word_count; i++) {

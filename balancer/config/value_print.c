@@ -30,12 +30,14 @@ static void format_double(char *out, size_t size, double value)
     }
 }
 
+/* Room for the 20 digits of 64 bits, a point, 13 decimals and the longest suffix. */
 enum { NUMBER_SIZE = 48 };
 
 /* In the largest unit up to hours that gives a whole number. */
 static void format_duration(const struct ek_schema_row *row, int64_t ms, char *out)
 {
     const struct ek_unit *units = ek_value_units(row);
+    /* 0 is written in seconds: 0ms and 0h would be as true and read oddly. */
     const struct ek_unit *best = &units[ms == 0 ? 1 : 0];
 
     for (const struct ek_unit *unit = units; ms != 0 && unit->factor <= 3600000; unit++) {
@@ -46,6 +48,7 @@ static void format_duration(const struct ek_schema_row *row, int64_t ms, char *o
     (void)snprintf(out, NUMBER_SIZE, "%" PRId64 "%s", ms / (int64_t)best->factor, best->suffix);
 }
 
+/* GiB only when it comes out even: 1536MiB stays exact and short. */
 static void format_quantity(char *out, double mib, const struct ek_unit *units)
 {
     bool large = mib >= 1024.0 && fmod(mib, 1024.0) == 0.0;
@@ -67,6 +70,9 @@ static void format_number(const struct ek_schema_row *row, double value, char ou
     }
 }
 
+/* Unquoted only what no reader of YAML takes for something else: it begins with a letter and has no
+ * character with a meaning. "null" alone would be read as nothing; true and numbers are texts to
+ * our reader. */
 static bool is_plain_text(const char *text)
 {
     static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -84,6 +90,8 @@ void ek_value_print_text(const char *text, FILE *out)
     }
     (void)fputc('"', out);
     for (; *text != '\0'; text++) {
+        /* The two that YAML's double quotes give a meaning; control characters cannot be there, the
+         * reader refuses them. */
         if (*text == '"' || *text == '\\') {
             (void)fputc('\\', out);
         }
@@ -106,6 +114,8 @@ static void print_words(const struct ek_schema_row *row, unsigned int bits, FILE
     (void)fputc(']', out);
 }
 
+/* In one line, as flow style: labels stand inside an item of a list, whose indentation block style
+ * would have to know. */
 static void print_labels(const struct ek_labels *labels, FILE *out)
 {
     (void)fputc('{', out);
@@ -118,6 +128,7 @@ static void print_labels(const struct ek_labels *labels, FILE *out)
     (void)fputc('}', out);
 }
 
+/* A version has no field: the one that is read is its minimum. */
 static double field_as_double(const struct ek_schema_row *row, const void *field)
 {
     double value = row->min;
@@ -172,6 +183,7 @@ void ek_value_print(const struct ek_schema_row *row, const void *field, FILE *ou
 
 /* ---- what is expected ---------------------------------------------------------------------- */
 
+/* The range is in every message: a value that is out of it needs no second try to be right. */
 static void expect_number(char *out, const struct ek_schema_row *row, const char *what)
 {
     char min[NUMBER_SIZE];
@@ -203,6 +215,8 @@ static void expect_words(char *out, const struct ek_schema_row *row, const char 
 {
     int used = snprintf(out, EK_EXPECTED_SIZE, "%s", before);
 
+    /* used may pass the buffer's size when words are cut: then the loop ends before it would write
+     * there. */
     for (int i = 0; i < row->word_count && used < EK_EXPECTED_SIZE; i++) {
         const char *separator = i == 0 ? "" : i == row->word_count - 1 ? last : ", ";
         used +=

@@ -1,3 +1,6 @@
+/* YAML as events, not as libyaml's documents: only events tell anchors, aliases, tags and doubled
+ * keys, which are what is to be refused. Scalars stay texts; what a text means is the schema's to
+ * say, since YAML's own guesses ("no", "010", "1e3") are what people stumble over. */
 #include "balancer/config/yaml_tree.h"
 
 #include <string.h>
@@ -13,8 +16,10 @@ struct loader {
     const struct ek_report *report;
 };
 
+/* An event owns its strings whether it is used or refused; deleting a zeroed one is fine. */
 #define SCOPED_EVENT __attribute__((cleanup(yaml_event_delete))) yaml_event_t
 
+/* libyaml counts lines from 0, editors from 1. */
 static int line_of(const yaml_event_t *event)
 {
     return (int)event->start_mark.line + 1;
@@ -32,6 +37,8 @@ static int line_of_offset(const char *text, size_t offset)
     return line;
 }
 
+/* libyaml's problem is where it noticed, its context where it began: an unclosed quote is found far
+ * below its opening. */
 static bool report_syntax(struct loader *loader)
 {
     const yaml_parser_t *parser = &loader->parser;
@@ -74,6 +81,8 @@ static bool check_extras(struct loader *loader, const yaml_event_t *event,
     return true;
 }
 
+/* Aliases are refused, not followed: nested ones make gigabytes of a few lines ("billion laughs").
+ */
 static bool check_event(struct loader *loader, const yaml_event_t *event)
 {
     char quoted[EK_QUOTE_SIZE];
@@ -94,6 +103,8 @@ static bool check_event(struct loader *loader, const yaml_event_t *event)
     if (event->type != YAML_SCALAR_EVENT) {
         return true;
     }
+    /* libyaml tells the length, and everything after this works with C strings: what follows a NUL
+     * would vanish silently. */
     if (memchr(event->data.scalar.value, '\0', event->data.scalar.length) != NULL) {
         return ek_report_add(loader->report, EK_ERR_INVALID, line_of(event),
                              "found a NUL character, expected text");
@@ -101,12 +112,15 @@ static bool check_event(struct loader *loader, const yaml_event_t *event)
     return check_extras(loader, event, event->data.scalar.anchor, event->data.scalar.tag);
 }
 
+/* The event is deleted by the caller's scope in either case. */
 static bool next_event(struct loader *loader, yaml_event_t *event)
 {
     return yaml_parser_parse(&loader->parser, event) != 0 ? check_event(loader, event)
                                                           : report_syntax(loader);
 }
 
+/* Plain ones only: "null" in quotes is a text. Other spellings of YAML 1.1 (Null, NULL) stay texts.
+ */
 static bool is_nothing(const yaml_event_t *event)
 {
     const char *text = (const char *)event->data.scalar.value;
@@ -143,6 +157,7 @@ static bool load_pair(struct loader *loader, const yaml_event_t *event, struct e
     return next_event(loader, &value) && load_node(loader, &value, node, depth);
 }
 
+/* YAML forbids it and libyaml lets it pass: the second value would silently win, or the first. */
 static bool is_doubled(struct loader *loader, const struct ek_yaml_node *parent,
                        const struct ek_yaml_node *node)
 {
@@ -159,6 +174,7 @@ static bool is_doubled(struct loader *loader, const struct ek_yaml_node *parent,
     return true;
 }
 
+/* Linked in the order of the file, which lists need and messages follow. */
 static bool load_children(struct loader *loader, struct ek_yaml_node *parent, int depth)
 {
     bool mapping = parent->kind == EK_YAML_MAPPING;
@@ -172,6 +188,8 @@ static bool load_children(struct loader *loader, struct ek_yaml_node *parent, in
         if (event.type == YAML_MAPPING_END_EVENT || event.type == YAML_SEQUENCE_END_EVENT) {
             return true;
         }
+        /* Lists are not limited here: looking for a doubled key is what costs the square of a
+         * mapping's size. */
         if (mapping && count == MAX_KEYS) {
             return ek_report_add(loader->report, EK_ERR_INVALID, line_of(&event),
                                  "found more than %d keys in one mapping, expected fewer",
@@ -181,6 +199,8 @@ static bool load_children(struct loader *loader, struct ek_yaml_node *parent, in
         if (node == NULL) {
             return ek_report_no_memory(loader->report);
         }
+        /* A pair's line is set by its key before load_node sees it; a list's item takes the line of
+         * its value. */
         if (!(mapping ? load_pair : load_node)(loader, &event, node, depth)) {
             return false;
         }
@@ -194,6 +214,7 @@ static bool load_children(struct loader *loader, struct ek_yaml_node *parent, in
 static bool load_node(struct loader *loader, const yaml_event_t *event, struct ek_yaml_node *node,
                       int depth)
 {
+    /* Of the key, if there is one: a value may begin lines below it. */
     if (node->line == 0) {
         node->line = line_of(event);
     }
@@ -221,6 +242,7 @@ static bool load_document(struct loader *loader, struct ek_yaml_node *root)
     if (!next_event(loader, &stream) || !next_event(loader, &document)) {
         return false;
     }
+    /* An empty file has no document at all; nothing but comments counts as empty, too. */
     if (document.type == YAML_STREAM_END_EVENT) {
         root->line = 1;
         return true;
@@ -261,6 +283,8 @@ const struct ek_yaml_node *ek_yaml_parse(const char *text, size_t size, struct e
         (void)ek_report_no_memory(report);
         return NULL;
     }
+    /* Said, not guessed: libyaml would take a byte order mark for UTF-16 and read other bytes than
+     * the line counter above. */
     yaml_parser_set_encoding(&loader.parser, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(&loader.parser, (const unsigned char *)text, size);
     bool loaded = check_tabs(text, size, report) && load_document(&loader, root);

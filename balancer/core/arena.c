@@ -34,6 +34,7 @@ static struct ek_arena_block *block_create(struct ek_arena *arena, size_t wanted
     block->size = size;
     block->older = arena->newest;
     arena->newest = block;
+    assert(block->size >= wanted);
     return block;
 }
 
@@ -53,6 +54,7 @@ void *ek_arena_alloc(struct ek_arena *arena, size_t count, size_t size)
     }
     void *piece = block->bytes + block->used;
     block->used += wanted;
+    assert(block->used <= block->size);
     arena->bytes += wanted;
     return piece;
 }

@@ -26,12 +26,15 @@ static bool nomem(struct ek_error *err)
     return ek_error_set(err, EK_ERR_NOMEM, "out of memory while the snapshot is assembled");
 }
 
+/* A sample from the future was taken by another clock: how old it is cannot be told. */
 static enum ek_host_state state_of(const struct ek_sample *sample, int64_t now_ms)
 {
     if (sample == NULL || now_ms - sample->taken_at_ms > 4 * sample->period_ms) {
         return EK_HOST_DOWN;
     }
-    return now_ms - sample->taken_at_ms > 2 * sample->period_ms ? EK_HOST_STALE : EK_HOST_UP;
+    int64_t away_ms = now_ms - sample->taken_at_ms;
+    return away_ms > 2 * sample->period_ms || away_ms < -2 * sample->period_ms ? EK_HOST_STALE
+                                                                               : EK_HOST_UP;
 }
 
 static bool copy_strings(struct ek_arena *arena, struct ek_strings *list)

@@ -12,6 +12,7 @@ static double excess(double utilization, double target)
 /* Adds (sign 1) or removes (sign -1) a counted host's part of the sums. */
 static void account(struct ek_cluster *cluster, uint32_t host, double sign)
 {
+    assert(host < cluster->snapshot->host_count);
     if (!cluster->hosts[host].counted) {
         return;
     }
@@ -45,10 +46,12 @@ static void settle_in_flight(struct ek_cluster *cluster)
 
     for (size_t f = 0; f < snapshot->in_flight_count; f++) {
         const struct ek_in_flight *flight = &snapshot->in_flight[f];
+        assert(flight->source != flight->destination);
         if (flight->domain == EK_NONE) {
             cluster->hosts[flight->destination].unseen_arrival = true;
             continue;
         }
+        assert(!cluster->in_flight[flight->domain]);
         cluster->in_flight[flight->domain] = true;
         cluster->host_of[flight->domain] = flight->destination;
         const struct ek_domain *domain = &snapshot->domains[flight->domain];
@@ -70,6 +73,7 @@ static void fill(struct ek_cluster *cluster, const double *base)
         cluster->total_memory_mib += host->state == EK_HOST_UP ? host->memory_mib : 0;
     }
     for (size_t d = 0; d < snapshot->domain_count; d++) {
+        assert(snapshot->domains[d].host < snapshot->host_count);
         cluster->host_of[d] = snapshot->domains[d].host;
         allocate(&cluster->hosts[snapshot->domains[d].host], &snapshot->domains[d], 1);
     }
@@ -140,6 +144,7 @@ void ek_cluster_move(struct ek_cluster *cluster, uint32_t domain, uint32_t desti
 double ek_cluster_utilization(const struct ek_cluster *cluster, uint32_t host,
                               enum ek_resource resource)
 {
+    assert(ek_capacity(&cluster->snapshot->hosts[host], resource) > 0);
     return cluster->hosts[host].load[resource] /
            ek_capacity(&cluster->snapshot->hosts[host], resource);
 }
@@ -190,6 +195,7 @@ struct ek_score ek_cluster_score_after(const struct ek_cluster *cluster, uint32_
     double square[EK_RESOURCE_COUNT];
     double overload = cluster->overload;
 
+    assert(hosts[0] != destination); /* its utilization would be counted twice */
     memcpy(sum, cluster->sum, sizeof(sum));
     memcpy(square, cluster->square, sizeof(square));
     for (int i = 0; i < 2; i++) {

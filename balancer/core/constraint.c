@@ -50,6 +50,7 @@ enum ek_block ek_constraint_domain(const struct ek_cluster *cluster,
     const struct ek_snapshot *snapshot = cluster->snapshot;
     const struct ek_domain *it = &snapshot->domains[domain];
 
+    assert(domain < snapshot->domain_count);
     if (cluster->in_flight[domain]) {
         return EK_BLOCK_IN_FLIGHT;
     }
@@ -167,6 +168,7 @@ static enum ek_block admission(const struct ek_cluster *cluster, const struct ek
     const struct ek_domain *it = &snapshot->domains[domain];
     uint32_t source = cluster->host_of[domain];
 
+    assert(domain < snapshot->domain_count && destination < snapshot->host_count);
     if (source == destination) {
         return EK_BLOCK_SAME_HOST;
     }

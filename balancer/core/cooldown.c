@@ -1,5 +1,6 @@
 #include "balancer/core/cooldown.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,6 +65,7 @@ static struct ek_rest *obtain(struct ek_cooldown *cooldown, const char *domain,
 {
     struct entry *entry = NULL;
 
+    assert(strlen(domain) < sizeof(entry->rest.domain)); /* one that is cut is never found again */
     HASH_FIND_STR(cooldown->map, domain, entry);
     if (entry != NULL) {
         return &entry->rest;
@@ -95,6 +97,7 @@ bool ek_cooldown_moved(struct ek_cooldown *cooldown, const struct ek_policy *pol
     double rest_ms = fmin((double)policy->cooldown_ms * factor, (double)REPEAT_WINDOW_MS);
     rest->moved_at_ms = now_ms;
     rest->until_ms = now_ms + (int64_t)rest_ms;
+    assert(rest->until_ms >= now_ms);
     rest->failures = 0;
     rest->failed_until_ms = 0;
     rest->avoid[0] = '\0';
@@ -112,6 +115,7 @@ bool ek_cooldown_failed(struct ek_cooldown *cooldown, const struct ek_policy *po
     }
     double wait_ms = (double)policy->backoff_ms * pow(2, rest->failures);
     rest->failed_until_ms = now_ms + (int64_t)fmin(wait_ms, (double)HOUR_MS);
+    assert(rest->failed_until_ms >= now_ms);
     rest->failures++;
     if (avoid != NULL) {
         /* Another host may do at once; only this pair rests. */
@@ -159,6 +163,7 @@ size_t ek_cooldown_export(const struct ek_cooldown *cooldown, struct ek_rest *ou
 {
     size_t count = 0;
 
+    assert(out != NULL || room == 0);
     for (const struct entry *entry = cooldown->map; entry != NULL; entry = entry->hh.next) {
         if (count < room) {
             out[count] = entry->rest;

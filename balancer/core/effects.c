@@ -1,5 +1,6 @@
 #include "balancer/core/engine_state.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +26,7 @@ struct ek_effect *ek_effect_add(struct ek_effects *effects, enum ek_effect_kind 
         effects->items = items;
         effects->room = room;
     }
+    assert(effects->count < effects->room);
     struct ek_effect *effect = &effects->items[effects->count++];
     memset(effect, 0, sizeof(*effect));
     effect->kind = kind;

@@ -28,6 +28,7 @@ struct ek_engine *ek_engine_create(void)
     }
     ek_policy_defaults(&engine->policy);
     engine->ops = ek_policy_find(engine->policy.kind);
+    assert(engine->ops != NULL);
     return engine;
 }
 
@@ -155,6 +156,7 @@ static bool recent_add(struct ek_engine *engine, const struct ek_outcome *outcom
         engine->recent = grown;
         engine->recent_room = room;
     }
+    assert(engine->recent_count < engine->recent_room);
     engine->recent[engine->recent_count++].outcome = *outcome;
     return true;
 }
@@ -276,6 +278,7 @@ static bool plan_end(struct ek_engine *engine, struct ek_effects *effects, struc
         engine->waiting_count == 0) {
         return true;
     }
+    assert(engine->plan_id[0] != '\0');
     engine->waiting_count = 0;
     engine->verify_pending = !engine->plan_failed;
     struct ek_effect *effect = ek_effect_add(effects, EK_EFFECT_RECORD_FATE, err);

@@ -52,6 +52,7 @@ bool ek_engine_run(struct ek_engine *engine, const struct ek_move_order *order,
     if (!running_reserve(engine, err)) {
         return false;
     }
+    assert(ek_engine_find_running(engine, order->id) == NULL);
     engine->running[engine->running_count++] =
         (struct ek_running){.order = *order, .started_at_ms = started_at_ms};
     return true;
@@ -106,6 +107,7 @@ bool ek_engine_present(struct ek_engine *engine, struct ek_snapshot *present, st
             list[count++] = flight;
         }
     }
+    assert(count <= room);
     *present = *snapshot;
     present->in_flight = list;
     present->in_flight_count = count;
@@ -128,6 +130,7 @@ static bool limits_allow(const struct ek_engine *engine, const struct ek_move_or
 static bool depends_done(const struct ek_engine *engine, const struct ek_waiting *waiting)
 {
     for (size_t i = 0; i < waiting->depends_count; i++) {
+        assert(waiting->depends_on[i] < engine->seq_count);
         if (!engine->seq_done[waiting->depends_on[i]]) {
             return false;
         }
@@ -173,6 +176,17 @@ static bool ready(const struct ek_engine *engine, const struct ek_cluster *clust
 
 enum verdict { GO, WAIT, DROP };
 
+/* Also when one of its hosts is not configured any more, so that no snapshot shows it in flight. */
+static bool runs_already(const struct ek_engine *engine, const char *domain)
+{
+    for (size_t i = 0; i < engine->running_count; i++) {
+        if (strcmp(engine->running[i].order.domain, domain) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The order on the newest figures: still where it was, and is the destination still fit? */
 static enum verdict check(const struct ek_engine *engine, const struct ek_cluster *cluster,
                           struct ek_waiting *waiting, char *why, size_t size)
@@ -188,6 +202,10 @@ static enum verdict check(const struct ek_engine *engine, const struct ek_cluste
     if (domain == EK_NONE || source == EK_NONE || destination == EK_NONE ||
         cluster->host_of[domain] != source) {
         (void)snprintf(why, size, "%s is no longer on %s", order->name, order->source);
+        return DROP;
+    }
+    if (runs_already(engine, order->domain)) {
+        (void)snprintf(why, size, "%s is being moved already", order->name);
         return DROP;
     }
     enum ek_block block = ek_constraint_domain(cluster, engine->cooldown, domain, purpose);
@@ -209,6 +227,7 @@ static enum verdict check(const struct ek_engine *engine, const struct ek_cluste
 static bool start(struct ek_engine *engine, struct ek_waiting *waiting, struct ek_effects *effects,
                   struct ek_error *err)
 {
+    assert(!waiting->gone && limits_allow(engine, &waiting->order));
     struct ek_effect *effect = ek_effect_add(effects, EK_EFFECT_START, err);
 
     if (effect == NULL) {

@@ -100,10 +100,14 @@ static bool gather_blockers(const struct ek_engine *engine, const char *host,
     return true;
 }
 
-/* Whether the host was sampled after the last domain left it: what has just moved away is not seen
- * to be gone yet, and something may have started there meanwhile. */
+/* Whether the host was sampled lately, and after the last domain left it: what has just moved away
+ * is not seen to be gone yet, and something may have started there meanwhile. The snapshot may be
+ * an old one: not every step brings a new one. */
 static bool seen_empty(const struct ek_engine *engine, const struct ek_host *host)
 {
+    if (host->sampled_at_ms != 0 && engine->now_ms - host->sampled_at_ms > 2 * host->period_ms) {
+        return false;
+    }
     for (size_t i = 0; i < engine->recent_count; i++) {
         const struct ek_outcome *outcome = &engine->recent[i].outcome;
         if (host->sampled_at_ms != 0 && strcmp(outcome->source, host->name) == 0 &&

@@ -2,6 +2,7 @@
 #include "balancer/core/digest.h"
 #include "balancer/core/engine_state.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -119,6 +120,7 @@ static bool adopt_move(struct ek_engine *engine, size_t index, struct ek_error *
     const struct ek_slot *slot = &engine->schedule.slots[index];
     struct ek_waiting *waiting = &engine->waiting[index];
 
+    assert(slot->duration_ms > 0 && index < engine->schedule.slot_count);
     waiting->order = order_of(engine, &engine->plan.moves[index], slot);
     waiting->depends_count = slot->depends_count;
     waiting->depends_on =
@@ -153,6 +155,7 @@ static bool adopt(struct ek_engine *engine, struct ek_error *err)
 {
     size_t count = engine->plan.move_count;
 
+    assert(engine->policy.mode != EK_MODE_RECOMMEND && engine->schedule.slot_count == count);
     ek_arena_finish(&engine->plan_arena);
     engine->waiting_count = 0;
     engine->waiting = ek_arena_alloc(&engine->plan_arena, count, sizeof(*engine->waiting));

@@ -1,5 +1,6 @@
 #include "balancer/core/evaluate.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* A host that was filled exactly to its target is not above it. */
@@ -8,6 +9,7 @@
 static bool hotter(const struct ek_snapshot *snapshot, const struct ek_hottest *a,
                    const struct ek_hottest *b)
 {
+    assert(a->host != EK_NONE);
     if (b->host == EK_NONE || a->utilization > b->utilization) {
         return true;
     }

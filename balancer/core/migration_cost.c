@@ -38,6 +38,7 @@ struct ek_cost ek_migration_cost(const struct ek_domain *domain, double bandwidt
         left = fmin(writable, domain->dirty_mib_s * seconds);
         converges = left <= allowed;
     }
+    assert(left >= 0 && left <= writable);
     sent += left;
     double copying_ms = sent / bandwidth_mib_s * 1000;
     return (struct ek_cost){.transfer_mib = sent,

@@ -46,6 +46,7 @@ enum ek_move_state ek_move_state_parse(const char *name)
 {
     unsigned int state = 0;
 
+    assert(name != NULL);
     while (state < EK_MOVE_STATE_COUNT && strcmp(states[state].name, name) != 0) {
         state++;
     }

@@ -3,6 +3,7 @@
 #include "balancer/core/digest.h"
 #include "policies/policy_ops.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,7 +15,7 @@ struct work {
     const struct ek_plan_request *request;
     const struct ek_policy *policy;
     struct ek_cluster cluster;
-    bool *settled;
+    struct ek_search search;
     struct ek_plan *out;
     size_t evacuations;
     char why[WHY_SIZE];
@@ -67,15 +68,17 @@ static bool begin(struct work *work, struct ek_error *err)
     out->moves = ek_arena_alloc(&out->arena, snapshot->domain_count, sizeof(*out->moves));
     out->unresolved = ek_arena_alloc(&out->arena, snapshot->domain_count + snapshot->copy_count,
                                      sizeof(*out->unresolved));
-    work->settled = ek_arena_alloc(&work->cluster.arena, snapshot->domain_count, sizeof(bool));
-    if (out->moves == NULL || out->unresolved == NULL || work->settled == NULL) {
+    if (out->moves == NULL || out->unresolved == NULL) {
         return nomem(err);
+    }
+    if (!ek_search_init(&work->search, &work->cluster, work->request->cooldown, err)) {
+        return false;
     }
     name(work);
     return true;
 }
 
-static bool take(struct work *work, const struct ek_policy_ops *ops, const struct ek_search *search,
+static bool take(struct work *work, const struct ek_policy_ops *ops,
                  const struct ek_candidate *chosen, struct ek_error *err)
 {
     struct ek_plan *out = work->out;
@@ -92,11 +95,11 @@ static bool take(struct work *work, const struct ek_policy_ops *ops, const struc
         .gain = chosen->gain,
         .cost = ek_migration_cost(&out->snapshot->domains[chosen->domain], rate,
                                   work->policy->max_downtime_ms),
-        .reason = ops->reason(search, chosen, &out->arena),
+        .reason = ops->reason(&work->search, chosen, &out->arena),
     };
     out->move_count++;
-    ek_cluster_move(&work->cluster, chosen->domain, chosen->destination);
-    work->settled[chosen->domain] = true;
+    assert(out->move_count <= out->snapshot->domain_count);
+    ek_search_move(&work->search, chosen->domain, chosen->destination);
     return move->reason != NULL || nomem(err);
 }
 
@@ -104,14 +107,12 @@ static bool take(struct work *work, const struct ek_policy_ops *ops, const struc
 static bool run(struct work *work, const struct ek_policy_ops *ops, size_t limit,
                 struct ek_error *err)
 {
-    const struct ek_search search = {&work->cluster, work->request->cooldown, work->settled};
-
     for (size_t made = 0; made < limit; made++) {
-        struct ek_candidate chosen = ops->next(&search);
+        struct ek_candidate chosen = ops->next(&work->search);
         if (chosen.domain == EK_NONE) {
             break;
         }
-        if (!take(work, ops, &search, &chosen, err)) {
+        if (!take(work, ops, &chosen, err)) {
             return false;
         }
     }
@@ -132,8 +133,8 @@ static void drop_balance(struct work *work)
 {
     while (work->out->move_count > work->evacuations) {
         const struct ek_plan_move *move = &work->out->moves[--work->out->move_count];
-        ek_cluster_move(&work->cluster, move->domain, move->source);
-        work->settled[move->domain] = false;
+        assert(work->cluster.host_of[move->domain] == move->destination);
+        ek_search_undo(&work->search, move->domain, move->source);
     }
 }
 
@@ -298,6 +299,7 @@ static bool list_unresolved(struct work *work, struct ek_error *err)
         out->unresolved[out->unresolved_count++] = (struct ek_unresolved){d, host, for_now, reason};
     }
     list_copies(work);
+    assert(out->unresolved_count <= out->snapshot->domain_count + out->snapshot->copy_count);
     return true;
 }
 

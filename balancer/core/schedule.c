@@ -2,6 +2,7 @@
 
 #include "balancer/core/constraint.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -141,6 +142,7 @@ static void start(struct work *work, size_t index)
     struct ek_slot *slot = &work->out->slots[index];
     struct task *task = &work->tasks[index];
 
+    assert(!task->started && limits_allow(work, move));
     slot->start_ms = work->now_ms;
     slot->duration_ms = duration_of(work, move);
     slot->depends_on = task->depends_on;
@@ -217,8 +219,10 @@ static bool finish(struct work *work, size_t index, struct ek_error *err)
 {
     const struct ek_plan_move *move = &work->plan->moves[index];
 
+    assert(work->tasks[index].started && !work->tasks[index].ended);
     work->tasks[index].ended = true;
     work->running--;
+    assert(work->running >= 0);
     work->links[move->source].out--;
     work->links[move->destination].in--;
     occupy(work, move->source, move->domain, -1);
@@ -244,6 +248,7 @@ static bool advance(struct work *work, bool *more, struct ek_error *err)
             next_ms = task->end_ms;
         }
     }
+    assert(next_ms >= work->now_ms);
     *more = next_ms != INT64_MAX;
     work->now_ms = *more ? next_ms : work->now_ms;
     for (size_t i = 0; *more && i < work->plan->move_count; i++) {

@@ -159,13 +159,14 @@ struct ek_assembly {
 
 /* Assembles the newest samples into a snapshot: hosts in the order of `in->hosts`, domains by UUID.
  *
- * A host is up while its sample is at most 2 periods old, stale up to 4, else down (so is a host
- * without a sample); a stale host's domains are kept, a down host's are not known. A domain that a
- * running move explains on two hosts stays on its source; one whose move has ended is on the
- * destination, whatever older samples say. A domain that two hosts report without such a move stays
- * once, on the first of them, is immovable, and each further host is listed in `copies`: that is no
- * error of the call. Two hosts with one hypervisor UUID are one machine listed twice: INVALID,
- * naming both. Other errors: NOMEM. The caller owns the result: ek_snapshot_finish. */
+ * A host is up while its sample is at most 2 periods old (or that far in the future), stale up to
+ * 4, else down (so is a host without a sample); a stale host's domains are kept, a down host's are
+ * not known. A domain that a running move explains on two hosts stays on its source; one whose move
+ * has ended is on the destination, whatever older samples say. A domain that two hosts report
+ * without such a move stays once, on the first of them, is immovable, and each further host is
+ * listed in `copies`: that is no error of the call. Two hosts with one hypervisor UUID are one
+ * machine listed twice: INVALID, naming both. Other errors: NOMEM. The caller owns the result:
+ * ek_snapshot_finish. */
 bool ek_snapshot_assemble(struct ek_snapshot *out, const struct ek_assembly *in,
                           struct ek_error *err);
 

@@ -33,6 +33,7 @@ void ek_base_load(const struct ek_snapshot *snapshot, double *base)
     }
     for (size_t d = 0; d < snapshot->domain_count; d++) {
         const struct ek_domain *domain = &snapshot->domains[d];
+        assert(domain->host < snapshot->host_count);
         for (unsigned int r = 0; r < EK_RESOURCE_COUNT; r++) {
             base[domain->host * EK_RESOURCE_COUNT + r] -= ek_demand(domain, (enum ek_resource)r);
         }

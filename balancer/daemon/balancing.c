@@ -35,7 +35,8 @@ void ek_balancing_hold(struct ek_balancing *balancing, const char *why)
 
 /* ---- outcomes: from the migrations' threads to the loop -------------------------------------- */
 
-static void push_outcome(struct ek_balancing *balancing, const struct ek_outcome *outcome)
+static void push_outcome(struct ek_balancing *balancing, const struct ek_outcome *outcome,
+                         int64_t epoch)
 {
     struct ek_outcome_node *node = calloc(1, sizeof(*node));
 
@@ -45,6 +46,11 @@ static void push_outcome(struct ek_balancing *balancing, const struct ek_outcome
         return;
     }
     node->outcome = *outcome;
+    node->epoch = epoch;
+    /* Lives count on a clock that does not jump; samples and the engine live by the wall's. */
+    int64_t drift_ms = ek_clock_now_ms() - ek_clock_steady_ms();
+    node->outcome.started_at_ms += drift_ms;
+    node->outcome.ended_at_ms += drift_ms;
     (void)pthread_mutex_lock(&balancing->outcome_mutex);
     struct ek_outcome_node **last = &balancing->outcomes;
     while (*last != NULL) {
@@ -57,7 +63,7 @@ static void push_outcome(struct ek_balancing *balancing, const struct ek_outcome
 
 static void on_ended(void *context, const struct ek_outcome *outcome)
 {
-    push_outcome(context, outcome);
+    push_outcome(context, outcome, 0);
 }
 
 /* The record belongs to another balancer now; for our engine the domain is not ours to move. */
@@ -77,7 +83,7 @@ static void on_dropped(void *context, const struct ek_move_record *record,
     (void)snprintf(outcome.destination, sizeof(outcome.destination), "%s",
                    record->order.destination);
     (void)snprintf(outcome.error, sizeof(outcome.error), "given up: %s", why->message);
-    push_outcome(context, &outcome);
+    push_outcome(context, &outcome, record->epoch);
 }
 
 static void on_outcomes(uv_async_t *async)
@@ -90,9 +96,12 @@ static void on_outcomes(uv_async_t *async)
     (void)pthread_mutex_unlock(&balancing->outcome_mutex);
     while (node != NULL) {
         struct ek_outcome_node *next = node->next;
-        ek_balancing_step(balancing, &(struct ek_event){.kind = EK_EVENT_OUTCOME,
-                                                        .now_ms = ek_clock_now_ms(),
-                                                        .u.outcome = &node->outcome});
+        /* A life dropped under an earlier epoch is nothing to the engine that began after it. */
+        if (node->epoch == 0 || node->epoch == balancing->epoch) {
+            ek_balancing_step(balancing, &(struct ek_event){.kind = EK_EVENT_OUTCOME,
+                                                            .now_ms = ek_clock_now_ms(),
+                                                            .u.outcome = &node->outcome});
+        }
         free(node);
         node = next;
     }
@@ -246,7 +255,11 @@ void ek_balancing_destroy(struct ek_balancing *balancing)
     ek_libvirt_port_destroy(balancing->port);
     ek_effects_finish(&balancing->effects);
     ek_engine_destroy(balancing->engine);
-    ek_balancing_forget_statuses(balancing);
+    for (size_t i = 0; i < balancing->shown_count; i++) {
+        free(balancing->shown[i].host);
+        free(balancing->shown[i].json);
+    }
+    free(balancing->shown);
     free(balancing->plan_json);
     free(balancing);
 }

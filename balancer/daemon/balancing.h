@@ -13,6 +13,7 @@
 /* An outcome on its way from a migration's thread to the loop. */
 struct ek_outcome_node {
     struct ek_outcome outcome;
+    int64_t epoch; /* of a life that was dropped; 0: it came to its end */
     struct ek_outcome_node *next;
 };
 
@@ -40,6 +41,7 @@ struct ek_balancing {
 
     char owner[160]; /* of the lease */
     bool leading;
+    bool away; /* Redis is; why was said */
     int64_t epoch;
     bool leasing;     /* a lease request is on its way */
     bool gathering;   /* a cycle's reading is on its way */
@@ -48,6 +50,7 @@ struct ek_balancing {
     int64_t cycles;
     bool refused; /* holding, because no snapshot could be made */
     char copies_shown[1024];
+    char bad_shown[EK_TEXT_SIZE]; /* samples that cannot be read */
 
     char *plan_json; /* of the present plan, for its fate */
     char plan_id[EK_ID_SIZE];
@@ -61,9 +64,6 @@ void ek_balancing_step(struct ek_balancing *balancing, const struct ek_event *ev
 /* Carries out the effects in `balancing->effects`: records first, then aborts and starts. */
 void ek_balancing_carry_out(struct ek_balancing *balancing);
 
-/* The maintenance statuses in Redis are gone: the next ones are written whatever they say. */
-void ek_balancing_forget_statuses(struct ek_balancing *balancing);
-
 /* Reads samples and keys and makes a snapshot event of them, soon. */
 void ek_balancing_cycle(struct ek_balancing *balancing);
 
@@ -74,11 +74,17 @@ void ek_balancing_hold(struct ek_balancing *balancing, const char *why);
 void ek_balancing_renew(struct ek_balancing *balancing);
 void ek_balancing_release(struct ek_balancing *balancing);
 
+/* What was last shown of hosts in maintenance may not stand in Redis: it is written anew. */
+void ek_balancing_show_anew(struct ek_balancing *balancing);
+
 /* Writes the engine's cooldowns, so that the next start knows them; soon. */
 void ek_balancing_keep_rests(struct ek_balancing *balancing);
 
-/* Another balancer has taken over, or the lease could not be kept: start nothing. */
+/* Another balancer has taken over: start nothing. */
 void ek_balancing_follow(struct ek_balancing *balancing, const char *why);
+
+/* Redis cannot be worked with, so that the lease may lapse: start nothing. */
+void ek_balancing_lose_redis(struct ek_balancing *balancing, const char *why);
 
 /* Writes status:balancer; best effort. */
 void ek_balancing_put_status(struct ek_balancing *balancing);

@@ -15,11 +15,13 @@ enum { SAMPLE_LIMIT = 64, WAIT_MS = 2000, BACKOFF_PERIODS = 4 };
 struct ek_collecting {
     struct ek_daemon *daemon;
     struct ek_pool *pool;
+    bool losing;   /* samples do not reach the store; the loop's */
     bool *failing; /* per host, so that each change is logged once; pool callbacks never overlap */
 };
 
 struct sample_job {
     struct ek_store_job job;
+    struct ek_collecting *collecting;
     struct ek_sample sample;
 };
 
@@ -32,9 +34,13 @@ static void sample_done(struct ek_store_job *job, const struct ek_error *err)
 {
     struct sample_job *it = (struct sample_job *)job;
 
-    if (err != NULL) {
-        ek_log(EK_LOG_WARNING, "the sample of %s is lost: %s", it->sample.host.name, err->message);
+    if (err != NULL) { /* said once: all hosts' samples go the same way */
+        ek_log(it->collecting->losing ? EK_LOG_DEBUG : EK_LOG_WARNING,
+               "the sample of %s is lost: %s", it->sample.host.name, err->message);
+    } else if (it->collecting->losing) {
+        ek_log(EK_LOG_INFO, "samples are stored again");
     }
+    it->collecting->losing = err != NULL;
     ek_sample_finish(&it->sample);
     free(it);
 }
@@ -66,6 +72,7 @@ static void on_result(void *context, size_t host, struct ek_sample *sample,
     }
     job->job.work = sample_work;
     job->job.done = sample_done;
+    job->collecting = collecting;
     job->sample = *sample;
     memset(sample, 0, sizeof(*sample));
     if (!ek_store_thread_submit(collecting->daemon->store, &job->job, SAMPLE_LIMIT)) {

@@ -159,11 +159,12 @@ static void gather_done(struct ek_store_job *job, const struct ek_error *err)
     struct ek_balancing *balancing = it->balancing;
 
     balancing->gathering = false;
-    if (it->bad[0] != '\0') {
+    if (it->bad[0] != '\0' && strcmp(it->bad, balancing->bad_shown) != 0) {
         ek_log(EK_LOG_WARNING, "%s", it->bad);
     }
+    memcpy(balancing->bad_shown, it->bad, sizeof(it->bad));
     if (err != NULL) {
-        ek_balancing_follow(balancing, err->message);
+        ek_balancing_lose_redis(balancing, err->message);
     } else if (balancing->leading && !balancing->daemon->stopping) {
         decide(balancing, it);
     }

@@ -58,7 +58,7 @@ static bool write_record(struct ek_store *store, const struct record_job *job,
     case RECORD_EVENT:
         return ek_store_add_event(store, job->now_ms, record->id, record->word, record->text, err);
     case RECORD_STATUS:
-        return ek_store_put_maintenance_status(store, record->id, record->text, err);
+        return ek_store_put_maintenance_status(store, record->id, record->text, job->epoch, err);
     case RECORD_STATUS_END:
         return ek_store_delete_maintenance_status(store, record->id, err);
     }
@@ -115,6 +115,10 @@ static void record_done(struct ek_store_job *job, const struct ek_error *err)
     struct ek_balancing *balancing = it->balancing;
 
     balancing->recording--;
+    if (it->epoch != balancing->epoch) {
+        job_free(it); /* of the engine that was forgotten meanwhile: nothing of it starts */
+        return;
+    }
     if (err == NULL && balancing->leading && !balancing->daemon->stopping) {
         start_moves(balancing, it);
     } else {
@@ -123,7 +127,8 @@ static void record_done(struct ek_store_job *job, const struct ek_error *err)
                        err == NULL ? "this balancer does not lead" : err->message);
         if (err != NULL) {
             ek_log(EK_LOG_WARNING, "decisions were not recorded, so nothing starts: %s", why);
-            ek_balancing_follow(balancing, why);
+            ek_balancing_show_anew(balancing);
+            ek_balancing_lose_redis(balancing, why);
         }
         for (size_t i = 0; i < it->start_count; i++) {
             refuse_start(balancing, &it->starts[i], why);
@@ -204,15 +209,12 @@ static struct ek_shown_status *shown_of(struct ek_balancing *balancing, const ch
     return &grown[balancing->shown_count++];
 }
 
-void ek_balancing_forget_statuses(struct ek_balancing *balancing)
+void ek_balancing_show_anew(struct ek_balancing *balancing)
 {
     for (size_t i = 0; i < balancing->shown_count; i++) {
-        free(balancing->shown[i].host);
         free(balancing->shown[i].json);
+        balancing->shown[i].json = NULL;
     }
-    free(balancing->shown);
-    balancing->shown = NULL;
-    balancing->shown_count = 0;
 }
 
 /* Progress of an evacuation is worth a log line only when its state changes, not at every second of
@@ -273,7 +275,9 @@ static void add_effect(struct ek_balancing *balancing, struct record_job *job,
                    effect->u.event.subject);
         break;
     case EK_EFFECT_RECORD_MAINTENANCE:
-        add_status(balancing, job, &effect->u.maintenance);
+        if (balancing->leading) { /* else the one that leads speaks */
+            add_status(balancing, job, &effect->u.maintenance);
+        }
         break;
     case EK_EFFECT_ABORT:
         (void)snprintf(job->aborts[job->abort_count++], EK_ID_SIZE, "%s", effect->u.abort_id);

@@ -13,26 +13,14 @@ struct lease_job {
     bool held;
     int64_t epoch;
     char holder[160];
-    bool first; /* not leading yet: read what an earlier run left open */
+    bool first;     /* not leading yet: read what an earlier run left open */
+    int64_t before; /* the epoch as known then: another one is as good as the first */
     struct ek_move_record *open;
     size_t open_count;
     struct ek_move_record *blocking;
     size_t blocking_count;
     char *engine_state; /* the rests that the last leader left */
 };
-
-/* Statuses of before: hosts whose maintenance is still wanted get a new one with the first cycle.
- */
-static bool sweep_statuses(struct ek_store *store, const struct ek_config *config,
-                           struct ek_error *err)
-{
-    for (size_t h = 0; h < config->host_count; h++) {
-        if (!ek_store_delete_maintenance_status(store, config->hosts[h].name, err)) {
-            return false;
-        }
-    }
-    return true;
-}
 
 static bool lease_work(struct ek_store *store, struct ek_store_job *job, struct ek_error *err)
 {
@@ -43,9 +31,8 @@ static bool lease_work(struct ek_store *store, struct ek_store_job *job, struct 
                         &it->epoch, it->holder, sizeof(it->holder), err)) {
         return false;
     }
-    return !it->held || !it->first ||
-           (sweep_statuses(store, &balancing->daemon->config, err) &&
-            ek_store_open_moves(store, &it->open, &it->open_count, err) &&
+    return !it->held || (!it->first && it->epoch == it->before) ||
+           (ek_store_open_moves(store, &it->open, &it->open_count, err) &&
             ek_store_blocking_moves(store, &it->blocking, &it->blocking_count, err) &&
             ek_store_get_engine_state(store, &it->engine_state, err));
 }
@@ -129,10 +116,15 @@ static void adopt(struct ek_balancing *balancing, const struct lease_job *job)
     for (size_t i = 0; i < job->open_count; i++) {
         struct ek_error err = {0};
         const struct ek_move_record *record = &job->open[i];
+        if (record->epoch == job->epoch) {
+            continue; /* this process's own: it runs, or has ended since the record was read */
+        }
         if (!ek_executor_adopt(balancing->executor, record, job->epoch, &err)) {
-            /* Ours already: the lease lapsed for a moment and came back to us. */
-            ek_log(err.code == EK_ERR_CONFLICT ? EK_LOG_DEBUG : EK_LOG_ERROR,
-                   "move %s is not adopted: %s", record->order.id, err.message);
+            /* Nobody watches it now: at least its domain is left alone. */
+            ek_log(EK_LOG_ERROR, "move %s is not adopted: %s", record->order.id, err.message);
+            ek_balancing_step(balancing, &(struct ek_event){.kind = EK_EVENT_BLOCK,
+                                                            .now_ms = ek_clock_now_ms(),
+                                                            .u.block = record->order.domain});
             continue;
         }
         ek_log(EK_LOG_INFO, "move %s of %s is adopted; it was %s", record->order.id,
@@ -149,13 +141,57 @@ static bool forget(struct ek_balancing *balancing)
     struct ek_engine *fresh = ek_engine_create();
 
     if (fresh == NULL) {
+        balancing->leading = false;
         ek_log(EK_LOG_ERROR, "out of memory: this balancer does not lead yet");
         return false;
     }
+    ek_executor_forget(balancing->executor);
     ek_engine_destroy(balancing->engine);
     balancing->engine = fresh;
     ek_balancing_reload(balancing);
     return true;
+}
+
+struct sweep_job {
+    struct ek_store_job job;
+    const struct ek_config *config;
+};
+
+static bool sweep_work(struct ek_store *store, struct ek_store_job *job, struct ek_error *err)
+{
+    const struct ek_config *config = ((struct sweep_job *)job)->config;
+    bool done = true;
+
+    for (size_t h = 0; done && h < config->host_count; h++) {
+        done = ek_store_delete_maintenance_status(store, config->hosts[h].name, err);
+    }
+    return done;
+}
+
+static void sweep_done(struct ek_store_job *job, const struct ek_error *err)
+{
+    if (err != NULL) {
+        ek_log(EK_LOG_WARNING, "old words on hosts in maintenance are left: %s", err->message);
+    }
+    free(job);
+}
+
+/* What was said of hosts in maintenance before this balancer led may hold no longer: a host that is
+ * in use again must not be called empty. Those in maintenance are spoken of with the next cycle. */
+static void sweep_statuses(struct ek_balancing *balancing)
+{
+    struct sweep_job *job = calloc(1, sizeof(*job));
+
+    ek_balancing_show_anew(balancing);
+    if (job == NULL) {
+        return;
+    }
+    job->job.work = sweep_work;
+    job->job.done = sweep_done;
+    job->config = &balancing->daemon->config;
+    if (!ek_store_thread_submit(balancing->daemon->store, &job->job, 0)) {
+        free(job);
+    }
 }
 
 static void lead(struct ek_balancing *balancing, const struct lease_job *job)
@@ -168,8 +204,9 @@ static void lead(struct ek_balancing *balancing, const struct lease_job *job)
     }
     balancing->epoch = job->epoch;
     balancing->leading = true;
-    ek_balancing_forget_statuses(balancing);
+    balancing->away = false;
     ek_log(EK_LOG_INFO, "this balancer leads, epoch %lld", (long long)job->epoch);
+    sweep_statuses(balancing);
     restore_rests(balancing, job->engine_state);
     adopt(balancing, job);
     ek_balancing_step(balancing,
@@ -186,7 +223,7 @@ static void lease_done(struct ek_store_job *job, const struct ek_error *err)
     balancing->leasing = false;
     if (err != NULL) {
         (void)snprintf(why, sizeof(why), "Redis: %s", err->message);
-        ek_balancing_follow(balancing, why);
+        ek_balancing_lose_redis(balancing, why);
     } else if (!it->held) {
         (void)snprintf(why, sizeof(why), "another balancer leads: %s", it->holder);
         ek_balancing_follow(balancing, why);
@@ -210,6 +247,7 @@ void ek_balancing_renew(struct ek_balancing *balancing)
     job->job.done = lease_done;
     job->balancing = balancing;
     job->first = !balancing->leading;
+    job->before = balancing->epoch;
     balancing->leasing = ek_store_thread_submit(balancing->daemon->store, &job->job, 0);
     if (!balancing->leasing) {
         free(job);
@@ -254,7 +292,20 @@ void ek_balancing_follow(struct ek_balancing *balancing, const char *why)
     struct ek_engine_view view = ek_engine_view(balancing->engine);
 
     balancing->leading = false;
+    balancing->away = false;
     if (view.holding == NULL || strcmp(view.holding, why) != 0) {
+        ek_balancing_hold(balancing, why);
+    }
+}
+
+/* Each request fails in words of its own: the first ones stand, else they would take turns. */
+void ek_balancing_lose_redis(struct ek_balancing *balancing, const char *why)
+{
+    bool said = balancing->away;
+
+    balancing->leading = false;
+    balancing->away = true;
+    if (!said) {
         ek_balancing_hold(balancing, why);
     }
 }

@@ -43,9 +43,15 @@ static struct ek_store_job *queue_take(struct queue *queue)
     return job;
 }
 
+static bool is_away(const struct ek_store_job *job)
+{
+    return !job->ok && (job->err.code == EK_ERR_UNAVAILABLE || job->err.code == EK_ERR_TIMEOUT);
+}
+
 static void *thread_main(void *argument)
 {
     struct ek_store_thread *thread = argument;
+    struct ek_error away = {0};
 
     (void)pthread_mutex_lock(&thread->mutex);
     while (!thread->stop || thread->todo.first != NULL) {
@@ -54,9 +60,15 @@ static void *thread_main(void *argument)
             (void)pthread_cond_wait(&thread->wanted, &thread->mutex);
             continue;
         }
-        (void)pthread_mutex_unlock(&thread->mutex);
-        job->ok = job->work(thread->store, job, &job->err);
-        (void)pthread_mutex_lock(&thread->mutex);
+        if (thread->stop && away.code != EK_ERR_NONE) {
+            job->ok = false; /* a stop does not wait for one time-out after the other */
+            job->err = away;
+        } else {
+            (void)pthread_mutex_unlock(&thread->mutex);
+            job->ok = job->work(thread->store, job, &job->err);
+            (void)pthread_mutex_lock(&thread->mutex);
+            away = is_away(job) ? job->err : (struct ek_error){0};
+        }
         if (job->done != NULL) {
             queue_add(&thread->done, job);
             (void)uv_async_send(&thread->async);

@@ -35,8 +35,8 @@ bool ek_store_thread_submit(struct ek_store_thread *thread, struct ek_store_job 
 bool ek_store_thread_call(struct ek_store_thread *thread, struct ek_store_job *job,
                           struct ek_error *err);
 
-/* Ends after the queued jobs are done (their `done` is called from here); closes its handle, so the
- * loop must run once more. */
+/* Ends after the queued jobs are done (their `done` is called from here), or have failed because
+ * Redis is away; closes its handle, so the loop must run once more. */
 void ek_store_thread_stop(struct ek_store_thread *thread);
 
 /* After the loop has closed all handles. NULL is fine. */

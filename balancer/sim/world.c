@@ -272,6 +272,11 @@ uint64_t ek_world_events(const struct ek_world *world)
     return world->queue.fired;
 }
 
+uint64_t ek_world_seed(const struct ek_world *world)
+{
+    return world->options.seed;
+}
+
 bool ek_world_maintenance_state(const struct ek_world *world, uint32_t host,
                                 enum ek_maintenance_state *state)
 {

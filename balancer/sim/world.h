@@ -131,6 +131,7 @@ struct ek_engine *ek_world_engine(struct ek_world *world);
 
 struct ek_world_counters ek_world_counters(const struct ek_world *world);
 uint64_t ek_world_events(const struct ek_world *world); /* of the queue, so far */
+uint64_t ek_world_seed(const struct ek_world *world);
 
 /* The newest status of a host whose maintenance is wanted; false: there is none. */
 bool ek_world_maintenance_state(const struct ek_world *world, uint32_t host,

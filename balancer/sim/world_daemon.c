@@ -165,14 +165,15 @@ static bool is_at(struct ek_world *world, uint32_t domain, const char *host)
     return copy != NULL && copy->active && copy->whole;
 }
 
-/* What an outcome says of the domain, against the ground truth. A domain that somebody else moved
- * meanwhile, or that ended since, proves nothing. */
+/* What an outcome says of the domain, against the ground truth. A domain that ended since proves
+ * nothing, nor one that somebody else moved meanwhile or so shortly before that no sample showed
+ * it: a move that is cancelled or rejected before it began has not looked. */
 static bool is_true(struct ek_world *world, const struct ek_outcome *outcome)
 {
     uint32_t domain = ek_sim_cluster_find_domain(&world->cluster, outcome->domain);
     const struct ek_sim_domain *it = &world->cluster.domains[domain];
 
-    if (it->foreign_ms >= outcome->started_at_ms) {
+    if (it->foreign_ms >= outcome->started_at_ms - 4 * world->options.period_ms) {
         return true;
     }
     if (outcome->state == EK_MOVE_GUEST_OFF) {

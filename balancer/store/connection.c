@@ -1,6 +1,7 @@
 #include "balancer/store/connection.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
@@ -176,6 +177,8 @@ static bool open_context(struct ek_store *store, struct ek_error *err)
         ek_store_drop(store);
         return false;
     }
+    /* A program that goes on by exec must not take the connection along. */
+    (void)fcntl(store->context->fd, F_SETFD, FD_CLOEXEC);
     if (redisSetTimeout(store->context, milliseconds(options->command_timeout_ms)) != REDIS_OK) {
         return broken(store, "setting the timeout", err);
     }

@@ -75,6 +75,10 @@ redisReply *ek_store_script(struct ek_store *store, enum ek_script script, const
 /* GET as a malloc'ed text; NULL in *text when the key is absent. */
 bool ek_store_get_text(struct ek_store *store, const char *key, char **text, struct ek_error *err);
 
+/* SET, if `epoch` is the current one; else FENCED. */
+bool ek_store_fenced_set(struct ek_store *store, const char *key, const char *value, int64_t epoch,
+                         struct ek_error *err);
+
 /* Whether a fenced script's reply begins with "OK"; "FENCED" gives that error, others REMOTE. */
 bool ek_store_check_fence(const struct ek_store *store, const char *key, const redisReply *reply,
                           const char *epoch, struct ek_error *err);

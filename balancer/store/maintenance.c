@@ -99,15 +99,12 @@ bool ek_store_set_maintenance(struct ek_store *store, const char *host, bool wan
 }
 
 bool ek_store_put_maintenance_status(struct ek_store *store, const char *host, const char *json,
-                                     struct ek_error *err)
+                                     int64_t epoch, struct ek_error *err)
 {
     char key[EK_KEY_SIZE];
 
-    if (!ek_store_key(store, key, "maintenance-status:", host, err)) {
-        return false;
-    }
-    redisReply *reply EK_REPLY_SCOPED = ek_store_command(store, key, err, "SET %s %s", key, json);
-    return reply != NULL;
+    return ek_store_key(store, key, "maintenance-status:", host, err) &&
+           ek_store_fenced_set(store, key, json, epoch, err);
 }
 
 bool ek_store_delete_maintenance_status(struct ek_store *store, const char *host,

@@ -106,18 +106,9 @@ bool ek_store_put_engine_state(struct ek_store *store, const char *json, int64_t
                                struct ek_error *err)
 {
     char key[EK_KEY_SIZE];
-    char counter[EK_KEY_SIZE];
 
-    if (!ek_store_key(store, key, "engine", "", err) ||
-        !ek_store_key(store, counter, "epoch", "", err)) {
-        return false;
-    }
-    struct ek_decimal ours = ek_decimal(epoch);
-    const char *keys[] = {key, counter};
-    const char *args[] = {ours.text, json};
-    redisReply *reply EK_REPLY_SCOPED =
-        ek_store_script(store, EK_SCRIPT_FENCED_SET, key, err, keys, 2, args, 2);
-    return reply != NULL && ek_store_check_fence(store, key, reply, ours.text, err);
+    return ek_store_key(store, key, "engine", "", err) &&
+           ek_store_fenced_set(store, key, json, epoch, err);
 }
 
 bool ek_store_get_engine_state(struct ek_store *store, char **json, struct ek_error *err)

@@ -59,14 +59,18 @@ static const char *const texts[EK_SCRIPT_COUNT] = {
 
     /* KEYS leader epoch epoch-owner; ARGV owner TTL. A lease that lapsed and comes back to the same
      * owner keeps its epoch: nobody else acted in between, and its moves must not fence themselves.
-     */
+     * A new epoch is at least the time in ms: a counter that was lost, or that a failover set
+     * back, gives none that somebody else may still write under. */
     [EK_SCRIPT_LEASE] = "local holder = redis.call('GET', KEYS[1])\n"
                         "local epoch = redis.call('GET', KEYS[2])\n"
                         "if holder and holder ~= ARGV[1] then\n"
                         "  return {'HELD', epoch or '0', holder}\n"
                         "end\n"
                         "if redis.call('GET', KEYS[3]) ~= ARGV[1] or not epoch then\n"
-                        "  redis.call('INCR', KEYS[2])\n"
+                        "  local now = redis.call('TIME')\n"
+                        "  local now_ms = now[1] * 1000 + math.floor(now[2] / 1000)\n"
+                        "  local next = math.max((tonumber(epoch) or 0) + 1, now_ms)\n"
+                        "  redis.call('SET', KEYS[2], string.format('%.0f', next))\n"
                         "  redis.call('SET', KEYS[3], ARGV[1])\n"
                         "end\n"
                         "redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])\n"
@@ -133,6 +137,22 @@ bool ek_store_check_fence(const struct ek_store *store, const char *key, const r
                             store->address, key, epoch, reply->element[1]->str);
     }
     return ek_store_odd_reply(store, key, err);
+}
+
+bool ek_store_fenced_set(struct ek_store *store, const char *key, const char *value, int64_t epoch,
+                         struct ek_error *err)
+{
+    char counter[EK_KEY_SIZE];
+
+    if (!ek_store_key(store, counter, "epoch", "", err)) {
+        return false;
+    }
+    struct ek_decimal ours = ek_decimal(epoch);
+    const char *keys[] = {key, counter};
+    const char *args[] = {ours.text, value};
+    redisReply *reply EK_REPLY_SCOPED =
+        ek_store_script(store, EK_SCRIPT_FENCED_SET, key, err, keys, 2, args, 2);
+    return reply != NULL && ek_store_check_fence(store, key, reply, ours.text, err);
 }
 
 /* EVALSHA's name for the script; the server computes it, once per store. */

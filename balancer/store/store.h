@@ -74,9 +74,10 @@ bool ek_store_get_maintenance(struct ek_store *store, const char *const *hosts, 
 bool ek_store_set_maintenance(struct ek_store *store, const char *host, bool wanted,
                               const char *reason, struct ek_error *err);
 
-/* Hosts are named by text that is stored and read as it is: JSON in the contract's shape. */
+/* Text that is stored and read as it is: JSON in the contract's shape. Fenced: who does not lead
+ * any more must not call a host empty. */
 bool ek_store_put_maintenance_status(struct ek_store *store, const char *host, const char *json,
-                                     struct ek_error *err);
+                                     int64_t epoch, struct ek_error *err);
 bool ek_store_delete_maintenance_status(struct ek_store *store, const char *host,
                                         struct ek_error *err);
 

@@ -9,6 +9,8 @@
 
 /* ---- output -------------------------------------------------------------------------------- */
 
+/* What was printed before is flushed first: with both streams in one file or terminal the complaint
+ * else stands above what it belongs to. */
 int ek_tool_complain(int status, const char *format, ...)
 {
     va_list arguments;
@@ -22,6 +24,7 @@ int ek_tool_complain(int status, const char *format, ...)
     return status;
 }
 
+/* Taken over and freed here, so that a verb ends with one call. */
 int ek_tool_print_json(char *json)
 {
     if (json == NULL) {
@@ -38,6 +41,8 @@ void ek_tool_list_names(const char *const *names, size_t count, char *out, size_
 
     out[0] = '\0';
     for (size_t i = 0; i < count; i++) {
+        /* Room for what ends a list that is cut is kept at each step: the last name that fits is
+         * followed by how it goes on. */
         if (used + strlen(names[i]) + sizeof(", , ...") > size) {
             (void)snprintf(out + used, size - used, "%s...", i > 0 ? ", " : "");
             return;
@@ -46,6 +51,8 @@ void ek_tool_list_names(const char *const *names, size_t count, char *out, size_
     }
 }
 
+/* The wall clock, as samples and records are stamped with it: ages are told against other machines'
+ * clocks. */
 int64_t ek_tool_now_ms(void)
 {
     struct timespec now;
@@ -56,6 +63,8 @@ int64_t ek_tool_now_ms(void)
 
 /* ---- options ------------------------------------------------------------------------------- */
 
+/* Values of their own, above any letter: a verb may give its long options the letters it likes,
+ * even those of the common ones. */
 enum { MAX_OPTIONS = 12, COMMON_CONFIG = 0x1000, COMMON_JSON, COMMON_HELP };
 
 /* The global options once more, because people put them at the end of the line. */
@@ -87,6 +96,8 @@ int ek_tool_option(struct ek_tool *tool, int argc, char **argv, const char *own_
     int option = 0;
 
     merge_options(all, own);
+    /* The leading ':' makes getopt tell a missing value from an unknown option, and print neither
+     * by itself. */
     (void)snprintf(letters, sizeof(letters), ":hc:%s", own_short);
     for (;;) {
         option = getopt_long(argc, argv, letters, all, NULL);
@@ -121,6 +132,7 @@ int ek_tool_option(struct ek_tool *tool, int argc, char **argv, const char *own_
 
 bool ek_tool_words(struct ek_tool *tool, int argc, char **argv, int words)
 {
+    /* getopt has moved the words behind the options by now. */
     if (argc - optind <= words) {
         return true;
     }
@@ -149,6 +161,8 @@ static void quote_word(const char *word, char *out, size_t size)
         (void)snprintf(out, size, "%s", word);
         return;
     }
+    /* In single quotes a shell reads nothing but their end: a quote inside is closed, escaped and
+     * opened again. Six bytes are kept for the longest such step and the end. */
     out[used++] = '\'';
     for (; *word != '\0' && used + 6 < size; word++) {
         used += (size_t)snprintf(out + used, size - used, *word == '\'' ? "'\\''" : "%c", *word);
@@ -156,6 +170,8 @@ static void quote_word(const char *word, char *out, size_t size)
     (void)snprintf(out + used, size - used, "'");
 }
 
+/* Operators copy these words into a shell: they name the same server, database and user as this
+ * program uses, and ask for the password instead of showing it. */
 static void describe_redis(struct ek_tool *tool, const char *socket)
 {
     const struct ek_config_redis *redis = &tool->config.redis;
@@ -184,6 +200,8 @@ static void describe_redis(struct ek_tool *tool, const char *socket)
                    redis->password != NULL ? " --askpass" : "");
 }
 
+/* The time-outs of the daemon's configuration hold here, too: a command that an operator waits for
+ * must not wait for ever. */
 static bool connect_store(struct ek_tool *tool, const char *socket, struct ek_error *err)
 {
     const struct ek_config_redis *redis = &tool->config.redis;
@@ -210,6 +228,7 @@ bool ek_tool_open(struct ek_tool *tool)
     char embedded[128];
 
     if (!ek_config_read(&tool->config, tool->config_path, NULL, &err)) {
+        /* Nothing to correct in a file that is not there: what helps is to name another. */
         bool absent = err.code == EK_ERR_NOT_FOUND;
         tool->exit_status =
             ek_tool_complain(EK_EXIT_USAGE, "%s%s", err.message,
@@ -218,6 +237,8 @@ bool ek_tool_open(struct ek_tool *tool)
     }
     const char *socket = tool->config.redis.socket;
     bool is_embedded = tool->config.redis.mode == EK_REDIS_EMBEDDED;
+    /* The daemon's own server: its socket lies in state_dir and belongs to the daemon's user, so
+     * that not everybody may use it. */
     if (is_embedded) {
         if (!ek_embedded_socket_path(tool->config.state_dir, embedded, (int)sizeof(embedded),
                                      &err)) {
@@ -239,6 +260,7 @@ bool ek_tool_open(struct ek_tool *tool)
     return true;
 }
 
+/* Fine before ek_tool_open, too: everything is zero then. */
 void ek_tool_close(struct ek_tool *tool)
 {
     ek_store_destroy(tool->store);
@@ -256,6 +278,8 @@ const char **ek_tool_host_names(const struct ek_tool *tool, struct ek_arena *are
     return names;
 }
 
+/* A policy that cannot be read colours the figures by the defaults; to refuse the figures would
+ * help nobody. Planning reads its policy itself and refuses. */
 void ek_tool_read_policy(const struct ek_tool *tool, struct ek_policy *policy)
 {
     struct ek_error err;

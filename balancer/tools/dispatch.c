@@ -11,6 +11,8 @@
 
 #define DEFAULT_CONFIG "/etc/evenkeel/evenkeel.yaml"
 
+/* In the order of --help: what is looked at first comes first, what changes something stands in the
+ * middle. */
 static const struct ek_verb *const verbs[] = {
     &ek_verb_status,      &ek_verb_hosts,   &ek_verb_domains, &ek_verb_plan,
     &ek_verb_maintenance, &ek_verb_history, &ek_verb_states,  &ek_verb_snapshot,
@@ -18,6 +20,7 @@ static const struct ek_verb *const verbs[] = {
 
 enum { VERBS = sizeof(verbs) / sizeof(verbs[0]) };
 
+/* Made of the table, so that no verb can be missing. */
 static void usage(FILE *out)
 {
     (void)fputs("Usage: evenkeel [-c FILE] [--json] VERB [ARGUMENTS]\n\n", out);
@@ -35,6 +38,7 @@ static void usage(FILE *out)
         out);
 }
 
+/* To standard output and with status 0 when it was asked for: `--help | less` must work. */
 void ek_tool_verb_help(const struct ek_verb *verb, FILE *out)
 {
     (void)fprintf(out, "Usage: evenkeel [-c FILE] [--json] %s%s\n\n%s\n", verb->name,
@@ -44,6 +48,7 @@ void ek_tool_verb_help(const struct ek_verb *verb, FILE *out)
     }
 }
 
+/* No abbreviations: what a script types today must not become ambiguous with tomorrow's verb. */
 static const struct ek_verb *find_verb(const char *name)
 {
     for (size_t i = 0; i < VERBS; i++) {
@@ -57,6 +62,7 @@ static const struct ek_verb *find_verb(const char *name)
 static int unknown_verb(const char *name)
 {
     const struct ek_verb *nearest = NULL;
+    /* The nearest one, not the first that is near: "hots" is one slip from hosts. */
     int distance = INT_MAX;
 
     for (size_t i = 0; i < VERBS; i++) {
@@ -88,6 +94,7 @@ static bool take_globals(struct ek_tool *tool, int argc, char **argv, int *statu
     };
     int option = 0;
 
+    /* Complaints in our form, with the program's name and what to do. */
     opterr = 0;
     *status = EK_EXIT_DONE;
     while ((option = getopt_long(argc, argv, "+:c:h", options, NULL)) != -1) {
@@ -128,6 +135,7 @@ static int check_output(int status)
     return failed && status == EK_EXIT_DONE ? EK_EXIT_FAILED : status;
 }
 
+/* In the order of who may overrule whom: -c, then the environment, then the default. */
 int ek_tool_main(int argc, char **argv)
 {
     const char *from_environment = getenv("EVENKEEL_CONFIG");
@@ -140,6 +148,7 @@ int ek_tool_main(int argc, char **argv)
     if (!take_globals(&tool, argc, argv, &status)) {
         return status;
     }
+    /* No verb is a mistake, with help on standard error: standard output stays empty for a pipe. */
     if (optind >= argc) {
         usage(stderr);
         return EK_EXIT_USAGE;
@@ -151,6 +160,7 @@ int ek_tool_main(int argc, char **argv)
     argc -= optind;
     argv += optind;
     optind = 0; /* getopt begins anew */
+    /* The verb's own words begin at its name, which getopt takes for a program's. */
     status = tool.verb->run(&tool, argc, argv);
     ek_tool_close(&tool);
     return check_output(status);

@@ -24,6 +24,8 @@ static bool take_host(struct ek_tool *tool, int argc, char **argv, const char **
     return option == EK_OPTION_END && ek_tool_words(tool, argc, argv, 0);
 }
 
+/* By host as evenkeel.yaml lists them, then by name. UUIDs decide between equal names, so that two
+ * runs print the same. */
 static int compare_rows(const void *left, const void *right)
 {
     const struct ek_domain *a = ((const struct row *)left)->domain;
@@ -44,6 +46,7 @@ static struct row *make_rows(const struct ek_snapshot *snapshot, uint32_t host,
     *count = 0;
     for (size_t d = 0; rows != NULL && d < snapshot->domain_count; d++) {
         struct row row = {.domain = &snapshot->domains[d]};
+        /* A migrating domain is still on its source: where it goes stands in the list of moves. */
         for (size_t i = 0; i < snapshot->in_flight_count; i++) {
             if (snapshot->in_flight[i].domain == d) {
                 row.destination = snapshot->hosts[snapshot->in_flight[i].destination].name;
@@ -53,12 +56,14 @@ static struct row *make_rows(const struct ek_snapshot *snapshot, uint32_t host,
             rows[(*count)++] = row;
         }
     }
+    /* qsort must not be given NULL or what an empty list has. */
     if (*count > 0) {
         qsort(rows, *count, sizeof(*rows), compare_rows);
     }
     return rows;
 }
 
+/* The contract's form of a domain, with its host's name in place of an index. */
 static char *write_domains(const struct ek_snapshot *snapshot, const struct row *rows, size_t count)
 {
     struct ek_json_writer writer = {.text = NULL};
@@ -77,6 +82,8 @@ static char *write_domains(const struct ek_snapshot *snapshot, const struct row 
     return ek_json_finish(&writer);
 }
 
+/* A move under way says more than whether one would be possible; paused domains move and stay
+ * paused. */
 static void add_movable(struct ek_table *table, const struct row *row)
 {
     const struct ek_domain *domain = row->domain;
@@ -109,6 +116,7 @@ static bool print_domains(const struct ek_snapshot *snapshot, const struct row *
         ek_table_number(&table, domain->memory_used_mib, 0);
         ek_table_number(&table, domain->memory_mib, 0);
         ek_table_number(&table, domain->memory_rss_mib, 0);
+        /* 0 is "not measured": libvirt measures it on request only. */
         ek_table_number(&table, domain->dirty_mib_s > 0 ? domain->dirty_mib_s : NAN, 1);
         add_movable(&table, &rows[i]);
     }
@@ -118,6 +126,7 @@ static bool print_domains(const struct ek_snapshot *snapshot, const struct row *
 static int show(struct ek_tool *tool, struct ek_view *view, const char *host)
 {
     const struct ek_snapshot *snapshot = &view->snapshot;
+    /* Looked up in the snapshot, whose hosts are those of the configuration, down ones included. */
     uint32_t index = host == NULL ? EK_NONE : ek_snapshot_find_host(snapshot, host);
     size_t count = 0;
 

@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+/* 20 fill a screen; the journal's list of recent moves holds 10,000. */
 enum { DEFAULT_COUNT = 20, MAX_COUNT = 10000 };
 
 static bool take_count(struct ek_tool *tool, int argc, char **argv, size_t *count)
@@ -15,6 +16,8 @@ static bool take_count(struct ek_tool *tool, int argc, char **argv, size_t *coun
     int option = 0;
 
     while ((option = ek_tool_option(tool, argc, argv, "n:", NULL)) > 0) {
+        /* strtol takes blanks and signs before the digits and anything behind them: both ends are
+         * looked at. */
         char *end = NULL;
         long number = strtol(optarg, &end, 10);
         if (end == optarg || *end != '\0' || number < 1 || number > MAX_COUNT) {
@@ -28,6 +31,7 @@ static bool take_count(struct ek_tool *tool, int argc, char **argv, size_t *coun
     return option == EK_OPTION_END && ek_tool_words(tool, argc, argv, 0);
 }
 
+/* Records as the journal has them, so that no second form has to be kept. */
 static char *write_moves(const struct ek_move_record *records, size_t count)
 {
     struct ek_json_writer writer = {.text = NULL};
@@ -45,6 +49,8 @@ static char *write_moves(const struct ek_move_record *records, size_t count)
     return ek_json_finish(&writer);
 }
 
+/* Bad is only what blocks its domain and waits for a person; a move that was rolled back harmed
+ * nobody. */
 static enum ek_colour colour_of(enum ek_move_state state)
 {
     if (!ek_move_state_terminal(state)) {
@@ -88,6 +94,7 @@ static bool print_moves(const struct ek_move_record *records, size_t count)
     };
     struct ek_table table = EK_TABLE(columns);
 
+    /* A sentence instead of bare titles, which would look as if something went wrong. */
     if (count == 0) {
         (void)puts("no move yet");
         return true;

@@ -6,6 +6,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+/* One mark for ten percent: finer ones would be noise at a look. Memory is shown in GiB, as hosts
+ * are bought. */
 enum { BAR_WIDTH = 10, MIB_PER_GIB = 1024 };
 
 /* What the domains of a host are configured with. */
@@ -22,6 +24,7 @@ struct report {
     struct allocation *allocated;                  /* per host */
 };
 
+/* Also of paused and of migrating domains: what is configured may be used at any moment. */
 static void add_allocations(const struct ek_snapshot *snapshot, struct allocation *allocated)
 {
     for (size_t d = 0; d < snapshot->domain_count; d++) {
@@ -40,6 +43,7 @@ static bool seen(const struct ek_host *host)
 
 /* ---- JSON ---------------------------------------------------------------------------------- */
 
+/* By resource name, so that a third resource needs no third field. */
 static void write_pair(struct ek_json_writer *writer, const char *key, const double *figures)
 {
     ek_json_key(writer, key);
@@ -82,6 +86,8 @@ static char *write_hosts(const struct report *report)
 
 /* ---- table --------------------------------------------------------------------------------- */
 
+/* Colours by the policy's target_max, not by fixed figures: what is too much is the operator's to
+ * say. Yellow from 80 % of it, while there is still time. */
 static void add_utilization(struct ek_table *table, const struct report *report, size_t host,
                             enum ek_resource resource)
 {
@@ -102,6 +108,8 @@ static void add_figures(struct ek_table *table, const struct report *report, siz
     const struct allocation *allocated = &report->allocated[h];
 
     if (!seen(host)) {
+        /* One for each column from CPU to ALLOC GIB: a row that lacks a cell would shift all that
+         * follow. */
         for (int i = 0; i < 7; i++) {
             ek_table_cell(table, EK_COLOUR_FAINT, "-");
         }
@@ -116,6 +124,7 @@ static void add_figures(struct ek_table *table, const struct report *report, siz
     ek_table_number(table, allocated->memory_mib / MIB_PER_GIB, 1);
 }
 
+/* State and maintenance are two things: a host in maintenance is up. */
 static bool print_hosts(const struct report *report)
 {
     static const struct ek_column columns[] = {
@@ -152,6 +161,8 @@ static int show(struct ek_tool *tool, struct ek_view *view)
     struct ek_error err;
     int status = EK_EXIT_DONE;
 
+    /* The evaluation is the balancer's own: the imbalance shown is the figure that its trigger is
+     * compared with. */
     ek_tool_read_policy(tool, &policy);
     if (!ek_evaluate(&evaluation, &view->snapshot, &policy, &err)) {
         return ek_tool_complain(EK_EXIT_FAILED, "%s", err.message);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What the command line asked for; strings are argv's. */
 struct request {
     const char *action; /* "enter", "leave", "status" */
     const char *host;   /* NULL: all */
@@ -13,6 +14,7 @@ struct request {
     bool wait;
 };
 
+/* Always false, so that whoever finds something wrong can return it. */
 static bool usage(struct ek_tool *tool, const char *what)
 {
     tool->exit_status =
@@ -20,6 +22,7 @@ static bool usage(struct ek_tool *tool, const char *what)
     return false;
 }
 
+/* Options first: getopt moves them before the words, wherever they stood. */
 static bool take_options(struct ek_tool *tool, int argc, char **argv, struct request *request)
 {
     static const struct option own[] = {{"reason", required_argument, NULL, 'r'},
@@ -41,6 +44,7 @@ static bool take_words(struct ek_tool *tool, int argc, char **argv, struct reque
 {
     request->action = optind < argc ? argv[optind] : "";
     request->host = optind + 1 < argc ? argv[optind + 1] : NULL;
+    /* A missing action is "", and falls through to what was expected. */
     bool enter = strcmp(request->action, "enter") == 0;
     bool leave = strcmp(request->action, "leave") == 0;
 
@@ -50,12 +54,15 @@ static bool take_words(struct ek_tool *tool, int argc, char **argv, struct reque
     if ((enter || leave) && request->host == NULL) {
         return usage(tool, "expected the name of a host");
     }
+    /* A reason that would be dropped silently is refused instead. */
     if (!enter && (request->reason != NULL || request->wait)) {
         return usage(tool, "--reason and --wait go with enter only");
     }
     return true;
 }
 
+/* By the configuration, not by samples: a host that is down can be put into maintenance, too. A key
+ * for a name that nobody knows would never be looked at. */
 static bool known_host(const struct ek_tool *tool, const char *host)
 {
     for (size_t h = 0; h < tool->config.host_count; h++) {
@@ -68,6 +75,8 @@ static bool known_host(const struct ek_tool *tool, const char *host)
 
 /* ---- status -------------------------------------------------------------------------------- */
 
+/* A host that was asked for is shown in any case, with "wanted" false if so: a script need not tell
+ * an empty list from an error. */
 static char *write_items(const struct ek_host_maintenance *items, size_t count, const char *host)
 {
     struct ek_json_writer writer = {.text = NULL};
@@ -87,6 +96,7 @@ static char *write_items(const struct ek_host_maintenance *items, size_t count, 
     return ek_json_finish(&writer);
 }
 
+/* The others are hidden by unsetting their key in this copy. */
 static int print_items(struct ek_host_maintenance *items, size_t count, const char *host)
 {
     size_t wanted = 0;
@@ -115,6 +125,7 @@ static int show(struct ek_tool *tool, const char *host)
     struct ek_error err;
     int status = EK_EXIT_DONE;
 
+    /* One place to complain: whichever step failed has left its reason. */
     if (names == NULL || keys == NULL) {
         (void)ek_error_set(&err, EK_ERR_NOMEM, "out of memory");
     } else if (ek_store_get_maintenance(tool->store, names, count, keys, &err)) {
@@ -151,6 +162,8 @@ static void warn_of_balancer(struct ek_tool *tool)
     }
 }
 
+/* What is there before is noted before the key is set: after it nobody could tell the balancer's
+ * old words from its answer. */
 static int enter(struct ek_tool *tool, const struct request *request)
 {
     struct ek_wait_before before = {.status = NULL};
@@ -172,6 +185,7 @@ static int enter(struct ek_tool *tool, const struct request *request)
         int shown = show(tool, request->host);
         return status == EK_EXIT_DONE ? shown : status;
     }
+    /* Otherwise the waiting has complained already. */
     if (status == EK_EXIT_DONE) {
         (void)printf(request->wait ? "%s is empty; `evenkeel maintenance leave %s` uses it again\n"
                                    : "%s is to be emptied; `evenkeel maintenance status %s` shows "
@@ -181,6 +195,8 @@ static int enter(struct ek_tool *tool, const struct request *request)
     return status;
 }
 
+/* To leave twice is no mistake: the host is used, which is what was asked for. The key is read
+ * first only to say which it was. */
 static int leave(struct ek_tool *tool, const struct request *request)
 {
     struct ek_maintenance key;
@@ -214,6 +230,7 @@ static int run(struct ek_tool *tool, int argc, char **argv)
     if (request.host != NULL && !known_host(tool, request.host)) {
         return ek_tool_unknown_host(tool, request.host);
     }
+    /* The three words were checked, and differ in their first letter. */
     switch (request.action[0]) {
     case 'e':
         return enter(tool, &request);

@@ -17,6 +17,7 @@ struct ek_host_maintenance *ek_host_maintenance_read(struct ek_tool *tool,
     for (size_t h = 0; h < count; h++) {
         items[h].host = tool->config.hosts[h].name;
         items[h].key = keys[h];
+        /* A status may outlive its key: without the key it says nothing any more. */
         if (keys[h].wanted && !ek_view_maintenance_status(tool, items[h].host, &items[h].status,
                                                           &items[h].has_status, arena, err)) {
             return NULL;
@@ -25,11 +26,13 @@ struct ek_host_maintenance *ek_host_maintenance_read(struct ek_tool *tool,
     return items;
 }
 
+/* "wanted": the key is set, and no balancer has spoken yet. */
 static const char *state_text(const struct ek_host_maintenance *item)
 {
     return item->has_status ? ek_maintenance_state_name(item->status.state) : "wanted";
 }
 
+/* Neither good nor bad while it is under way; blocked and infeasible need somebody to look. */
 static enum ek_colour state_colour(const struct ek_host_maintenance *item)
 {
     if (!item->has_status || item->status.state == EK_MAINTENANCE_EVACUATING) {
@@ -38,6 +41,7 @@ static enum ek_colour state_colour(const struct ek_host_maintenance *item)
     return item->status.state == EK_MAINTENANCE_EVACUATED ? EK_COLOUR_GOOD : EK_COLOUR_WARN;
 }
 
+/* The reason is the operator's own text, whatever it holds: the table cleans it. */
 void ek_host_maintenance_cell(struct ek_table *table, const struct ek_host_maintenance *item)
 {
     const char *reason = item->key.reason;
@@ -50,6 +54,7 @@ void ek_host_maintenance_cell(struct ek_table *table, const struct ek_host_maint
                   reason[0] == '\0' ? "" : ": ", reason);
 }
 
+/* An ETA below 0 is "not known". */
 static void add_row(struct ek_table *table, const struct ek_host_maintenance *item)
 {
     const struct ek_maintenance_status *status = &item->status;
@@ -67,10 +72,12 @@ static void add_row(struct ek_table *table, const struct ek_host_maintenance *it
     ek_table_cell(table, EK_COLOUR_NONE, "%s", item->key.reason);
 }
 
+/* Under the table and not in it: each is a sentence, and would stretch a column for all. */
 static void print_blockers(const struct ek_host_maintenance *item, FILE *out)
 {
     for (size_t i = 0; item->has_status && i < item->status.blocker_count; i++) {
         const struct ek_blocker *blocker = &item->status.blockers[i];
+        /* A blocker without a domain concerns the host as a whole. */
         const char *name = blocker->name[0] != '\0' ? blocker->name : blocker->domain;
         ek_terminal_print(out, EK_COLOUR_NONE, "  %s: %s%s%s\n", item->host, name,
                           name[0] == '\0' ? "" : ": ", blocker->reason);
@@ -100,6 +107,7 @@ bool ek_host_maintenance_print(const struct ek_host_maintenance *items, size_t c
     return true;
 }
 
+/* Fields that say nothing are left out: an absent status is not one of zeros. */
 void ek_host_maintenance_write(struct ek_json_writer *writer,
                                const struct ek_host_maintenance *item)
 {

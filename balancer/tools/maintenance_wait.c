@@ -52,6 +52,7 @@ bool ek_wait_note(struct ek_tool *tool, const char *host, struct ek_wait_before 
         !ek_store_get_maintenance_status(tool->store, host, &before->status, err)) {
         return false;
     }
+    /* If it was wanted already, the status that is there belongs to this very maintenance. */
     before->wanted = key.wanted;
     if (there) {
         before->cycles = balancer.cycles;
@@ -76,6 +77,7 @@ static bool is_fresh(const struct wait *wait, const struct look *look, const cha
     return look->has_balancer && look->balancer.cycles >= (same ? before->cycles : 0) + 2;
 }
 
+/* The balancer counts whole domains; moves that are half done let the bar move in between. */
 static bool add_progress(const struct wait *wait, struct look *look, struct ek_error *err)
 {
     struct ek_move_record *records = NULL;
@@ -99,6 +101,7 @@ static bool look_at(const struct wait *wait, struct look *look, struct ek_error 
     struct ek_tool *tool = wait->tool;
     char *json = NULL;
 
+    /* Also for a look that fails: its arena is finished in any case. */
     memset(look, 0, sizeof(*look));
     if (!ek_view_balancer(tool, &look->balancer, &look->has_balancer, err) ||
         !ek_store_get_maintenance(tool->store, &wait->host, 1, &look->key, err) ||
@@ -125,26 +128,33 @@ static void show(struct wait *wait, const struct look *look)
     if (!known) {
         (void)snprintf(line, sizeof(line), "%s: waiting for the balancer", wait->host);
     } else {
+        /* Domains may still arrive after the first look (moves that were on their way): the bar's
+         * end moves with them. */
         wait->most = status->domains_left > wait->most ? status->domains_left : wait->most;
         (void)snprintf(line, sizeof(line), "%s: %s, %u of %u domains left%s%s", wait->host,
                        ek_maintenance_state_name(status->state), (unsigned int)status->domains_left,
                        (unsigned int)wait->most, status->eta_ms >= 0 ? ", about " : "",
                        status->eta_ms >= 0 ? ek_span(status->eta_ms, span) : "");
     }
+    /* Standard output belongs to the one document at the end. */
     if (wait->tool->json) {
         return;
     }
     if (wait->terminal) {
         double left = (double)status->domains_left - look->leaving;
         double ratio = known && wait->most > 0 ? 1 - left / wait->most : known;
+        /* Back to the start and clear to the end of the line, as every terminal does since the
+         * VT100: a shorter line leaves nothing of a longer one. */
         (void)printf("\r\033[K%s %s", ek_bar(ratio, BAR_WIDTH, bar), line);
     } else if (strcmp(line, wait->line) != 0) {
         (void)puts(line);
     }
     (void)snprintf(wait->line, sizeof(wait->line), "%s", line);
+    /* A line without its end would wait in stdio's buffer. */
     (void)fflush(stdout);
 }
 
+/* Whatever is printed next must not stand behind the bar. */
 static void end_line(const struct wait *wait)
 {
     if (wait->terminal && wait->line[0] != '\0') {
@@ -164,6 +174,7 @@ static void list_blockers(const struct ek_maintenance_status *status)
 
 /* ---- deciding ------------------------------------------------------------------------------ */
 
+/* No exit status is negative. */
 enum { GO_ON = -1 };
 
 /* Counts the balancer's words while the host is stuck; true when there were enough. */
@@ -176,6 +187,7 @@ static bool is_stuck(struct wait *wait, const struct look *look)
     } else if (look->has_balancer && look->balancer.at_ms != wait->spoken_at_ms) {
         wait->stuck++;
     }
+    /* at_ms is only asked for being another one: it is the balancer's clock, not ours. */
     wait->spoken_at_ms = look->balancer.at_ms;
     return wait->stuck >= PATIENCE;
 }
@@ -241,6 +253,7 @@ static int judge(struct wait *wait, const struct look *look, int64_t now_ms)
 
 /* ---- waiting ------------------------------------------------------------------------------- */
 
+/* For waiting, since the wall clock may be set meanwhile. */
 static int64_t steady_ms(void)
 {
     struct timespec now;
@@ -284,12 +297,17 @@ int ek_wait_evacuated(struct ek_tool *tool, const char *host, const struct ek_wa
                         .host = host,
                         .before = before,
                         .terminal = !tool->json && ek_terminal_is(stdout),
+                        /* A balancer that never was there gets its grace as well: it may be
+                         * starting. */
                         .heard_at_ms = steady_ms()};
     sigset_t interrupts;
 
     (void)sigemptyset(&interrupts);
     (void)sigaddset(&interrupts, SIGINT);
     (void)sigaddset(&interrupts, SIGTERM);
+    /* Blocked and fetched by sigtimedwait: no handler is needed, and an interrupt between two looks
+     * is not lost. It has to be answered: the key stays set, and whoever interrupts must hear so.
+     */
     (void)sigprocmask(SIG_BLOCK, &interrupts, NULL);
     for (;;) {
         int status = poll_once(&wait);

@@ -41,6 +41,8 @@ static bool take_options(struct ek_tool *tool, int argc, char **argv, struct inp
     return option == EK_OPTION_END && ek_tool_words(tool, argc, argv, 0);
 }
 
+/* Unlike the verbs that only show, this one refuses a policy that it cannot read: a plan made by
+ * another policy would be believed. */
 static bool read_policy(struct ek_tool *tool, struct input *in)
 {
     struct ek_error err;
@@ -51,6 +53,7 @@ static bool read_policy(struct ek_tool *tool, struct input *in)
     } else if (in->snapshot_path == NULL) {
         done = ek_config_read_policy(&in->policy, &tool->config, NULL, &err);
     } else {
+        /* A snapshot from elsewhere is not to depend on what this machine has configured. */
         ek_policy_defaults(&in->policy);
     }
     if (!done) {
@@ -64,6 +67,7 @@ static bool read_offline(struct ek_tool *tool, struct input *in)
     struct ek_error err;
 
     if (!ek_snapshot_file_read(&in->offline, in->snapshot_path, &err)) {
+        /* A file that is wrong is the caller's to correct (2); memory that ran out is not (1). */
         bool bad = err.code == EK_ERR_INVALID || err.code == EK_ERR_IO;
         tool->exit_status =
             ek_tool_complain(bad ? EK_EXIT_USAGE : EK_EXIT_FAILED, "%s", err.message);
@@ -79,6 +83,8 @@ static bool read_blocked(struct ek_tool *tool, struct input *in)
     size_t count = 0;
     struct ek_error err;
 
+    /* Rests are left out on purpose (the question is what would be moved), blocks are not: they
+     * wait for a person, not for time. */
     in->cooldown = ek_cooldown_create();
     bool done = in->cooldown != NULL ||
                 ek_error_set(&err, EK_ERR_NOMEM, "out of memory for the blocked domains");
@@ -102,6 +108,7 @@ static bool read_cluster(struct ek_tool *tool, struct input *in)
 static void complain_of_host(struct ek_tool *tool, const struct ek_snapshot *snapshot,
                              const char *host)
 {
+    /* One more than there are: calloc(0) may give NULL, which would look like a lack of memory. */
     const char **names = calloc(snapshot->host_count + 1, sizeof(*names));
     char known[300] = "";
 
@@ -136,6 +143,7 @@ static bool mark_evacuated(struct ek_tool *tool, const struct input *in,
 static int show(const struct ek_tool *tool, const struct ek_plan *plan,
                 const struct ek_schedule *schedule)
 {
+    /* The document is printed even when the status is 3: what can be moved is of use. */
     if (tool->json) {
         int status = ek_tool_print_json(ek_codec_write_plan(plan, schedule));
         if (status != EK_EXIT_DONE) {
@@ -157,6 +165,7 @@ static int show(const struct ek_tool *tool, const struct ek_plan *plan,
 static int make_plan(const struct ek_tool *tool, const struct input *in,
                      const struct ek_snapshot *snapshot)
 {
+    /* Each stage points into the one before, hence they are finished in the reverse order. */
     struct ek_evaluation evaluation = {.snapshot = NULL};
     struct ek_plan plan = {.snapshot = NULL};
     struct ek_schedule schedule = {.plan = NULL};
@@ -182,6 +191,7 @@ static int make_plan(const struct ek_tool *tool, const struct input *in,
 
 static int plan_from(struct ek_tool *tool, struct input *in)
 {
+    /* The two ways differ in where the snapshot comes from, and in nothing after that. */
     bool offline = in->snapshot_path != NULL;
     struct ek_snapshot *snapshot = offline ? &in->offline : &in->view.snapshot;
 
@@ -194,6 +204,7 @@ static int plan_from(struct ek_tool *tool, struct input *in)
 
 static int run(struct ek_tool *tool, int argc, char **argv)
 {
+    /* As many places as there can be words. */
     struct input in = {.evacuate = calloc((size_t)argc, sizeof(*in.evacuate))};
     int status = EK_EXIT_DONE;
 
@@ -201,6 +212,7 @@ static int run(struct ek_tool *tool, int argc, char **argv)
         return ek_tool_complain(EK_EXIT_FAILED, "out of memory");
     }
     status = take_options(tool, argc, argv, &in) ? plan_from(tool, &in) : tool->exit_status;
+    /* Whichever of the two was not read is zero, and finishing it does nothing. */
     ek_snapshot_finish(&in.offline);
     ek_view_finish(&in.view);
     ek_cooldown_destroy(in.cooldown);

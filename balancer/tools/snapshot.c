@@ -2,6 +2,8 @@
 #include "balancer/codec/codec.h"
 #include "balancer/tools/view.h"
 
+/* The contract's form, as the balancer keeps the input of its decisions: what is reported with a
+ * bug can be planned again elsewhere. */
 static int run(struct ek_tool *tool, int argc, char **argv)
 {
     struct ek_view view;

@@ -16,6 +16,7 @@ static bool fail_read(const char *name, struct ek_error *err)
 /* Reads to the end into a text that doubles; one byte above the limit is enough to refuse. */
 static bool read_all(FILE *file, const char *name, char **text, size_t *size, struct ek_error *err)
 {
+    /* 64 KiB hold a small cluster; from there eleven doublings reach the limit of 128 MiB. */
     size_t room = (size_t)64 << 10;
 
     *size = 0;
@@ -35,6 +36,7 @@ static bool read_all(FILE *file, const char *name, char **text, size_t *size, st
         }
         room *= 2;
         char *grown = realloc(*text, room);
+        /* realloc leaves the old piece to us when it fails. */
         if (grown == NULL) {
             free(*text);
         }
@@ -47,6 +49,7 @@ bool ek_snapshot_file_read(struct ek_snapshot *out, const char *path, struct ek_
 {
     bool from_stdin = strcmp(path, "-") == 0;
     const char *name = from_stdin ? "standard input" : path;
+    /* "e": not handed on to programs that might be started (O_CLOEXEC). */
     FILE *file = from_stdin ? stdin : fopen(path, "re");
     char *text = NULL;
     size_t size = 0;
@@ -60,6 +63,8 @@ bool ek_snapshot_file_read(struct ek_snapshot *out, const char *path, struct ek_
     if (!from_stdin) {
         (void)fclose(file);
     }
+    /* The codec checks form and types; what fields say about each other is the core's to check, as
+     * for every snapshot that is planned from. */
     if (done && !ek_snapshot_check(out, err)) {
         ek_snapshot_finish(out);
         return ek_error_wrap(err, "%s", name);

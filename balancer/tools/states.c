@@ -5,6 +5,7 @@
 #include "balancer/tools/table.h"
 #include "balancer/tools/tool.h"
 
+/* Asked for every pair: the table itself stays private to the core. */
 static char *write_states(void)
 {
     struct ek_json_writer writer = {.text = NULL};
@@ -34,6 +35,7 @@ static char *write_states(void)
     return ek_json_finish(&writer);
 }
 
+/* A dash for what goes on: the eye finds the ends. */
 static const char *end_of(enum ek_move_state state)
 {
     return !ek_move_state_terminal(state) ? "-"
@@ -48,6 +50,7 @@ static bool print_states(void)
     struct ek_table table = EK_TABLE(columns);
 
     for (unsigned int s = 0; s < EK_MOVE_STATE_COUNT; s++) {
+        /* All 20 names together are shorter than that. */
         char followers[300] = "";
         size_t used = 0;
         for (unsigned int next = 0; next < EK_MOVE_STATE_COUNT; next++) {
@@ -64,6 +67,7 @@ static bool print_states(void)
     return ek_table_print(&table, stdout);
 }
 
+/* The only verb that needs neither configuration nor Redis, besides planning from a file. */
 static int run(struct ek_tool *tool, int argc, char **argv)
 {
     if (!ek_tool_no_options(tool, argc, argv, 0)) {

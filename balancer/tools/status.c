@@ -6,8 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* One mark for each ten percent that is copied. */
 enum { BAR_WIDTH = 10 };
 
+/* Everything is read before anything is printed: a failure half way leaves no half report. */
 struct report {
     const struct ek_tool *tool;
     const struct ek_view *view;
@@ -20,6 +22,7 @@ struct report {
 
 /* ---- JSON ---------------------------------------------------------------------------------- */
 
+/* As the journal has them: whoever reads history's document reads this one. */
 static void write_moves(struct ek_json_writer *writer, const char *key,
                         const struct ek_move_record *records, size_t count)
 {
@@ -32,6 +35,7 @@ static void write_moves(struct ek_json_writer *writer, const char *key,
     ek_json_end(writer, ']');
 }
 
+/* Only the exceptions: in a cluster that is well the list is empty, which a check can ask for. */
 static void write_hosts_not_up(struct ek_json_writer *writer, const struct ek_snapshot *snapshot)
 {
     ek_json_break(writer);
@@ -95,6 +99,7 @@ static void print_balancer(const struct report *report)
         stdout, EK_COLOUR_NONE, "balancer    %s, evenkeeld %s, %s (epoch %" PRId64 "), up %s\n",
         balancer->identity, balancer->version, balancer->leading ? "leads" : "does not lead",
         balancer->epoch, ek_span(now_ms - balancer->started_at_ms, up));
+    /* Whole seconds: tenths change between two looks and mean nothing. */
     ek_terminal_print(stdout, late ? EK_COLOUR_WARN : EK_COLOUR_NONE, "heard of    %s ago%s\n",
                       ek_span(age_ms - age_ms % 1000, age),
                       late ? ", which is longer than a cycle takes" : "");
@@ -111,6 +116,7 @@ static void print_balancer(const struct report *report)
                       balancer->plan_id[0] == '\0' ? "" : ", plan ", balancer->plan_id);
 }
 
+/* With the way to that Redis: as often as not it is the wrong one that was asked. */
 static void print_no_balancer(const struct report *report)
 {
     ek_terminal_print(stdout, EK_COLOUR_BAD,
@@ -140,6 +146,7 @@ static void add_move(struct ek_table *table, const struct ek_move_record *record
     ek_table_cell(table, EK_COLOUR_WARN, "%s", record->error);
 }
 
+/* The title line is left out when nothing moves. */
 static bool print_moves(const struct report *report)
 {
     static const struct ek_column columns[] = {
@@ -178,6 +185,8 @@ static void print_blocked(const struct report *report)
                           ek_move_state_name(record->state), ek_time(record->updated_at_ms, when),
                           record->order.id, record->error[0] == '\0' ? "" : ": ", record->error);
     }
+    /* Ready to be copied, with the first one's id; the daemon reads that set when it starts, hence
+     * the restart. */
     const char *id = report->blocking[0].order.id;
     ek_terminal_print(
         stdout, EK_COLOUR_NONE,
@@ -194,6 +203,7 @@ static void print_hosts_not_up(const struct report *report)
     const struct ek_snapshot *snapshot = &report->view->snapshot;
     char span[EK_SPAN_SIZE];
 
+    /* A blank line before the first one only: no heading without hosts below it. */
     for (size_t h = 0, shown = 0; h < snapshot->host_count; h++) {
         const struct ek_host *host = &snapshot->hosts[h];
         if (host->state == EK_HOST_UP) {
@@ -232,6 +242,8 @@ static bool print_report(const struct report *report)
     } else {
         print_no_balancer(report);
     }
+    /* What failed is said at once and the rest is printed all the same: an operator in trouble
+     * needs it most. */
     bool done = print_moves(report);
     print_blocked(report);
     print_hosts_not_up(report);

@@ -12,8 +12,11 @@ struct ek_cell {
     enum ek_colour colour;
 };
 
+/* Longer than any error of a record (EK_TEXT_SIZE); what is longer is cut, for it would be no table
+ * any more. GAP: two blanks still part columns whose cells hold single ones. */
 enum { CELL_SIZE = 600, GAP = 2 };
 
+/* Doubling: a table of 50,000 domains is not copied at each row. */
 static bool make_room(struct ek_table *table)
 {
     if (table->cell_count < table->cell_room) {
@@ -38,6 +41,8 @@ void ek_table_cell(struct ek_table *table, enum ek_colour colour, const char *fo
     va_end(arguments);
     text[strcspn(text, "\n")] = '\0'; /* a row is one line */
     ek_terminal_clean(text);
+    /* A failure is remembered and told once, when the table is printed: callers add dozens of cells
+     * and check none. */
     const char *kept = ek_arena_strdup(&table->arena, text);
     if (kept == NULL || !make_room(table)) {
         table->failed = true;
@@ -55,6 +60,7 @@ void ek_table_number(struct ek_table *table, double number, int decimals)
     }
 }
 
+/* In bytes, as the header says: colour is not in these texts. */
 static int width_of(const struct ek_table *table, size_t column)
 {
     size_t width = strlen(table->columns[column].title);
@@ -80,6 +86,7 @@ static int print_cell(FILE *out, int blanks, bool right, int width, const char *
     return (right ? 0 : pad) + GAP;
 }
 
+/* Whether `out` takes colour is asked once: it costs a system call. */
 static void print_rows(const struct ek_table *table, const int *widths, FILE *out)
 {
     bool colours = ek_terminal_colours(out);
@@ -102,6 +109,7 @@ static void print_rows(const struct ek_table *table, const int *widths, FILE *ou
 
 bool ek_table_print(struct ek_table *table, FILE *out)
 {
+    /* Printed or not, the table is empty afterwards: it may be filled again. */
     int *widths = ek_arena_alloc(&table->arena, table->column_count, sizeof(*widths));
     bool done = widths != NULL && !table->failed;
 

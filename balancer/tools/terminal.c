@@ -10,8 +10,10 @@
 #include <time.h>
 #include <unistd.h>
 
+/* The longest sentence with its names and an error in it. */
 enum { TEXT_SIZE = 1200 };
 
+/* Also asked where a line is redrawn: in a file or a pipe that would be a heap of fragments. */
 bool ek_terminal_is(FILE *out)
 {
     return isatty(fileno(out)) == 1;
@@ -26,6 +28,8 @@ bool ek_terminal_colours(FILE *out)
            (term == NULL || strcmp(term, "dumb") != 0) && ek_terminal_is(out);
 }
 
+/* In place, and byte for byte: UTF-8's bytes are all 0x80 and above and pass. Below them lie the
+ * escape character and all else that could move a cursor or set a title. */
 void ek_terminal_clean(char *text)
 {
     for (; *text != '\0'; text++) {
@@ -45,6 +49,7 @@ const char *ek_colour_begin(enum ek_colour colour)
     return sequences[colour];
 }
 
+/* One sequence ends all: nothing that was on before may stay on behind a text. */
 const char *ek_colour_end(enum ek_colour colour)
 {
     return colour == EK_COLOUR_NONE ? "" : "\033[0m";
@@ -52,6 +57,7 @@ const char *ek_colour_end(enum ek_colour colour)
 
 void ek_terminal_print(FILE *out, enum ek_colour colour, const char *format, ...)
 {
+    /* The text is cleaned before the sequences are added: those are ours. */
     enum ek_colour used = ek_terminal_colours(out) ? colour : EK_COLOUR_NONE;
     char text[TEXT_SIZE];
     va_list arguments;
@@ -65,6 +71,7 @@ void ek_terminal_print(FILE *out, enum ek_colour colour, const char *format, ...
 
 const char *ek_bar(double ratio, int width, char out[EK_BAR_SIZE])
 {
+    /* What EK_BAR_SIZE has room for, with brackets and the end. */
     int wide = width > 40 ? 40 : width;
     double bounded = ratio >= 1 ? 1 : ratio > 0 ? ratio : 0; /* NAN: empty */
     int full = (int)lround(bounded * wide);
@@ -78,6 +85,7 @@ const char *ek_bar(double ratio, int width, char out[EK_BAR_SIZE])
     return out;
 }
 
+/* Two units at most: more would be exact and unreadable. */
 const char *ek_span(int64_t milliseconds, char out[EK_SPAN_SIZE])
 {
     int64_t seconds = milliseconds > 0 ? milliseconds / 1000 : 0;
@@ -102,6 +110,7 @@ const char *ek_span(int64_t milliseconds, char out[EK_SPAN_SIZE])
 const char *ek_time(int64_t time_ms, char out[EK_SPAN_SIZE])
 {
     time_t seconds = (time_t)(time_ms / 1000);
+    /* Local time, as the operator's clock on the wall; documents carry milliseconds since 1970. */
     struct tm local;
 
     if (time_ms == 0 || localtime_r(&seconds, &local) == NULL ||

@@ -23,6 +23,7 @@ struct gathered {
     struct ek_host_entry *entries;
 };
 
+/* One sentence for all: which of the lists did not fit helps nobody. */
 static bool nomem(struct ek_error *err)
 {
     return ek_error_set(err, EK_ERR_NOMEM, "out of memory for the snapshot");
@@ -49,6 +50,7 @@ static bool read_store(struct ek_view *view, struct ek_tool *tool, struct gather
                 ek_store_get_maintenance(tool->store, in->names, count, view->maintenance, err) &&
                 ek_store_open_moves(tool->store, &view->open, &view->open_count, err) &&
                 ek_store_recent_moves(tool->store, RECENT, &in->recent, &in->recent_count, err);
+    /* A sample that cannot be read costs its own host only: the others are shown. */
     if (bad[0] != '\0') {
         (void)ek_tool_complain(EK_EXIT_DONE, "warning: %s", bad);
     }
@@ -93,6 +95,7 @@ static bool know_moves(struct ek_view *view, struct gathered *in, int64_t now_ms
         return nomem(err);
     }
     for (size_t h = 0; h < view->snapshot.host_count; h++) {
+        /* The longest counts: a move is remembered as long as any host could still show it. */
         int64_t of_host = view->snapshot.hosts[h].period_ms;
         period_ms = of_host > period_ms ? of_host : period_ms;
     }
@@ -118,6 +121,8 @@ static size_t close_up(struct gathered *in, size_t count)
         if (in->has[h]) {
             struct ek_sample sample = in->samples[h];
             memset(&in->samples[h], 0, sizeof(sample));
+            /* Moved, not copied: the place it came from is zeroed, so that it is not freed twice.
+             */
             in->samples[kept++] = sample;
         }
     }
@@ -147,6 +152,8 @@ static bool assemble(struct ek_view *view, struct ek_tool *tool, struct gathered
         return false;
     }
     for (size_t h = 0; h < config->host_count; h++) {
+        /* In the order of evenkeel.yaml, which is the snapshot's: maintenance and samples are found
+         * by the same index. */
         in->entries[h] =
             (struct ek_host_entry){.name = config->hosts[h].name,
                                    .labels = config->hosts[h].labels,
@@ -164,6 +171,8 @@ static bool assemble(struct ek_view *view, struct ek_tool *tool, struct gathered
         return false;
     }
     warn_copies(&view->snapshot);
+    /* The daemon checks, too, before it plans: what it would refuse is not shown as if it were
+     * good. */
     return ek_snapshot_check(&view->snapshot, err);
 }
 
@@ -177,6 +186,7 @@ bool ek_view_gather(struct ek_view *view, struct ek_tool *tool)
     for (size_t h = 0; in.samples != NULL && h < tool->config.host_count; h++) {
         ek_sample_finish(&in.samples[h]);
     }
+    /* What the snapshot needed of it was copied; the open ones stay, for they are shown. */
     free(in.recent);
     if (!done) {
         ek_view_finish(view);
@@ -207,6 +217,7 @@ bool ek_view_maintenance_status(struct ek_tool *tool, const char *host,
     if (json == NULL) {
         return true;
     }
+    /* Messages name the key, as redis-cli would be asked for it. */
     (void)snprintf(name, sizeof(name), "maintenance-status:%s", host);
     *there = ek_codec_read_maintenance_status(out, arena, json, strlen(json), name, err);
     out->host = host;
@@ -226,6 +237,7 @@ bool ek_view_balancer(struct ek_tool *tool, struct ek_balancer_status *out, bool
     if (json == NULL) {
         return true;
     }
+    /* No status means that no balancer runs: it writes one with a time to live of a few cycles. */
     *there = ek_codec_read_status(out, json, strlen(json), "status:balancer", err);
     free(json);
     return *there;

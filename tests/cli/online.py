@@ -237,7 +237,7 @@ class Maintenance(Online):
     def test_unknown_host(self):
         for action in ("enter", "leave", "status"):
             self.refused(self.world.run("maintenance", action, "h8"), 2, '"h8"', "h1, h2, h3")
-        self.assertEqual(self.world.redis("KEYS", "*"), "")
+        self.assertEqual(self.world.redis("KEYS", "evenkeel:maintenance*"), "")
 
     def test_warnings(self):
         """Nothing would happen: it is said, and the key is set all the same."""
@@ -251,7 +251,7 @@ class Maintenance(Online):
         self.world.redis("SET", "evenkeel:maintenance:h2", "")
         self.world.tell("drain h2 evacuated 0 -")
         self.check(self.world.run("maintenance", "leave", "h2"), 0)
-        self.assertEqual(self.world.redis("KEYS", "*"), "")
+        self.assertEqual(self.world.redis("KEYS", "evenkeel:maintenance*"), "")
 
     def test_bad_status(self):
         """A status that cannot be read is a failure that names its key."""

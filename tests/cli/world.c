@@ -155,6 +155,16 @@ static bool put_balancer(struct ek_store *store, const char *mode, long cycles, 
     return done;
 }
 
+/* The balancer's statuses are fenced: what writes them must hold the lease. */
+static bool take_lease(struct ek_store *store, int64_t *epoch, struct ek_error *err)
+{
+    bool held = false;
+    char holder[128];
+
+    return ek_store_lease(store, "test:1:x", 600000, &held, epoch, holder, sizeof(holder), err) &&
+           held;
+}
+
 static bool put_drain(struct ek_store *store, const char *host, const char *state, long left,
                       const char *reason, struct ek_error *err)
 {
@@ -172,7 +182,9 @@ static bool put_drain(struct ek_store *store, const char *host, const char *stat
     }
     status.state = (enum ek_maintenance_state)at;
     char *json = ek_codec_write_maintenance(&status);
-    bool done = json != NULL && ek_store_put_maintenance_status(store, host, json, err);
+    int64_t epoch = 0;
+    bool done = json != NULL && take_lease(store, &epoch, err) &&
+                ek_store_put_maintenance_status(store, host, json, epoch, err);
     free(json);
     return done;
 }

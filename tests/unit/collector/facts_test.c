@@ -258,10 +258,10 @@ static void test_incoming_domain_is_left_out(void **state)
         reading_in(VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_MIGRATED, 5);
 
     (void)state;
-    assert_false(complete(&cache, &starting, 0));
-    assert_false(complete(&cache, &incoming, 1));
-    assert_false(complete(&cache, &postcopy, 2));
-    assert_true(complete(&cache, &running, 3));
+    assert_false(complete(&cache, &starting, 1));
+    assert_false(complete(&cache, &incoming, 2));
+    assert_false(complete(&cache, &postcopy, 3));
+    assert_true(complete(&cache, &running, 4));
     assert_true(running.facts.vcpus >= 1 && running.memory_mib > 0);
     ek_domain_cache_finish(&cache);
 }
@@ -281,6 +281,32 @@ static void test_outgoing_domain_stays(void **state)
     assert_true(complete(&cache, &leaving, 1));
     assert_true(leaving.facts.vcpus == running.facts.vcpus);
     assert_false(complete(&cache, &back, 2)); /* another id: it comes in again */
+    ek_domain_cache_finish(&cache);
+}
+
+/* What a migration left behind may be the only copy: it is seen at the first read of a host, and
+ * when it stays. */
+static void test_leftovers_are_not_overlooked(void **state)
+{
+    struct ek_domain_cache cache = {0};
+    struct ek_domain_reading left = reading_in(VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_MIGRATION, 5);
+    struct ek_domain_reading later = reading_in(VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_MIGRATION, 6);
+    struct ek_domain_reading running =
+        reading_in(VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_MIGRATED, 6);
+
+    (void)state;
+    left.memory_mib = 512;
+    later.memory_mib = 512;
+    assert_true(complete(&cache, &left, 0));
+    assert_false(left.facts.movable);
+    for (int64_t reads = 1; reads <= 30; reads++) {
+        assert_false(complete(&cache, &later, reads));
+    }
+    assert_true(complete(&cache, &later, 31));
+    assert_false(later.facts.movable);
+    assert_true(complete(&cache, &running, 32));
+    const char *why = running.facts.immovable_reason;
+    assert_true(why == NULL || strstr(why, "migration") == NULL);
     ek_domain_cache_finish(&cache);
 }
 
@@ -340,6 +366,7 @@ int main(void)
         LAW(storage_pools),
         LAW(incoming_domain_is_left_out),
         LAW(outgoing_domain_stays),
+        LAW(leftovers_are_not_overlooked),
         LAW(gauges_are_held),
         LAW(expired_facts_are_read_again),
     };

@@ -34,6 +34,18 @@ static void evacuated_is_what_a_fresh_sample_shows(void **state)
     ek_story_expect(&it, "maintenance h1 evacuated, 0 left\n");
 }
 
+/* Nor is a host called empty by a snapshot that has grown old: Redis may have been away meanwhile.
+ */
+static void an_old_snapshot_calls_nothing_evacuated(void **state)
+{
+    (void)state;
+    ek_story_cycle(&it, "h1 maintenance; h2; a@h2");
+    ek_story_expect(&it, "maintenance h1 evacuated, 0 left\n");
+    it.now_ms += 300 * 1000;
+    ek_story_hold(&it, "Redis is away");
+    ek_story_expect(&it, "maintenance h1 blocked, 0 left; : Redis is away\nwake +10 s\n");
+}
+
 /* What starts there later leaves again. */
 static void latecomers_leave_again(void **state)
 {
@@ -190,6 +202,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(evacuated_is_what_a_fresh_sample_shows),
+        TEST(an_old_snapshot_calls_nothing_evacuated),
         TEST(latecomers_leave_again),
         TEST(paused_domains_leave),
         TEST(a_domain_out_of_sight_is_not_gone),

@@ -49,7 +49,11 @@ static void wants(const struct ek_policy_ops *ops, bool wanted, const char *why)
 /* "a->h2", or "" when no move pays. */
 static void next(const struct ek_policy_ops *ops, const char *expected)
 {
-    const struct ek_search search = {&cluster, NULL, settled};
+    struct ek_search search;
+    struct ek_error err = {0};
+
+    assert_true(ek_search_init(&search, &cluster, NULL, &err));
+    memcpy(search.settled, settled, snapshot.domain_count * sizeof(*settled));
     struct ek_candidate chosen = ops->next(&search);
     struct ek_text text = {.used = 0};
 

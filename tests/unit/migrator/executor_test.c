@@ -178,6 +178,27 @@ static void test_shutdown_and_adopt(void **state)
     ek_executor_destroy(next);
 }
 
+/* Lives that are let go tell nothing, and their moves can be adopted at once under another epoch.
+ */
+static void test_forget_and_adopt(void **state)
+{
+    struct scene *scene = *state;
+    struct ek_error err = {0};
+
+    fake_set(&scene->fake, &scene->fake.hold, true);
+    start(scene, 1);
+    assert_true(fake_await_copying(&scene->fake, 1));
+    ek_executor_forget(scene->executor);
+    assert_int_equal(ek_executor_running(scene->executor, NULL, 0), 0);
+    assert_true(ek_executor_adopt(scene->executor, &scene->fake.records[0], 6, &err));
+    assert_true(fake_await_trace(&scene->fake, "reconcile observe() running"));
+    fake_set(&scene->fake, &scene->fake.hold, false);
+    assert_ended(scene, EK_MOVE_DONE);
+    assert_int_equal(scene->fake.records[0].epoch, 6);
+    assert_int_equal(scene->fake.dropped, 0);
+    assert_int_equal(scene->fake.domains[0].migrates, 1);
+}
+
 /* A host that hangs is given up, its move ends in the open, and other moves do not wait for it. */
 static void test_hanging_host_holds_up_nobody(void **state)
 {
@@ -244,6 +265,7 @@ int main(void)
         SCENE(test_fenced_life_is_dropped),
         SCENE(test_changed_record_is_dropped),
         SCENE(test_shutdown_and_adopt),
+        SCENE(test_forget_and_adopt),
         SCENE(test_hanging_host_holds_up_nobody),
         SCENE(test_one_move_per_domain),
         SCENE(test_many_moves),

@@ -127,7 +127,8 @@ struct ek_world *world(const char *text)
 /* cmocka cuts its messages to a kilobyte. */
 static void print_trace(const struct ek_world *it)
 {
-    (void)fputs(ek_world_trace(it), stderr);
+    (void)fprintf(stderr, "seed %llu\n%s", (unsigned long long)ek_world_seed(it),
+                  ek_world_trace(it));
 }
 
 /* ---- words --------------------------------------------------------------------------------- */

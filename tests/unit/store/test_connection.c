@@ -35,7 +35,7 @@ static void test_restart(void **state)
     struct ek_error err;
 
     (void)state;
-    assert_done(ek_store_put_maintenance_status(server.store, "h1", "{\"a\":1}", &err), &err);
+    assert_string_equal(server_say(&server, "SET evenkeel:maintenance-status:h1 {\"a\":1}"), "OK");
     server_crash_and_restart(&server);
     assert_done(ek_store_get_maintenance_status(server.store, "h1", &json, &err), &err);
     assert_string_equal(json, "{\"a\":1}");
@@ -228,7 +228,7 @@ static void test_documented_acl(void **state)
                    "resetchannels &__keyspace@0__:evenkeel:maintenance:* "
                    "+auth +select +ping +get +set +del +script|load +evalsha +eval +hget +hset "
                    "+hmget +hdel +sadd +srem +lpush +ltrim +llen +rpop +exists +pexpire +persist "
-                   "+incr +xadd +smembers +lrange +psubscribe +config|get +config|set"),
+                   "+time +xadd +smembers +lrange +psubscribe +config|get +config|set"),
         "OK");
     struct ek_store *store = server_login(&server, "doc", "sesame");
     assert_balancer_works(store);

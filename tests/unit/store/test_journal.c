@@ -25,10 +25,11 @@ static int clean(void **state)
 
     (void)state;
     assert_string_equal(server_say(&server, "FLUSHALL"), "OK");
-    (void)server_say(&server, "SET evenkeel:epoch 4");
     assert_done(
         ek_store_lease(server.store, "me", 60000, &held, &epoch, holder, sizeof(holder), &err),
         &err);
+    (void)server_say(&server, "SET evenkeel:epoch 5");
+    epoch = 5;
     return 0;
 }
 

@@ -182,23 +182,6 @@ static void test_maintenance_long_reason(void **state)
     assert_int_equal(strlen(out.reason), 254);
 }
 
-/* The status of an evacuation is stored and deleted as it is. */
-static void test_maintenance_status(void **state)
-{
-    char *json = NULL;
-    struct ek_error err;
-
-    (void)state;
-    assert_done(ek_store_put_maintenance_status(server.store, "h1", "{\"version\": 1}", &err),
-                &err);
-    assert_done(ek_store_get_maintenance_status(server.store, "h1", &json, &err), &err);
-    assert_string_equal(json, "{\"version\": 1}");
-    free(json);
-    assert_done(ek_store_delete_maintenance_status(server.store, "h1", &err), &err);
-    assert_done(ek_store_get_maintenance_status(server.store, "h1", &json, &err), &err);
-    assert_null(json);
-}
-
 static int64_t take_lease(void)
 {
     bool held;
@@ -211,6 +194,26 @@ static int64_t take_lease(void)
         &err);
     assert_true(held);
     return epoch;
+}
+
+/* The status of an evacuation is stored and deleted as it is, by the one who leads. */
+static void test_maintenance_status(void **state)
+{
+    char *json = NULL;
+    struct ek_error err;
+
+    (void)state;
+    int64_t epoch = take_lease();
+    assert_done(
+        ek_store_put_maintenance_status(server.store, "h1", "{\"version\": 1}", epoch, &err), &err);
+    assert_false(ek_store_put_maintenance_status(server.store, "h1", "{}", epoch - 1, &err));
+    assert_int_equal(err.code, EK_ERR_FENCED);
+    assert_done(ek_store_get_maintenance_status(server.store, "h1", &json, &err), &err);
+    assert_string_equal(json, "{\"version\": 1}");
+    free(json);
+    assert_done(ek_store_delete_maintenance_status(server.store, "h1", &err), &err);
+    assert_done(ek_store_get_maintenance_status(server.store, "h1", &json, &err), &err);
+    assert_null(json);
 }
 
 /* The latest plan is the one put last for the first time, whatever becomes of an earlier one. */

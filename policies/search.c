@@ -1,0 +1,313 @@
+#include "policies/search.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* Up to so many hosts every host is a destination to look at; beyond, the coolest of each kind. */
+enum { EXACT_HOSTS = 64, EXACT_DOMAINS = 5000, TARGETS_EACH = 8, TARGETS_KEPT_FOR = 8 };
+
+/* Ways to be a cool host: little of one resource used, or little of all. */
+enum { KINDS = EK_RESOURCE_COUNT + 1 };
+
+static void link_in(struct ek_search *search, uint32_t domain)
+{
+    uint32_t host = search->cluster->host_of[domain];
+    uint32_t first = search->first[host];
+
+    search->next[domain] = first;
+    search->previous[domain] = EK_NONE;
+    if (first != EK_NONE) {
+        search->previous[first] = domain;
+    }
+    search->first[host] = domain;
+}
+
+static void link_out(struct ek_search *search, uint32_t domain)
+{
+    uint32_t next = search->next[domain];
+    uint32_t previous = search->previous[domain];
+
+    if (next != EK_NONE) {
+        search->previous[next] = previous;
+    }
+    if (previous != EK_NONE) {
+        search->next[previous] = next;
+    } else {
+        search->first[search->cluster->host_of[domain]] = next;
+    }
+}
+
+static bool allocate(struct ek_search *search, struct ek_error *err)
+{
+    struct ek_arena *arena = &search->cluster->arena;
+    size_t hosts = search->cluster->snapshot->host_count;
+    size_t domains = search->cluster->snapshot->domain_count;
+
+    for (search->leaves = 1; search->leaves < hosts; search->leaves *= 2) {
+    }
+    search->settled = ek_arena_alloc(arena, domains, sizeof(bool));
+    search->movable = ek_arena_alloc(arena, domains, sizeof(bool));
+    search->price = ek_arena_alloc(arena, domains, sizeof(double));
+    search->first = ek_arena_alloc(arena, hosts, sizeof(uint32_t));
+    search->next = ek_arena_alloc(arena, domains, sizeof(uint32_t));
+    search->previous = ek_arena_alloc(arena, domains, sizeof(uint32_t));
+    search->best = ek_arena_alloc(arena, hosts, sizeof(*search->best));
+    search->rated_at = ek_arena_alloc(arena, hosts, sizeof(uint64_t));
+    search->winners = ek_arena_alloc(arena, 2 * search->leaves, sizeof(uint32_t));
+    search->targets = ek_arena_alloc(arena, hosts + KINDS * TARGETS_EACH, sizeof(uint32_t));
+    bool ok = search->settled != NULL && search->movable != NULL && search->price != NULL &&
+              search->first != NULL && search->next != NULL && search->previous != NULL &&
+              search->best != NULL && search->rated_at != NULL && search->winners != NULL &&
+              search->targets != NULL;
+    return ok || ek_error_set(err, EK_ERR_NOMEM, "out of memory for the search");
+}
+
+bool ek_search_init(struct ek_search *search, struct ek_cluster *cluster,
+                    const struct ek_cooldown *cooldown, struct ek_error *err)
+{
+    const struct ek_snapshot *snapshot = cluster->snapshot;
+
+    memset(search, 0, sizeof(*search));
+    search->cluster = cluster;
+    search->cooldown = cooldown;
+    search->exact = snapshot->host_count <= EXACT_HOSTS && snapshot->domain_count <= EXACT_DOMAINS;
+    search->version = 1;
+    if (!allocate(search, err)) {
+        return false;
+    }
+    for (size_t h = 0; h < snapshot->host_count; h++) {
+        search->first[h] = EK_NONE;
+        search->best[h].domain = EK_NONE;
+    }
+    for (uint32_t d = 0; d < snapshot->domain_count; d++) {
+        enum ek_block block = ek_constraint_domain(cluster, cooldown, d, EK_PURPOSE_BALANCE);
+        search->movable[d] = block == EK_BLOCK_NONE;
+        search->price[d] =
+            ek_candidate_price(cluster, d, snapshot->hosts[cluster->host_of[d]].migration_mib_s);
+        link_in(search, d);
+    }
+    for (size_t i = 0; i < 2 * search->leaves; i++) {
+        search->winners[i] = EK_NONE;
+    }
+    return true;
+}
+
+/* ---- destinations -------------------------------------------------------------------------- */
+
+static double coolness(const struct ek_cluster *cluster, uint32_t host, unsigned int kind)
+{
+    double all = 0;
+
+    if (kind < EK_RESOURCE_COUNT) {
+        return ek_cluster_utilization(cluster, host, (enum ek_resource)kind);
+    }
+    for (unsigned int r = 0; r < EK_RESOURCE_COUNT; r++) {
+        all +=
+            cluster->policy->weight[r] * ek_cluster_utilization(cluster, host, (enum ek_resource)r);
+    }
+    return all;
+}
+
+/* Names decide between equal ones, so that the order of the input does not matter. */
+static bool cooler(const struct ek_cluster *cluster, uint32_t a, uint32_t b, unsigned int kind)
+{
+    double of_a = coolness(cluster, a, kind);
+    double of_b = coolness(cluster, b, kind);
+
+    if (of_a < of_b || of_a > of_b) {
+        return of_a < of_b;
+    }
+    return strcmp(cluster->snapshot->hosts[a].name, cluster->snapshot->hosts[b].name) < 0;
+}
+
+/* Keeps the coolest so far in order; `count` of them are there. */
+static size_t keep(const struct ek_cluster *cluster, uint32_t *list, size_t count, uint32_t host,
+                   unsigned int kind)
+{
+    size_t at = count < TARGETS_EACH ? count : TARGETS_EACH - 1;
+
+    if (count == TARGETS_EACH && !cooler(cluster, host, list[at], kind)) {
+        return count;
+    }
+    while (at > 0 && cooler(cluster, host, list[at - 1], kind)) {
+        list[at] = list[at - 1];
+        at--;
+    }
+    list[at] = host;
+    return count < TARGETS_EACH ? count + 1 : count;
+}
+
+static void choose_targets(struct ek_search *search)
+{
+    const struct ek_cluster *cluster = search->cluster;
+    size_t hosts = cluster->snapshot->host_count;
+
+    search->target_count = 0;
+    for (uint32_t h = 0; search->exact && h < hosts; h++) {
+        if (cluster->hosts[h].counted) {
+            search->targets[search->target_count++] = h;
+        }
+    }
+    for (unsigned int kind = 0; !search->exact && kind < KINDS; kind++) {
+        uint32_t *list = search->targets + search->target_count;
+        size_t count = 0;
+        for (uint32_t h = 0; h < hosts; h++) {
+            if (cluster->hosts[h].counted) {
+                count = keep(cluster, list, count, h, kind);
+            }
+        }
+        search->target_count += count;
+    }
+    search->targets_at = search->version;
+}
+
+/* ---- candidates ---------------------------------------------------------------------------- */
+
+/* Rating comes before the constraints: most candidates are no better than the best so far. */
+static void offer(struct ek_search *search, uint32_t domain, uint32_t target, ek_pays *pays,
+                  struct ek_candidate *best)
+{
+    if (search->cluster->host_of[domain] == target) {
+        return;
+    }
+    struct ek_candidate candidate = ek_candidate_rate(search, domain, target);
+    search->ratings++;
+    if (pays(&candidate) && ek_candidate_better(search, &candidate, best) &&
+        ek_constraint_pair(search->cluster, search->cooldown, domain, target, EK_PURPOSE_BALANCE) ==
+            EK_BLOCK_NONE) {
+        *best = candidate;
+    }
+}
+
+static bool may_leave(const struct ek_search *search, uint32_t domain)
+{
+    return search->movable[domain] && !search->settled[domain];
+}
+
+static void play(struct ek_search *search, uint32_t host);
+
+/* The best move off one host, surely. */
+static void rate_host(struct ek_search *search, uint32_t host, ek_pays *pays)
+{
+    struct ek_candidate best = {.domain = EK_NONE};
+
+    for (uint32_t d = search->first[host]; d != EK_NONE; d = search->next[d]) {
+        for (size_t t = 0; may_leave(search, d) && t < search->target_count; t++) {
+            offer(search, d, search->targets[t], pays, &best);
+        }
+    }
+    search->best[host] = best;
+    search->rated_at[host] = search->version;
+    play(search, host);
+}
+
+/* Tells all hosts which ones have changed: one may be a better destination than before. */
+static void tell_all(struct ek_search *search, ek_pays *pays)
+{
+    for (uint32_t h = 0; h < search->cluster->snapshot->host_count; h++) {
+        struct ek_candidate best = search->best[h];
+        for (uint32_t d = search->first[h]; d != EK_NONE; d = search->next[d]) {
+            for (size_t i = 0; may_leave(search, d) && i < search->changed_count; i++) {
+                if (search->cluster->hosts[search->changed[i]].counted) {
+                    offer(search, d, search->changed[i], pays, &best);
+                }
+            }
+        }
+        search->best[h] = best;
+        play(search, h);
+    }
+}
+
+/* ---- the tournament ------------------------------------------------------------------------ */
+
+static uint32_t stronger(const struct ek_search *search, uint32_t a, uint32_t b)
+{
+    if (a == EK_NONE || b == EK_NONE) {
+        return a == EK_NONE ? b : a;
+    }
+    return ek_candidate_better(search, &search->best[a], &search->best[b]) ? a : b;
+}
+
+static void play(struct ek_search *search, uint32_t host)
+{
+    size_t at = search->leaves + host;
+
+    search->winners[at] = search->best[host].domain == EK_NONE ? EK_NONE : host;
+    for (at /= 2; at >= 1; at /= 2) {
+        search->winners[at] =
+            stronger(search, search->winners[2 * at], search->winners[2 * at + 1]);
+    }
+}
+
+static void rate_all(struct ek_search *search, ek_pays *pays)
+{
+    choose_targets(search);
+    for (uint32_t h = 0; h < search->cluster->snapshot->host_count; h++) {
+        rate_host(search, h, pays);
+    }
+    search->swept_at = search->version;
+}
+
+static void catch_up(struct ek_search *search, ek_pays *pays)
+{
+    bool lost = search->changed_count > EK_SEARCH_CHANGES;
+
+    if (search->swept_at == 0 || (search->exact && lost)) {
+        rate_all(search, pays);
+    } else if (search->exact) {
+        tell_all(search, pays);
+    } else if (search->version - search->targets_at >= TARGETS_KEPT_FOR) {
+        choose_targets(search);
+    }
+    search->changed_count = 0;
+}
+
+struct ek_candidate ek_search_best(struct ek_search *search, ek_pays *pays)
+{
+    catch_up(search, pays);
+    for (;;) {
+        uint32_t champion = search->winners[1];
+        if (champion == EK_NONE && search->swept_at == search->version) {
+            return (struct ek_candidate){.domain = EK_NONE};
+        }
+        if (champion == EK_NONE) {
+            rate_all(search,
+                     pays); /* nothing is left that is known of: look everywhere once more */
+        } else if (search->rated_at[champion] == search->version) {
+            return search->best[champion];
+        } else {
+            rate_host(search, champion, pays);
+        }
+    }
+}
+
+/* ---- moves --------------------------------------------------------------------------------- */
+
+static void shift(struct ek_search *search, uint32_t domain, uint32_t destination)
+{
+    const uint32_t hosts[2] = {search->cluster->host_of[domain], destination};
+
+    link_out(search, domain);
+    ek_cluster_move(search->cluster, domain, destination);
+    link_in(search, domain);
+    search->version++;
+    for (int i = 0; i < 2; i++, search->changed_count++) {
+        if (search->changed_count < EK_SEARCH_CHANGES) {
+            search->changed[search->changed_count] = hosts[i];
+        }
+    }
+}
+
+void ek_search_move(struct ek_search *search, uint32_t domain, uint32_t destination)
+{
+    assert(!search->settled[domain]);
+    shift(search, domain, destination);
+    search->settled[domain] = true;
+}
+
+void ek_search_undo(struct ek_search *search, uint32_t domain, uint32_t source)
+{
+    assert(search->settled[domain]);
+    shift(search, domain, source);
+    search->settled[domain] = false;
+}

@@ -1,0 +1,82 @@
+/* The search's memory: where each domain is now, what each host's best move is, and which hosts are
+ * good destinations; so that the next best move costs a few hundred ratings and not domains x
+ * hosts.
+ *
+ * Each host keeps its best candidate. A move makes all of them doubtful; the best of all is rated
+ * anew until it is sure. Gains fall as hosts come nearer to each other, so a doubtful candidate is
+ * rarely better than it says; in small clusters the two hosts that changed are offered to all
+ * others, so nothing is missed. */
+#ifndef EK_POLICIES_SEARCH_H
+#define EK_POLICIES_SEARCH_H
+
+#include "balancer/core/constraint.h"
+
+/* One possible move with what it brings. */
+struct ek_candidate {
+    uint32_t domain; /* EK_NONE: there is none */
+    uint32_t destination;
+    double overload_fall; /* first in rank */
+    double gain;          /* fall of the score */
+    double worth;         /* gain less the cost; second in rank */
+    bool beyond_target;   /* target_max gave way */
+};
+
+enum { EK_SEARCH_CHANGES = 8 };
+
+struct ek_search {
+    struct ek_cluster *cluster;         /* as it is after the moves so far */
+    const struct ek_cooldown *cooldown; /* may be NULL */
+    bool *settled;                      /* per domain: has moved in this plan */
+    bool *movable;                      /* per domain: nothing holds it for balancing */
+    double *price;                      /* per domain, in units of the score */
+
+    /* Domains of each host as linked lists. */
+    uint32_t *first;    /* per host */
+    uint32_t *next;     /* per domain */
+    uint32_t *previous; /* per domain; EK_NONE: it is the first */
+
+    struct ek_candidate *best;           /* per host */
+    uint64_t *rated_at;                  /* per host: the version at which `best` was sure */
+    uint64_t version;                    /* grows with each move */
+    uint64_t swept_at;                   /* the version at which all hosts were rated */
+    uint32_t changed[EK_SEARCH_CHANGES]; /* hosts that changed since the last look */
+    size_t changed_count;                /* may exceed the list: then everything is rated anew */
+    uint32_t *winners;                   /* a tournament of hosts; [1] is the champion */
+    size_t leaves;
+
+    uint32_t *targets; /* destinations worth a look */
+    size_t target_count;
+    uint64_t targets_at; /* the version at which they were chosen */
+    bool exact;          /* few hosts: every one is a target, and changes are told to all */
+    uint64_t ratings;    /* made so far: the work that has been done */
+};
+
+/* Whether a candidate may be chosen at all. */
+typedef bool ek_pays(const struct ek_candidate *candidate);
+
+/* Takes memory from the cluster's arena. Error: NOMEM. */
+bool ek_search_init(struct ek_search *search, struct ek_cluster *cluster,
+                    const struct ek_cooldown *cooldown, struct ek_error *err);
+
+/* Makes a move in the model; the domain is settled by it. */
+void ek_search_move(struct ek_search *search, uint32_t domain, uint32_t destination);
+
+/* Takes a move back: the domain is where it was, and free again. */
+void ek_search_undo(struct ek_search *search, uint32_t domain, uint32_t source);
+
+/* The best balance move of all; domain EK_NONE when none pays. */
+struct ek_candidate ek_search_best(struct ek_search *search, ek_pays *pays);
+
+/* What copying the domain costs in units of the score, at the rate of its host's link. */
+double ek_candidate_price(const struct ek_cluster *cluster, uint32_t domain, double mib_s);
+
+/* Rates a move of `domain` to `destination` in the model's present state. */
+struct ek_candidate ek_candidate_rate(const struct ek_search *search, uint32_t domain,
+                                      uint32_t destination);
+
+/* Whether `a` ranks before `b`: overload, worth, then UUID and host name, so that the order of the
+ * input does not matter. */
+bool ek_candidate_better(const struct ek_search *search, const struct ek_candidate *a,
+                         const struct ek_candidate *b);
+
+#endif
