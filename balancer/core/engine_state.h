@@ -40,6 +40,7 @@ struct ek_engine {
     struct ek_snapshot snapshot;
     bool has_snapshot;
     struct ek_levels levels;
+    uint64_t rules_digest; /* of the rules' problems that were last told */
     int64_t now_ms;
     int64_t clock_back_ms;                /* how far the clock went back since the last snapshot */
     int sustained;                        /* cycles in a row that wanted balancing */

@@ -23,7 +23,9 @@ struct ek_evaluation {
     const struct ek_snapshot *snapshot; /* borrowed; must outlive the evaluation */
     const struct ek_policy *policy;     /* borrowed */
     struct ek_levels levels;
-    double *utilization;       /* [host * EK_RESOURCE_COUNT + resource] */
+    double *utilization;                         /* [host * EK_RESOURCE_COUNT + resource] */
+    const struct ek_rule_problem *rule_problems; /* the most serious first */
+    size_t rule_problem_count;
     uint32_t maintenance_left; /* movable or not: domains on hosts in maintenance */
     struct ek_arena arena;
 };

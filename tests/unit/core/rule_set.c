@@ -61,14 +61,13 @@ static void explains(const char *domain, const char *host, const char *expected)
 static void offenders(const char *expected)
 {
     uint32_t found[16];
-    char text[200] = "";
+    struct ek_text text = {.used = 0};
     size_t count = ek_rule_set_offenders(&set, found);
 
     for (size_t i = 0; i < count; i++) {
-        (void)strcat(text, i == 0 ? "" : " ");
-        (void)strcat(text, snapshot.domains[found[i]].name);
+        ek_text_add(&text, "%s%s", i == 0 ? "" : " ", snapshot.domains[found[i]].name);
     }
-    assert_string_equal(text, expected);
+    assert_string_equal(text.text, expected);
 }
 
 /* Without rules nothing is forbidden and nothing broken. */
