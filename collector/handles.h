@@ -16,6 +16,10 @@
 #define EK_SCOPED_DOMAIN EK_SCOPED(ek_domain_release)         /* virDomainPtr */
 #define EK_SCOPED_DOMAINS EK_SCOPED(ek_domains_release)       /* virDomainPtr *, NULL-terminated */
 #define EK_SCOPED_RECORDS EK_SCOPED(ek_records_release)       /* virDomainStatsRecordPtr * */
+#define EK_SCOPED_NETWORK EK_SCOPED(ek_network_release)       /* virNetworkPtr */
+#define EK_SCOPED_FILTER EK_SCOPED(ek_filter_release)         /* virNWFilterPtr */
+#define EK_SCOPED_POOL EK_SCOPED(ek_pool_release)             /* virStoragePoolPtr */
+#define EK_SCOPED_VOLUME EK_SCOPED(ek_volume_release)         /* virStorageVolPtr */
 #define EK_SCOPED_NETWORKS EK_SCOPED(ek_networks_release)     /* virNetworkPtr *, NULL-terminated */
 #define EK_SCOPED_INTERFACES EK_SCOPED(ek_interfaces_release) /* virInterfacePtr *, likewise */
 #define EK_SCOPED_POOLS EK_SCOPED(ek_pools_release)           /* virStoragePoolPtr *, likewise */
@@ -54,6 +58,34 @@ static inline void ek_records_release(virDomainStatsRecordPtr **records)
 {
     if (*records != NULL) {
         virDomainStatsRecordListFree(*records);
+    }
+}
+
+static inline void ek_network_release(virNetworkPtr *network)
+{
+    if (*network != NULL) {
+        (void)virNetworkFree(*network);
+    }
+}
+
+static inline void ek_filter_release(virNWFilterPtr *filter)
+{
+    if (*filter != NULL) {
+        (void)virNWFilterFree(*filter);
+    }
+}
+
+static inline void ek_pool_release(virStoragePoolPtr *pool)
+{
+    if (*pool != NULL) {
+        (void)virStoragePoolFree(*pool);
+    }
+}
+
+static inline void ek_volume_release(virStorageVolPtr *volume)
+{
+    if (*volume != NULL) {
+        (void)virStorageVolFree(*volume);
     }
 }
 

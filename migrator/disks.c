@@ -2,7 +2,7 @@
  * systems. */
 #include "migrator/disks.h"
 
-#include "migrator/handles.h"
+#include "collector/handles.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -32,7 +32,7 @@ static virStoragePoolPtr pool_of(virConnectPtr connection, const char *path)
 
 static bool is_network_pool(virStoragePoolPtr pool)
 {
-    EK_AUTO(text) char *text = virStoragePoolGetXMLDesc(pool, 0);
+    EK_SCOPED_STRING char *text = virStoragePoolGetXMLDesc(pool, 0);
     struct ek_xpath *xml = text == NULL ? NULL : ek_xpath_parse(text);
     char type[32] = "";
     bool found = false;
@@ -50,7 +50,7 @@ static bool is_network_pool(virStoragePoolPtr pool)
 
 static bool sees(virConnectPtr connection, virStoragePoolPtr pool, const char *path)
 {
-    EK_AUTO(volume) virStorageVolPtr known = virStorageVolLookupByPath(connection, path);
+    EK_SCOPED_VOLUME virStorageVolPtr known = virStorageVolLookupByPath(connection, path);
 
     if (known != NULL) {
         return true;
@@ -59,7 +59,7 @@ static bool sees(virConnectPtr connection, virStoragePoolPtr pool, const char *p
     if (virStoragePoolRefresh(pool, 0) < 0) {
         return true; /* not verified: libvirt's own check is to tell */
     }
-    EK_AUTO(volume) virStorageVolPtr volume = virStorageVolLookupByPath(connection, path);
+    EK_SCOPED_VOLUME virStorageVolPtr volume = virStorageVolLookupByPath(connection, path);
 
     return volume != NULL;
 }
@@ -68,12 +68,12 @@ static bool sees(virConnectPtr connection, virStoragePoolPtr pool, const char *p
  * libvirt would do well. */
 static bool is_local(const char *path, virConnectPtr source, virConnectPtr destination)
 {
-    EK_AUTO(pool) virStoragePoolPtr here = pool_of(source, path);
+    EK_SCOPED_POOL virStoragePoolPtr here = pool_of(source, path);
 
     if (here != NULL && is_network_pool(here)) {
         return false;
     }
-    EK_AUTO(pool) virStoragePoolPtr there = pool_of(destination, path);
+    EK_SCOPED_POOL virStoragePoolPtr there = pool_of(destination, path);
 
     return there != NULL && !sees(destination, there, path);
 }
@@ -85,9 +85,9 @@ bool ek_disks_are_local(const struct ek_xpath *domain, virConnectPtr source,
 
     for (size_t i = 0; i < count; i++) {
         /* The two lists run side by side: both name the same disks in the document's order. */
-        EK_AUTO(text) char *path = ek_xpath_text(domain, WRITABLE_FILE "/source/@file", i);
-        EK_AUTO(text)
-        char *name = ek_xpath_text(domain, WRITABLE_FILE "[source/@file]/target/@dev", i);
+        EK_SCOPED_STRING char *path = ek_xpath_text(domain, WRITABLE_FILE "/source/@file", i);
+        EK_SCOPED_STRING char *name =
+            ek_xpath_text(domain, WRITABLE_FILE "[source/@file]/target/@dev", i);
 
         if (path != NULL && is_local(path, source, destination)) {
             snprintf(why, size,

@@ -2,9 +2,9 @@
 #ifndef EK_MIGRATOR_LIBVIRT_PORT_H
 #define EK_MIGRATOR_LIBVIRT_PORT_H
 
+#include "collector/handles.h"
 #include "migrator/connection.h"
 #include "migrator/failure.h"
-#include "migrator/handles.h"
 #include "migrator/libvirt.h"
 
 struct ek_libvirt_port {

@@ -29,9 +29,8 @@ static unsigned int everywhere(virDomainPtr domain)
 
 bool ek_mark_read(virDomainPtr domain, struct ek_mark *out)
 {
-    EK_AUTO(text)
-    char *text = virDomainGetMetadata(domain, VIR_DOMAIN_METADATA_ELEMENT, MARK_URI,
-                                      VIR_DOMAIN_AFFECT_CURRENT);
+    EK_SCOPED_STRING char *text = virDomainGetMetadata(domain, VIR_DOMAIN_METADATA_ELEMENT,
+                                                       MARK_URI, VIR_DOMAIN_AFFECT_CURRENT);
     struct ek_xpath *xml = text == NULL ? NULL : ek_xpath_parse(text);
     char autostart[4];
     bool read;

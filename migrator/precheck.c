@@ -68,7 +68,7 @@ static struct ek_call_result parameters(struct check *check)
 /* As libvirt compares it: from the board, or from host_uuid in libvirtd.conf. */
 static bool read_host_uuid(const struct ek_end *end, char *uuid)
 {
-    EK_AUTO(text) char *text = virConnectGetCapabilities(end->connection);
+    EK_SCOPED_STRING char *text = virConnectGetCapabilities(end->connection);
     struct ek_xpath *xml = text == NULL ? NULL : ek_xpath_parse(text);
     bool read =
         xml != NULL && ek_xpath_read(xml, "/capabilities/host/uuid", uuid, VIR_UUID_STRING_BUFLEN);
@@ -98,7 +98,8 @@ static struct ek_call_result no_double(struct check *check, const char *step)
         }
         return passed;
     }
-    EK_AUTO(domain) virDomainPtr other = virDomainLookupByName(check->destination.connection, name);
+    EK_SCOPED_DOMAIN virDomainPtr other =
+        virDomainLookupByName(check->destination.connection, name);
 
     if (other != NULL && virDomainGetUUIDString(other, uuid) == 0) {
         return ek_fail(EK_FAILURE_OTHER_HOST, order->destination, step,
@@ -208,7 +209,7 @@ static struct ek_call_result domain(struct check *check)
     if (!result.ok) {
         return result;
     }
-    EK_AUTO(text) char *text = virDomainGetXMLDesc(check->source.domain, 0);
+    EK_SCOPED_STRING char *text = virDomainGetXMLDesc(check->source.domain, 0);
 
     if (text == NULL) {
         return ek_end_fail(&check->source, step);
@@ -254,8 +255,8 @@ static struct ek_call_result libvirt(struct check *check)
 static struct ek_call_result identity(struct check *check)
 {
     static const char step[] = "precheck-identity";
-    EK_AUTO(text) char *source = virConnectGetHostname(check->source.connection);
-    EK_AUTO(text) char *goal = virConnectGetHostname(check->destination.connection);
+    EK_SCOPED_STRING char *source = virConnectGetHostname(check->source.connection);
+    EK_SCOPED_STRING char *goal = virConnectGetHostname(check->destination.connection);
 
     if (!read_host_uuid(&check->source, check->source_uuid)) {
         return ek_fail(EK_FAILURE_SAME_PAIR, check->record->order.source, step,
@@ -367,7 +368,7 @@ static struct ek_call_result processor(const struct check *check, const char *st
                                        const char *type)
 {
     const char *host = check->record->order.destination;
-    EK_AUTO(text) char *cpu = ek_xpath_dump(check->xml, "/domain/cpu");
+    EK_SCOPED_STRING char *cpu = ek_xpath_dump(check->xml, "/domain/cpu");
     int verdict;
 
     /* No <cpu> in the live XML means the machine's default, which both hosts have. */
@@ -403,9 +404,8 @@ static struct ek_call_result hypervisor(struct check *check)
     ek_xpath_read(check->xml, "/domain/os/type/@arch", arch, sizeof(arch));
     ek_xpath_read(check->xml, "/domain/os/type/@machine", machine, sizeof(machine));
     ek_xpath_read(check->xml, "/domain/@type", type, sizeof(type));
-    EK_AUTO(text)
-    char *capabilities = virConnectGetDomainCapabilities(check->destination.connection, emulator,
-                                                         arch, machine, type, 0);
+    EK_SCOPED_STRING char *capabilities = virConnectGetDomainCapabilities(
+        check->destination.connection, emulator, arch, machine, type, 0);
 
     if (capabilities == NULL) {
         result = ek_end_fail(&check->destination, step);

@@ -38,8 +38,8 @@ static struct ek_call_result prepare_network(const struct preparation *preparati
                                              const char *name)
 {
     static const char step[] = "prepare-network";
-    EK_AUTO(network)
-    virNetworkPtr network = virNetworkLookupByName(preparation->destination.connection, name);
+    EK_SCOPED_NETWORK virNetworkPtr network =
+        virNetworkLookupByName(preparation->destination.connection, name);
     char text[EK_TEXT_SIZE];
     int active;
 
@@ -71,7 +71,7 @@ static struct ek_call_result prepare_referred(const struct preparation *preparat
     size_t count = xml == NULL ? 0 : ek_xpath_count(xml, "/filter/filterref/@filter");
 
     for (size_t i = 0; i < count && result.ok; i++) {
-        EK_AUTO(text) char *name = ek_xpath_text(xml, "/filter/filterref/@filter", i);
+        EK_SCOPED_STRING char *name = ek_xpath_text(xml, "/filter/filterref/@filter", i);
 
         if (name != NULL) {
             result = prepare_filter(preparation, name, depth + 1);
@@ -87,8 +87,8 @@ static struct ek_call_result prepare_filter(const struct preparation *preparatio
                                             int depth)
 {
     static const char step[] = "prepare-filter";
-    EK_AUTO(filter)
-    virNWFilterPtr there = virNWFilterLookupByName(preparation->destination.connection, name);
+    EK_SCOPED_FILTER virNWFilterPtr there =
+        virNWFilterLookupByName(preparation->destination.connection, name);
     char text[EK_TEXT_SIZE];
 
     if (there != NULL) {
@@ -98,9 +98,9 @@ static struct ek_call_result prepare_filter(const struct preparation *preparatio
     if (virGetLastErrorCode() != VIR_ERR_NO_NWFILTER) {
         return fail_there(preparation, step);
     }
-    EK_AUTO(filter)
-    virNWFilterPtr here = virNWFilterLookupByName(preparation->source.connection, name);
-    EK_AUTO(text) char *xml = here == NULL ? NULL : virNWFilterGetXMLDesc(here, 0);
+    EK_SCOPED_FILTER virNWFilterPtr here =
+        virNWFilterLookupByName(preparation->source.connection, name);
+    EK_SCOPED_STRING char *xml = here == NULL ? NULL : virNWFilterGetXMLDesc(here, 0);
 
     if (xml == NULL || depth >= DEEPEST_FILTER) {
         return ek_fail(EK_FAILURE_OTHER_HOST, preparation->destination.link->name, step,
@@ -131,12 +131,12 @@ static struct ek_call_result prepare_interfaces(const struct preparation *prepar
     struct ek_call_result result = done;
 
     for (size_t i = 0; i < ek_xpath_count(domain, networks) && result.ok; i++) {
-        EK_AUTO(text) char *name = ek_xpath_text(domain, networks, i);
+        EK_SCOPED_STRING char *name = ek_xpath_text(domain, networks, i);
 
         result = prepare_network(preparation, name == NULL ? "" : name);
     }
     for (size_t i = 0; i < ek_xpath_count(domain, filters) && result.ok; i++) {
-        EK_AUTO(text) char *name = ek_xpath_text(domain, filters, i);
+        EK_SCOPED_STRING char *name = ek_xpath_text(domain, filters, i);
 
         result = prepare_filter(preparation, name == NULL ? "" : name, 0);
     }
@@ -151,7 +151,7 @@ static struct ek_call_result prepare_ends(const struct preparation *preparation)
         return ek_fail(EK_FAILURE_DOMAIN, preparation->source.link->name, step,
                        "the domain is not there any more");
     }
-    EK_AUTO(text) char *text = virDomainGetXMLDesc(preparation->source.domain, 0);
+    EK_SCOPED_STRING char *text = virDomainGetXMLDesc(preparation->source.domain, 0);
     struct ek_xpath *xml = text == NULL ? NULL : ek_xpath_parse(text);
     struct ek_call_result result;
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+/* A domain that may not move now is no candidate: the planner lists it with its reason. */
 static bool must_leave(const struct ek_search *search, uint32_t domain)
 {
     const struct ek_cluster *cluster = search->cluster;
@@ -20,10 +21,13 @@ static bool wants(const struct ek_cluster *cluster, const struct ek_levels *leve
 {
     uint32_t left = 0;
 
+    /* How level the cluster is does not matter to somebody who wants to switch a host off. */
     (void)levels;
     for (uint32_t d = 0; d < cluster->snapshot->domain_count; d++) {
+        /* By the model, not by the snapshot: what is in flight from there has left already. */
         left += cluster->snapshot->hosts[cluster->host_of[d]].maintenance ? 1 : 0;
     }
+    assert(why_size > 0);
     (void)snprintf(why, why_size, "%u domains are on hosts in maintenance", (unsigned int)left);
     return left > 0;
 }
@@ -43,6 +47,7 @@ static struct ek_candidate place(const struct ek_search *search, uint32_t domain
             }
         }
     }
+    assert(best.domain == EK_NONE || best.domain == domain);
     best.beyond_target = purpose == EK_PURPOSE_EVACUATE_FORCED;
     return best;
 }
@@ -65,6 +70,7 @@ static struct ek_candidate place_anyhow(const struct ek_search *search, uint32_t
     return best.domain != EK_NONE ? best : place(search, domain, EK_PURPOSE_EVACUATE_FORCED);
 }
 
+/* Domains in order of size; only one that no host takes makes way for a smaller one. */
 static struct ek_candidate next(struct ek_search *search)
 {
     const struct ek_domain *domains = search->cluster->snapshot->domains;
@@ -84,9 +90,10 @@ static const char *reason(const struct ek_search *search, const struct ek_candid
                           struct ek_arena *arena)
 {
     const struct ek_cluster *cluster = search->cluster;
+    /* Read before the move is made: afterwards the source would be the destination. */
     uint32_t source = cluster->host_of[chosen->domain];
 
-    assert(cluster->snapshot->hosts[source].maintenance);
+    assert(cluster->snapshot->hosts[source].maintenance && source != chosen->destination);
     return ek_arena_printf(arena, "%s is in maintenance; memory of %s %.0f %% -> %.0f %%%s",
                            cluster->snapshot->hosts[source].name,
                            cluster->snapshot->hosts[chosen->destination].name,

@@ -1,3 +1,4 @@
+/* Every policy that policy.yaml can name, one line each. */
 #include "policies/policy_ops.h"
 
 #include <assert.h>
@@ -9,5 +10,6 @@ const struct ek_policy_ops *ek_policy_find(enum ek_policy_kind kind)
     };
 
     assert((unsigned int)kind < sizeof(policies) / sizeof(policies[0]));
+    assert(policies[kind] != NULL);
     return policies[kind];
 }

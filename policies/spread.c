@@ -8,6 +8,7 @@
 /* Overload that falls by less, and worth of less, is rounding and no relief. */
 #define RELIEF 1e-6
 
+/* No host that counts: nothing to level, and nothing is uncomfortable. */
 static bool comfortable(const struct ek_cluster *cluster, const struct ek_levels *levels)
 {
     return levels->hottest.host == EK_NONE ||
@@ -24,6 +25,8 @@ static struct ek_hottest worst_violation(const struct ek_cluster *cluster)
     for (uint32_t h = 0; h < snapshot->host_count; h++) {
         for (unsigned int r = 0; cluster->hosts[h].counted && r < EK_RESOURCE_COUNT; r++) {
             double u = ek_cluster_utilization(cluster, h, (enum ek_resource)r);
+            /* The distance from its own target counts: 80 % of memory may be well where 80 % of CPU
+             * is not. */
             double by = u - cluster->policy->target_max[r];
             bool equal = worst.host != EK_NONE && !(by < above) && !(by > above) &&
                          strcmp(snapshot->hosts[h].name, snapshot->hosts[worst.host].name) < 0;
@@ -41,10 +44,13 @@ static bool wants(const struct ek_cluster *cluster, const struct ek_levels *leve
 {
     const struct ek_policy *policy = cluster->policy;
 
+    /* Asked for here, since an overloaded host triggers whatever the thresholds are. */
+    assert(why_size > 0);
     if (policy->aggressiveness <= 1) {
         (void)snprintf(why, why_size, "aggressiveness 1 moves for maintenance only");
         return false;
     }
+    /* Before comfort: a host above its target is no comfort, however idle the mean is. */
     const struct ek_hottest worst = worst_violation(cluster);
     if (worst.host != EK_NONE) {
         (void)snprintf(why, why_size, "%s of %s is at %.0f %%, above its target",
@@ -58,6 +64,7 @@ static bool wants(const struct ek_cluster *cluster, const struct ek_levels *leve
         return false;
     }
     for (unsigned int r = 0; r < EK_RESOURCE_COUNT; r++) {
+        /* A resource without weight earns nothing by moving, so it must not ask for moves. */
         if (policy->weight[r] > 0 && levels->imbalance[r] > policy->trigger_imbalance) {
             (void)snprintf(why, why_size, "imbalance of %s is %.3f, above the trigger of %.3f",
                            ek_resource_name((enum ek_resource)r), levels->imbalance[r],
@@ -70,6 +77,7 @@ static bool wants(const struct ek_cluster *cluster, const struct ek_levels *leve
     return false;
 }
 
+/* Relief of overload needs no price; all else must earn its cost and may not add overload. */
 static bool pays(const struct ek_candidate *candidate)
 {
     return candidate->overload_fall > RELIEF ||
@@ -112,5 +120,9 @@ static const char *reason(const struct ek_search *search, const struct ek_candid
         100 * ek_cluster_utilization_with(cluster, chosen->destination, worst, chosen->domain, 1));
 }
 
-const struct ek_policy_ops ek_policy_spread = {
-    .name = "spread", .kind = EK_MOVE_BALANCE, .wants = wants, .next = next, .reason = reason};
+const struct ek_policy_ops ek_policy_spread = {.name = "spread",
+                                               .kind = EK_MOVE_BALANCE,
+                                               .wants = wants,
+                                               .pays = pays,
+                                               .next = next,
+                                               .reason = reason};

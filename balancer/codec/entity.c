@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+/* The words of the contract (docs/contracts.md); the index is the enum's value. */
 static const char *const state_names[] = {
     [EK_HOST_UP] = "up", [EK_HOST_STALE] = "stale", [EK_HOST_DOWN] = "down"};
 
@@ -21,6 +22,7 @@ static bool read_identity(const struct ek_json_node *node, const char *key, size
 
 bool ek_json_read_host(const struct ek_json_node *node, struct ek_host *host)
 {
+    /* Defaults first: an absent optional member leaves its field alone (json.h). */
     unsigned int state = EK_HOST_UP;
 
     *host = (struct ek_host){.cpu_used_cores = NAN,
@@ -46,12 +48,16 @@ bool ek_json_read_host(const struct ek_json_node *node, struct ek_host *host)
         ek_json_get_text(node, "hypervisor", EK_JSON_OPTIONAL, &host->hypervisor) &&
         ek_json_get_text(node, "cpu_model", EK_JSON_OPTIONAL, &host->cpu_model) &&
         ek_json_get_text(node, "uuid", EK_JSON_OPTIONAL, &host->uuid);
+    /* Harmless when reading failed: whoever gets false does not look. */
     host->state = (enum ek_host_state)state;
     return done;
 }
 
+/* A usage figure that is absent stays NAN, "not known", which is not the same as 0. */
 static bool read_figures(const struct ek_json_node *node, struct ek_domain *domain)
 {
+    /* Steal is a share of time; all else is checked against 0 alone, since use may exceed what was
+     * configured. */
     return ek_json_get_number(node, "vcpus", EK_JSON_REQUIRED, &ek_json_above_0, &domain->vcpus) &&
            ek_json_get_number(node, "memory_mib", EK_JSON_REQUIRED, &ek_json_above_0,
                               &domain->memory_mib) &&
@@ -71,6 +77,8 @@ static bool read_figures(const struct ek_json_node *node, struct ek_domain *doma
 
 bool ek_json_read_domain(const struct ek_json_node *node, struct ek_domain *domain)
 {
+    /* Dirty rate and local disk are 0 by default, as the contract says; what was not said to be
+     * fixed may move. */
     *domain = (struct ek_domain){.cpu_used_cores = NAN,
                                  .cpu_steal = NAN,
                                  .memory_used_mib = NAN,
@@ -95,9 +103,12 @@ bool ek_json_read_domain(const struct ek_json_node *node, struct ek_domain *doma
            ek_json_get_text(node, "cpu_model", EK_JSON_OPTIONAL, &domain->cpu_model);
 }
 
+/* Members that are absent or not known (NULL, NAN, lists not given) are left out by the put
+ * functions, so that reading gives the same structure again. */
 void ek_json_put_host(struct ek_json_writer *writer, const struct ek_host *host)
 {
     ek_json_put_text(writer, "name", host->name);
+    /* The order of members is part of "the same value gives the same bytes". */
     ek_json_put_text(writer, "uuid", host->uuid);
     ek_json_put_text(writer, "state", state_names[host->state]);
     ek_json_put_number(writer, "cpu_cores", host->cpu_cores);
@@ -120,6 +131,7 @@ void ek_json_write_host(struct ek_json_writer *writer, const struct ek_host *hos
     ek_json_end(writer, '}');
 }
 
+/* `host_name` NULL leaves "host" out: a sample's domains are all on its one host. */
 void ek_json_write_domain(struct ek_json_writer *writer, const struct ek_domain *domain,
                           const char *host_name)
 {

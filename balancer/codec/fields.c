@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Every range ends at 2^53 at the latest: beyond it doubles skip integers, and sums of figures
+ * could grow past what is exact. */
 const struct ek_json_range ek_json_above_0 = {0, EK_JSON_MAX_NUMBER, true, "a number above 0"};
 const struct ek_json_range ek_json_at_least_0 = {0, EK_JSON_MAX_NUMBER, false,
                                                  "a number of at least 0"};
@@ -16,6 +18,7 @@ enum { SHOWN_BYTES = 60, FOUND_SIZE = SHOWN_BYTES + 16 };
 /* ---- refusing ---------------------------------------------------------------------------------
  */
 
+/* A short text that is put together from pieces and cut, never overrun, when it is full. */
 struct words {
     char text[200];
     size_t used;
@@ -25,6 +28,7 @@ static void words_add(struct words *words, const char *before, const char *word)
 {
     int length = snprintf(words->text + words->used, sizeof(words->text) - words->used, "%s%s",
                           before, word);
+    /* What does not fit is left out; the next shorter word may still fit. */
     if (length > 0 && words->used + (size_t)length < sizeof(words->text)) {
         words->used += (size_t)length;
     }
@@ -33,6 +37,7 @@ static void words_add(struct words *words, const char *before, const char *word)
 /* "hosts[3].labels": recursion as deep as the readers go, not as the document does. */
 static void words_add_path(struct words *words, const struct ek_json_node *node)
 {
+    /* From the document inwards: parents first. */
     if (node->parent != NULL) {
         words_add_path(words, node->parent);
     }
@@ -45,6 +50,7 @@ static void words_add_path(struct words *words, const struct ek_json_node *node)
     }
 }
 
+/* What was found, as a message shows it: long texts cut, containers by their kind alone. */
 static void describe(const cJSON *item, char *text, size_t size)
 {
     if (item == NULL) {
@@ -69,6 +75,7 @@ static void describe(const cJSON *item, char *text, size_t size)
     }
 }
 
+/* "NAME: hosts[3].memory_mib: found ..., expected ...", always false. */
 static bool refuse_item(const struct ek_json_node *node, const char *key, const char *found,
                         const char *expected)
 {
@@ -81,6 +88,7 @@ static bool refuse_item(const struct ek_json_node *node, const char *key, const 
     struct ek_error *err = node->reader->err;
     (void)ek_error_set(err, EK_ERR_INVALID, "%s: %s%sfound %s, expected %s", node->reader->name,
                        path.text, path.used > 0 ? ": " : "", found, expected);
+    /* Over the whole message: names of labels and of files come from outside, too. */
     for (char *at = err->message; *at != '\0'; at++) {
         if ((unsigned char)*at < ' ') {
             *at = '?'; /* what a document says must not make lines in a log */
@@ -89,6 +97,7 @@ static bool refuse_item(const struct ek_json_node *node, const char *key, const 
     return false;
 }
 
+/* Looks the member up again instead of being handed it: only refusals pay for that. */
 bool ek_json_refuse(const struct ek_json_node *object, const char *key, const char *expected)
 {
     char found[FOUND_SIZE];
@@ -113,6 +122,7 @@ static bool find(const struct ek_json_node *object, const char *key, enum ek_jso
                  const char *expected, const cJSON **item)
 {
     *item = NULL;
+    /* An element of a list may be anything; members are only asked for here. */
     if (!cJSON_IsObject(object->item)) {
         return ek_json_refuse(object, NULL, "an object");
     }
@@ -143,10 +153,12 @@ bool ek_json_get_number(const struct ek_json_node *object, const char *key, enum
         return true;
     }
     double number = item->valuedouble;
+    /* cJSON turns 1e999 into infinity, which the range's upper end catches below. */
     if (!cJSON_IsNumber(item) || number < range->min ||
         (range->above_min && number == range->min)) {
         return ek_json_refuse(object, key, range->expected);
     }
+    /* With its own words: "above 0" would not tell what is wrong with 1e300. */
     if (number > range->max) {
         return ek_json_refuse(object, key,
                               range->max < EK_JSON_MAX_NUMBER
@@ -163,6 +175,7 @@ bool ek_json_get_integer(const struct ek_json_node *object, const char *key, enu
     const cJSON *item;
     char expected[64];
 
+    /* A version: one value, and no range to speak of. */
     if (min == max) {
         (void)snprintf(expected, sizeof(expected), "%lld", (long long)min);
     } else {
@@ -201,6 +214,7 @@ bool ek_json_get_bool(const struct ek_json_node *object, const char *key, enum e
     return true;
 }
 
+/* Into the arena, since the tree is freed as soon as its element is read. */
 static bool copy_text(const struct ek_json_node *node, const cJSON *item, const char **out)
 {
     *out = ek_arena_strdup(node->reader->arena, item->valuestring);
@@ -235,10 +249,12 @@ bool ek_json_get_chars(const struct ek_json_node *object, const char *key, enum 
     if (item == NULL) {
         return true;
     }
+    /* Any other type counts as too long and is refused with the same words. */
     size_t length = cJSON_IsString(item) ? strlen(item->valuestring) : size;
     if (length >= size || length < min_length) {
         return ek_json_refuse(object, key, expected);
     }
+    /* With its end, which the length check has left room for. */
     memcpy(out, item->valuestring, length + 1);
     return true;
 }
@@ -250,6 +266,7 @@ bool ek_json_get_choice(const struct ek_json_node *object, const char *key, enum
     struct words expected = {.used = 0};
 
     for (size_t i = 0; i < count; i++) {
+        /* "a, b or c", as a sentence has it. */
         words_add(&expected, i == 0 ? "" : i + 1 < count ? ", " : " or ", names[i]);
     }
     if (!find(object, key, need, expected.text, &item)) {
@@ -267,6 +284,7 @@ bool ek_json_get_choice(const struct ek_json_node *object, const char *key, enum
 bool ek_json_get_object(const struct ek_json_node *object, const char *key, enum ek_json_need need,
                         struct ek_json_node *out)
 {
+    /* `key` is a literal of the caller's and outlives the node. */
     *out = (struct ek_json_node){.reader = object->reader, .parent = object, .key = key};
     return find(object, key, need, "an object", &out->item) &&
            (out->item == NULL || cJSON_IsObject(out->item) ||
@@ -287,6 +305,7 @@ bool ek_json_get_strings(const struct ek_json_node *object, const char *key, str
     if (!cJSON_IsArray(list.item)) {
         return ek_json_refuse(object, key, "a list of texts");
     }
+    /* GetArraySize walks the list: once here, not in the loop's condition. */
     const char **items = ek_arena_alloc(object->reader->arena,
                                         (size_t)cJSON_GetArraySize(list.item), sizeof(*items));
     if (items == NULL) {
@@ -302,6 +321,7 @@ bool ek_json_get_strings(const struct ek_json_node *object, const char *key, str
             return false;
         }
     }
+    /* `given` also for an empty list: it means "none", where an absent one means "anything". */
     *out = (struct ek_strings){.items = items, .count = count, .given = true};
     return true;
 }
@@ -317,6 +337,7 @@ bool ek_json_get_labels(const struct ek_json_node *object, const char *key, stru
     if (node.item == NULL) {
         return true;
     }
+    /* Equal names are kept as they come: which counts is the rules' matter, not the reader's. */
     struct ek_label *items = ek_arena_alloc(object->reader->arena,
                                             (size_t)cJSON_GetArraySize(node.item), sizeof(*items));
     if (items == NULL) {

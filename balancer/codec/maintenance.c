@@ -10,6 +10,7 @@
 static int64_t days_from_epoch(int year, int month, int day)
 {
     int shifted = month > 2 ? year : year - 1;
+    /* 400 years have exactly 146097 days; 719468 days lie between 0000-03-01 and 1970-01-01. */
     int era = shifted / 400;
     int year_of_era = shifted - era * 400;
     int day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
@@ -18,6 +19,7 @@ static int64_t days_from_epoch(int year, int month, int day)
            day_of_year - 719468;
 }
 
+/* sscanf would let February 31st pass, and mktime would make March of it. */
 static int days_in_month(int year, int month)
 {
     static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
@@ -29,6 +31,7 @@ static int days_in_month(int year, int month)
 bool ek_codec_read_time(const char *text, int64_t *time_ms)
 {
     int field[6];
+    /* Checked sign by sign first: sscanf alone takes blanks and signs. */
     static const char pattern[] = "dddd-dd-ddTdd:dd:dd";
     size_t at = 0;
 
@@ -46,6 +49,7 @@ bool ek_codec_read_time(const char *text, int64_t *time_ms)
         size_t digits = strspn(text + at + 1, "0123456789");
         at += digits > 0 ? digits + 1 : 0; /* fractions are read over */
     }
+    /* UTC only: one way to write a time leaves none to misread. */
     if (strcmp(text + at, "Z") != 0 || field[0] < 1970 || field[1] < 1 || field[1] > 12 ||
         field[2] < 1 || field[2] > days_in_month(field[0], field[1]) || field[3] > 23 ||
         field[4] > 59 || field[5] > 59) {
@@ -67,6 +71,7 @@ bool ek_codec_read_maintenance(const char *text, size_t size, const char *name, 
     if (!ek_json_check_syntax(text, size, name, err)) {
         return false;
     }
+    /* Not ek_json_open(): people write this by hand, without a version. */
     document = cJSON_ParseWithLength(text, size);
     if (document == NULL) {
         return ek_json_no_memory(&reader);

@@ -5,6 +5,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+/* Apart from the text's begin and end, since `evenkeel --json` puts the same object into larger
+ * ones. */
 void ek_json_write_maintenance(struct ek_json_writer *writer,
                                const struct ek_maintenance_status *status)
 {
@@ -12,6 +14,7 @@ void ek_json_write_maintenance(struct ek_json_writer *writer,
     ek_json_put_integer(writer, "version", 1);
     ek_json_put_text(writer, "state", ek_maintenance_state_name(status->state));
     ek_json_put_integer(writer, "domains_left", status->domains_left);
+    /* No ETA rather than a negative one: absent means "not known". */
     if (status->eta_ms >= 0) {
         ek_json_put_seconds(writer, "eta_s", status->eta_ms);
     }
@@ -36,6 +39,7 @@ char *ek_codec_write_maintenance(const struct ek_maintenance_status *status)
     return ek_json_finish(&writer);
 }
 
+/* Domain and name are empty where the host itself is the blocker, a stale sample for example. */
 static bool read_blocker(const struct ek_json_node *node, size_t index, void *context)
 {
     struct ek_blocker *blocker = &((struct ek_blocker *)context)[index];
@@ -48,8 +52,10 @@ static bool read_blocker(const struct ek_json_node *node, size_t index, void *co
 
 static bool read_members(const struct ek_json_node *node, struct ek_maintenance_status *out)
 {
+    /* Seconds become milliseconds, so that 2^53 is divided by 1000. */
     static const struct ek_json_range range = {0, EK_JSON_MAX_NUMBER / 1000, false,
                                                "a number of seconds of 0 or more"};
+    /* The engine's own words, so that writer and reader cannot differ. */
     const char *names[EK_MAINTENANCE_INFEASIBLE + 1];
     unsigned int state = 0;
     int64_t left = 0;
@@ -66,6 +72,7 @@ static bool read_members(const struct ek_json_node *node, struct ek_maintenance_
     }
     out->state = (enum ek_maintenance_state)state;
     out->domains_left = (uint32_t)left;
+    /* Rounded, not cut: 1.001 s as a double may be a hair below 1001 ms. */
     out->eta_ms = isnan(eta_s) ? -1 : (int64_t)llround(eta_s * 1000);
     return true;
 }
@@ -89,5 +96,6 @@ bool ek_codec_read_maintenance_status(struct ek_maintenance_status *out, struct 
     }
     out->blockers = blockers;
     out->blocker_count = list.left;
+    /* The count is that of the text; on failure nobody looks at the rest. */
     return read_members(&node, out) && ek_json_read_list(&reader, &list, read_blocker, blockers);
 }

@@ -1,3 +1,5 @@
+/* The plan as JSON, after docs/contracts.md: indices become names, milliseconds seconds. One line
+ * for each move, so that two plans can be compared with diff. */
 #include "balancer/codec/plan.h"
 
 #include "balancer/codec/json.h"
@@ -12,10 +14,12 @@ static void write_levels(struct ek_json_writer *writer, const char *key,
     ek_json_begin(writer, '{');
     ek_json_key(writer, "imbalance");
     ek_json_begin(writer, '{');
+    /* By name: a further resource becomes a further member, and no reader breaks. */
     for (unsigned int r = 0; r < EK_RESOURCE_COUNT; r++) {
         ek_json_put_number(writer, ek_resource_name((enum ek_resource)r), levels->imbalance[r]);
     }
     ek_json_end(writer, '}');
+    /* Absent when no host counts: a cluster that is all down or in maintenance. */
     if (levels->hottest.host != EK_NONE) {
         ek_json_key(writer, "hottest");
         ek_json_begin(writer, '{');
@@ -28,6 +32,7 @@ static void write_levels(struct ek_json_writer *writer, const char *key,
     ek_json_end(writer, '}');
 }
 
+/* Plan and schedule are two results; slot i belongs to move i. */
 static void write_move(struct ek_json_writer *writer, const struct ek_plan *plan,
                        const struct ek_schedule *schedule, size_t index)
 {
@@ -39,6 +44,7 @@ static void write_move(struct ek_json_writer *writer, const struct ek_plan *plan
     ek_json_begin(writer, '{');
     ek_json_put_integer(writer, "seq", move->seq);
     ek_json_put_text(writer, "domain", domain->uuid);
+    /* For people; programs go by the UUID, since names may repeat. */
     ek_json_put_text(writer, "name", domain->name);
     ek_json_put_text(writer, "source", plan->snapshot->hosts[move->source].name);
     ek_json_put_text(writer, "destination", plan->snapshot->hosts[move->destination].name);
@@ -50,6 +56,7 @@ static void write_move(struct ek_json_writer *writer, const struct ek_plan *plan
     ek_json_end(writer, ']');
     ek_json_put_seconds(writer, "start_s", slot->start_ms);
     ek_json_put_seconds(writer, "duration_s", slot->duration_ms);
+    /* Whole MiB, upwards: more digits would claim what the model cannot know. */
     ek_json_put_number(writer, "transfer_mib", ceil(move->cost.transfer_mib));
     ek_json_put_integer(writer, "downtime_ms", move->cost.downtime_ms);
     ek_json_put_number(writer, "gain", move->gain);
@@ -104,6 +111,7 @@ char *ek_codec_write_plan(const struct ek_plan *plan, const struct ek_schedule *
     return ek_json_finish(&writer);
 }
 
+/* The snapshot's JSON goes in as it is: parsing and printing it anew could only lose something. */
 char *ek_codec_write_input(const char *snapshot_json, const char *policy_yaml)
 {
     struct ek_json_writer writer = {0};

@@ -1,3 +1,4 @@
+/* The plan for people: a summary, a table, and whoever cannot leave. */
 #include "balancer/codec/plan.h"
 
 #include <inttypes.h>
@@ -5,10 +6,12 @@
 static void print_levels(FILE *out, const struct ek_plan *plan)
 {
     for (unsigned int r = 0; r < EK_RESOURCE_COUNT; r++) {
+        /* Three digits, as the triggers are configured in hundredths. */
         (void)fprintf(out, "  imbalance of %-7s %.3f -> %.3f\n",
                       ek_resource_name((enum ek_resource)r), plan->before.imbalance[r],
                       plan->after.imbalance[r]);
     }
+    /* Before and after name their hosts: mostly the hottest is another one afterwards. */
     if (plan->before.hottest.host != EK_NONE && plan->after.hottest.host != EK_NONE) {
         (void)fprintf(
             out, "  hottest host         %s %s %.0f %% -> %s %s %.0f %%\n",
@@ -21,11 +24,13 @@ static void print_levels(FILE *out, const struct ek_plan *plan)
                   plan->before.violations, plan->after.violations);
 }
 
+/* Snapshots from a file may leave names out; the UUID is always there. */
 static const char *name_of(const struct ek_domain *domain)
 {
     return domain->name == NULL ? domain->uuid : domain->name;
 }
 
+/* Widths fit what is common; longer names push their line to the right and are never cut. */
 static void print_move(FILE *out, const struct ek_plan *plan, const struct ek_schedule *schedule,
                        size_t index)
 {
@@ -44,6 +49,7 @@ void ek_codec_print_plan(FILE *out, const struct ek_plan *plan, const struct ek_
 {
     (void)fprintf(out, "plan %s (policy %s): %s\n", plan->id, plan->policy, plan->summary);
     print_levels(out, plan);
+    /* An empty plan has no table; its summary says why. */
     if (plan->move_count > 0) {
         (void)fprintf(out, "\n%4s  %-24s %-12s    %-12s %8s %8s %9s  %-8s %s\n", "seq", "domain",
                       "from", "to", "start s", "takes s", "copy MiB", "kind", "reason");
@@ -56,6 +62,7 @@ void ek_codec_print_plan(FILE *out, const struct ek_plan *plan, const struct ek_
     }
     for (size_t i = 0; i < plan->unresolved_count; i++) {
         const struct ek_unresolved *stuck = &plan->unresolved[i];
+        /* An empty line before the first sets them off from the table. */
         (void)fprintf(out, "%s%s cannot leave %s: %s\n", i == 0 ? "\n" : "",
                       name_of(&plan->snapshot->domains[stuck->domain]),
                       plan->snapshot->hosts[stuck->host].name, stuck->reason);

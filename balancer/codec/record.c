@@ -20,6 +20,8 @@ struct field {
     int64_t min;
 };
 
+/* offsetof and sizeof from the structure itself: a field that changes its size needs no change
+ * here. */
 #define ORDER(field_name, kind, need)                                  \
     {                                                                  \
 #field_name, kind, offsetof(struct ek_move_order, field_name), \
@@ -52,6 +54,7 @@ static const struct field order_fields[] = {
     ORDER(predicted_downtime_ms, INT64, EK_JSON_OPTIONAL),
 };
 
+/* eta_ms alone may be -1, "not known". */
 static const struct field record_fields[] = {
     RECORD(attempt, INT, EK_JSON_REQUIRED, 0),
     RECORD(epoch, INT64, EK_JSON_REQUIRED, 0),
@@ -80,6 +83,7 @@ static const char *const state_names[] = {
 #undef X
 };
 
+/* What the C type takes; a larger figure in the journal is refused, not wrapped. */
 static int64_t field_max(enum kind kind)
 {
     return kind == INT ? INT_MAX : kind == UINT32 ? UINT32_MAX : (int64_t)EK_JSON_MAX_NUMBER;
@@ -96,6 +100,7 @@ static bool read_integer(const struct ek_json_node *node, const struct field *fi
     if (number == INT64_MIN) {
         return true;
     }
+    /* Through the field's own type: writing eight bytes into four would spoil the neighbour. */
     if (field->kind == INT) {
         *(int *)place = (int)number;
     } else if (field->kind == UINT32) {
@@ -108,6 +113,7 @@ static bool read_integer(const struct ek_json_node *node, const struct field *fi
     return true;
 }
 
+/* TEXT with REQUIRED must not be empty either: an id or a host "" names nothing. */
 static bool read_fields(const struct ek_json_node *node, const struct field *fields, size_t count,
                         void *structure)
 {
@@ -167,6 +173,7 @@ static int64_t clamp(int64_t number)
     return number > max ? max : number;
 }
 
+/* Through int64_t, which is what the writer takes. */
 static int64_t clamp_unsigned(uint64_t number)
 {
     return number > INT64_MAX ? clamp(INT64_MAX) : clamp((int64_t)number);
@@ -208,6 +215,7 @@ static void write_fields(struct ek_json_writer *writer, const struct field *fiel
     }
 }
 
+/* The order nested as it is nested in memory: it never changes while the rest does. */
 void ek_json_write_record(struct ek_json_writer *writer, const struct ek_move_record *record)
 {
     ek_json_begin(writer, '{');

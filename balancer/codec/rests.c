@@ -1,3 +1,6 @@
+/* The engine's rests as JSON: cooldowns, failures and what is avoided outlive a restart, or the
+ * first cycle after it would move everything again. Blocked domains are not kept here: the
+ * journal's blocking moves tell them. */
 #include "balancer/codec/rests.h"
 
 #include "balancer/codec/json.h"
@@ -5,6 +8,7 @@
 #include <limits.h>
 #include <stdlib.h>
 
+/* Unix milliseconds stay far below 2^53, which is what JSON's numbers keep exactly. */
 #define MAX_TIME ((int64_t)EK_JSON_MAX_NUMBER)
 
 char *ek_codec_write_rests(const struct ek_rest *rests, size_t count)
@@ -33,6 +37,7 @@ char *ek_codec_write_rests(const struct ek_rest *rests, size_t count)
     return ek_json_finish(&writer);
 }
 
+/* Grows with the elements that were good; a bad one ends the reading. */
 struct list {
     struct ek_rest *items;
     size_t count;
@@ -53,12 +58,14 @@ static bool read_rest(const struct ek_json_node *node, size_t index, void *conte
 {
     struct list *list = context;
     struct ek_rest rest = {.until_ms = 0};
+    /* One by one: rests are those of one week's moves, and the list is read once at a start. */
     struct ek_rest *grown = realloc(list->items, (index + 1) * sizeof(*grown));
 
     if (grown == NULL) {
         return ek_json_no_memory(node->reader);
     }
     list->items = grown;
+    /* All required: this text is ours alone, so that a missing member is damage and no choice. */
     if (!ek_json_get_chars(node, "domain", EK_JSON_REQUIRED, 1, rest.domain, sizeof(rest.domain)) ||
         !ek_json_get_chars(node, "avoid", EK_JSON_REQUIRED, 0, rest.avoid, sizeof(rest.avoid)) ||
         !ek_json_get_integer(node, "until_ms", EK_JSON_REQUIRED, 0, MAX_TIME, &rest.until_ms) ||
@@ -85,6 +92,7 @@ bool ek_codec_read_rests(struct ek_rest **rests, size_t *count, const char *text
 
     if (!ek_json_open(&reader, text, size, &list, 1, &document) ||
         !ek_json_read_list(&reader, &list, read_rest, &read)) {
+        /* Whole or not at all: half a memory would let the other half move at once. */
         free(read.items);
         return false;
     }

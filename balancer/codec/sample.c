@@ -3,6 +3,7 @@
 #include "balancer/codec/json.h"
 #include "balancer/codec/name_map.h"
 
+/* What the readers of single elements share. */
 struct reading {
     struct ek_sample *out;
     struct ek_name_map uuids;
@@ -24,6 +25,7 @@ static bool read_domain(const struct ek_json_node *node, size_t index, void *con
 
 static bool read_head(const struct ek_json_node *node, struct ek_sample *out)
 {
+    /* A period of 0 would make every sample stale at once, so that it starts at 1. */
     const int64_t max = (int64_t)EK_JSON_MAX_NUMBER;
     struct ek_json_node host;
 
@@ -43,6 +45,7 @@ static bool read_domains(const struct ek_json_node *document, struct ek_json_lis
 {
     struct ek_sample *out = reading->out;
 
+    /* Found in the tree: it stood there as something that is no list. */
     if (list->text == NULL || cJSON_HasObjectItem(document->item, list->key)) {
         return ek_json_refuse(document, list->key, "a list, once");
     }
@@ -66,7 +69,9 @@ bool ek_codec_read_sample(struct ek_sample *out, const char *text, size_t size, 
     bool done = ek_json_open(&reader, text, size, &list, 1, &document);
     struct ek_json_node node = {.reader = &reader, .item = document};
     done = done && read_head(&node, out) && read_domains(&node, &list, &reading);
+    /* On every way out; a map that was never made is all zeroes and takes it. */
     ek_name_map_finish(&reading.uuids);
+    /* All or nothing: half a sample would make a host look half empty. */
     if (!done) {
         ek_arena_finish(&out->arena);
         *out = (struct ek_sample){.taken_at_ms = 0};
@@ -82,6 +87,7 @@ char *ek_codec_write_sample(const struct ek_sample *sample)
     ek_json_put_integer(&writer, "version", 1);
     ek_json_put_integer(&writer, "taken_at_ms", sample->taken_at_ms);
     ek_json_put_integer(&writer, "period_ms", sample->period_ms);
+    /* Shows whose it is when two collectors have one host in their lists. */
     ek_json_put_text(&writer, "collector", sample->collector);
     ek_json_key(&writer, "host");
     ek_json_write_host(&writer, &sample->host);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* What the readers of single elements share. */
 struct reading {
     struct ek_snapshot *out;
     struct ek_name_map hosts;
@@ -39,6 +40,7 @@ static bool read_reference(const struct ek_json_node *node, const char *key,
     if (!ek_json_get_chars(node, key, EK_JSON_REQUIRED, 1, name, sizeof(name))) {
         return false;
     }
+    /* Domains may come before hosts in the text; they are read after them. */
     *index = ek_name_map_find(map, name);
     return *index != EK_NONE || ek_json_refuse(node, key, expected);
 }
@@ -48,6 +50,7 @@ static bool read_host(const struct ek_json_node *node, size_t index, void *conte
     struct reading *reading = context;
     struct ek_host *host = &reading->out->hosts[index];
 
+    /* Names must differ: domains and moves refer to hosts by them. */
     return ek_json_read_host(node, host) && add_name(node, "name", &reading->hosts, host->name);
 }
 
@@ -62,6 +65,7 @@ static bool read_domain(const struct ek_json_node *node, size_t index, void *con
                           &domain->host);
 }
 
+/* That source and destination differ is ek_snapshot_check's to say, as for every snapshot. */
 static bool read_in_flight(const struct ek_json_node *node, size_t index, void *context)
 {
     struct reading *reading = context;
@@ -77,6 +81,7 @@ static bool read_in_flight(const struct ek_json_node *node, size_t index, void *
                                (int64_t)EK_JSON_MAX_NUMBER, &flight->started_at_ms);
 }
 
+/* Indices of the long lists, in the order in which they must be read. */
 enum { HOSTS, DOMAINS, IN_FLIGHT, LIST_COUNT };
 
 static bool allocate(const struct ek_json_reader *reader, struct reading *reading,
@@ -84,6 +89,7 @@ static bool allocate(const struct ek_json_reader *reader, struct reading *readin
 {
     struct ek_snapshot *out = reading->out;
 
+    /* Counted by ek_json_open() while it looked for the lists' ends: one allocation each. */
     out->host_count = lists[HOSTS].left;
     out->domain_count = lists[DOMAINS].left;
     out->in_flight_count = lists[IN_FLIGHT].left;
@@ -100,6 +106,7 @@ static bool allocate(const struct ek_json_reader *reader, struct reading *readin
 static bool check_list(const struct ek_json_node *document, const struct ek_json_list *list,
                        bool required)
 {
+    /* Whatever is in the tree under this name was no list, or stood there beside one. */
     bool other = cJSON_HasObjectItem(document->item, list->key);
 
     return (list->text != NULL || !required) && !other
@@ -136,6 +143,7 @@ bool ek_codec_read_snapshot(struct ek_snapshot *out, const char *text, size_t si
            allocate(&reader, &reading, lists) && read_lists(&reader, &reading, lists);
     ek_name_map_finish(&reading.hosts);
     ek_name_map_finish(&reading.domains);
+    /* All or nothing; the arena holds whatever was read so far. */
     if (!done) {
         ek_arena_finish(&out->arena);
         *out = (struct ek_snapshot){.taken_at_ms = 0};
@@ -187,6 +195,7 @@ char *ek_codec_write_snapshot(const struct ek_snapshot *snapshot)
         ek_json_write_domain(&writer, domain, snapshot->hosts[domain->host].name);
     }
     ek_json_end(&writer, ']');
+    /* Optional in the contract: what is empty is left out. */
     if (snapshot->in_flight_count > 0) {
         ek_json_break(&writer);
         write_in_flight(&writer, snapshot);

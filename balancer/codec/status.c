@@ -1,3 +1,5 @@
+/* status:<role>: what a balancer says of itself, for `evenkeel status` and for whoever watches
+ * it. */
 #include "balancer/codec/status.h"
 
 #include "balancer/codec/json.h"
@@ -9,6 +11,7 @@ void ek_json_write_status(struct ek_json_writer *writer, const struct ek_balance
     ek_json_begin(writer, '{');
     ek_json_put_integer(writer, "version", 1);
     ek_json_put_text(writer, "identity", status->identity);
+    /* "version" is the document's, so the program's goes by its name. */
     ek_json_put_text(writer, "evenkeel", status->version);
     ek_json_put_text(writer, "mode", status->mode);
     ek_json_put_text(writer, "policy", status->policy);
@@ -28,12 +31,14 @@ void ek_json_write_status(struct ek_json_writer *writer, const struct ek_balance
 
 char *ek_codec_write_status(const struct ek_balancer_status *status)
 {
+    /* Alone it is the value of its key; `evenkeel --json status` puts it into a larger object. */
     struct ek_json_writer writer = {0};
 
     ek_json_write_status(&writer, status);
     return ek_json_finish(&writer);
 }
 
+/* All optional: an older or a newer balancer may leave some out and is still worth showing. */
 static bool read_texts(const struct ek_json_node *node, struct ek_balancer_status *out)
 {
     const struct {
@@ -60,6 +65,7 @@ static bool read_texts(const struct ek_json_node *node, struct ek_balancer_statu
     return true;
 }
 
+/* Required: without its time and its epoch nobody could tell what an answer is worth. */
 static bool read_integers(const struct ek_json_node *node, struct ek_balancer_status *out)
 {
     const struct {
@@ -89,6 +95,7 @@ bool ek_codec_read_status(struct ek_balancer_status *out, const char *text, size
     const struct ek_json_reader reader = {.name = name, .err = err};
     EK_JSON_SCOPED cJSON *document = NULL;
 
+    /* Absent texts are "" and not what stood there before. */
     memset(out, 0, sizeof(*out));
     if (!ek_json_open(&reader, text, size, NULL, 0, &document)) {
         return false;

@@ -11,6 +11,7 @@
 /* cJSON copies a number into 64 bytes and cuts longer ones. */
 enum { MAX_NUMBER_CHARACTERS = 63 };
 
+/* A recursive descent over RFC 8259, which stops at the first sign that does not fit. */
 struct scan {
     const char *text;
     size_t size;
@@ -18,6 +19,7 @@ struct scan {
     const char *expected; /* set by fail(): what should stand at `at` */
 };
 
+/* Always false; the place is where the scan stands. */
 static bool fail(struct scan *scan, const char *expected)
 {
     scan->expected = expected;
@@ -46,6 +48,7 @@ static void skip_blanks(struct scan *scan)
     }
 }
 
+/* 0xC0 and 0xC1 could only begin overlong forms, 0xF5 and above lie beyond U+10FFFF. */
 size_t ek_json_utf8_length(const char *at, size_t left)
 {
     const unsigned char *byte = (const unsigned char *)at;
@@ -56,6 +59,7 @@ size_t ek_json_utf8_length(const char *at, size_t left)
                     : byte[0] < 0xF5 ? 4
                                      : 0;
 
+    /* A character that is cut by the end of the text. */
     if (length > left) {
         return 0;
     }
@@ -90,11 +94,14 @@ static bool take_digits(struct scan *scan)
     return true;
 }
 
+/* As RFC 8259 has it; stricter than strtod, which also takes hex, "inf" and "nan". */
 static bool scan_number(struct scan *scan)
 {
     size_t begin = scan->at;
 
     (void)take(scan, '-');
+    /* A leading zero stands alone: behind "0" no digit is taken, and whoever comes next refuses
+     * it. */
     if (!take(scan, '0') && !take_digits(scan)) {
         return false;
     }
@@ -109,6 +116,7 @@ static bool scan_number(struct scan *scan)
             return false;
         }
     }
+    /* Pointed out at its first digit, not somewhere behind its 63rd. */
     if (scan->at - begin > MAX_NUMBER_CHARACTERS) {
         scan->at = begin;
         return fail(scan, "a number of at most 63 characters");
@@ -135,6 +143,7 @@ static bool scan_hex(struct scan *scan, unsigned int *code)
     return true;
 }
 
+/* Behind the backslash; messages point at the backslash itself. */
 static bool scan_escape(struct scan *scan)
 {
     size_t begin = scan->at - 1;
@@ -150,7 +159,9 @@ static bool scan_escape(struct scan *scan)
     if (!scan_hex(scan, &code)) {
         return false;
     }
+    /* U+0000 would end the C string early; a low surrogate alone is no character. */
     bool well = code != 0 && (code < 0xDC00 || code > 0xDFFF);
+    /* A high surrogate: its other half must follow as an escape of its own. */
     if (well && code >= 0xD800 && code <= 0xDBFF) {
         well = take(scan, '\\') && take(scan, 'u') && scan_hex(scan, &code) && code >= 0xDC00 &&
                code <= 0xDFFF;
@@ -177,6 +188,8 @@ static bool scan_string(struct scan *scan)
             continue;
         }
         size_t length = ek_json_utf8_length(scan->text + scan->at, scan->size - scan->at);
+        /* Control characters must be escaped in JSON; whatever is no UTF-8 would come out of us
+         * again. */
         if (byte < ' ' || length == 0) {
             return fail(scan, byte < ' ' ? "an escape in its place" : "UTF-8");
         }
@@ -187,6 +200,7 @@ static bool scan_string(struct scan *scan)
 
 static bool scan_value(struct scan *scan, int depth);
 
+/* Equal names pass here: that a member stands there twice is found by who asks for it. */
 static bool scan_member(struct scan *scan, int depth)
 {
     if (!scan_string(scan)) {
@@ -201,6 +215,7 @@ static bool scan_member(struct scan *scan, int depth)
 
 static bool scan_container(struct scan *scan, char closing, int depth)
 {
+    /* Brackets nest on our stack: a document of a million of them must not end the daemon. */
     if (depth > EK_JSON_MAX_DEPTH) {
         scan->at--;
         return fail(scan, "at most 100 levels of brackets");
@@ -215,6 +230,7 @@ static bool scan_container(struct scan *scan, char closing, int depth)
             return false;
         }
         skip_blanks(scan);
+        /* A comma must be followed by a value: one at the end, as in JavaScript, is refused. */
     } while (take(scan, ','));
     return take(scan, closing) || fail(scan, closing == '}' ? "',' or '}'" : "',' or ']'");
 }
@@ -253,6 +269,7 @@ static bool scan_value(struct scan *scan, int depth)
     return scan_literal(scan);
 }
 
+/* Line and column are counted only now, when something is wrong: a good document pays nothing. */
 static bool refuse(const struct scan *scan, const char *name, struct ek_error *err)
 {
     size_t line = 1;
@@ -263,6 +280,8 @@ static bool refuse(const struct scan *scan, const char *name, struct ek_error *e
         if (scan->text[i] == '\n') {
             line++;
             column = 1;
+            /* Continuation bytes of UTF-8 belong to the character before: columns count characters.
+             */
         } else if (((unsigned char)scan->text[i] & 0xC0) != 0x80) {
             column++;
         }
@@ -284,6 +303,7 @@ bool ek_json_check_syntax(const char *text, size_t size, const char *name, struc
         return refuse(&scan, name, err);
     }
     skip_blanks(&scan);
+    /* Two values, or rubbish behind one: a text that was cut and overwritten looks like that. */
     if (scan.at < size) {
         scan.expected = "the end of the text";
         return refuse(&scan, name, err);

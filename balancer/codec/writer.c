@@ -11,9 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A failure is remembered and asked for once, at the end: callers need no check after each
+ * value. */
 static void append(struct ek_json_writer *writer, const char *bytes, size_t size)
 {
     if (!writer->failed && writer->capacity - writer->size <= size) {
+        /* Doubling keeps copying linear in the result; 64 so that small texts take one step. */
         size_t capacity = 2 * (writer->capacity + size) + 64;
         char *text = realloc(writer->text, capacity);
         writer->failed = text == NULL;
@@ -43,6 +46,7 @@ static void separate(struct ek_json_writer *writer)
 
 char *ek_json_finish(struct ek_json_writer *writer)
 {
+    /* The final NUL: `size` leaves it out until here. */
     append(writer, "", 1);
     char *text = writer->text;
     if (writer->failed) {
@@ -75,9 +79,11 @@ void ek_json_break(struct ek_json_writer *writer)
 /* The bytes that stand for one character of the text, and how many of its bytes that takes. */
 static size_t escape(const char *at, size_t left, char out[8])
 {
+    /* JSON's short escapes: the n-th letter stands for the n-th character. */
     static const char plain[] = "\b\f\n\r\t\"\\";
     static const char letters[] = "bfnrt\"\\";
     size_t length = ek_json_utf8_length(at, left);
+    /* Never NUL: the caller stops at the text's end, so that strchr does not find its own. */
     const char *special = strchr(plain, *at);
 
     if (special != NULL) {
@@ -85,6 +91,8 @@ static size_t escape(const char *at, size_t left, char out[8])
     } else if ((unsigned char)*at < ' ') {
         (void)snprintf(out, 8, "\\u%04x", (unsigned int)(unsigned char)*at);
     } else if (length == 0) {
+        /* Names come from libvirt as bytes: one that is no UTF-8 becomes a question mark, so that
+         * the document stays valid. */
         (void)snprintf(out, 8, "?");
         return 1;
     } else {
@@ -124,9 +132,12 @@ void ek_json_number(struct ek_json_writer *writer, double number)
 
     assert(isfinite(number));
     separate(writer);
+    /* Whole numbers without a point or an exponent: figures in MiB read as people write them. */
     if (number == floor(number) && fabs(number) <= EK_JSON_MAX_NUMBER) {
         (void)snprintf(digits, sizeof(digits), "%" PRId64, (int64_t)number);
     } else {
+        /* The shortest of 15 to 17 digits that reads back as the same double: 17 always do, 15
+         * mostly look better. */
         int precision = 15;
         do {
             (void)snprintf(digits, sizeof(digits), "%.*g", precision, number);
@@ -166,6 +177,7 @@ void ek_json_put_text(struct ek_json_writer *writer, const char *key, const char
     }
 }
 
+/* JSON has no NAN and no infinity: what is not known is left out. */
 void ek_json_put_number(struct ek_json_writer *writer, const char *key, double number)
 {
     if (isfinite(number)) {
@@ -188,6 +200,7 @@ void ek_json_put_bool(struct ek_json_writer *writer, const char *key, bool value
 
 void ek_json_put_strings(struct ek_json_writer *writer, const char *key, struct ek_strings list)
 {
+    /* Absent and empty mean opposite things: anything, and nothing at all. */
     if (!list.given) {
         return;
     }
@@ -201,6 +214,7 @@ void ek_json_put_strings(struct ek_json_writer *writer, const char *key, struct 
 
 void ek_json_put_labels(struct ek_json_writer *writer, const char *key, struct ek_labels labels)
 {
+    /* For labels, no list and an empty one mean the same. */
     if (labels.count == 0) {
         return;
     }
@@ -212,6 +226,7 @@ void ek_json_put_labels(struct ek_json_writer *writer, const char *key, struct e
     ek_json_end(writer, '}');
 }
 
+/* From the integer, not through a double: three decimals that are exactly the milliseconds. */
 void ek_json_put_seconds(struct ek_json_writer *writer, const char *key, int64_t milliseconds)
 {
     char digits[40];
@@ -225,6 +240,7 @@ void ek_json_put_seconds(struct ek_json_writer *writer, const char *key, int64_t
     writer->comma = true;
 }
 
+/* Not checked again: for text that this codec has written itself. */
 void ek_json_raw(struct ek_json_writer *writer, const char *json)
 {
     separate(writer);

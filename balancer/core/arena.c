@@ -1,3 +1,5 @@
+/* The arena: many small pieces that live and die together, as all texts of one snapshot or plan do.
+ * A stage that fails half-way frees one thing and leaks nothing. */
 #include "balancer/core/arena.h"
 
 #include <assert.h>
@@ -7,8 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* 16 KiB: few calls of malloc for a small plan, little waste for the smallest. max_align_t, because
+ * the arena does not know what a piece will hold. */
 enum { BLOCK_BYTES = 16 * 1024, ALIGNMENT = _Alignof(max_align_t) };
 
+/* Newest first: only the newest has room that is looked at, what older ones have left is given
+ * up. */
 struct ek_arena_block {
     struct ek_arena_block *older;
     size_t used;
@@ -16,6 +22,7 @@ struct ek_arena_block {
     _Alignas(max_align_t) unsigned char bytes[];
 };
 
+/* calloc, since callers rely on zeroed pieces: false, NULL and EK_HOST_UP without a word. */
 static struct ek_arena_block *block_create(struct ek_arena *arena, size_t wanted)
 {
     size_t size = wanted > BLOCK_BYTES ? wanted : BLOCK_BYTES;
@@ -24,6 +31,8 @@ static struct ek_arena_block *block_create(struct ek_arena *arena, size_t wanted
     if (arena->newest != NULL && size < arena->bytes && arena->bytes < (size_t)1 << 24) {
         size = arena->bytes;
     }
+    /* A size from the outside (a document's count) must fail as "out of memory", not wrap
+     * around. */
     if (size > SIZE_MAX - sizeof(struct ek_arena_block)) {
         return NULL;
     }
@@ -34,13 +43,14 @@ static struct ek_arena_block *block_create(struct ek_arena *arena, size_t wanted
     block->size = size;
     block->older = arena->newest;
     arena->newest = block;
-    assert(block->size >= wanted);
     return block;
 }
 
 void *ek_arena_alloc(struct ek_arena *arena, size_t count, size_t size)
 {
     assert(arena != NULL);
+    /* The product is checked before it is made; ALIGNMENT, because rounding up may overflow,
+     * too. */
     if (size != 0 && count > (SIZE_MAX - ALIGNMENT) / size) {
         return NULL;
     }
@@ -52,15 +62,17 @@ void *ek_arena_alloc(struct ek_arena *arena, size_t count, size_t size)
             return NULL;
         }
     }
+    assert(block->used <= block->size && block->size - block->used >= wanted);
     void *piece = block->bytes + block->used;
+    assert((uintptr_t)piece % ALIGNMENT == 0);
     block->used += wanted;
-    assert(block->used <= block->size);
     arena->bytes += wanted;
     return piece;
 }
 
 const char *ek_arena_strdup(struct ek_arena *arena, const char *text)
 {
+    /* NULL means "not known" all over the snapshot; a copy of it is no failure. */
     if (text == NULL) {
         return NULL;
     }
@@ -75,7 +87,9 @@ const char *ek_arena_printf(struct ek_arena *arena, const char *format, ...)
     va_list again;
     char *text = NULL;
 
+    assert(arena != NULL && format != NULL);
     va_start(args, format);
+    /* Two passes, measure and print: a va_list can be walked once only. */
     va_copy(again, args);
     int length = vsnprintf(NULL, 0, format, args);
     if (length >= 0) {

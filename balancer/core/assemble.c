@@ -2,6 +2,7 @@
  * has just moved may be seen twice or not at all; what is known of moves settles it. */
 #include "balancer/core/utilization.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,8 @@ struct sighting {
     int64_t sampled_at_ms;
 };
 
+/* Everything that is needed while one snapshot is assembled; its scratch lists are pieces of the
+ * snapshot's own arena, so that nothing is left to free on any way out. */
 struct work {
     const struct ek_assembly *in;
     struct ek_snapshot *out;
@@ -26,7 +29,9 @@ static bool nomem(struct ek_error *err)
     return ek_error_set(err, EK_ERR_NOMEM, "out of memory while the snapshot is assembled");
 }
 
-/* A sample from the future was taken by another clock: how old it is cannot be told. */
+/* Two periods forgive one lost sample, four are an outage. Ages come from the collector's own
+ * period, since collectors may run at different ones. A sample from the future was taken by another
+ * clock: how old it is cannot be told. */
 static enum ek_host_state state_of(const struct ek_sample *sample, int64_t now_ms)
 {
     if (sample == NULL || now_ms - sample->taken_at_ms > 4 * sample->period_ms) {
@@ -37,6 +42,7 @@ static enum ek_host_state state_of(const struct ek_sample *sample, int64_t now_m
                                                                                : EK_HOST_UP;
 }
 
+/* The copies below end with everything owned by the snapshot: samples are freed once it stands. */
 static bool copy_strings(struct ek_arena *arena, struct ek_strings *list)
 {
     const char **items = ek_arena_alloc(arena, list->count, sizeof(*items));
@@ -94,6 +100,7 @@ static bool domain_copy(struct ek_arena *arena, struct ek_domain *domain)
 static struct ek_host host_make(const struct ek_host_entry *entry, const struct ek_sample *sample,
                                 int64_t now_ms)
 {
+    /* 1, not 0: capacity divides, and a down host is no destination whatever its size. */
     struct ek_host host = {.cpu_cores = 1,
                            .memory_mib = 1,
                            .cpu_used_cores = NAN,
@@ -105,6 +112,7 @@ static struct ek_host host_make(const struct ek_host_entry *entry, const struct 
         host.sampled_at_ms = sample->taken_at_ms;
         host.period_ms = sample->period_ms;
     }
+    /* The operator's list outranks the sample: labels, maintenance and the link's rate are his. */
     host.name = entry->name;
     host.labels = entry->labels;
     host.maintenance = entry->maintenance;
@@ -115,6 +123,7 @@ static struct ek_host host_make(const struct ek_host_entry *entry, const struct 
     return host;
 }
 
+/* NULL: no collector has reported that host, or its key expired. */
 static const struct ek_sample *newest_sample(const struct ek_assembly *in, const char *host)
 {
     const struct ek_sample *newest = NULL;
@@ -166,6 +175,8 @@ static bool host_uuids_check(const struct ek_snapshot *out, struct ek_error *err
     return true;
 }
 
+/* Total order: sightings of one domain become neighbours, in the order of the hosts, so that the
+ * result does not depend on the order of the samples. */
 static int sighting_cmp(const void *left, const void *right)
 {
     const struct sighting *a = left;
@@ -175,6 +186,7 @@ static int sighting_cmp(const void *left, const void *right)
     return order != 0 ? order : (a->host > b->host) - (a->host < b->host);
 }
 
+/* A down host's sample is too old to place domains by; what ran there is not known. */
 static bool sightings_gather(struct work *work, struct ek_error *err)
 {
     const struct ek_snapshot *out = work->out;
@@ -190,14 +202,17 @@ static bool sightings_gather(struct work *work, struct ek_error *err)
     for (size_t h = 0; h < out->host_count; h++) {
         const struct ek_sample *sample = work->sample_of[h];
         for (size_t d = 0; out->hosts[h].state != EK_HOST_DOWN && d < sample->domain_count; d++) {
+            assert(sample != NULL);
             work->sightings[work->sighting_count++] =
                 (struct sighting){&sample->domains[d], (uint32_t)h, sample->taken_at_ms};
         }
     }
+    assert(work->sighting_count == count);
     qsort(work->sightings, work->sighting_count, sizeof(*work->sightings), sighting_cmp);
     return true;
 }
 
+/* The newest of its moves: a domain may have moved twice since some host was sampled. */
 static const struct ek_known_move *move_of(const struct ek_assembly *in, const char *uuid)
 {
     const struct ek_known_move *newest = NULL;
@@ -211,6 +226,7 @@ static const struct ek_known_move *move_of(const struct ek_assembly *in, const c
     return newest;
 }
 
+/* Each further host gets its entry, so that neither is believed to be empty. */
 static void copies_note(struct ek_snapshot *out, uint32_t domain, const struct sighting *seen,
                         size_t count)
 {
@@ -231,15 +247,20 @@ static size_t sighting_choose(const struct work *work, const struct sighting *se
     *twice = false;
     *host = seen[0].host;
     if (move == NULL) {
+        /* No move of ours: a foreign migration, or a split brain. Neither is guessed at. */
         *twice = count > 1;
         return 0;
     }
     uint32_t source = ek_snapshot_find_host(work->out, move->source);
     uint32_t destination = ek_snapshot_find_host(work->out, move->destination);
+    /* libvirt shows the incoming domain on the destination long before it runs there; until the end
+     * the source is right. */
     uint32_t wanted = move->ended_at_ms == 0 ? source : destination;
     size_t chosen = 0;
     for (size_t i = 0; i < count; i++) {
         chosen = seen[i].host == wanted ? i : chosen;
+        /* A third host, or the source in a sample taken after the move had ended: the move does not
+         * explain it. */
         *twice = *twice || (seen[i].host != source && seen[i].host != destination) ||
                  (seen[i].host == source && move->ended_at_ms != 0 && count > 1 &&
                   seen[i].sampled_at_ms > move->ended_at_ms);
@@ -267,11 +288,13 @@ static void figures_follow(struct work *work, const struct sighting *seen, size_
             ek_use_shift(&hosts[seen[i].host], seen[i].domain, -1);
         }
     }
+    assert(domain->host < work->out->host_count);
     if (!counted) {
         ek_use_shift(&hosts[domain->host], domain, 1);
     }
 }
 
+/* One domain for each UUID, in their order, so that domain_find() can halve. */
 static bool domains_fill(struct work *work, struct ek_error *err)
 {
     struct ek_snapshot *out = work->out;
@@ -291,12 +314,14 @@ static bool domains_fill(struct work *work, struct ek_error *err)
             count++;
         }
         size_t chosen = sighting_choose(work, seen, count, &host, &twice);
+        assert(host < out->host_count);
         struct ek_domain *domain = &out->domains[out->domain_count++];
         *domain = *seen[chosen].domain;
         domain->host = host;
         if (!domain_copy(&out->arena, domain)) {
             return nomem(err);
         }
+        /* Its figures stay where they were sampled: which of the two is real is not known. */
         if (twice) {
             domain->movable = false;
             domain->immovable_reason = "two hosts report it as theirs";
@@ -329,6 +354,8 @@ static uint32_t domain_find(const struct ek_snapshot *out, const char *uuid)
     return EK_NONE;
 }
 
+/* Running moves, and ended ones whose domain no sample shows yet: the second kind has EK_NONE for a
+ * domain and keeps its destination closed, for nobody knows how full it has become. */
 static bool in_flight_fill(struct work *work, struct ek_error *err)
 {
     struct ek_snapshot *out = work->out;
@@ -344,6 +371,8 @@ static bool in_flight_fill(struct work *work, struct ek_error *err)
                                       .destination =
                                           ek_snapshot_find_host(out, in->moves[m].destination),
                                       .started_at_ms = in->moves[m].started_at_ms};
+        /* A host that left the configuration meanwhile is EK_NONE: the limits of hosts that are not
+         * there bind nobody. */
         bool runs = in->moves[m].ended_at_ms == 0;
         bool unseen = flight.domain == EK_NONE;
         if (flight.source != EK_NONE && flight.destination != EK_NONE && (runs || unseen)) {

@@ -1,9 +1,12 @@
+/* The working model: sums are kept per resource, so that standard deviations after one more move
+ * come from two hosts' differences and not from all hosts. See docs/planner.md for the score. */
 #include "balancer/core/cluster.h"
 
 #include <assert.h>
 #include <math.h>
 #include <string.h>
 
+/* Above the target only: a host far below it does not pay for one above it. */
 static double excess(double utilization, double target)
 {
     return fmax(0.0, utilization - target);
@@ -24,12 +27,15 @@ static void account(struct ek_cluster *cluster, uint32_t host, double sign)
     }
 }
 
+/* Allocation, not use: what a domain may take is what must fit, hard, at every instant. */
 static void allocate(struct ek_host_load *host, const struct ek_domain *domain, double sign)
 {
     host->memory_mib += sign * domain->memory_mib;
     host->vcpus += sign * domain->vcpus;
 }
 
+/* Load follows use, which is what balance is about. fmax, since taking away what was added may
+ * leave a hair below zero, and a square root is taken later. */
 static void place(struct ek_cluster *cluster, uint32_t d, uint32_t h, double sign)
 {
     struct ek_host_load *host = &cluster->hosts[h];
@@ -40,12 +46,17 @@ static void place(struct ek_cluster *cluster, uint32_t d, uint32_t h, double sig
     }
 }
 
+/* A domain in flight is where it will be: planning by the source would send it, or a second one,
+ * after a decision that is already made. Its memory is held on both ends until the move has
+ * ended. */
 static void settle_in_flight(struct ek_cluster *cluster)
 {
     const struct ek_snapshot *snapshot = cluster->snapshot;
 
     for (size_t f = 0; f < snapshot->in_flight_count; f++) {
         const struct ek_in_flight *flight = &snapshot->in_flight[f];
+        assert(flight->source < snapshot->host_count);
+        assert(flight->destination < snapshot->host_count);
         assert(flight->source != flight->destination);
         if (flight->domain == EK_NONE) {
             cluster->hosts[flight->destination].unseen_arrival = true;
@@ -55,11 +66,14 @@ static void settle_in_flight(struct ek_cluster *cluster)
         cluster->in_flight[flight->domain] = true;
         cluster->host_of[flight->domain] = flight->destination;
         const struct ek_domain *domain = &snapshot->domains[flight->domain];
+        /* A sample may already show it on the destination: the other end is the one not yet
+         * allocated. */
         uint32_t other = domain->host == flight->destination ? flight->source : flight->destination;
         allocate(&cluster->hosts[other], domain, 1);
     }
 }
 
+/* In this order: host_of must stand before loads are placed, and loads before they are summed. */
 static void fill(struct ek_cluster *cluster, const double *base)
 {
     const struct ek_snapshot *snapshot = cluster->snapshot;
@@ -68,6 +82,8 @@ static void fill(struct ek_cluster *cluster, const double *base)
         const struct ek_host *host = &snapshot->hosts[h];
         memcpy(cluster->hosts[h].load, base + h * EK_RESOURCE_COUNT,
                sizeof(cluster->hosts[h].load));
+        /* A host in maintenance or without fresh figures would pull the mean to where nothing can
+         * go. */
         cluster->hosts[h].counted = host->state == EK_HOST_UP && !host->maintenance;
         cluster->counted += cluster->hosts[h].counted ? 1 : 0;
         cluster->total_memory_mib += host->state == EK_HOST_UP ? host->memory_mib : 0;
@@ -79,6 +95,7 @@ static void fill(struct ek_cluster *cluster, const double *base)
     }
     for (size_t c = 0; c < snapshot->copy_count; c++) {
         const struct ek_copy *copy = &snapshot->copies[c];
+        assert(copy->host < snapshot->host_count && copy->domain < snapshot->domain_count);
         allocate(&cluster->hosts[copy->host], &snapshot->domains[copy->domain], 1);
     }
     settle_in_flight(cluster);
@@ -90,10 +107,12 @@ static void fill(struct ek_cluster *cluster, const double *base)
     }
 }
 
+/* One arena for the model: planning, scheduling and each dispatch build one and drop it whole. */
 bool ek_cluster_init(struct ek_cluster *cluster, const struct ek_snapshot *snapshot,
                      const struct ek_policy *policy, struct ek_error *err)
 {
     memset(cluster, 0, sizeof(*cluster));
+    assert(snapshot != NULL && policy != NULL);
     cluster->snapshot = snapshot;
     cluster->policy = policy;
     struct ek_arena *arena = &cluster->arena;
@@ -129,6 +148,8 @@ void ek_cluster_move(struct ek_cluster *cluster, uint32_t domain, uint32_t desti
 
     assert(!cluster->in_flight[domain]);
     assert(destination < cluster->snapshot->host_count);
+    /* Out of the sums, change, into the sums: the sums hold whole hosts, never halves. */
+    assert(source < cluster->snapshot->host_count && source != destination);
     account(cluster, source, -1);
     account(cluster, destination, -1);
     allocate(&cluster->hosts[source], &cluster->snapshot->domains[domain], -1);
@@ -144,6 +165,8 @@ void ek_cluster_move(struct ek_cluster *cluster, uint32_t domain, uint32_t desti
 double ek_cluster_utilization(const struct ek_cluster *cluster, uint32_t host,
                               enum ek_resource resource)
 {
+    assert(host < cluster->snapshot->host_count);
+    assert(cluster->hosts[host].load[resource] >= 0);
     assert(ek_capacity(&cluster->snapshot->hosts[host], resource) > 0);
     return cluster->hosts[host].load[resource] /
            ek_capacity(&cluster->snapshot->hosts[host], resource);
@@ -169,6 +192,7 @@ double ek_cluster_imbalance(const struct ek_cluster *cluster, enum ek_resource r
     return sqrt(variance(cluster->counted, cluster->sum[resource], cluster->square[resource]));
 }
 
+/* Weights of 0 switch a resource off; all of them 0 leaves nothing to level. */
 static struct ek_score score_of(const struct ek_cluster *cluster, const double *sum,
                                 const double *square, double overload)
 {
@@ -190,6 +214,7 @@ struct ek_score ek_cluster_score(const struct ek_cluster *cluster)
 struct ek_score ek_cluster_score_after(const struct ek_cluster *cluster, uint32_t domain,
                                        uint32_t destination)
 {
+    /* Only these two change; every other host's part of the sums stays as it is. */
     const uint32_t hosts[2] = {cluster->host_of[domain], destination};
     double sum[EK_RESOURCE_COUNT];
     double square[EK_RESOURCE_COUNT];

@@ -23,6 +23,7 @@ const char *ek_block_text(enum ek_block block)
     return texts[block];
 }
 
+/* A domain that must be resolved by hand comes first: nothing else may be said of it. */
 static enum ek_block rest_block(const struct ek_rest *rest, int64_t now_ms, enum ek_purpose purpose)
 {
     if (rest == NULL) {
@@ -51,21 +52,25 @@ enum ek_block ek_constraint_domain(const struct ek_cluster *cluster,
     const struct ek_domain *it = &snapshot->domains[domain];
 
     assert(domain < snapshot->domain_count);
+    assert(cluster->host_of[domain] < snapshot->host_count);
     if (cluster->in_flight[domain]) {
         return EK_BLOCK_IN_FLIGHT;
     }
+    /* A host device (PCI or USB passthrough) stays with its host: libvirt refuses to migrate it. */
     if (!it->movable || (it->devices.given && it->devices.count > 0)) {
         return EK_BLOCK_IMMOVABLE;
     }
     if (ek_rule_set_ignored(&cluster->rules, domain) != EK_NONE) {
         return EK_BLOCK_IGNORED;
     }
+    /* Figures of a stale host are old, and a down host's daemon could not carry the move out. */
     if (snapshot->hosts[cluster->host_of[domain]].state != EK_HOST_UP) {
         return EK_BLOCK_SOURCE_STATE;
     }
     return rest_block(ek_cooldown_find(cooldown, it->uuid), snapshot->taken_at_ms, purpose);
 }
 
+/* Lists have a handful of items: searching beats any index. */
 static bool holds(const struct ek_strings *list, const char *item)
 {
     for (size_t i = 0; i < list->count; i++) {
@@ -98,6 +103,8 @@ static bool same_hypervisor(const char *a, const char *b)
     return length == strcspn(b, " ") && strncmp(a, b, length) == 0;
 }
 
+/* Only what samples tell. libvirt's own checks of CPU features and machine types come in the
+ * migrator's prechecks, on fresh data from both ends. */
 static enum ek_block compatible(const struct ek_domain *domain, const struct ek_host *source,
                                 const struct ek_host *host)
 {
@@ -117,6 +124,8 @@ static enum ek_block compatible(const struct ek_domain *domain, const struct ek_
 double ek_constraint_memory_room(const struct ek_cluster *cluster, uint32_t host)
 {
     const struct ek_policy *policy = cluster->policy;
+    /* The reserve is the host's own: libvirtd, page tables and QEMU's overhead beyond guest
+     * memory. */
     double usable = cluster->snapshot->hosts[host].memory_mib * (1 - policy->memory_reserve) *
                     policy->memory_overcommit;
 
@@ -130,6 +139,7 @@ double ek_constraint_vcpu_room(const struct ek_cluster *cluster, uint32_t host)
     return usable - cluster->hosts[host].vcpus;
 }
 
+/* 1e-9: a host that was filled exactly to its target is not above it. */
 static bool above_target(const struct ek_cluster *cluster, uint32_t domain, uint32_t destination)
 {
     for (unsigned int r = 0; r < EK_RESOURCE_COUNT; r++) {
@@ -142,6 +152,8 @@ static bool above_target(const struct ek_cluster *cluster, uint32_t domain, uint
     return false;
 }
 
+/* Allocation is hard for everyone; the target, a wish about use, gives way to a forced
+ * evacuation. */
 static enum ek_block capacity(const struct ek_cluster *cluster, uint32_t domain,
                               uint32_t destination, enum ek_purpose purpose)
 {
@@ -175,13 +187,16 @@ static enum ek_block admission(const struct ek_cluster *cluster, const struct ek
     if (host->state != EK_HOST_UP) {
         return EK_BLOCK_HOST_STATE;
     }
+    /* Also for evacuations: a host that is to be emptied takes nobody in. */
     if (host->maintenance) {
         return EK_BLOCK_MAINTENANCE;
     }
+    /* Its newest figures are from before an arrival: what still fits cannot be told. */
     if (cluster->hosts[destination].unseen_arrival) {
         return EK_BLOCK_UNSEEN;
     }
     const struct ek_rest *rest = ek_cooldown_find(cooldown, it->uuid);
+    /* Time is the snapshot's, so that a replayed decision comes out the same. */
     if (rest != NULL && snapshot->taken_at_ms < rest->avoid_until_ms &&
         strcmp(rest->avoid, host->name) == 0) {
         return EK_BLOCK_AVOIDED;
@@ -217,6 +232,7 @@ enum ek_block ek_constraint_step(const struct ek_cluster *cluster,
                : capacity(cluster, domain, destination, purpose);
 }
 
+/* For people: how long it will last, beside what it is. */
 static const char *explain_rest(const struct ek_rest *rest, int64_t now_ms, enum ek_block block,
                                 struct ek_arena *arena)
 {
@@ -231,6 +247,7 @@ static const char *explain_rest(const struct ek_rest *rest, int64_t now_ms, enum
                            fmax(0, (double)(until_ms - now_ms) / 1000));
 }
 
+/* Every resource that would be exceeded, not the first alone: both may have to be cured. */
 static const char *explain_target(const struct ek_cluster *cluster, uint32_t domain,
                                   uint32_t destination, struct ek_arena *arena)
 {
@@ -277,6 +294,9 @@ const char *ek_constraint_explain(const struct ek_cluster *cluster,
     const struct ek_snapshot *snapshot = cluster->snapshot;
     const struct ek_domain *it = &snapshot->domains[domain];
     const struct ek_rest *rest = ek_cooldown_find(cooldown, it->uuid);
+
+    /* int, so that -Wswitch-enum lets the reasons without numbers fall to their plain texts. */
+    assert(domain < snapshot->domain_count);
 
     switch ((int)block) {
     case EK_BLOCK_IMMOVABLE:

@@ -1,3 +1,5 @@
+/* Rests by domain: a map that the engine keeps, exports and imports, so that a restart forgets no
+ * failure and no move. Times are Unix milliseconds and come in as arguments. */
 #include "balancer/core/cooldown.h"
 
 #include <assert.h>
@@ -6,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Without this uthash ends the process when memory runs out; an entry that it could not keep is
+ * marked instead. */
 #define HASH_NONFATAL_OOM 1
 #define uthash_nonfatal_oom(entry) ((entry)->lost = true)
 #include <uthash.h>
@@ -16,6 +20,8 @@
  * first. */
 enum { AVOID_WAITS = 4 };
 
+/* A domain that comes back within a week is one that the policy cannot please; after that it counts
+ * as a new story. */
 #define REPEAT_WINDOW_MS (7 * 24 * HOUR_MS)
 
 struct entry {
@@ -70,6 +76,7 @@ static struct ek_rest *obtain(struct ek_cooldown *cooldown, const char *domain,
     if (entry != NULL) {
         return &entry->rest;
     }
+    assert(domain[0] != '\0');
     entry = calloc(1, sizeof(*entry));
     if (entry != NULL) {
         (void)snprintf(entry->rest.domain, sizeof(entry->rest.domain), "%s", domain);
@@ -91,13 +98,17 @@ bool ek_cooldown_moved(struct ek_cooldown *cooldown, const struct ek_policy *pol
     if (rest == NULL) {
         return false;
     }
+    /* 0 is "never moved": a fresh entry was calloc'ed, or made by a failure. */
     bool repeated = rest->moved_at_ms != 0 && now_ms - rest->moved_at_ms < REPEAT_WINDOW_MS;
     rest->repeats = repeated ? rest->repeats + 1 : 0;
     double factor = pow(policy->cooldown_repeat_factor, rest->repeats);
+    /* pow() grows past int64_t after a few dozen repeats: bounded while it is still a double. */
     double rest_ms = fmin((double)policy->cooldown_ms * factor, (double)REPEAT_WINDOW_MS);
+    assert(rest_ms >= 0);
     rest->moved_at_ms = now_ms;
     rest->until_ms = now_ms + (int64_t)rest_ms;
     assert(rest->until_ms >= now_ms);
+    /* It moved: what failed before is over, and with it the rest of the pair. */
     rest->failures = 0;
     rest->failed_until_ms = 0;
     rest->avoid[0] = '\0';
@@ -113,6 +124,7 @@ bool ek_cooldown_failed(struct ek_cooldown *cooldown, const struct ek_policy *po
     if (rest == NULL) {
         return false;
     }
+    /* Doubling, at most an hour: what is broken for long is asked rarely, and still asked. */
     double wait_ms = (double)policy->backoff_ms * pow(2, rest->failures);
     rest->failed_until_ms = now_ms + (int64_t)fmin(wait_ms, (double)HOUR_MS);
     assert(rest->failed_until_ms >= now_ms);
@@ -147,6 +159,7 @@ void ek_cooldown_expire(struct ek_cooldown *cooldown, int64_t now_ms)
         int64_t newest =
             rest->until_ms > rest->failed_until_ms ? rest->until_ms : rest->failed_until_ms;
         newest = newest > rest->avoid_until_ms ? newest : rest->avoid_until_ms;
+        /* A blocked domain is never forgotten: only an operator may say what became of it. */
         if (!rest->blocked && now_ms - newest > REPEAT_WINDOW_MS) {
             HASH_DEL(cooldown->map, entry);
             free(entry);
@@ -154,6 +167,7 @@ void ek_cooldown_expire(struct ek_cooldown *cooldown, int64_t now_ms)
     }
 }
 
+/* By UUID: the hash's own order changes with insertion, and a digest is made of the export. */
 static int rest_cmp(const void *left, const void *right)
 {
     return strcmp(((const struct ek_rest *)left)->domain, ((const struct ek_rest *)right)->domain);

@@ -1,8 +1,12 @@
+/* Digests: 64-bit FNV-1a over everything that a decision is made from. It names plans and finds
+ * equal recommendations; it is no defence against forgery and need not be. */
 #include "balancer/core/digest.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
+/* The published constants of FNV-1a, 64 bits. */
 #define FNV_OFFSET 14695981039346656037ULL
 #define FNV_PRIME 1099511628211ULL
 
@@ -11,6 +15,7 @@ struct ek_digest ek_digest_begin(void)
     return (struct ek_digest){FNV_OFFSET};
 }
 
+/* Little end first whatever the machine: the same input has the same name everywhere. */
 static void feed(struct ek_digest *digest, uint64_t value)
 {
     for (int shift = 0; shift < 64; shift += 8) {
@@ -39,6 +44,8 @@ void ek_digest_text(struct ek_digest *digest, const char *text)
 {
     size_t length = text == NULL ? 0 : strlen(text);
 
+    /* The length goes first, so that "ab","c" and "a","bc" differ; no text differs from an empty
+     * one. */
     feed(digest, text == NULL ? UINT64_MAX : length);
     for (size_t i = 0; i < length; i++) {
         digest->state ^= (unsigned char)text[i];
@@ -48,6 +55,8 @@ void ek_digest_text(struct ek_digest *digest, const char *text)
 
 static void feed_strings(struct ek_digest *digest, const struct ek_strings *list)
 {
+    assert(list->count == 0 || list->items != NULL);
+    /* -1: an absent list constrains nothing, an empty one forbids all; the plans differ. */
     ek_digest_integer(digest, list->given ? (int64_t)list->count : -1);
     for (size_t i = 0; i < list->count; i++) {
         ek_digest_text(digest, list->items[i]);
@@ -56,6 +65,7 @@ static void feed_strings(struct ek_digest *digest, const struct ek_strings *list
 
 static void feed_labels(struct ek_digest *digest, const struct ek_labels *labels)
 {
+    assert(labels->count == 0 || labels->items != NULL);
     ek_digest_integer(digest, (int64_t)labels->count);
     for (size_t i = 0; i < labels->count; i++) {
         ek_digest_text(digest, labels->items[i].key);
@@ -63,6 +73,8 @@ static void feed_labels(struct ek_digest *digest, const struct ek_labels *labels
     }
 }
 
+/* UUID, sampling time and period stay out: the planner reads none of them, and a
+ * snapshot in a file need not have them. */
 static void feed_host(struct ek_digest *digest, const struct ek_host *host)
 {
     ek_digest_text(digest, host->name);
@@ -109,7 +121,11 @@ static void feed_domain(struct ek_digest *digest, const struct ek_domain *domain
 
 void ek_digest_snapshot(struct ek_digest *digest, const struct ek_snapshot *snapshot)
 {
+    assert(snapshot->hosts != NULL || snapshot->host_count == 0);
+    assert(snapshot->domains != NULL || snapshot->domain_count == 0);
     ek_digest_integer(digest, snapshot->taken_at_ms);
+    /* Both counts before both lists: else an end of one could read as the beginning of the
+     * other. */
     ek_digest_integer(digest, (int64_t)snapshot->host_count);
     ek_digest_integer(digest, (int64_t)snapshot->domain_count);
     for (size_t h = 0; h < snapshot->host_count; h++) {
@@ -141,6 +157,8 @@ static void feed_rule(struct ek_digest *digest, const struct ek_rule *rule)
     ek_digest_number(digest, rule->weight);
 }
 
+/* Field by field, not the structure's bytes: padding is not defined. Timeouts and retries stay out,
+ * since they change how a move is carried out and not which is chosen. */
 void ek_digest_policy(struct ek_digest *digest, const struct ek_policy *policy)
 {
     const double figures[] = {

@@ -1,3 +1,5 @@
+/* Effects: the engine's only way to the world. They are gathered while a step runs and put into
+ * their documented order at its end, so that no code in between has to think of order. */
 #include "balancer/core/engine_state.h"
 
 #include <assert.h>
@@ -17,6 +19,7 @@ struct ek_effect *ek_effect_add(struct ek_effects *effects, enum ek_effect_kind 
                                 struct ek_error *err)
 {
     if (effects->count == effects->room) {
+        /* A big plan dispatches a few moves at a time: 16 suffice for nearly every step. */
         size_t room = effects->room == 0 ? 16 : 2 * effects->room;
         struct ek_effect *items = realloc(effects->items, room * sizeof(*items));
         if (items == NULL) {
@@ -36,6 +39,8 @@ struct ek_effect *ek_effect_add(struct ek_effects *effects, enum ek_effect_kind 
 bool ek_effect_event(struct ek_effects *effects, const char *kind, const char *subject,
                      struct ek_error *err, const char *format, ...)
 {
+    /* Events are for people and cut rather than refused: losing the tail of a sentence must not
+     * lose the step. */
     char text[2 * EK_TEXT_SIZE];
     va_list args;
     struct ek_effect *effect = ek_effect_add(effects, EK_EFFECT_RECORD_EVENT, err);
@@ -46,6 +51,8 @@ bool ek_effect_event(struct ek_effects *effects, const char *kind, const char *s
     if (effect == NULL) {
         return false;
     }
+    /* A literal, so it is not copied; subject and text may point into what changes before the
+     * effect is carried out. */
     effect->u.event.kind = kind;
     effect->u.event.subject = ek_arena_strdup(&effects->arena, subject);
     effect->u.event.text = ek_arena_strdup(&effects->arena, text);
@@ -56,6 +63,7 @@ bool ek_effect_event(struct ek_effects *effects, const char *kind, const char *s
 /* The documented order; within one kind the order of adding stays. */
 void ek_effects_sort(struct ek_effects *effects)
 {
+    /* Insertion, since qsort is not stable and a step has few effects. */
     for (size_t i = 1; i < effects->count; i++) {
         struct ek_effect effect = effects->items[i];
         size_t at = i;

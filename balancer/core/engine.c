@@ -1,3 +1,5 @@
+/* The engine's step: one event in, wanted effects out. The event is applied, then waiting moves are
+ * dispatched on what is known now, then every host in maintenance gets its word. */
 #include "balancer/core/engine.h"
 
 #include "balancer/core/digest.h"
@@ -10,9 +12,11 @@
 #include <string.h>
 
 /* A clock that goes back further than this is not trusted for one cycle. */
+/* NTP slews without going back; a second covers what it may still step at a start. */
 #define CLOCK_JUMP_MS 1000
 
 /* Kept this long when the samples' period is not known. */
+/* Two minutes: several periods of any sensible collector. */
 #define RECENT_MS 120000
 
 struct ek_engine *ek_engine_create(void)
@@ -27,6 +31,7 @@ struct ek_engine *ek_engine_create(void)
         free(engine);
         return NULL;
     }
+    /* The defaults recommend and move nothing: an engine without its policy is harmless. */
     ek_policy_defaults(&engine->policy);
     engine->ops = ek_policy_find(engine->policy.kind);
     assert(engine->ops != NULL);
@@ -73,6 +78,8 @@ static void check_hosts(struct ek_engine *engine)
 
     for (size_t h = 0; h < engine->snapshot.host_count; h++) {
         const struct ek_host *host = &engine->snapshot.hosts[h];
+        /* A host in maintenance may well be switched off: its silence says nothing of our
+         * network. */
         wanted += host->maintenance ? 0 : 1;
         lost += !host->maintenance && host->state != EK_HOST_UP ? 1 : 0;
     }
@@ -83,6 +90,7 @@ static void check_hosts(struct ek_engine *engine)
     }
 }
 
+/* Over what check_hosts() found: after a jump the ages of all samples are wrong as well. */
 static void check_clock(struct ek_engine *engine)
 {
     if (engine->clock_back_ms > 0) {
@@ -100,6 +108,7 @@ static void watch_clock(struct ek_engine *engine, int64_t now_ms)
     }
 }
 
+/* What we were told comes before what we found: who told it also has to release it. */
 static const char *holding(const struct ek_engine *engine)
 {
     if (engine->hold[0] != '\0') {
@@ -108,6 +117,7 @@ static const char *holding(const struct ek_engine *engine)
     return engine->self_hold[0] != '\0' ? engine->self_hold : NULL;
 }
 
+/* Said once when it begins and once when it ends, not in each cycle. */
 static bool record_holding(struct ek_engine *engine, struct ek_effects *effects,
                            struct ek_error *err)
 {
@@ -127,6 +137,8 @@ static bool record_holding(struct ek_engine *engine, struct ek_effects *effects,
 
 /* ---- events -------------------------------------------------------------------------------- */
 
+/* After 4 periods a host without a newer sample counts as down: then no old sample is left for an
+ * ended move to correct. */
 static void recent_expire(struct ek_engine *engine, int64_t now_ms)
 {
     int64_t keep_ms = 0;
@@ -142,6 +154,7 @@ static void recent_expire(struct ek_engine *engine, int64_t now_ms)
             engine->recent[kept++] = engine->recent[i];
         }
     }
+    assert(kept <= engine->recent_count);
     engine->recent_count = kept;
 }
 
@@ -162,6 +175,8 @@ static bool recent_add(struct ek_engine *engine, const struct ek_outcome *outcom
     return true;
 }
 
+/* Predicted against real, once all has ended and every host was sampled twice since: rates come
+ * from two samples. */
 static bool verify(struct ek_engine *engine, struct ek_effects *effects, struct ek_error *err)
 {
     if (!engine->verify_pending || engine->running_count > 0 || !ek_engine_settled(engine)) {
@@ -200,12 +215,15 @@ static bool on_snapshot(struct ek_engine *engine, const struct ek_event *event,
     struct ek_snapshot present;
 
     ek_snapshot_finish(&engine->snapshot);
+    /* Taken over, not copied; the caller's is emptied, so that both may be finished. */
     engine->snapshot = *event->u.snapshot;
     memset(event->u.snapshot, 0, sizeof(*event->u.snapshot));
     engine->has_snapshot = true;
     if (!ek_engine_present(engine, &present, err)) {
         return false;
     }
+    /* Into the snapshot itself before anything is evaluated: the recorded input then holds all that
+     * the plan was made from. */
     engine->snapshot.in_flight = present.in_flight;
     engine->snapshot.in_flight_count = present.in_flight_count;
     check_hosts(engine);
@@ -223,6 +241,8 @@ static bool on_snapshot(struct ek_engine *engine, const struct ek_event *event,
     if (!verify(engine, effects, err) || !record_holding(engine, effects, err)) {
         return false;
     }
+    /* A plan under way is finished rather than remade in each cycle; only another set of hosts to
+     * be emptied is worth dropping it. */
     bool replan = ek_engine_waiting_count(engine) == 0 ||
                   ek_engine_maintenance_digest(engine) != engine->maintenance_digest;
     if (holding(engine) == NULL && replan && !ek_engine_replan(engine, effects, err)) {
@@ -240,6 +260,9 @@ static void apply_move(struct ek_engine *engine, const struct ek_outcome *outcom
 
     if (domain != EK_NONE && host != EK_NONE && engine->snapshot.domains[domain].host != host) {
         struct ek_domain *it = &engine->snapshot.domains[domain];
+        /* The hosts' own use goes along, or the load would seem to stay behind as the host's
+         * base. */
+        assert(it->host < engine->snapshot.host_count);
         ek_use_shift(&engine->snapshot.hosts[it->host], it, -1);
         ek_use_shift(&engine->snapshot.hosts[host], it, 1);
         it->host = host;
@@ -262,6 +285,7 @@ static void land(struct ek_engine *engine, const char *uuid)
     snapshot->in_flight_count = kept;
 }
 
+/* Successors of this move may start at once, on the snapshot as it was changed here. */
 static bool note_success(struct ek_engine *engine, const struct ek_outcome *outcome,
                          struct ek_error *err)
 {
@@ -272,7 +296,11 @@ static bool note_success(struct ek_engine *engine, const struct ek_outcome *outc
         engine->seq_done[seq] = true;
     }
     apply_move(engine, outcome);
-    return recent_add(engine, outcome, err) &&
+    if (!recent_add(engine, outcome, err)) {
+        return false;
+    }
+    /* A parked domain has its last move still before it; it rests after that. */
+    return outcome->kind == EK_MOVE_PARK ||
            ek_cooldown_moved(engine->cooldown, &engine->policy, outcome->domain,
                              outcome->ended_at_ms, err);
 }
@@ -280,6 +308,7 @@ static bool note_success(struct ek_engine *engine, const struct ek_outcome *outc
 static bool note_failure(struct ek_engine *engine, const struct ek_outcome *outcome,
                          struct ek_effects *effects, struct ek_error *err)
 {
+    /* The guest's own fault (it does not converge, say) would follow it to any host. */
     const char *avoid = outcome->destination_at_fault ? outcome->destination : NULL;
 
     if (strcmp(outcome->plan_id, engine->plan_id) == 0) {
@@ -289,13 +318,17 @@ static bool note_failure(struct ek_engine *engine, const struct ek_outcome *outc
                             outcome->ended_at_ms, err)) {
         return false;
     }
+    /* Unknown or unverified: two copies may exist, so nothing touches the domain until an operator
+     * has looked. */
     if (ek_move_state_blocks(outcome->state) &&
         !ek_cooldown_block(engine->cooldown, outcome->domain, true, err)) {
         return false;
     }
+    /* Later moves counted on the room that this one should have made. */
     return ek_engine_abandon(engine, effects, outcome->error, err);
 }
 
+/* The last of a plan's moves has ended: its fate is recorded once. */
 static bool plan_end(struct ek_engine *engine, struct ek_effects *effects, struct ek_error *err)
 {
     if (engine->running_count > 0 || ek_engine_waiting_count(engine) > 0 ||
@@ -324,6 +357,8 @@ static bool on_outcome(struct ek_engine *engine, const struct ek_outcome *outcom
     bool done = outcome->state == EK_MOVE_DONE;
     bool ok =
         done ? note_success(engine, outcome, err) : note_failure(engine, outcome, effects, err);
+    /* Even when the note failed for want of memory: a move that ended must not count against the
+     * limits for ever. */
     ek_engine_end(engine, outcome->id);
     land(engine, outcome->domain);
     engine->last_end_ms = outcome->ended_at_ms;
@@ -342,6 +377,7 @@ static bool on_policy(struct ek_engine *engine, const struct ek_policy *policy,
 {
     engine->policy = *policy;
     engine->ops = ek_policy_find(policy->kind);
+    /* Cycles that were counted against other thresholds prove nothing about these. */
     engine->sustained = 0;
     engine->recommended_digest = 0;
     return ek_engine_abandon(engine, effects, "the policy was loaded anew", err);
@@ -358,6 +394,7 @@ static bool apply(struct ek_engine *engine, const struct ek_event *event,
     case EK_EVENT_OUTCOME:
         return on_outcome(engine, event->u.outcome, effects, err);
     case EK_EVENT_ADOPT:
+        /* Told twice after a reconnection, the move counts once. */
         return ek_engine_find_running(engine, event->u.adopt->id) != NULL ||
                ek_engine_run(engine, event->u.adopt, event->now_ms, err);
     case EK_EVENT_BLOCK:
@@ -383,6 +420,7 @@ static void undo(struct ek_engine *engine, struct ek_effects *effects)
     effects->count = 0;
     engine->waiting_count = 0; /* without its lost move the plan could wait for ever */
     engine->recommended_digest = 0;
+    /* Forgotten, so that the next step records again what this one could not. */
     engine->holding_shown[0] = '\0';
     engine->rules_digest = 0;
     engine->summary[0] = '\0';
@@ -397,6 +435,7 @@ bool ek_engine_step(struct ek_engine *engine, const struct ek_event *event,
     watch_clock(engine, event->now_ms);
     bool ok = apply(engine, event, effects, err);
     engine->now_ms = event->now_ms;
+    /* After every event, not after snapshots only: an outcome frees room, links and limits. */
     if (ok && engine->has_snapshot && holding(engine) == NULL) {
         ok = ek_engine_dispatch(engine, effects, err);
     }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Entries stay in place when they go: the array is the plan's and lives as long as it. */
 size_t ek_engine_waiting_count(const struct ek_engine *engine)
 {
     size_t count = 0;
@@ -16,6 +17,7 @@ size_t ek_engine_waiting_count(const struct ek_engine *engine)
     return count;
 }
 
+/* Linear: limits keep the number of running moves at a handful. */
 struct ek_running *ek_engine_find_running(struct ek_engine *engine, const char *id)
 {
     for (size_t i = 0; i < engine->running_count; i++) {
@@ -26,6 +28,7 @@ struct ek_running *ek_engine_find_running(struct ek_engine *engine, const char *
     return NULL;
 }
 
+/* The view grows along, so that showing what runs can never fail. */
 static bool running_reserve(struct ek_engine *engine, struct ek_error *err)
 {
     if (engine->running_count < engine->running_room) {
@@ -36,6 +39,7 @@ static bool running_reserve(struct ek_engine *engine, struct ek_error *err)
     if (running == NULL) {
         return ek_error_set(err, EK_ERR_NOMEM, "out of memory for a running move");
     }
+    /* Kept at once: realloc has freed the old block, whatever becomes of the view. */
     engine->running = running;
     struct ek_move_order *view = realloc(engine->running_view, room * sizeof(*view));
     if (view == NULL) {
@@ -52,6 +56,7 @@ bool ek_engine_run(struct ek_engine *engine, const struct ek_move_order *order,
     if (!running_reserve(engine, err)) {
         return false;
     }
+    assert(engine->running_count < engine->running_room);
     assert(ek_engine_find_running(engine, order->id) == NULL);
     engine->running[engine->running_count++] =
         (struct ek_running){.order = *order, .started_at_ms = started_at_ms};
@@ -63,10 +68,12 @@ void ek_engine_end(struct ek_engine *engine, const char *id)
     struct ek_running *running = ek_engine_find_running(engine, id);
 
     if (running != NULL) {
+        /* The last takes its place: the order of running moves means nothing. */
         *running = engine->running[--engine->running_count];
     }
 }
 
+/* A domain is in flight once; without a domain in the samples the pair of hosts stands for it. */
 static bool listed(const struct ek_snapshot *snapshot, const struct ek_in_flight *flight)
 {
     for (size_t f = 0; f < snapshot->in_flight_count; f++) {
@@ -84,6 +91,7 @@ static bool listed(const struct ek_snapshot *snapshot, const struct ek_in_flight
 bool ek_engine_present(struct ek_engine *engine, struct ek_snapshot *present, struct ek_error *err)
 {
     struct ek_snapshot *snapshot = &engine->snapshot;
+    /* Ours beside what the samples showed: foreign migrations take room and limits, too. */
     size_t room = engine->running_count + snapshot->in_flight_count;
     struct ek_in_flight *list = ek_arena_alloc(&snapshot->arena, room, sizeof(*list));
     size_t count = snapshot->in_flight_count;
@@ -114,6 +122,7 @@ bool ek_engine_present(struct ek_engine *engine, struct ek_snapshot *present, st
     return true;
 }
 
+/* By name: indices change with each snapshot, running moves outlive several. */
 static bool limits_allow(const struct ek_engine *engine, const struct ek_move_order *order)
 {
     int out = 0;
@@ -127,6 +136,7 @@ static bool limits_allow(const struct ek_engine *engine, const struct ek_move_or
            out < engine->policy.limit_host_out && in < engine->policy.limit_host_in;
 }
 
+/* A move that failed never counts as done, but then its plan is abandoned as a whole. */
 static bool depends_done(const struct ek_engine *engine, const struct ek_waiting *waiting)
 {
     for (size_t i = 0; i < waiting->depends_count; i++) {
@@ -208,6 +218,7 @@ static enum verdict check(const struct ek_engine *engine, const struct ek_cluste
         (void)snprintf(why, size, "%s is being moved already", order->name);
         return DROP;
     }
+    /* The same rules as in planning, on figures that may be minutes younger. */
     enum ek_block block = ek_constraint_domain(cluster, engine->cooldown, domain, purpose);
     if (block == EK_BLOCK_NONE) {
         block = ek_constraint_step(cluster, engine->cooldown, domain, destination, purpose);
@@ -233,6 +244,7 @@ static bool start(struct ek_engine *engine, struct ek_waiting *waiting, struct e
     if (effect == NULL) {
         return false;
     }
+    /* By value: the order must outlive a plan that is superseded while it runs. */
     effect->u.start = waiting->order;
     if (!ek_engine_run(engine, &waiting->order, engine->now_ms, err)) {
         return false;
@@ -254,6 +266,7 @@ static bool start_one(struct ek_engine *engine, struct ek_effects *effects, bool
     bool ok = true;
 
     *started = false;
+    /* A new model for each start: what was just started takes its room on both hosts. */
     if (!ek_engine_present(engine, &present, err) ||
         !ek_cluster_init(&cluster, &present, &engine->policy, err)) {
         return false;
@@ -270,6 +283,8 @@ static bool start_one(struct ek_engine *engine, struct ek_effects *effects, bool
         if (verdict == WAIT) {
             hold(&engine->snapshot, &cluster, waiting);
         } else if (verdict == DROP) {
+            /* The whole rest of the plan goes: it was made for a cluster that this move was part
+             * of. */
             ok = ek_engine_abandon(engine, effects, why, err);
         } else if (verdict == GO) {
             ok = start(engine, waiting, effects, err);
@@ -282,6 +297,7 @@ static bool start_one(struct ek_engine *engine, struct ek_effects *effects, bool
 
 bool ek_engine_dispatch(struct ek_engine *engine, struct ek_effects *effects, struct ek_error *err)
 {
+    /* No model is built in the many steps in which nothing waits. */
     bool started = ek_engine_waiting_count(engine) > 0;
 
     while (started) {

@@ -17,6 +17,8 @@ const char *ek_maintenance_state_name(enum ek_maintenance_state state)
     return names[state];
 }
 
+/* By name and in the order of the configuration: the same set gives the same digest in every
+ * snapshot. */
 uint64_t ek_engine_maintenance_digest(const struct ek_engine *engine)
 {
     struct ek_digest digest = ek_digest_begin();
@@ -29,6 +31,7 @@ uint64_t ek_engine_maintenance_digest(const struct ek_engine *engine)
     return digest.state;
 }
 
+/* Keeps count_left() from counting a domain twice, as resident and as moving. */
 static bool stands_on(const struct ek_snapshot *snapshot, const char *uuid, uint32_t host)
 {
     bool ambiguous = false;
@@ -58,6 +61,7 @@ static uint32_t count_left(const struct ek_engine *engine, uint32_t host)
     return left;
 }
 
+/* Arrivals count as well: a host that still receives one is not done with its moves. */
 static bool leaving(const struct ek_engine *engine, const char *host)
 {
     for (size_t i = 0; i < engine->running_count; i++) {
@@ -74,10 +78,13 @@ static bool leaving(const struct ek_engine *engine, const char *host)
     return false;
 }
 
+/* `for_good` is set by any domain that fits nowhere: one such keeps the host from ever being
+ * empty. */
 static bool gather_blockers(const struct ek_engine *engine, const char *host,
                             struct ek_maintenance_status *status, bool *for_good,
                             struct ek_arena *arena, struct ek_error *err)
 {
+    /* One more than are stuck: what holds the engine back blocks every host and has no domain. */
     struct ek_blocker *blockers = ek_arena_alloc(arena, engine->stuck_count + 1, sizeof(*blockers));
 
     if (blockers == NULL) {
@@ -118,6 +125,8 @@ static bool seen_empty(const struct ek_engine *engine, const struct ek_host *hos
     return host->state == EK_HOST_UP;
 }
 
+/* In order of certainty: empty is seen, and each further line claims less. "Infeasible" is said
+ * only when nothing moves any more, because room may come with every move. */
 static enum ek_maintenance_state state_of(const struct ek_engine *engine,
                                           const struct ek_host *host,
                                           const struct ek_maintenance_status *status, bool for_good)
@@ -142,6 +151,7 @@ static enum ek_maintenance_state state_of(const struct ek_engine *engine,
 
 static int64_t eta_ms(const struct ek_engine *engine, enum ek_maintenance_state state)
 {
+    /* Predicted at the plan's start; running late it says 0, not a negative rest. */
     if (state != EK_MAINTENANCE_EVACUATING || engine->waiting_count == 0) {
         return -1;
     }
@@ -149,6 +159,7 @@ static int64_t eta_ms(const struct ek_engine *engine, enum ek_maintenance_state 
     return left_ms > 0 ? left_ms : 0;
 }
 
+/* Every step, changed or not: the effect is cheap and its reader decides what is news. */
 static bool record_host(struct ek_engine *engine, uint32_t h, struct ek_effects *effects,
                         struct ek_error *err)
 {
@@ -160,6 +171,7 @@ static bool record_host(struct ek_engine *engine, uint32_t h, struct ek_effects 
     if (!gather_blockers(engine, host->name, &status, &for_good, &effects->arena, err)) {
         return false;
     }
+    /* "Blocked" without a blocker would leave the operator to guess. */
     if (host->state != EK_HOST_UP && status.blocker_count == 0) {
         struct ek_blocker *blocker = ek_arena_alloc(&effects->arena, 1, sizeof(*blocker));
         if (blocker == NULL) {
@@ -169,6 +181,7 @@ static bool record_host(struct ek_engine *engine, uint32_t h, struct ek_effects 
         status.blockers = blocker;
         status.blocker_count = 1;
     }
+    assert(h < engine->snapshot.host_count && host->maintenance);
     status.state = state_of(engine, host, &status, for_good);
     status.eta_ms = eta_ms(engine, status.state);
     struct ek_effect *effect = ek_effect_add(effects, EK_EFFECT_RECORD_MAINTENANCE, err);
@@ -179,6 +192,8 @@ static bool record_host(struct ek_engine *engine, uint32_t h, struct ek_effects 
     return true;
 }
 
+/* A key that was deleted, or a host that left the configuration: its status must not stand in Redis
+ * for ever. */
 static bool record_ended(struct ek_engine *engine, struct ek_effects *effects, struct ek_error *err)
 {
     for (size_t i = 0; i < engine->maintained_count; i++) {
@@ -211,6 +226,7 @@ static bool remember(struct ek_engine *engine, struct ek_error *err)
     engine->maintained = ek_arena_alloc(arena, snapshot->host_count, sizeof(*engine->maintained));
     bool ok = engine->maintained != NULL;
     for (size_t h = 0; ok && h < snapshot->host_count; h++) {
+        /* Copied: the snapshot will be gone when the end is noticed. */
         if (snapshot->hosts[h].maintenance) {
             const char *name = ek_arena_strdup(arena, snapshot->hosts[h].name);
             engine->maintained[engine->maintained_count] = name;
@@ -218,6 +234,7 @@ static bool remember(struct ek_engine *engine, struct ek_error *err)
             ok = name != NULL;
         }
     }
+    assert(engine->maintained_count <= snapshot->host_count);
     return ok || ek_error_set(err, EK_ERR_NOMEM, "out of memory for hosts in maintenance");
 }
 
@@ -235,8 +252,10 @@ static bool wake(struct ek_engine *engine, struct ek_effects *effects, struct ek
     }
     for (size_t h = 0; h < engine->snapshot.host_count; h++) {
         int64_t of_host = engine->snapshot.hosts[h].period_ms;
+        /* The slowest collector's: only when all have sampled anew can all be settled. */
         period_ms = of_host > period_ms ? of_host : period_ms;
     }
+    /* Offline snapshots have no period, and nobody who would wait. */
     if (!wanted || period_ms == 0) {
         return true;
     }

@@ -27,6 +27,8 @@ static const struct ek_host *unmeasured(const struct ek_engine *engine)
 
 bool ek_engine_settled(const struct ek_engine *engine)
 {
+    /* Two periods after the end: the first sample that holds the domain, and the one that gives it
+     * a rate. */
     for (size_t h = 0; engine->last_end_ms != 0 && h < engine->snapshot.host_count; h++) {
         const struct ek_host *host = &engine->snapshot.hosts[h];
         if (host->state == EK_HOST_UP && host->sampled_at_ms != 0 &&
@@ -37,18 +39,21 @@ bool ek_engine_settled(const struct ek_engine *engine)
     return true;
 }
 
+/* Asks the policy once per cycle: whoever asked twice would count twice. */
 static bool count_sustained(struct ek_engine *engine, char *why, size_t size, bool *held,
                             struct ek_error *err)
 {
     struct ek_cluster cluster;
     char reason[EK_TEXT_SIZE];
 
+    assert(engine->ops != NULL && engine->ops->wants != NULL);
     if (!ek_cluster_init(&cluster, &engine->snapshot, &engine->policy, err)) {
         return false;
     }
     bool wants = engine->ops->wants(&cluster, &engine->levels, reason, sizeof(reason));
     ek_cluster_finish(&cluster);
     engine->sustained = wants ? engine->sustained + 1 : 0;
+    /* Counted even while it is held, or it would never be reached. */
     *held = engine->sustained < engine->policy.sustained_cycles;
     if (wants) {
         (void)snprintf(why, size, "%s, for %d of %d cycles", reason, engine->sustained,
@@ -62,6 +67,8 @@ static bool count_sustained(struct ek_engine *engine, char *why, size_t size, bo
 bool ek_engine_balance_held(struct ek_engine *engine, char *why, size_t size, bool *held,
                             struct ek_error *err)
 {
+    /* In this order; the cycles are counted only when nothing else holds, since figures in motion
+     * prove nothing. */
     const struct ek_host *host = unmeasured(engine);
 
     *held = true;
@@ -80,11 +87,14 @@ bool ek_engine_balance_held(struct ek_engine *engine, char *why, size_t size, bo
     return count_sustained(engine, why, size, held, err);
 }
 
+/* Names are bounded by ek_snapshot_check(); only a reason may really be cut. */
 static void text_copy(char *to, size_t size, const char *from)
 {
     (void)snprintf(to, size, "%s", from);
 }
 
+/* An order is complete in itself: the migrator asks neither plan nor policy, so that a reload or a
+ * new plan does not change a move that runs. */
 static struct ek_move_order order_of(const struct ek_engine *engine,
                                      const struct ek_plan_move *move, const struct ek_slot *slot)
 {
@@ -104,6 +114,7 @@ static struct ek_move_order order_of(const struct ek_engine *engine,
         .predicted_downtime_ms = move->cost.downtime_ms,
     };
 
+    static_assert(EK_ID_SIZE > 16 + 1 + 10, "a digest, a hyphen and any seq fit into an id");
     (void)snprintf(order.id, sizeof(order.id), "%s-%u", engine->plan.id, (unsigned int)move->seq);
     text_copy(order.plan_id, sizeof(order.plan_id), engine->plan.id);
     text_copy(order.domain, sizeof(order.domain), domain->uuid);
@@ -115,12 +126,14 @@ static struct ek_move_order order_of(const struct ek_engine *engine,
     return order;
 }
 
+/* Plan and schedule live until the next step; what waits lives longer and is copied. */
 static bool adopt_move(struct ek_engine *engine, size_t index, struct ek_error *err)
 {
     const struct ek_slot *slot = &engine->schedule.slots[index];
     struct ek_waiting *waiting = &engine->waiting[index];
 
     assert(slot->duration_ms > 0 && index < engine->schedule.slot_count);
+    assert(engine->plan.moves[index].seq == index + 1);
     waiting->order = order_of(engine, &engine->plan.moves[index], slot);
     waiting->depends_count = slot->depends_count;
     waiting->depends_on =
@@ -159,6 +172,7 @@ static bool adopt(struct ek_engine *engine, struct ek_error *err)
     ek_arena_finish(&engine->plan_arena);
     engine->waiting_count = 0;
     engine->waiting = ek_arena_alloc(&engine->plan_arena, count, sizeof(*engine->waiting));
+    /* seqs count from 1, so that one more is needed to use them as indices. */
     engine->seq_done = ek_arena_alloc(&engine->plan_arena, count + 1, sizeof(*engine->seq_done));
     engine->seq_count = count + 1;
     if (engine->waiting == NULL || engine->seq_done == NULL) {
@@ -174,6 +188,7 @@ static bool adopt(struct ek_engine *engine, struct ek_error *err)
     text_copy(engine->plan_id, sizeof(engine->plan_id), engine->plan.id);
     engine->plan_failed = false;
     engine->verify_pending = false;
+    /* For the verification, which comes when this plan's results have long been freed. */
     engine->plan_before = engine->plan.before;
     engine->plan_predicted = engine->plan.after;
     engine->plan_started_at_ms = engine->snapshot.taken_at_ms;
@@ -181,6 +196,7 @@ static bool adopt(struct ek_engine *engine, struct ek_error *err)
     return true;
 }
 
+/* Blockers are shown until the next plan; the plan's own texts are gone with the next step. */
 static bool keep_stuck(struct ek_engine *engine, struct ek_error *err)
 {
     const struct ek_plan *plan = &engine->plan;
@@ -203,6 +219,7 @@ static bool keep_stuck(struct ek_engine *engine, struct ek_error *err)
             stuck.reason == NULL) {
             return nomem(err);
         }
+        assert(engine->stuck_count < plan->unresolved_count);
         engine->stuck[engine->stuck_count++] = stuck;
     }
     return engine->stuck != NULL || nomem(err);
@@ -220,6 +237,7 @@ static uint64_t moves_digest(const struct ek_plan *plan)
     return digest.state;
 }
 
+/* Before any START of it in the effects' order: no move runs that no record explains. */
 static bool record_plan(struct ek_engine *engine, struct ek_effects *effects, const char *fate,
                         struct ek_error *err)
 {
@@ -228,6 +246,7 @@ static bool record_plan(struct ek_engine *engine, struct ek_effects *effects, co
     if (effect == NULL) {
         return false;
     }
+    assert(engine->plan.id[0] != '\0');
     effect->u.plan.plan = &engine->plan;
     effect->u.plan.schedule = &engine->schedule;
     effect->u.plan.fate = fate;
@@ -235,6 +254,7 @@ static bool record_plan(struct ek_engine *engine, struct ek_effects *effects, co
                            fate, engine->plan.summary);
 }
 
+/* In this mode nothing waits, so each cycle plans anew and mostly finds the same. */
 static bool recommend(struct ek_engine *engine, struct ek_effects *effects, struct ek_error *err)
 {
     uint64_t digest = moves_digest(&engine->plan);
@@ -253,6 +273,7 @@ static bool record_summary(struct ek_engine *engine, struct ek_effects *effects,
     if (strcmp(engine->summary, engine->plan.summary) == 0) {
         return true;
     }
+    /* A plan with moves records its own event; only quiet cycles say it here. */
     text_copy(engine->summary, sizeof(engine->summary), engine->plan.summary);
     return engine->plan.move_count > 0 ||
            ek_effect_event(effects, "cycle", "", err, "%s", engine->plan.summary);
@@ -263,6 +284,8 @@ bool ek_engine_replan(struct ek_engine *engine, struct ek_effects *effects, stru
     char why[EK_TEXT_SIZE];
     bool held = true;
 
+    /* Something waits here only for that one reason (see on_snapshot): otherwise this drops
+     * nothing. */
     if (!ek_engine_abandon(engine, effects, "the hosts to be emptied have changed", err) ||
         !ek_engine_balance_held(engine, why, sizeof(why), &held, err)) {
         return false;
@@ -281,6 +304,8 @@ bool ek_engine_replan(struct ek_engine *engine, struct ek_effects *effects, stru
         engine->recommended_digest = 0;
         return true;
     }
+    /* Evacuations neither: whoever chose this mode wants to see first. */
+    assert(engine->schedule.slot_count == engine->plan.move_count);
     if (engine->policy.mode == EK_MODE_RECOMMEND) {
         return recommend(engine, effects, err);
     }

@@ -1,3 +1,5 @@
+/* Pre-copy, modelled: what is dirtied while a round is sent makes the next round. It is a
+ * prediction from one dirty rate; the migrator measures, this only ranks and schedules. */
 #include "balancer/core/migration_cost.h"
 
 #include "balancer/core/utilization.h"
@@ -5,17 +7,23 @@
 #include <assert.h>
 #include <math.h>
 
+/* QEMU itself knows no limit; after 30 rounds a guest that still outruns the link will do so for
+ * good, or needs auto-converge. */
 enum { MAX_ROUNDS = 30 };
 
 /* Time that a migration takes beside copying: setting up QEMU on the destination and handing over
  * (measured in the lab: 0.65 s for a guest that copies in 0.2 s). */
 #define OVERHEAD_MS 500.0
 
+/* Upwards: a move predicted too short would let its successor start too early. fmin also turns NAN
+ * into the bound. */
 static int64_t whole_ms(double ms)
 {
     return (int64_t)ceil(fmin(ms, EK_FOREVER_MS));
 }
 
+/* QEMU sends a page that was never touched as a few bytes: what is resident is what counts. RSS may
+ * exceed guest memory (QEMU's own heap), which is not sent. */
 static double resident_mib(const struct ek_domain *domain)
 {
     return isnan(domain->memory_rss_mib) ? domain->memory_mib
@@ -27,12 +35,15 @@ struct ek_cost ek_migration_cost(const struct ek_domain *domain, double bandwidt
 {
     double writable = resident_mib(domain);
     double left = writable;
+    /* Disks go first (libvirt mirrors them before RAM is sent), once and at the same rate. */
     double sent = domain->local_disk_mib;
     double allowed = bandwidth_mib_s * (double)max_downtime_ms / 1000;
     bool converges = left <= allowed;
 
+    assert(max_downtime_ms >= 0);
     assert(bandwidth_mib_s > 0);
     for (int round = 0; !converges && round < MAX_ROUNDS; round++) {
+        /* No more than all of it can be dirty, however long a round takes. */
         double seconds = left / bandwidth_mib_s;
         sent += left;
         left = fmin(writable, domain->dirty_mib_s * seconds);
@@ -50,12 +61,15 @@ struct ek_cost ek_migration_cost(const struct ek_domain *domain, double bandwidt
 double ek_migration_bandwidth(const struct ek_snapshot *snapshot, uint32_t source,
                               uint32_t destination)
 {
+    assert(source < snapshot->host_count && destination < snapshot->host_count);
     return fmin(snapshot->hosts[source].migration_mib_s,
                 snapshot->hosts[destination].migration_mib_s);
 }
 
 int64_t ek_migration_timeout_ms(const struct ek_domain *domain, const struct ek_policy *policy)
 {
+    /* Configured memory, not resident: a timeout must also suit the guest that fills up
+     * meanwhile. */
     double gib = (domain->memory_mib + domain->local_disk_mib) / 1024;
     double wanted = gib * (double)policy->timeout_per_gib_ms;
 

@@ -1,3 +1,4 @@
+/* Kinds of moves by name, as journal, plans and commands write them. */
 #include "balancer/core/move.h"
 
 #include <assert.h>
@@ -8,7 +9,10 @@ static const char *const kind_names[] = {
     [EK_MOVE_PARK] = "park",       [EK_MOVE_MANUAL] = "manual",
 };
 
+/* The array's own length: a kind added to the enum without a name here fails the assertion. */
 enum { KIND_COUNT = sizeof(kind_names) / sizeof(kind_names[0]) };
+
+static_assert(KIND_COUNT == EK_MOVE_MANUAL + 1, "every kind of move has a name");
 
 const char *ek_move_kind_name(enum ek_move_kind kind)
 {

@@ -1,10 +1,15 @@
+/* A move's life as data: who may follow whom. Tests hold every step that the
+ * migrator journals against this table; it is not asked while a domain is on its way. */
 #include "balancer/core/move_state.h"
 
 #include <assert.h>
 #include <stddef.h>
 #include <string.h>
 
+/* Sets of states as bits of one word; there are 20 of them. */
 #define BIT(state) (1U << (state))
+
+static_assert(EK_MOVE_STATE_COUNT <= 8 * sizeof(unsigned int), "a bit for each state");
 
 static const struct {
     const char *name;
@@ -19,13 +24,21 @@ static const struct {
 static const unsigned int followers[EK_MOVE_STATE_COUNT] = {
     [EK_MOVE_PLANNED] = BIT(EK_MOVE_CLAIMED) | BIT(EK_MOVE_CANCELLED),
     [EK_MOVE_CLAIMED] = BIT(EK_MOVE_PRECHECK) | BIT(EK_MOVE_CANCELLED),
+    /* Up to here nothing was touched anywhere: it may be rejected or cancelled at once. */
     [EK_MOVE_PRECHECK] = BIT(EK_MOVE_PREPARE) | BIT(EK_MOVE_REJECTED) | BIT(EK_MOVE_RETRY_WAIT) |
                          BIT(EK_MOVE_CANCELLED),
+    /* From here on something may stand on the destination, so that every way back leads through
+     * unprepare. */
     [EK_MOVE_PREPARE] = BIT(EK_MOVE_RUNNING) | BIT(EK_MOVE_UNPREPARE),
+    /* A failed call does not lead to "failed": its return code is not the truth, so it is
+     * reconciled. */
     [EK_MOVE_RUNNING] = BIT(EK_MOVE_SWITCHOVER) | BIT(EK_MOVE_COMMIT_PENDING),
+    /* Back to running: the source goes on when the hand-over did not come about. */
     [EK_MOVE_SWITCHOVER] = BIT(EK_MOVE_COMMIT_PENDING) | BIT(EK_MOVE_RUNNING),
     [EK_MOVE_COMMIT_PENDING] = BIT(EK_MOVE_POST),
     [EK_MOVE_POST] = BIT(EK_MOVE_DONE),
+    /* The decision table's verdicts, and "it still runs" after our own restart: a P2P migration
+     * does not end with us. */
     [EK_MOVE_RECONCILE] = BIT(EK_MOVE_RUNNING) | BIT(EK_MOVE_SWITCHOVER) | BIT(EK_MOVE_POST) |
                           BIT(EK_MOVE_UNPREPARE) | BIT(EK_MOVE_GUEST_OFF) | BIT(EK_MOVE_VM_DOWN) |
                           BIT(EK_MOVE_UNVERIFIED) | BIT(EK_MOVE_UNKNOWN) | BIT(EK_MOVE_CANCELLED),
@@ -61,15 +74,19 @@ bool ek_move_state_terminal(enum ek_move_state state)
 
 bool ek_move_state_blocks(enum ek_move_state state)
 {
+    assert((unsigned int)state < EK_MOVE_STATE_COUNT);
     return state == EK_MOVE_UNKNOWN || state == EK_MOVE_UNVERIFIED;
 }
 
 bool ek_move_state_allowed(enum ek_move_state from, enum ek_move_state to)
 {
     assert((unsigned int)from < EK_MOVE_STATE_COUNT && (unsigned int)to < EK_MOVE_STATE_COUNT);
+    assert(!states[from].terminal || followers[from] == 0);
     if (states[from].terminal) {
         return false;
     }
+    /* Any step may be cut off by a crash or an error, reconcile's own included: it repeats itself
+     * without a step. */
     return (to == EK_MOVE_RECONCILE && from != EK_MOVE_RECONCILE) ||
            (followers[from] & BIT(to)) != 0;
 }

@@ -1,3 +1,4 @@
+/* The policy's defaults and presets; docs/configuration.md gives the same numbers to people. */
 #include "balancer/core/policy.h"
 
 #include <assert.h>
@@ -26,20 +27,29 @@ void ek_policy_defaults(struct ek_policy *policy)
         .kind = EK_POLICY_SPREAD,
         .weight = {[EK_CPU] = 1.0, [EK_MEMORY] = 1.0},
         .target_max = {[EK_CPU] = 0.70, [EK_MEMORY] = 0.85},
+        /* Three cycles in a row: one hot minute is no reason to move anything. */
         .sustained_cycles = 3,
         .memory_overcommit = 1.0,
+        /* vCPUs are mostly idle, so that four for each core is customary; memory is not shared by
+         * default. */
         .cpu_overcommit = 4.0,
         .memory_reserve = 0.05,
         .cooldown_ms = 30 * MINUTE_MS,
         .cooldown_repeat_factor = 2.0,
         .limit_cluster = 4,
+        /* One at a time in each direction: few at full bandwidth beat many at a share (libvirt's
+         * source also keeps one of its 20 workers for each P2P migration's whole life). */
         .limit_host_in = 1,
         .limit_host_out = 1,
         .moves_per_plan = 40,
         .timeout_min_ms = 300 * SECOND_MS,
+        /* 150 s for each GiB and 150 s without progress are KubeVirt's figures, in wide use. */
         .timeout_per_gib_ms = 150 * SECOND_MS,
         .progress_timeout_ms = 150 * SECOND_MS,
+        /* oVirt's and Nova's default. */
         .max_downtime_ms = 500,
+        /* Slowing a busy guest down is better than a move that never ends; post-copy, which can
+         * lose the guest, stays off. */
         .auto_converge = true,
         .retries = 3,
         .backoff_ms = 20 * SECOND_MS,
@@ -49,6 +59,7 @@ void ek_policy_defaults(struct ek_policy *policy)
 
 void ek_policy_set_aggressiveness(struct ek_policy *policy, int level)
 {
+    static_assert(DEFAULT_LEVEL <= LEVEL_COUNT, "the default is one of the presets");
     assert(level >= 1 && level <= LEVEL_COUNT);
     const struct preset *preset = &presets[level - 1];
 

@@ -1,3 +1,6 @@
+/* The schedule: the plan played through in whole milliseconds. At each end of a move all that may
+ * start now starts; what lacked room depends on the moves that freed it. Predicted times only: at
+ * run time the engine dispatches by real ends and keeps the dependencies. */
 #include "balancer/core/schedule.h"
 
 #include "balancer/core/constraint.h"
@@ -13,11 +16,15 @@ struct task {
     bool ended;
     bool waits_for_room; /* it lacks room now, whatever the limits say */
     uint32_t rule;       /* must rule that forbids it now; EK_NONE: none does */
+    size_t after;        /* the earlier move of the same domain, which is parked; NOTHING: none */
     uint32_t *depends_on;
     size_t depends_count;
     size_t depends_room;
 };
 
+#define NOTHING SIZE_MAX
+
+/* What one host has under way: links are full duplex, so that in and out are counted apart. */
 struct link {
     int in;
     int out;
@@ -66,6 +73,46 @@ static void land_in_flight(struct work *work)
     }
 }
 
+/* Doubling in the arena: the old lists are given up with it. */
+static bool depend(struct work *work, struct task *task, uint32_t seq, struct ek_error *err)
+{
+    if (task->depends_count == task->depends_room) {
+        size_t room = task->depends_room == 0 ? 4 : 2 * task->depends_room;
+        uint32_t *list = ek_arena_alloc(&work->out->arena, room, sizeof(*list));
+        if (list == NULL) {
+            return nomem(err);
+        }
+        if (task->depends_count > 0) {
+            memcpy(list, task->depends_on, task->depends_count * sizeof(*list));
+        }
+        task->depends_on = list;
+        task->depends_room = room;
+    }
+    task->depends_on[task->depends_count++] = seq;
+    return true;
+}
+
+/* A domain that is parked moves twice: its second move waits for its first. */
+static bool chain(struct work *work, struct ek_error *err)
+{
+    const struct ek_plan *plan = work->plan;
+    size_t *newest =
+        ek_arena_alloc(&work->occupied.arena, plan->snapshot->domain_count, sizeof(*newest));
+
+    if (newest == NULL) {
+        return nomem(err);
+    }
+    for (size_t i = 0; i < plan->move_count; i++) {
+        size_t earlier = newest[plan->moves[i].domain]; /* 1 + index; 0: none */
+        work->tasks[i].after = earlier == 0 ? NOTHING : earlier - 1;
+        newest[plan->moves[i].domain] = i + 1;
+        if (earlier != 0 && !depend(work, &work->tasks[i], plan->moves[earlier - 1].seq, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool begin(struct work *work, struct ek_error *err)
 {
     const struct ek_plan *plan = work->plan;
@@ -84,9 +131,10 @@ static bool begin(struct work *work, struct ek_error *err)
         return nomem(err);
     }
     count_in_flight(work, 1);
-    return true;
+    return chain(work, err);
 }
 
+/* The same three limits that the engine keeps when it dispatches. */
 static bool limits_allow(const struct work *work, const struct ek_plan_move *move)
 {
     return work->running < work->policy->limit_cluster &&
@@ -94,6 +142,8 @@ static bool limits_allow(const struct work *work, const struct ek_plan_move *mov
            work->links[move->destination].in < work->policy->limit_host_in;
 }
 
+/* Memory and vCPUs on both hosts from start to end: QEMU on the destination is given all memory at
+ * once, and the source keeps its own until the guest has gone. */
 static bool room_allows(const struct work *work, const struct ek_plan_move *move)
 {
     const struct ek_domain *domain = &work->plan->snapshot->domains[move->domain];
@@ -142,11 +192,12 @@ static void start(struct work *work, size_t index)
     struct ek_slot *slot = &work->out->slots[index];
     struct task *task = &work->tasks[index];
 
-    assert(!task->started && limits_allow(work, move));
+    assert(!task->started && !task->ended && limits_allow(work, move));
     slot->start_ms = work->now_ms;
     slot->duration_ms = duration_of(work, move);
     slot->depends_on = task->depends_on;
     slot->depends_count = task->depends_count;
+    assert(slot->duration_ms >= 1);
     task->started = true;
     task->end_ms = slot->start_ms + slot->duration_ms;
     work->running++;
@@ -162,9 +213,11 @@ static void consider(struct work *work, size_t index)
     struct ek_rule_set *rules = &work->occupied.rules;
     struct task *task = &work->tasks[index];
 
+    bool arrived = task->after == NOTHING || work->tasks[task->after].ended;
     task->waits_for_room = !room_allows(work, move);
-    task->rule = ek_rule_set_transit_block(rules, move->domain, move->destination);
-    if (!task->waits_for_room && task->rule == EK_NONE && limits_allow(work, move) &&
+    task->rule =
+        arrived ? ek_rule_set_transit_block(rules, move->domain, move->destination) : EK_NONE;
+    if (arrived && !task->waits_for_room && task->rule == EK_NONE && limits_allow(work, move) &&
         !ek_rule_set_held(rules, move->domain)) {
         start(work, index);
     } else {
@@ -173,9 +226,12 @@ static void consider(struct work *work, size_t index)
     }
 }
 
+/* In the plan's order: the plan is feasible in that order, which is why this always comes to an
+ * end. */
 static void start_all_possible(struct work *work)
 {
     for (size_t h = 0; h < work->plan->snapshot->host_count; h++) {
+        /* Promises are of one instant; who still waits at the next one makes its own again. */
         work->links[h].promised_mib = 0;
         work->links[h].promised_vcpus = 0;
     }
@@ -187,29 +243,15 @@ static void start_all_possible(struct work *work)
     }
 }
 
-static bool depend(struct work *work, struct task *task, uint32_t seq, struct ek_error *err)
-{
-    if (task->depends_count == task->depends_room) {
-        size_t room = task->depends_room == 0 ? 4 : 2 * task->depends_room;
-        uint32_t *list = ek_arena_alloc(&work->out->arena, room, sizeof(*list));
-        if (list == NULL) {
-            return nomem(err);
-        }
-        if (task->depends_count > 0) {
-            memcpy(list, task->depends_on, task->depends_count * sizeof(*list));
-        }
-        task->depends_on = list;
-        task->depends_room = room;
-    }
-    task->depends_on[task->depends_count++] = seq;
-    return true;
-}
-
-/* Whether that move's end frees room that the task lacks, or may let its rule allow it. */
+/* Whether that move's end may be what the task waits for: it frees room that lacks, or changes what
+ * its rule counts. To wait for one too many is safe, for one too few is not. */
 static bool waits_for(const struct work *work, size_t index, const struct ek_plan_move *ended)
 {
     const struct task *task = &work->tasks[index];
 
+    if (task->started || (task->after != NOTHING && &work->plan->moves[task->after] == ended)) {
+        return false; /* a parked domain's own first move is waited for already */
+    }
     return (task->waits_for_room && work->plan->moves[index].destination == ended->source) ||
            (task->rule != EK_NONE &&
             ek_rule_set_concerns(&work->occupied.rules, task->rule, ended->domain));
@@ -220,17 +262,18 @@ static bool finish(struct work *work, size_t index, struct ek_error *err)
     const struct ek_plan_move *move = &work->plan->moves[index];
 
     assert(work->tasks[index].started && !work->tasks[index].ended);
+    assert(work->running > 0 && work->links[move->source].out > 0);
     work->tasks[index].ended = true;
     work->running--;
-    assert(work->running >= 0);
     work->links[move->source].out--;
     work->links[move->destination].in--;
+    /* Only now: until its end a failed move has to find its room on the source again. */
     occupy(work, move->source, move->domain, -1);
     ek_rule_set_vacate(&work->occupied.rules, move->domain, move->destination);
     ek_rule_set_move(&work->occupied.rules, move->domain, move->destination);
     for (size_t i = 0; i < work->plan->move_count; i++) {
         struct task *task = &work->tasks[i];
-        if (!task->started && waits_for(work, i, move) && !depend(work, task, move->seq, err)) {
+        if (waits_for(work, i, move) && !depend(work, task, move->seq, err)) {
             return false;
         }
     }
@@ -251,6 +294,7 @@ static bool advance(struct work *work, bool *more, struct ek_error *err)
     assert(next_ms >= work->now_ms);
     *more = next_ms != INT64_MAX;
     work->now_ms = *more ? next_ms : work->now_ms;
+    /* All that end at this instant, before anything starts: at one instant ends come first. */
     for (size_t i = 0; *more && i < work->plan->move_count; i++) {
         if (work->tasks[i].started && !work->tasks[i].ended && work->tasks[i].end_ms == next_ms &&
             !finish(work, i, err)) {
@@ -278,11 +322,14 @@ static bool run_all(struct work *work, struct ek_error *err)
 {
     bool ok = run(work, err);
 
+    /* Their limits are freed; their room on the source stays taken, which errs on the safe side. */
     count_in_flight(work, -1);
     land_in_flight(work);
     return ok && run(work, err);
 }
 
+/* Whatever the order: a link cannot carry more than its rate, and the longest move takes its
+ * time. */
 static int64_t lower_bound_ms(const struct work *work)
 {
     const struct ek_plan *plan = work->plan;

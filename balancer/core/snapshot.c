@@ -1,3 +1,5 @@
+/* The snapshot's checks and look-ups. Whatever reaches the planner has passed ek_snapshot_check(),
+ * so that the stages may index and divide without asking again. */
 #include "balancer/core/snapshot.h"
 
 #include "balancer/core/move.h"
@@ -6,6 +8,8 @@
 #include <math.h>
 #include <string.h>
 
+/* Without this uthash ends the process when memory runs out; with it the new handle has no
+ * table. */
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
@@ -48,6 +52,7 @@ uint32_t ek_snapshot_find_domain(const struct ek_snapshot *snapshot, const char 
     *ambiguous = false;
     for (size_t d = 0; d < snapshot->domain_count; d++) {
         const struct ek_domain *domain = &snapshot->domains[d];
+        /* A UUID is never ambiguous, even if another domain bears it as its name. */
         if (strcmp(domain->uuid, name_or_uuid) == 0) {
             *ambiguous = false;
             return (uint32_t)d;
@@ -70,6 +75,7 @@ struct figure {
     bool optional; /* NAN means "not known" */
 };
 
+/* Written so that NAN is refused by isfinite() first and no comparison has to think of it. */
 static bool figures_check(const char *list, size_t index, const struct figure *figures,
                           size_t count, struct ek_error *err)
 {
@@ -78,6 +84,7 @@ static bool figures_check(const char *list, size_t index, const struct figure *f
         if (figures[i].optional && isnan(value)) {
             continue;
         }
+        /* JSON knows no infinity, but a sampler's division may make one. */
         if (!isfinite(value) || value < 0 || (figures[i].positive && value <= 0)) {
             return ek_error_set(err, EK_ERR_INVALID, "%s[%zu].%s: found %g, expected a number %s",
                                 list, index, figures[i].name, value,
@@ -97,6 +104,7 @@ static bool length_check(const char *list, size_t index, const char *field, cons
                         field, strlen(text), size - 1);
 }
 
+/* Used figures may exceed capacity: a host in trouble swaps, and that is what must be seen. */
 static bool host_check(const struct ek_host *host, size_t index, struct ek_error *err)
 {
     const struct figure figures[] = {
@@ -111,6 +119,8 @@ static bool host_check(const struct ek_host *host, size_t index, struct ek_error
            figures_check("hosts", index, figures, sizeof(figures) / sizeof(figures[0]), err);
 }
 
+/* Figures that are not optional have their defaults by now; NAN there is a fault of whoever filled
+ * it. */
 static bool domain_check(const struct ek_snapshot *snapshot, size_t index, struct ek_error *err)
 {
     const struct ek_domain *domain = &snapshot->domains[index];
@@ -132,6 +142,7 @@ static bool domain_check(const struct ek_snapshot *snapshot, size_t index, struc
            figures_check("domains", index, figures, sizeof(figures) / sizeof(figures[0]), err);
 }
 
+/* A domain in flight twice would be allocated on three hosts. */
 static bool in_flight_check(const struct ek_snapshot *snapshot, size_t index, struct ek_error *err)
 {
     const struct ek_in_flight *flight = &snapshot->in_flight[index];
@@ -145,6 +156,7 @@ static bool in_flight_check(const struct ek_snapshot *snapshot, size_t index, st
         return ek_error_set(err, EK_ERR_INVALID, "in_flight[%zu]: expected two different hosts",
                             index);
     }
+    /* Quadratic, in the handful of moves that run. */
     for (size_t i = 0; flight->domain != EK_NONE && i < index; i++) {
         if (snapshot->in_flight[i].domain == flight->domain) {
             return ek_error_set(err, EK_ERR_INVALID,
@@ -155,6 +167,7 @@ static bool in_flight_check(const struct ek_snapshot *snapshot, size_t index, st
     return true;
 }
 
+/* One entry of a map from text to place; 200,000 domains rule out comparing pairs. */
 struct key {
     const char *text;
     size_t index;
@@ -186,6 +199,7 @@ static bool unique_check(const struct ek_snapshot *snapshot, size_t count, const
         HASH_ADD_KEYPTR(hh, map, keys[i].text, strlen(keys[i].text), &keys[i]);
         ok = keys[i].hh.tbl != NULL || ek_error_set(err, EK_ERR_NOMEM, "out of memory");
     }
+    /* Frees uthash's tables only; the entries are pieces of the arena. */
     HASH_CLEAR(hh, map);
     ek_arena_finish(&arena);
     return ok;

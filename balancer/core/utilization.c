@@ -1,3 +1,5 @@
+/* Demand, capacity and what a host uses by itself: the definitions of docs/planner.md, in one
+ * place. */
 #include "balancer/core/utilization.h"
 
 #include <assert.h>
@@ -13,11 +15,13 @@ const char *ek_resource_name(enum ek_resource resource)
 
 double ek_capacity(const struct ek_host *host, enum ek_resource resource)
 {
+    assert((unsigned int)resource < EK_RESOURCE_COUNT);
     return resource == EK_CPU ? host->cpu_cores : host->memory_mib;
 }
 
 double ek_demand(const struct ek_domain *domain, enum ek_resource resource)
 {
+    /* Without figures the allocation is the demand: too careful rather than too full. */
     if (resource == EK_CPU) {
         return isnan(domain->cpu_used_cores) ? domain->vcpus : domain->cpu_used_cores;
     }
@@ -35,6 +39,8 @@ void ek_base_load(const struct ek_snapshot *snapshot, double *base)
         const struct ek_domain *domain = &snapshot->domains[d];
         assert(domain->host < snapshot->host_count);
         for (unsigned int r = 0; r < EK_RESOURCE_COUNT; r++) {
+            /* What is left is the host's own, which stays when domains leave: storage daemons, the
+             * kernel. Below 0 (samples of two moments) there is none. */
             base[domain->host * EK_RESOURCE_COUNT + r] -= ek_demand(domain, (enum ek_resource)r);
         }
     }
@@ -45,6 +51,9 @@ void ek_base_load(const struct ek_snapshot *snapshot, double *base)
 
 void ek_use_shift(struct ek_host *host, const struct ek_domain *domain, double sign)
 {
+    assert(sign >= -1 && sign <= 1);
+
+    /* Not known stays not known: a sum with a guess in it would pass for a measurement. */
     if (!isnan(host->cpu_used_cores)) {
         host->cpu_used_cores = fmax(0.0, host->cpu_used_cores + sign * ek_demand(domain, EK_CPU));
     }

@@ -1,9 +1,16 @@
+/* What a plan promised beside what came: the operator's measure of how far predictions can be
+ * trusted. */
 #include "balancer/core/verify.h"
+
+#include <assert.h>
 
 const char *ek_verify_text(const struct ek_levels *before, const struct ek_levels *predicted,
                            const struct ek_levels *real, struct ek_arena *arena)
 {
+    /* Grown in the arena, each text the next one's beginning; two resources make two pieces. */
     const char *text = "imbalance";
+
+    assert(before != NULL && predicted != NULL && real != NULL);
 
     for (unsigned int r = 0; text != NULL && r < EK_RESOURCE_COUNT; r++) {
         text = ek_arena_printf(arena, "%s%s %s %.3f -> %.3f (predicted %.3f)", text,

@@ -1,3 +1,5 @@
+/* The ground truth: hosts, domains and their copies, as an all-knowing observer would see them.
+ * Nothing here decides; it only counts, and notes at once when two copies of a domain run. */
 #include "balancer/sim/cluster.h"
 
 #include "balancer/core/snapshot.h"
@@ -38,6 +40,7 @@ static uint32_t nomem(struct ek_error *err)
 }
 
 /* Room for one more of `size` bytes; NULL: out of memory, the old table stays. */
+/* Doubling; what is NULL here has changed nothing, so that the caller may simply fail. */
 static void *grown(void *table, size_t count, size_t *room, size_t size)
 {
     if (count < *room) {
@@ -56,6 +59,7 @@ uint32_t ek_sim_cluster_add_host(struct ek_sim_cluster *cluster,
 {
     uint32_t index = (uint32_t)cluster->host_count;
 
+    /* Orders name hosts: two of one name could not be told apart. */
     if (ek_sim_cluster_find_host(cluster, spec->name) != EK_NONE) {
         (void)ek_error_set(err, EK_ERR_INVALID, "host %s is there already", spec->name);
         return EK_NONE;
@@ -77,6 +81,8 @@ uint32_t ek_sim_cluster_add_host(struct ek_sim_cluster *cluster,
                                  .control_link = true,
                                  .data_link = true};
     host->name = ek_arena_strdup(&cluster->arena, spec->name);
+    /* Made from the index: the same story has the same UUIDs in each run. Hosts (9000) and domains
+     * (8000) never share one. */
     host->uuid = ek_arena_printf(&cluster->arena, "00000000-0000-4000-9000-%012x", index);
     if (host->name == NULL || host->uuid == NULL ||
         !ek_sim_names_add(&cluster->host_names, host->name, index)) {
@@ -86,6 +92,7 @@ uint32_t ek_sim_cluster_add_host(struct ek_sim_cluster *cluster,
     return index;
 }
 
+/* The host's list and the copy's slot point at each other, so that removal costs no search. */
 static bool host_list(struct ek_sim_host *host, uint32_t domain, uint32_t *slot)
 {
     uint32_t *list = grown(host->domains, host->domain_count, &host->domain_room, sizeof(*list));
@@ -99,6 +106,7 @@ static bool host_list(struct ek_sim_host *host, uint32_t domain, uint32_t *slot)
     return true;
 }
 
+/* The caller's story may be on its stack. */
 static bool copy_steps(struct ek_sim_domain *domain, const struct ek_sim_domain_spec *spec)
 {
     domain->step_count = spec->step_count;
@@ -128,9 +136,11 @@ static bool settle(struct ek_sim_cluster *cluster, uint32_t index, uint32_t host
     if (copy == NULL) {
         return false;
     }
+    /* As `virsh define` and start leave it; what arrives by migration becomes so at its end. */
     copy->persistent = true;
     copy->whole = true;
     ek_sim_cluster_set(cluster, index, host, EK_RUN_RUNNING, EK_JOB_NONE);
+    /* Only now it began to run: the time before is no downtime. */
     domain->stopped_total_ms = 0;
     return true;
 }
@@ -155,6 +165,7 @@ uint32_t ek_sim_cluster_add_domain(struct ek_sim_cluster *cluster,
     *domain =
         (struct ek_sim_domain){.vcpus = spec->vcpus,
                                .memory_mib = spec->memory_mib,
+                               /* A guest that has touched all its memory is the careful guess. */
                                .rss_mib = spec->rss_mib > 0 ? spec->rss_mib : spec->memory_mib,
                                .dirty_mib_s = spec->dirty_mib_s,
                                .cores_wanted = spec->cpu_cores,
@@ -164,6 +175,7 @@ uint32_t ek_sim_cluster_add_domain(struct ek_sim_cluster *cluster,
     if (!describe(&cluster->arena, domain, spec, index)) {
         return nomem(err);
     }
+    /* libvirt refuses a second domain of one UUID, too. */
     if (ek_sim_cluster_find_domain(cluster, domain->uuid) != EK_NONE) {
         (void)ek_error_set(err, EK_ERR_INVALID, "domain %s is there already", domain->uuid);
         return EK_NONE;
@@ -187,6 +199,7 @@ uint32_t ek_sim_cluster_find_domain(const struct ek_sim_cluster *cluster, const 
     return ek_sim_names_find(cluster->domain_uuids, uuid);
 }
 
+/* Linear: for stories and tests, which name a few domains. */
 uint32_t ek_sim_cluster_find_domain_named(const struct ek_sim_cluster *cluster, const char *name)
 {
     for (uint32_t d = 0; d < cluster->domain_count; d++) {
@@ -199,6 +212,7 @@ uint32_t ek_sim_cluster_find_domain_named(const struct ek_sim_cluster *cluster, 
 
 /* ---- copies -------------------------------------------------------------------------------- */
 
+/* A home, a destination, now and then a leftover: no index is worth it. */
 struct ek_sim_copy *ek_sim_cluster_copy(struct ek_sim_cluster *cluster, uint32_t domain,
                                         uint32_t host)
 {
@@ -219,6 +233,7 @@ struct ek_sim_copy *ek_sim_cluster_bring(struct ek_sim_cluster *cluster, uint32_
     struct ek_sim_copy *copy = &it->copies[it->copy_count];
     uint32_t slot = 0;
 
+    /* libvirt has one domain of a UUID on a host; a full table would be a story gone wrong. */
     if (ek_sim_cluster_copy(cluster, domain, host) != NULL || it->copy_count == EK_SIM_COPIES) {
         return NULL;
     }
@@ -229,14 +244,18 @@ struct ek_sim_copy *ek_sim_cluster_bring(struct ek_sim_cluster *cluster, uint32_
     *copy = (struct ek_sim_copy){.host = host,
                                  .slot = slot,
                                  .active = true,
+                                 /* As libvirt shows a domain that comes in: active, paused, job
+                                  * "in". */
                                  .run = EK_RUN_PAUSED_MIGRATION,
                                  .job = EK_JOB_IN,
                                  .since_ms = cluster->queue->now_ms};
+    /* QEMU takes the memory when it starts to wait for the guest, not when the guest arrives. */
     cluster->hosts[host].active_memory_mib += it->memory_mib;
     it->copy_count++;
     return copy;
 }
 
+/* Which states execute guest code: two such copies at once are what must never happen. */
 static bool runs(const struct ek_sim_copy *copy)
 {
     return copy->active &&
@@ -244,6 +263,7 @@ static bool runs(const struct ek_sim_copy *copy)
             copy->run == EK_RUN_RUNNING_MIGRATION_CANCELED || copy->run == EK_RUN_RUNNING_POSTCOPY);
 }
 
+/* The first is kept in words; later ones are mostly its consequences. */
 static void note_violation(struct ek_sim_cluster *cluster, const struct ek_sim_domain *domain)
 {
     if (cluster->violations++ == 0) {
@@ -267,6 +287,7 @@ static void recount(struct ek_sim_cluster *cluster, uint32_t domain, const struc
     }
     it->running += after ? 1 : 0;
     it->running -= before ? 1 : 0;
+    /* A copy that runs without all of its memory is as corrupt as two that run. */
     if (it->running > 1 || (after && !copy->whole)) {
         note_violation(cluster, it);
     }
@@ -291,6 +312,7 @@ void ek_sim_cluster_set(struct ek_sim_cluster *cluster, uint32_t domain, uint32_
     bool before = false;
 
     assert(copy != NULL);
+    /* First: core time up to now belongs to the old state. */
     (void)ek_sim_cluster_cpu(cluster, domain);
     before = runs(copy);
     if (copy->active && is_off(run)) {
@@ -312,6 +334,7 @@ void ek_sim_cluster_remove(struct ek_sim_cluster *cluster, uint32_t domain, uint
         return;
     }
     ek_sim_cluster_set(cluster, domain, host, EK_RUN_SHUTOFF_OTHER, EK_JOB_NONE);
+    /* The last takes the free place, and its copy has to learn its new slot. */
     uint32_t moved = there->domains[--there->domain_count];
     if (moved != domain) {
         there->domains[copy->slot] = moved;
@@ -334,6 +357,8 @@ uint32_t ek_sim_cluster_home(const struct ek_sim_cluster *cluster, uint32_t doma
 
 /* ---- hosts --------------------------------------------------------------------------------- */
 
+/* Power, network and libvirtd: a call needs all three. A hung libvirtd
+ * does not answer either, though its host and its guests are alive. */
 bool ek_sim_host_answers(const struct ek_sim_host *host)
 {
     return host->on && host->control_link && host->daemon == EK_SIM_DAEMON_UP;
@@ -351,6 +376,7 @@ static bool can_run_again(const struct ek_sim_domain *domain)
     return false;
 }
 
+/* Power loss: a definition on disk stays, a transient domain and what was coming in are gone. */
 static void crash_copy(struct ek_sim_cluster *cluster, uint32_t domain, uint32_t host)
 {
     struct ek_sim_domain *it = &cluster->domains[domain];
@@ -361,6 +387,7 @@ static void crash_copy(struct ek_sim_cluster *cluster, uint32_t domain, uint32_t
     } else if (!copy->persistent) {
         ek_sim_cluster_remove(cluster, domain, host);
     }
+    /* Killed by the crash and by nobody's mistake: the final check must not blame the balancer. */
     if (it->fate == EK_SIM_ALIVE && it->running == 0 && !can_run_again(it)) {
         it->fate = EK_SIM_KILLED;
     }
@@ -379,6 +406,7 @@ void ek_sim_cluster_crash(struct ek_sim_cluster *cluster, uint32_t host)
 /* ---- time and truth ------------------------------------------------------------------------ */
 
 /* When the domain's wish for cores changes next. */
+/* A story that repeats begins its next round here; INT64_MAX: nothing changes any more. */
 static int64_t next_change_ms(struct ek_sim_domain *domain)
 {
     if (domain->next_step == domain->step_count) {
@@ -396,6 +424,7 @@ double ek_sim_cluster_cpu(struct ek_sim_cluster *cluster, uint32_t domain)
     struct ek_sim_domain *it = &cluster->domains[domain];
     int64_t now_ms = cluster->queue->now_ms;
 
+    /* Exact, step by step: a counter like libvirt's cpu.time, whatever the sampling interval. */
     while (it->cpu_at_ms < now_ms) {
         int64_t change_ms = next_change_ms(it);
         int64_t end_ms = change_ms < now_ms ? change_ms : now_ms;
@@ -410,6 +439,7 @@ double ek_sim_cluster_cpu(struct ek_sim_cluster *cluster, uint32_t domain)
     return it->cpu_core_ms;
 }
 
+/* In the words of libvirt's states and reasons, as operators see them in virsh. */
 static const char *const run_names[] = {
     [EK_RUN_NONE] = "no state",
     [EK_RUN_RUNNING] = "running",
@@ -456,6 +486,7 @@ void ek_sim_cluster_observe(struct ek_sim_cluster *cluster, uint32_t domain, uin
                    job_names[copy->job]);
 }
 
+/* The two laws of every story: never two that run, and none that nobody can run on. */
 bool ek_sim_cluster_check(const struct ek_sim_cluster *cluster, struct ek_error *err)
 {
     if (cluster->violations > 0) {
@@ -471,6 +502,7 @@ bool ek_sim_cluster_check(const struct ek_sim_cluster *cluster, struct ek_error 
     return true;
 }
 
+/* Paused by a user or stranded by a fault; those that ended by themselves do not count. */
 size_t ek_sim_cluster_stopped(const struct ek_sim_cluster *cluster)
 {
     size_t count = 0;

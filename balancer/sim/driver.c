@@ -1,3 +1,5 @@
+/* Carries out lives of moves in virtual time: the same life machine as the migrator's, with the
+ * simulated hypervisor's calls instead of threads and libvirt. */
 #include "balancer/sim/driver.h"
 
 #include "balancer/core/snapshot.h"
@@ -5,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The journal's absence is a matter of seconds or minutes: doubled up to 5 s it is asked neither
+ * wildly nor late. */
 enum { RETRY_FIRST_MS = 100, RETRY_MOST_MS = 5000 };
 
 struct ek_sim_life {
@@ -22,6 +26,7 @@ struct ek_sim_life {
     struct ek_call_result call_result;
 };
 
+/* Feeding performs and performing may feed: the pair is recursive. */
 static void carry_on(struct ek_sim_driver *driver, uint32_t index);
 
 /* ---- feeding ------------------------------------------------------------------------------- */
@@ -31,6 +36,7 @@ static void feed(struct ek_sim_driver *driver, uint32_t index, struct ek_life_in
     struct ek_sim_life *it = &driver->items[index];
 
     it->ticket++;
+    /* A wish, carried along until the machine comes to where it may stop. */
     input.cancel = it->cancel;
     it->action = ek_life_step(&it->life, &input, driver->queue->now_ms);
     it->journal_retry_ms = RETRY_FIRST_MS;
@@ -39,12 +45,14 @@ static void feed(struct ek_sim_driver *driver, uint32_t index, struct ek_life_in
 
 static void feed_migrated(struct ek_sim_driver *driver, uint32_t index)
 {
+    /* By value: feeding may end the life, and its slot may be taken anew. */
     struct ek_call_result result = driver->items[index].call_result;
 
     driver->items[index].call_returned = false;
     feed(driver, index, (struct ek_life_input){.kind = EK_LIFE_MIGRATE_ENDED, .result = &result});
 }
 
+/* As an event of its own, so that starting a life never re-enters the caller. */
 static void start(void *context, uint32_t index, uint32_t ticket)
 {
     struct ek_sim_driver *driver = context;
@@ -70,6 +78,7 @@ static void want_timer(struct ek_sim_driver *driver, uint32_t index, int64_t at_
 
 /* ---- the journal --------------------------------------------------------------------------- */
 
+/* Tickets go on counting over the slot's lives: a late reply to the last one hits nobody. */
 static void release(struct ek_sim_life *it)
 {
     it->used = false;
@@ -77,6 +86,8 @@ static void release(struct ek_sim_life *it)
     it->call_ticket++;
 }
 
+/* Fenced or in conflict: the move is somebody else's now, and every further step would be a second
+ * hand. */
 static void drop(struct ek_sim_driver *driver, uint32_t index, const struct ek_error *why)
 {
     struct ek_move_record record = driver->items[index].life.record;
@@ -127,10 +138,12 @@ static bool journalled(struct ek_sim_driver *driver, uint32_t index)
         }
         return true;
     }
+    /* Only absence passes; what was refused once will be refused again. */
     if (err.code != EK_ERR_UNAVAILABLE) {
         drop(driver, index, &err);
         return false;
     }
+    /* No effect meanwhile: a state is journalled before the call that it announces. */
     it->waits_for_journal = true;
     ek_sim_queue_at(driver->queue, driver->queue->now_ms + it->journal_retry_ms, retry, driver,
                     index, it->ticket);
@@ -141,6 +154,7 @@ static bool journalled(struct ek_sim_driver *driver, uint32_t index)
 
 /* ---- effects ------------------------------------------------------------------------------- */
 
+/* Released first: whoever is told may start the domain's next move at once. */
 static void finish(struct ek_sim_driver *driver, uint32_t index)
 {
     struct ek_outcome outcome;
@@ -152,6 +166,7 @@ static void finish(struct ek_sim_driver *driver, uint32_t index)
     }
 }
 
+/* The watching timer goes on beside the call, which lasts as long as the migration. */
 static void begin_migration(struct ek_sim_driver *driver, uint32_t index)
 {
     struct ek_sim_life *it = &driver->items[index];
@@ -164,6 +179,7 @@ static void begin_migration(struct ek_sim_driver *driver, uint32_t index)
                            &it->life.record);
 }
 
+/* No look at progress is wanted when the migrate call has returned meanwhile. */
 static void call(struct ek_sim_driver *driver, uint32_t index)
 {
     struct ek_sim_life *it = &driver->items[index];
@@ -187,10 +203,13 @@ static void wait(struct ek_sim_driver *driver, uint32_t index)
     }
 }
 
+/* The machine says what, this says how; it holds no rule of its own. */
 static void perform(struct ek_sim_driver *driver, uint32_t index)
 {
     switch (driver->items[index].action.kind) {
     case EK_LIFE_GO_ON:
+        /* Through the queue instead of recursion: the stack stays flat and the order of events
+         * stated. */
         want_timer(driver, index, driver->queue->now_ms);
         break;
     case EK_LIFE_MIGRATE:
@@ -202,6 +221,8 @@ static void perform(struct ek_sim_driver *driver, uint32_t index)
     case EK_LIFE_FINISH:
         finish(driver, index);
         break;
+    /* Nothing more is to be done and nothing to be told: the record stays as it is for whoever
+     * comes next. */
     case EK_LIFE_HALT:
         release(&driver->items[index]);
         break;
@@ -225,6 +246,7 @@ static void carry_on(struct ek_sim_driver *driver, uint32_t index)
 {
     const struct ek_sim_life *it = &driver->items[index];
 
+    /* In this order, always: journal, note, effect. */
     if (it->action.journal && !journalled(driver, index)) {
         return;
     }
@@ -241,6 +263,7 @@ static void carry_on(struct ek_sim_driver *driver, uint32_t index)
 
 /* ---- replies ------------------------------------------------------------------------------- */
 
+/* In any other state the machine waits for a call of its own; the end is kept until it asks. */
 static bool can_take_end(const struct ek_sim_life *it)
 {
     return !it->waits_for_journal &&
@@ -248,6 +271,7 @@ static bool can_take_end(const struct ek_sim_life *it)
             it->action.kind == EK_LIFE_WATCH);
 }
 
+/* Kept first, fed when it suits: the machine takes one input at a time. */
 static void migrate_returned(struct ek_sim_driver *driver, uint32_t index,
                              const struct ek_sim_reply *reply)
 {
@@ -267,6 +291,7 @@ static void replied(void *context, uint32_t index, uint32_t ticket,
     struct ek_sim_life *it = &driver->items[index];
     bool of_migrate = ticket % 2 == 1;
 
+    /* A reply to a life or a state that is over. */
     if (!it->used || ticket / 2 != (of_migrate ? it->call_ticket : it->ticket)) {
         return;
     }
@@ -281,6 +306,7 @@ static void replied(void *context, uint32_t index, uint32_t ticket,
                                 .source = &reply->source,
                                 .destination = &reply->destination});
     it = &driver->items[index];
+    /* Beside the record, not as a step: losing it costs nothing. */
     if (reply->kind == EK_LIFE_PROGRESS && reply->read && it->used) {
         driver->journal->progress(driver->journal->context, &it->life.record);
     }
@@ -309,6 +335,7 @@ static uint32_t occupy(struct ek_sim_driver *driver, struct ek_error *err)
     return (uint32_t)driver->count++;
 }
 
+/* One life for each domain, whoever asks: two moves of one domain could undo each other. */
 static struct ek_sim_life *admit(struct ek_sim_driver *driver, const char *domain,
                                  struct ek_error *err)
 {
@@ -321,6 +348,7 @@ static struct ek_sim_life *admit(struct ek_sim_driver *driver, const char *domai
         return NULL;
     }
     struct ek_sim_life *it = &driver->items[index];
+    /* Saved over the memset: a slot is wiped, its tickets are not. */
     uint32_t ticket = it->ticket + 1;
     uint32_t call_ticket = it->call_ticket + 1;
     memset(it, 0, sizeof(*it));
@@ -348,6 +376,7 @@ bool ek_sim_driver_adopt(struct ek_sim_driver *driver, const struct ek_move_reco
     struct ek_sim_life *it = admit(driver, record->order.domain, err);
 
     if (it != NULL) {
+        /* What the journal holds is where compare-and-set goes on from. */
         it->written = *record;
         it->is_written = true;
         ek_life_adopt(&it->life, record, &driver->timing, epoch, driver->queue->now_ms);
@@ -361,6 +390,7 @@ bool ek_sim_driver_cancel(struct ek_sim_driver *driver, const char *id)
         struct ek_sim_life *it = &driver->items[i];
         if (it->used && strcmp(it->life.record.order.id, id) == 0) {
             it->cancel = true;
+            /* Waits are cut short; a call that is out ends first and is then told. */
             if (!it->waits_for_journal &&
                 (it->action.kind == EK_LIFE_WAIT || it->action.kind == EK_LIFE_MIGRATE)) {
                 want_timer(driver, i, driver->queue->now_ms);
@@ -371,6 +401,7 @@ bool ek_sim_driver_cancel(struct ek_sim_driver *driver, const char *id)
     return false;
 }
 
+/* Only what was in memory dies; the hypervisor's migrations go on, as P2P ones do. */
 void ek_sim_driver_crash(struct ek_sim_driver *driver)
 {
     for (size_t i = 0; i < driver->count; i++) {

@@ -8,6 +8,7 @@ static bool touches(const struct ek_sim_migration *it, uint32_t host)
            (it->request.source == host || it->request.destination == host);
 }
 
+/* From here on the source is paused, and an abort comes too late. */
 static bool in_switchover(const struct ek_sim_migration *it)
 {
     return it->phase == EK_SIM_PHASE_SWITCHOVER || it->phase == EK_SIM_PHASE_FINISHED;
@@ -42,6 +43,7 @@ static void keepalive_ends(void *context, uint32_t index, uint32_t ticket)
     }
     ek_sim_migration_advance(migrations, it);
     if (finish_sent(it) && destination_waits(migrations, it) &&
+        /* Even odds: neither outcome is the rare one that a test could overlook. */
         ek_random_chance(&migrations->random, 50)) {
         ek_sim_migration_arrive(migrations, it);
     }
@@ -61,6 +63,8 @@ static void mended(struct ek_sim_migrations *migrations, uint32_t index)
     }
 }
 
+/* One place for all causes: link, libvirtd and power differ in what they break, not in what
+ * follows. */
 static void connections_follow(struct ek_sim_migrations *migrations, uint32_t host)
 {
     for (uint32_t i = 0; i < migrations->count; i++) {
@@ -78,6 +82,7 @@ static void connections_follow(struct ek_sim_migrations *migrations, uint32_t ho
             mended(migrations, i);
         }
     }
+    /* Whoever lost its link leaves its share to the others. */
     ek_sim_migrations_share(migrations);
 }
 
@@ -126,6 +131,7 @@ static void destination_daemon_dies(struct ek_sim_migrations *migrations, uint32
                           "Lost connection to destination host");
 }
 
+/* QEMU lives on without its libvirtd, and so do the guests; only migrations feel it. */
 void ek_sim_fault_daemon(struct ek_sim_migrations *migrations, uint32_t host,
                          enum ek_sim_daemon daemon)
 {
@@ -145,6 +151,8 @@ void ek_sim_fault_daemon(struct ek_sim_migrations *migrations, uint32_t host,
 
 /* ---- hosts and guests ----------------------------------------------------------------------- */
 
+/* A destination without power is found out by the keepalive, a source takes its own call with
+ * it. */
 void ek_sim_fault_power(struct ek_sim_migrations *migrations, uint32_t host, bool on)
 {
     if (on) {
@@ -169,6 +177,7 @@ void ek_sim_fault_guest(struct ek_sim_migrations *migrations, uint32_t domain, b
     if (home == EK_NONE) {
         return; /* a paused guest ends nothing by itself */
     }
+
     cluster->domains[domain].fate = crash ? EK_SIM_KILLED : EK_SIM_SHUT_DOWN;
     ek_sim_cluster_set(cluster, domain, home,
                        crash ? EK_RUN_SHUTOFF_CRASHED : EK_RUN_SHUTOFF_SHUTDOWN, EK_JOB_NONE);

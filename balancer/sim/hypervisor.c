@@ -1,3 +1,5 @@
+/* Calls to libvirt, simulated: each takes its time, may hang, fail or lose its reply, and acts on
+ * the ground truth in the end. The same port serves the same driver as real calls would. */
 #include "balancer/sim/hypervisor.h"
 
 #include "balancer/core/snapshot.h"
@@ -9,13 +11,16 @@
 #include <string.h>
 
 enum {
+    /* A stream of random numbers of its own: a change elsewhere does not shift these latencies. */
     PURPOSE_LATENCY = 12,
     PROBE_MS = 5000,     /* to a host that does not answer at all */
     HUNG_LOOK_MS = 1000, /* between two looks whether a hung host serves its queue again */
+    /* libvirt's defaults, 5 s and 5 probes: a dead peer is given up after 5 * (5 + 1) s. */
     KEEPALIVE_MS = 30000,
     LOST_WITHIN_MS = 15000, /* of a reply that a fault counter loses */
 };
 
+/* How long each kind of call takes, from a table in the header. */
 struct operation {
     enum ek_life_action_kind action;
     int64_t low_ms;
@@ -67,6 +72,7 @@ static void answer(struct ek_sim_hypervisor *hypervisor, uint32_t index,
                    const struct ek_sim_reply *reply)
 {
     struct ek_sim_call *call = &hypervisor->items[index];
+    /* Cleared first: the reply may lead to the next call in this very slot. */
     bool waits = call->awaited;
 
     call->awaited = false;
@@ -80,12 +86,14 @@ static void conclude(struct ek_sim_hypervisor *hypervisor, uint32_t index,
                      const struct ek_sim_reply *reply)
 {
     hypervisor->items[index].used = false;
+    /* Timers of this call still in the queue will find another serial. */
     hypervisor->items[index].serial++;
     answer(hypervisor, index, reply);
 }
 
 /* ---- a call's way -------------------------------------------------------------------------- */
 
+/* Accepts connections and answers nothing: worse than being down, since only a watchdog notices. */
 static bool hangs(const struct ek_sim_hypervisor *hypervisor, uint32_t host)
 {
     const struct ek_sim_host *it = &hypervisor->cluster->hosts[host];
@@ -104,6 +112,7 @@ static bool must_wait(const struct ek_sim_hypervisor *hypervisor, const struct e
     return hangs(hypervisor, call->source) || (there && hangs(hypervisor, call->destination));
 }
 
+/* The call reaches the hosts. */
 static void act(void *context, uint32_t index, uint32_t serial)
 {
     struct ek_sim_hypervisor *hypervisor = context;
@@ -113,6 +122,8 @@ static void act(void *context, uint32_t index, uint32_t serial)
     if (!call->used || call->serial != serial) {
         return;
     }
+    /* Not lost: a libvirtd that wakes up works off its queue, also what nobody waits for any
+     * more. */
     if (must_wait(hypervisor, call)) {
         ek_sim_queue_at(hypervisor->queue, hypervisor->queue->now_ms + HUNG_LOOK_MS, act,
                         hypervisor, index, serial);
@@ -124,6 +135,8 @@ static void act(void *context, uint32_t index, uint32_t serial)
     }
 }
 
+/* The caller stops waiting; the call itself goes on and may still take effect, which is the trap
+ * that reconciling is for. */
 static void give_up(void *context, uint32_t index, uint32_t serial)
 {
     struct ek_sim_hypervisor *hypervisor = context;
@@ -141,6 +154,7 @@ static void give_up(void *context, uint32_t index, uint32_t serial)
 static int64_t latency_ms(struct ek_sim_hypervisor *hypervisor, const struct ek_sim_call *call)
 {
     const struct operation *operation = &operations[call->operation];
+    /* Drawn for every call, even one that fails at once, so that a fault shifts no later draw. */
     int64_t ms = ek_random_between(&hypervisor->random, operation->low_ms, operation->high_ms);
 
     if (!call->known) {
@@ -159,6 +173,7 @@ static int64_t latency_ms(struct ek_sim_hypervisor *hypervisor, const struct ek_
     return ms;
 }
 
+/* By value: the record may change while the call is under way. */
 static void fill(struct ek_sim_hypervisor *hypervisor, struct ek_sim_call *call,
                  enum ek_life_action_kind kind, const struct ek_move_record *record)
 {
@@ -168,6 +183,8 @@ static void fill(struct ek_sim_hypervisor *hypervisor, struct ek_sim_call *call,
     call->domain = ek_sim_cluster_find_domain(hypervisor->cluster, order->domain);
     call->source = ek_sim_cluster_find_host(hypervisor->cluster, order->source);
     call->destination = ek_sim_cluster_find_host(hypervisor->cluster, order->destination);
+    /* A host that left the cluster, or a domain that never was: the caller is told "no such", as by
+     * libvirt. */
     call->known =
         call->domain != EK_NONE && call->source != EK_NONE && call->destination != EK_NONE;
     call->max_downtime_ms = order->max_downtime_ms;
@@ -219,6 +236,7 @@ static void migration_ended(void *context, uint32_t index, uint32_t serial,
     }
 }
 
+/* Unless the source came back in time: then the call goes on as if nothing had been. */
 static void connection_ends(void *context, uint32_t index, uint32_t serial)
 {
     struct ek_sim_hypervisor *hypervisor = context;
@@ -235,6 +253,7 @@ static void connection_ends(void *context, uint32_t index, uint32_t serial)
     }
 }
 
+/* Some time within the call's life: early, late, or after its end. */
 void ek_sim_call_lose_later(struct ek_sim_hypervisor *hypervisor, uint32_t index)
 {
     struct ek_sim_call *call = &hypervisor->items[index];
@@ -250,6 +269,8 @@ void ek_sim_call_lose_later(struct ek_sim_hypervisor *hypervisor, uint32_t index
 void ek_sim_hypervisor_host_changed(struct ek_sim_hypervisor *hypervisor, uint32_t host)
 {
     const struct ek_sim_host *it = &hypervisor->cluster->hosts[host];
+    /* A dead process resets its connections at once; a dead host or link says nothing, and the
+     * keepalive has to run out. */
     bool refuses = it->on && it->control_link && it->daemon == EK_SIM_DAEMON_DOWN;
 
     for (uint32_t i = 0; i < hypervisor->count; i++) {
@@ -268,6 +289,7 @@ void ek_sim_hypervisor_host_changed(struct ek_sim_hypervisor *hypervisor, uint32
 
 /* ---- whole --------------------------------------------------------------------------------- */
 
+/* After the daemon's death replies find nobody, and the calls take their effect all the same. */
 void ek_sim_hypervisor_forget(struct ek_sim_hypervisor *hypervisor)
 {
     for (size_t i = 0; i < hypervisor->count; i++) {

@@ -1,12 +1,16 @@
+/* The journal in memory: the compare-and-set and the fencing of the store's scripts, and their
+ * worst habit, a write that was done although its answer was lost. */
 #include "balancer/sim/journal.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+/* Without this uthash ends the process when memory runs out. */
 #define HASH_NONFATAL_OOM 1
 #define uthash_nonfatal_oom(entry) ((entry)->lost = true)
 #include <uthash.h>
 
+/* Its own random numbers, so that other parts' draws do not change which writes land. */
 enum { PURPOSE_JOURNAL = 13 };
 
 struct ek_sim_entry {
@@ -31,6 +35,7 @@ const struct ek_move_record *ek_sim_journal_find(const struct ek_sim_journal *jo
     return entry == NULL ? NULL : &entry->record;
 }
 
+/* The three fields that the store's script compares. */
 static bool at(const struct ek_move_record *stored, const struct ek_move_record *expected)
 {
     return stored->attempt == expected->attempt && stored->state == expected->state &&
@@ -62,11 +67,13 @@ static bool compare_and_set(struct ek_sim_journal *journal, const struct ek_move
 {
     struct ek_sim_entry *entry = find(journal, record->order.id);
 
+    /* Before anything is compared, as the script does it. */
     if (record->epoch < journal->epoch) {
         journal->refused++;
         return ek_error_set(err, EK_ERR_FENCED, "epoch %lld is in charge, not %lld",
                             (long long)journal->epoch, (long long)record->epoch);
     }
+    /* NULL expects that there is no record yet. */
     if ((entry == NULL) != (expected == NULL) || (entry != NULL && !at(&entry->record, expected))) {
         journal->refused++;
         return ek_error_set(err, EK_ERR_CONFLICT, "the record of %s is not as expected",
@@ -83,12 +90,14 @@ static bool journal_write(void *context, const struct ek_move_record *record,
     if (!journal->away) {
         return compare_and_set(journal, record, expected, err);
     }
+    /* The answer is lost, not always the write: the caller must be able to repeat. */
     if (journal->lands && ek_random_chance(&journal->random, 50)) {
         (void)compare_and_set(journal, record, expected, err);
     }
     return ek_error_set(err, EK_ERR_UNAVAILABLE, "the journal is away");
 }
 
+/* Unchecked, since one thread writes: the record is where its life is. */
 static void journal_progress(void *context, const struct ek_move_record *record)
 {
     struct ek_sim_journal *journal = context;
@@ -111,6 +120,8 @@ static void journal_note(void *context, const struct ek_move_record *record, con
     }
 }
 
+/* In the order in which records were added, which uthash keeps: a start after a crash repeats to
+ * the byte. */
 void ek_sim_journal_each(const struct ek_sim_journal *journal,
                          void (*visit)(void *context, const struct ek_move_record *record),
                          void *context)

@@ -1,3 +1,6 @@
+/* One P2P migration in virtual time: begin, rounds of copying, switchover, confirm. Phases and what
+ * is left behind when one fails follow libvirt's protocol v3 (docs/migrator.md), rounds and
+ * throttling follow QEMU. */
 #include "balancer/sim/migration.h"
 
 #include "balancer/core/snapshot.h"
@@ -17,6 +20,7 @@
 /* Less than a byte: what rounding leaves of a round. */
 #define NOTHING_MIB 1e-6
 
+/* A destination whose libvirtd is away cleans up when it is back: looked for every 5 s. */
 enum { PURPOSE_MIGRATION = 11, AUTODESTROY_RETRY_MS = 5000 };
 
 void ek_sim_migrations_init(struct ek_sim_migrations *migrations, struct ek_sim_cluster *cluster,
@@ -77,6 +81,7 @@ bool ek_sim_migration_connected(const struct ek_sim_migrations *migrations,
            ek_sim_host_answers(&hosts[it->request.destination]);
 }
 
+/* A paused guest dirties nothing; a throttled one in proportion to the time it gets. */
 static double dirty_rate(const struct ek_sim_migrations *migrations,
                          const struct ek_sim_migration *it)
 {
@@ -119,6 +124,7 @@ static void release(struct ek_sim_migrations *migrations, uint32_t index,
     uint32_t caller = it->request.caller;
     uint32_t ticket = it->request.ticket;
 
+    /* Without our mark it was an operator's: what becomes of the domain is not our move's truth. */
     if (it->mark[0] == '\0') {
         migrations->cluster->domains[it->request.domain].foreign_ms = migrations->queue->now_ms;
     }
@@ -137,12 +143,14 @@ static void autodestroy(void *context, uint32_t domain, uint32_t host)
 {
     struct ek_sim_migrations *migrations = context;
     const struct ek_sim_copy *copy = ek_sim_cluster_copy(migrations->cluster, domain, host);
+    /* A new attempt to the same host has a guest there that must live. */
     const struct ek_sim_migration *newer = ek_sim_migration_of(migrations, domain);
 
     if (copy == NULL || !copy->active || copy->job != EK_JOB_IN ||
         (newer != NULL && newer->request.destination == host)) {
         return;
     }
+    /* Its libvirtd has to notice, so that it must run; the guest's QEMU waits on meanwhile. */
     if (migrations->cluster->hosts[host].daemon != EK_SIM_DAEMON_UP) {
         ek_sim_queue_at(migrations->queue, migrations->queue->now_ms + AUTODESTROY_RETRY_MS,
                         autodestroy, migrations, domain, host);
@@ -151,6 +159,7 @@ static void autodestroy(void *context, uint32_t domain, uint32_t host)
     ek_sim_cluster_remove(migrations->cluster, domain, host);
 }
 
+/* libvirt itself cleans up; a destination that is cut off only when its keepalive ends. */
 static void clean_destination(struct ek_sim_migrations *migrations,
                               const struct ek_sim_migration *it, bool at_once)
 {
@@ -161,6 +170,8 @@ static void clean_destination(struct ek_sim_migrations *migrations,
     if (copy == NULL || copy->job != EK_JOB_IN) {
         return;
     }
+    /* A story may ask for a leftover that libvirt forgets: paused, without a job, there for
+     * ever. */
     if (migrations->orphans > 0) {
         migrations->orphans--;
         ek_sim_cluster_set(migrations->cluster, domain, host, EK_RUN_PAUSED_MIGRATION, EK_JOB_NONE);
@@ -180,6 +191,8 @@ static struct ek_call_result failed(enum ek_failure failure, const char *error)
     return result;
 }
 
+/* libvirt's way back: the source goes on (migration cancelled), unless the guest runs already
+ * elsewhere. */
 void ek_sim_migration_fail(struct ek_sim_migrations *migrations, uint32_t index,
                            enum ek_failure failure, const char *error)
 {
@@ -204,6 +217,8 @@ void ek_sim_migration_fail(struct ek_sim_migrations *migrations, uint32_t index,
     release(migrations, index, &result);
 }
 
+/* The source's libvirtd no longer knows whether it may resume, and leaves the guest paused: libvirt
+ * says "third party needs to check". */
 void ek_sim_migration_strand(struct ek_sim_migrations *migrations, uint32_t index,
                              const char *error)
 {
@@ -226,10 +241,13 @@ void ek_sim_migration_arrive(struct ek_sim_migrations *migrations, struct ek_sim
         ek_sim_cluster_copy(migrations->cluster, request->domain, request->destination);
 
     assert(copy != NULL && copy->job == EK_JOB_IN);
+    /* libvirt stores the definition before the guest is resumed, so that a running domain is never
+     * transient. */
     copy->persistent = true;
     copy->whole = true;
     copy->downtime_ms = migrations->queue->now_ms - it->paused_ms;
     copy->transferred_mib = it->sent_mib;
+    /* The mark is in the domain's metadata, which travels with it. */
     (void)snprintf(copy->mark, sizeof(copy->mark), "%s", it->mark);
     ek_sim_cluster_set(migrations->cluster, request->domain, request->destination,
                        it->guest_paused ? EK_RUN_PAUSED_USER : EK_RUN_RUNNING_MIGRATED,
@@ -241,6 +259,7 @@ void ek_sim_migration_confirm(struct ek_sim_migrations *migrations, uint32_t ind
     const struct ek_sim_migration_request *request = &migrations->items[index].request;
     struct ek_call_result result = {.ok = true};
 
+    /* UNDEFINE_SOURCE: nothing stays behind that could be started by mistake. */
     ek_sim_cluster_remove(migrations->cluster, request->domain, request->source);
     migrations->completed++;
     release(migrations, index, &result);
@@ -249,6 +268,7 @@ void ek_sim_migration_confirm(struct ek_sim_migrations *migrations, uint32_t ind
 static void wait_and_step(struct ek_sim_migrations *migrations, uint32_t index, int64_t low,
                           int64_t high);
 
+/* The Finish call on the destination: here the guest changes sides. */
 static void finish(struct ek_sim_migrations *migrations, uint32_t index)
 {
     struct ek_sim_migration *it = &migrations->items[index];
@@ -266,15 +286,19 @@ static void finish(struct ek_sim_migrations *migrations, uint32_t index)
     ek_sim_migration_arrive(migrations, it);
     it->phase = EK_SIM_PHASE_FINISHED;
     ek_sim_migrations_share(migrations);
+    /* The reply's way back and the Confirm call. */
     wait_and_step(migrations, index, 20, 50);
 }
 
+/* From here to the destination's resume the guest stands still: this is the downtime. */
 static void switch_over(struct ek_sim_migrations *migrations, uint32_t index)
 {
     struct ek_sim_migration *it = &migrations->items[index];
 
     it->phase = EK_SIM_PHASE_SWITCHOVER;
     it->paused_ms = migrations->queue->now_ms;
+    /* Stopping the CPUs and saving the devices' state: tens of milliseconds beside the last
+     * pages. */
     it->handover_ms = ek_random_between(&migrations->random, 20, 60);
     ek_sim_cluster_set(migrations->cluster, it->request.domain, it->request.source,
                        EK_RUN_PAUSED_MIGRATION, EK_JOB_OUT);
@@ -285,6 +309,7 @@ static void switch_over(struct ek_sim_migrations *migrations, uint32_t index)
 
 static void throttle(struct ek_sim_migration *it, double dirtied_mib)
 {
+    /* QEMU's test: dirtied more than half of what was sent, twice in a row. */
     if (!it->request.auto_converge || dirtied_mib <= it->round_sent_mib / 2) {
         it->stalls = 0;
         return;
@@ -310,6 +335,7 @@ static void round_end(struct ek_sim_migrations *migrations, uint32_t index)
     struct ek_sim_migration *it = &migrations->items[index];
     const struct ek_sim_domain *domain = &migrations->cluster->domains[it->request.domain];
     double seconds = (double)(migrations->queue->now_ms - it->round_ms) / 1000;
+    /* What was dirtied while this round was sent is the next round, at most everything. */
     double dirtied_mib = fmin(domain->rss_mib, dirty_rate(migrations, it) * seconds);
     double allowed_mib = it->rate_mib_s * (double)it->request.max_downtime_ms / 1000;
 
@@ -336,6 +362,8 @@ static void step(void *context, uint32_t index, uint32_t ticket)
     switch (it->phase) {
     case EK_SIM_PHASE_BEGIN:
         it->phase = EK_SIM_PHASE_COPY;
+        /* The first round is all that is resident; untouched pages are zero and cost next to
+         * nothing. */
         round_begin(migrations, it, migrations->cluster->domains[it->request.domain].rss_mib);
         ek_sim_migrations_share(migrations);
         break;
@@ -377,6 +405,8 @@ void ek_sim_migration_schedule(struct ek_sim_migrations *migrations, uint32_t in
     if (it->left_mib > 0 && !(it->rate_mib_s > 0)) {
         return; /* nothing flows: a change of the links goes on */
     }
+    /* An idle guest's rounds would take no time at all: the shortest one keeps virtual time
+     * moving. */
     wait_ms = copies ? fmax(wait_ms, EK_SIM_SHORTEST_ROUND_MS) : wait_ms + (double)it->handover_ms;
     ek_sim_queue_at(migrations->queue, migrations->queue->now_ms + (int64_t)wait_ms, step,
                     migrations, index, it->step_ticket);
@@ -390,6 +420,7 @@ static bool refuse(struct ek_call_result *refused, enum ek_failure failure, cons
     return false;
 }
 
+/* libvirt's own refusals in Begin and Prepare, with nothing changed on either side. */
 static bool acceptable(struct ek_sim_migrations *migrations,
                        const struct ek_sim_migration_request *request,
                        struct ek_call_result *refused)
@@ -450,11 +481,14 @@ static void occupy(struct ek_sim_migrations *migrations, struct ek_sim_migration
                                      .guest_paused = here->run == EK_RUN_PAUSED_USER,
                                      .advanced_ms = migrations->queue->now_ms,
                                      .began_ms = migrations->queue->now_ms,
+                                     /* Tickets go on over a slot's lives: events of the last
+                                      * migration must not hit this one. */
                                      .step_ticket = it->step_ticket,
                                      .broken_ticket = it->broken_ticket,
                                      .serial = it->serial};
 
     *it = fresh;
+    /* The caller's text; the copy in `it` is what counts. */
     it->request.mark = NULL;
     (void)snprintf(it->mark, sizeof(it->mark), "%s", request->mark);
     if (it->mark[0] != '\0') {
@@ -483,10 +517,12 @@ bool ek_sim_migration_begin(struct ek_sim_migrations *migrations,
         return refuse(refused, EK_FAILURE_OTHER_HOST, "no room for another copy");
     }
     occupy(migrations, &migrations->items[index], request);
+    /* Begin and Prepare: checks on both sides, and QEMU's start on the destination. */
     wait_and_step(migrations, index, 200, 600);
     return true;
 }
 
+/* Too late in the switchover, as with libvirt: the guest then arrives all the same. */
 static void abort_now(void *context, uint32_t index, uint32_t serial)
 {
     struct ek_sim_migrations *migrations = context;

@@ -8,6 +8,7 @@
 void ek_sim_migration_advance(struct ek_sim_migrations *migrations, struct ek_sim_migration *it)
 {
     int64_t now_ms = migrations->queue->now_ms;
+    /* At the rate since the last look: a rate changes only in fix(), which comes here first. */
     double flowed = fmin(it->left_mib, it->rate_mib_s * (double)(now_ms - it->advanced_ms) / 1000);
 
     it->advanced_ms = now_ms;
@@ -17,6 +18,7 @@ void ek_sim_migration_advance(struct ek_sim_migrations *migrations, struct ek_si
     migrations->moved_mib += flowed;
 }
 
+/* The switchover sends the last pages over the same link. */
 static bool transfers(const struct ek_sim_migration *it)
 {
     return it->phase == EK_SIM_PHASE_COPY || it->phase == EK_SIM_PHASE_SWITCHOVER;
@@ -44,6 +46,7 @@ static bool reserve(struct ek_sim_migrations *migrations)
     return ok;
 }
 
+/* A link that is cut has no bytes; the migration waits on it and does not fail by itself. */
 static double capacity(const struct ek_sim_host *host, double mib_s)
 {
     return host->on && host->data_link ? mib_s : 0;
@@ -57,6 +60,7 @@ static void open_links(struct ek_sim_migrations *migrations)
     for (size_t i = 0; i < migrations->count; i++) {
         const struct ek_sim_migration_request *request = &migrations->items[i].request;
         if (transfers(&migrations->items[i])) {
+            /* Only the links that take part are reset: in a big cluster few do. */
             migrations->out_count[request->source] = 0;
             migrations->in_count[request->destination] = 0;
         }
@@ -92,6 +96,7 @@ static void fix(struct ek_sim_migrations *migrations, uint32_t index, double rat
     struct ek_sim_migration *it = &migrations->items[index];
     uint32_t source = it->request.source;
     uint32_t destination = it->request.destination;
+    /* An unchanged rate keeps its next event, so that nothing is scheduled anew for nothing. */
     bool changed = fabs(rate - it->rate_mib_s) > 1e-9;
 
     migrations->out_left[source] = fmax(0, migrations->out_left[source] - rate);

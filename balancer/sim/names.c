@@ -1,13 +1,17 @@
+/* Names to indices for the simulated cluster: stories name what orders and outcomes name. */
 #include "balancer/sim/names.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
+/* Without this uthash ends the process when memory runs out; an entry that it could not keep is
+ * marked. */
 #define HASH_NONFATAL_OOM 1
 #define uthash_nonfatal_oom(entry) ((entry)->lost = true)
 #include <uthash.h>
 
 struct ek_sim_names {
+    /* A copy: the map does not depend on how long its callers keep their texts. */
     char name[EK_NAME_SIZE];
     uint32_t index;
     bool lost; /* uthash had no memory to keep it */

@@ -38,6 +38,7 @@ void ek_sim_reply_lost(enum ek_sim_operation operation, const char *error,
 {
     memset(reply, 0, sizeof(*reply));
     reply->kind = input_of(operation);
+    /* A caller that looks at the ends of a lost call must not find them absent. */
     unreachable(&reply->source);
     unreachable(&reply->destination);
     fail(reply, EK_FAILURE_LOST, error);
@@ -45,6 +46,7 @@ void ek_sim_reply_lost(enum ek_sim_operation operation, const char *error,
 
 /* ---- looks --------------------------------------------------------------------------------- */
 
+/* One end by itself: that the other cannot be asked says nothing of this one. */
 static void look(struct ek_sim_hypervisor *hypervisor, const struct ek_sim_call *call,
                  uint32_t host, struct ek_observation *out)
 {
@@ -55,6 +57,7 @@ static void look(struct ek_sim_hypervisor *hypervisor, const struct ek_sim_call 
     }
 }
 
+/* A job that cannot be read is not a job that is gone: `read` tells the two apart. */
 static void progress(struct ek_sim_hypervisor *hypervisor, const struct ek_sim_call *call,
                      struct ek_sim_reply *reply)
 {
@@ -73,6 +76,7 @@ static bool copy_runs(const struct ek_sim_copy *copy)
            copy->run == EK_RUN_RUNNING_MIGRATION_CANCELED;
 }
 
+/* Those of the migrator's checks that the simulation has something for. */
 static void precheck(struct ek_sim_hypervisor *hypervisor, const struct ek_sim_call *call,
                      struct ek_sim_reply *reply)
 {
@@ -81,6 +85,7 @@ static void precheck(struct ek_sim_hypervisor *hypervisor, const struct ek_sim_c
     const struct ek_sim_copy *copy = ek_sim_cluster_copy(cluster, call->domain, call->source);
     const struct ek_sim_copy *other = ek_sim_cluster_copy(cluster, call->domain, call->destination);
 
+    /* In this order: what can be said of the hosts before what is said of the domain. */
     if (!ek_sim_host_answers(&cluster->hosts[call->source])) {
         fail(reply, EK_FAILURE_LOST, "the source cannot be reached");
     } else if (!ek_sim_host_answers(there)) {
@@ -98,6 +103,7 @@ static void precheck(struct ek_sim_hypervisor *hypervisor, const struct ek_sim_c
     }
 }
 
+/* Simulated domains have their disks on shared storage: there is nothing to make. */
 static void prepare(struct ek_sim_hypervisor *hypervisor, const struct ek_sim_call *call,
                     struct ek_sim_reply *reply)
 {
@@ -114,6 +120,7 @@ static void unmark(struct ek_sim_hypervisor *hypervisor, const struct ek_sim_cal
 
     if (!ek_sim_host_answers(&hypervisor->cluster->hosts[host])) {
         fail(reply, EK_FAILURE_LOST, "the host cannot be reached");
+        /* A mark of another attempt is not ours to remove. */
     } else if (copy != NULL && strcmp(copy->mark, call->mark) == 0) {
         copy->mark[0] = '\0';
     }
@@ -135,11 +142,14 @@ static enum ek_repair repair_of(enum ek_sim_operation operation)
     }
 }
 
+/* A destructive step needs a fresh look at both ends in the same pass: between the verdict and this
+ * call the world went on. */
 static bool still_asked(struct ek_sim_hypervisor *hypervisor, const struct ek_sim_call *call,
                         struct ek_sim_reply *reply)
 {
     struct ek_move_record record = {.state = EK_MOVE_RECONCILE};
 
+    /* The verdict asks whose attempt the copies bear: the id is the mark. */
     memcpy(record.order.id, call->mark, sizeof(record.order.id));
     look(hypervisor, call, call->source, &reply->source);
     look(hypervisor, call, call->destination, &reply->destination);
@@ -197,6 +207,7 @@ static void repair(struct ek_sim_hypervisor *hypervisor, const struct ek_sim_cal
 
 /* ---- migrate and abort --------------------------------------------------------------------- */
 
+/* True: the reply is there at once, a refusal. Otherwise the migration's end brings it. */
 static bool migrate(struct ek_sim_hypervisor *hypervisor, uint32_t index, bool reply_lost,
                     struct ek_sim_reply *reply)
 {
@@ -223,12 +234,14 @@ static bool migrate(struct ek_sim_hypervisor *hypervisor, uint32_t index, bool r
         return true;
     }
     call->began = true;
+    /* It runs and its answer will not come: what a broken connection looks like from our side. */
     if (reply_lost) {
         ek_sim_call_lose_later(hypervisor, index);
     }
     return false;
 }
 
+/* Asking succeeds when there is a job; whether it ends in time is seen later. */
 static void ask_abort(struct ek_sim_hypervisor *hypervisor, const struct ek_sim_call *call,
                       struct ek_sim_reply *reply)
 {
@@ -311,10 +324,12 @@ bool ek_sim_call_perform(struct ek_sim_hypervisor *hypervisor, uint32_t index,
     if (!fault_strikes(fault)) {
         return do_it(hypervisor, index, reply);
     }
+    /* Losing a migrate call's reply must not keep the migration from happening. */
     if (call->operation == EK_SIM_MIGRATE && fault->failure == EK_FAILURE_LOST) {
         return migrate(hypervisor, index, true, reply);
     }
     ek_sim_reply_lost(call->operation, fault->error == NULL ? "fault" : fault->error, reply);
+    /* As the story says, not "lost": reply_lost() was used for its shape alone. */
     reply->result.failure = fault->failure;
     return true;
 }

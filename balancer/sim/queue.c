@@ -1,8 +1,11 @@
+/* The queue of virtual time: a binary heap of events. Nothing waits for real time; a week takes as
+ * long as its events. */
 #include "balancer/sim/queue.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+/* By time, then in the order asked for: equal times have one order, or no run could be repeated. */
 static bool before(const struct ek_sim_event *a, const struct ek_sim_event *b)
 {
     return a->at_ms != b->at_ms ? a->at_ms < b->at_ms : a->order < b->order;
@@ -16,6 +19,7 @@ static bool reserve(struct ek_sim_queue *queue)
     size_t room = queue->room == 0 ? 64 : 2 * queue->room;
     struct ek_sim_event *heap = realloc(queue->heap, room * sizeof(*heap));
     if (heap == NULL) {
+        /* Callers cannot undo what they were about to do: the run ends with NOMEM instead. */
         queue->lost = true;
         return false;
     }
@@ -27,6 +31,7 @@ static bool reserve(struct ek_sim_queue *queue)
 void ek_sim_queue_at(struct ek_sim_queue *queue, int64_t at_ms, ek_sim_fire *fire, void *context,
                      uint32_t subject, uint32_t ticket)
 {
+    /* What is asked for in the past happens now: time never goes back. */
     struct ek_sim_event event = {.at_ms = at_ms > queue->now_ms ? at_ms : queue->now_ms,
                                  .order = queue->asked++,
                                  .fire = fire,
@@ -45,6 +50,7 @@ void ek_sim_queue_at(struct ek_sim_queue *queue, int64_t at_ms, ek_sim_fire *fir
     queue->heap[at] = event;
 }
 
+/* The last event sinks from the top, past every child that comes before it. */
 static struct ek_sim_event pop(struct ek_sim_queue *queue)
 {
     struct ek_sim_event first = queue->heap[0];
@@ -68,6 +74,7 @@ static struct ek_sim_event pop(struct ek_sim_queue *queue)
 bool ek_sim_queue_run(struct ek_sim_queue *queue, int64_t until_ms, struct ek_error *err)
 {
     while (queue->count > 0 && queue->heap[0].at_ms <= until_ms && !queue->lost) {
+        /* Taken out first: firing may add events and move the heap. */
         struct ek_sim_event event = pop(queue);
         queue->now_ms = event.at_ms;
         queue->fired++;
@@ -76,6 +83,7 @@ bool ek_sim_queue_run(struct ek_sim_queue *queue, int64_t until_ms, struct ek_er
     if (queue->lost) {
         return ek_error_set(err, EK_ERR_NOMEM, "out of memory for an event of the simulation");
     }
+    /* Time passes also when nothing happens. */
     queue->now_ms = until_ms > queue->now_ms ? until_ms : queue->now_ms;
     return true;
 }

@@ -1,3 +1,5 @@
+/* Random numbers that are the same everywhere: splitmix64 (Sebastiano Vigna, public domain), one
+ * stream for each purpose, so that one more draw in one place changes nothing in another. */
 #include "balancer/sim/random.h"
 
 #include <assert.h>
@@ -16,6 +18,7 @@ struct ek_random ek_random_stream(uint64_t seed, uint64_t purpose)
     struct ek_random random = {.state = seed};
     uint64_t first = ek_random_next(&random);
 
+    /* An odd multiplier spreads small purposes over all bits; one draw then mixes them. */
     random.state = first ^ (purpose * 0xd1342543de82ef95U);
     (void)ek_random_next(&random);
     return random;
@@ -23,6 +26,7 @@ struct ek_random ek_random_stream(uint64_t seed, uint64_t purpose)
 
 double ek_random_unit(struct ek_random *random)
 {
+    /* 53 bits: as many as a double's significand has. */
     return (double)(ek_random_next(random) >> 11) * 0x1.0p-53;
 }
 
@@ -45,9 +49,11 @@ double ek_random_noise(struct ek_random *random)
     for (int draw = 0; draw < 4; draw++) {
         uint64_t bits = ek_random_next(random);
         for (int part = 0; part < 3; part++) {
+            /* 21 bits a part, three parts a draw: four draws make the twelve. */
             sum += (double)(bits & 0x1fffff) * 0x1.0p-21;
             bits >>= 21;
         }
     }
+    /* Cut at 3.5 deviations, so that a noisy figure stays plausible. */
     return sum < -3.5 ? -3.5 : sum > 3.5 ? 3.5 : sum;
 }

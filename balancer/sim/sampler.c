@@ -1,3 +1,5 @@
+/* The simulated collector: counters read by period and turned into rates, with the same gaps as a
+ * real one's (no rate at first, none after an arrival), plus noise. */
 #include "balancer/sim/sampler.h"
 
 #include <math.h>
@@ -18,6 +20,7 @@ void ek_sim_sampler_init(struct ek_sim_sampler *sampler, struct ek_sim_cluster *
 {
     *sampler = (struct ek_sim_sampler){.cluster = cluster,
                                        .random = ek_random_stream(seed, PURPOSE_NOISE),
+                                       /* 15 s is the collector's default. */
                                        .period_ms = 15000,
                                        .target_max = 1.0};
 }
@@ -34,6 +37,7 @@ void ek_sim_sampler_finish(struct ek_sim_sampler *sampler)
     memset(sampler, 0, sizeof(*sampler));
 }
 
+/* The daemon's death: samples stay in the store, readings were in its memory. */
 void ek_sim_sampler_forget(struct ek_sim_sampler *sampler)
 {
     if (sampler->host_room > 0) {
@@ -46,6 +50,7 @@ void ek_sim_sampler_forget(struct ek_sim_sampler *sampler)
 
 /* ---- room ---------------------------------------------------------------------------------- */
 
+/* New entries are zero, which means "never read" everywhere here. */
 static bool grow(void **table, size_t old, size_t wanted, size_t size)
 {
     unsigned char *bigger = realloc(*table, wanted * size);
@@ -102,6 +107,7 @@ static double rate_of(struct ek_sim_sampler *sampler, uint32_t host, uint32_t in
     double rate =
         known ? (counter - reading->cpu_core_ms) / (double)(now_ms - reading->at_ms) : NAN;
 
+    /* What comes in is counted by its source, whose reading must not be lost. */
     if (copy->job != EK_JOB_IN) {
         *reading = (struct ek_sim_reading){host + 1, now_ms, counter};
     }
@@ -120,6 +126,8 @@ static void fill_domain(struct ek_domain *out, const struct ek_sim_sampler *samp
                               .cpu_used_cores = rate,
                               .cpu_steal = NAN,
                               .memory_used_mib = NAN,
+                              /* Of a guest that is being received QEMU has only a part, and libvirt
+                               * tells little. */
                               .memory_rss_mib = copy->whole ? domain->rss_mib : NAN,
                               .dirty_mib_s = sampler->dirty_known ? domain->dirty_mib_s : 0,
                               .movable = copy->whole,
@@ -141,12 +149,15 @@ static size_t fill_domains(struct ek_sim_sampler *sampler, uint32_t host, struct
     for (size_t i = 0; i < it->domain_count; i++) {
         uint32_t index = it->domains[i];
         const struct ek_sim_copy *copy = ek_sim_cluster_copy(cluster, index, host);
+        /* Shut-off definitions are no load and are in no sample. */
         if (!copy->active) {
             continue;
         }
         double rate = rate_of(sampler, host, index, copy);
         const struct ek_sim_domain *domain = &cluster->domains[index];
         bool here = domain->running > 0 && copy->whole;
+        /* The host's use is measured apart from its domains': it is known when a domain's rate is
+         * not. */
         sums->cores += isnan(rate) ? (here ? domain->cores_wanted : 0) : rate;
         sums->rss_mib += copy->whole ? domain->rss_mib : 0;
         fill_domain(&sample->domains[count++], sampler, domain, copy, rate);
@@ -166,6 +177,7 @@ static void share_cores(struct ek_sim_sampler *sampler, const struct ek_sim_host
         double factor = 1 + sampler->noise * ek_random_noise(&sampler->random);
         if (!isnan(domain->cpu_used_cores)) {
             domain->cpu_used_cores = fmax(0, domain->cpu_used_cores * part * factor);
+            /* Time that was wanted and not had, as vcpu.N.delay shows it. */
             domain->cpu_steal = 1 - part;
         }
     }
@@ -183,19 +195,24 @@ static void fill_host(struct ek_sim_sampler *sampler, uint32_t host, struct ek_s
         .state = EK_HOST_UP,
         .cpu_cores = it->cpu_cores,
         .memory_mib = it->memory_mib,
+        /* A first reading has no rate, as with real counters. */
         .cpu_used_cores = sampler->fresh[host] ? used : NAN,
         .memory_used_mib = it->base_memory_mib + sums->rss_mib,
         .migration_mib_s = fmin(it->link_in_mib_s, it->link_out_mib_s),
+        /* Debian 12's, the same on every host. */
         .hypervisor = "QEMU 7.2.22",
         .uuid = it->uuid,
     };
     if (sampler->fresh[host]) {
+        /* Host-seconds: each sample stands for one period. */
         double period_s = (double)sampler->period_ms / 1000;
+        /* By what is wanted, not by what is had: a full host hides how much is missing. */
         sampler->overload_s += wanted > sampler->target_max * it->cpu_cores ? period_s : 0;
         sampler->starved_s += wanted > it->cpu_cores ? period_s : 0;
     }
 }
 
+/* + 1, so that 0 means "none yet" in a zeroed table. */
 static struct ek_sample *slot(struct ek_sim_sampler *sampler, uint32_t host)
 {
     if (sampler->sample_of[host] == 0) {

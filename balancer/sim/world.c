@@ -1,3 +1,5 @@
+/* The whole simulation: cluster, hypervisor, journal, collector and the daemon's engine on one
+ * queue. The engine and the life of a move are the real ones. */
 #include "balancer/sim/world.h"
 
 #include "balancer/sim/world_internal.h"
@@ -14,6 +16,8 @@
 void ek_world_options_defaults(struct ek_world_options *options)
 {
     *options = (struct ek_world_options){.seed = 1,
+                                         /* A time of the present (November 2025): code that took 0
+                                          * for "never" would be found. */
                                          .begin_ms = 1764000000000,
                                          .cycle_ms = 60000,
                                          .period_ms = 15000,
@@ -23,6 +27,7 @@ void ek_world_options_defaults(struct ek_world_options *options)
 
 /* ---- trace --------------------------------------------------------------------------------- */
 
+/* The digest is of the whole trace, also when the text is not kept: two runs are compared by it. */
 static void append(struct ek_world *world, const char *text, size_t length)
 {
     struct ek_world_trace *trace = &world->trace;
@@ -48,6 +53,7 @@ static void append(struct ek_world *world, const char *text, size_t length)
     trace->text[trace->length] = '\0';
 }
 
+/* The trace is what tests compare: whole sentences, so that a difference explains itself. */
 void ek_world_say(struct ek_world *world, const char *what, const char *format, ...)
 {
     char text[3 * EK_TEXT_SIZE];
@@ -58,6 +64,7 @@ void ek_world_say(struct ek_world *world, const char *what, const char *format, 
     va_start(args, format);
     (void)vsnprintf(text, sizeof(text), format, args);
     va_end(args);
+    /* Seconds since the beginning, so that traces of one story with another begin are alike. */
     int length = snprintf(line, sizeof(line), "%8lld.%03d %s: %s\n", (long long)(now_ms / 1000),
                           (int)(now_ms % 1000), what, text);
     append(world, line, (size_t)length);
@@ -87,6 +94,7 @@ struct ek_world *ek_world_create(const struct ek_world_options *options,
     world->policy = *policy;
     world->queue.now_ms = options->begin_ms;
     world->trace = (struct ek_world_trace){.digest = FNV_BASIS, .keep = options->keep_trace};
+    /* 0 is a time at which a move may start. */
     world->counters.last_start_ms = -1;
     ek_sim_cluster_init(&world->cluster, &world->queue);
     ek_sim_migrations_init(&world->migrations, &world->cluster, options->seed);
@@ -98,6 +106,7 @@ struct ek_world *ek_world_create(const struct ek_world_options *options,
     world->sampler.noise = options->noise;
     world->sampler.dirty_known = options->dirty_known;
     world->sampler.target_max = policy->target_max[EK_CPU];
+    /* Last: the daemon starts at once and talks to all the others. */
     ek_world_daemon_init(world);
     return world;
 }
@@ -135,6 +144,7 @@ static bool reserve_host(struct ek_world *world, struct ek_error *err)
     }
     size_t room = count == 0 ? 8 : 2 * count;
     struct ek_host_entry *entries = realloc(world->entries, room * sizeof(*entries));
+    /* Each is kept as soon as it is there: realloc has freed the old one. */
     if (entries != NULL) {
         world->entries = entries;
     }
@@ -151,6 +161,7 @@ static bool reserve_host(struct ek_world *world, struct ek_error *err)
 
 /* ---- sampling ------------------------------------------------------------------------------ */
 
+/* Goes on by itself, also while the daemon is dead: its turn is the host's, not the process's. */
 static void sample(void *context, uint32_t host, uint32_t ticket)
 {
     struct ek_world *world = context;
@@ -198,6 +209,7 @@ int64_t ek_world_now_ms(const struct ek_world *world)
     return world->queue.now_ms - world->options.begin_ms;
 }
 
+/* Callbacks cannot return errors: they leave them, and here they surface. */
 bool ek_world_run_until(struct ek_world *world, int64_t at_ms, struct ek_error *err)
 {
     if (!ek_sim_queue_run(&world->queue, world->options.begin_ms + at_ms, err)) {
@@ -217,6 +229,7 @@ bool ek_world_run_for(struct ek_world *world, int64_t ms, struct ek_error *err)
     return ek_world_run_until(world, ek_world_now_ms(world) + ms, err);
 }
 
+/* The first failure: later ones are mostly its consequences. */
 void ek_world_fail(struct ek_world *world, const struct ek_error *err)
 {
     if (!world->failed) {
@@ -259,6 +272,7 @@ struct ek_engine *ek_world_engine(struct ek_world *world)
 
 struct ek_world_counters ek_world_counters(const struct ek_world *world)
 {
+    /* Some are counted where they arise; here they come together. */
     struct ek_world_counters counters = world->counters;
 
     counters.moved_mib = world->migrations.moved_mib;
@@ -284,6 +298,7 @@ bool ek_world_maintenance_state(const struct ek_world *world, uint32_t host,
     return world->statuses[host].shown;
 }
 
+/* From the balancer's own mistakes to the cluster's state: the first is the better explanation. */
 bool ek_world_check(const struct ek_world *world, struct ek_error *err)
 {
     if (world->counters.dropped > 0) {

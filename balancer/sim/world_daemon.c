@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* How often a daemon without its journal tries to get the lease. */
 enum { START_RETRY_MS = 1000 };
 
 /* ---- effects ------------------------------------------------------------------------------- */
@@ -15,6 +16,7 @@ static void show_maintenance(struct ek_world *world, const struct ek_maintenance
     struct ek_world_status *shown = &world->statuses[host];
     bool ended = status->state == EK_MAINTENANCE_ENDED;
 
+    /* Only changes go into the trace; an ETA that counts down is none. */
     if (shown->shown && shown->state == status->state && shown->left == status->domains_left) {
         return;
     }
@@ -36,6 +38,7 @@ static void start_move(struct ek_world *world, const struct ek_move_order *order
     }
 }
 
+/* In the order in which the engine gave them, which is documented (core/engine.h). */
 static void carry_out(struct ek_world *world, const struct ek_effect *effect)
 {
     switch (effect->kind) {
@@ -70,6 +73,7 @@ void ek_world_step(struct ek_world *world, struct ek_event *event)
     if (world->engine == NULL) {
         return;
     }
+    /* The engine has no clock: virtual time comes with the event. */
     event->now_ms = world->queue.now_ms;
     if (!ek_engine_step(world->engine, event, &world->effects, &err)) {
         ek_world_fail(world, &err);
@@ -82,6 +86,7 @@ void ek_world_step(struct ek_world *world, struct ek_event *event)
 
 /* ---- cycles -------------------------------------------------------------------------------- */
 
+/* Asked once for the number and, when the room is too small, once more. */
 static size_t gather_known(struct ek_world *world)
 {
     size_t count = ek_engine_known_moves(world->engine, world->known, world->known_room);
@@ -125,6 +130,7 @@ static void run_cycle(struct ek_world *world)
     ek_snapshot_finish(&snapshot); /* empty unless the engine did not take it */
 }
 
+/* The next one first: whatever this cycle does, time goes on. */
 static void regular_cycle(void *context, uint32_t subject, uint32_t ticket)
 {
     struct ek_world *world = context;
@@ -134,12 +140,14 @@ static void regular_cycle(void *context, uint32_t subject, uint32_t ticket)
     run_cycle(world);
 }
 
+/* A cycle that the engine asked for, sooner than the regular one. */
 static void extra_cycle(void *context, uint32_t subject, uint32_t ticket)
 {
     struct ek_world *world = context;
 
     (void)subject;
     (void)ticket;
+    /* Otherwise a sooner wish replaced this one; its event is still in the queue. */
     if (world->wake_ms == world->queue.now_ms) {
         world->wake_ms = 0;
         run_cycle(world);
@@ -157,6 +165,7 @@ void ek_world_want_cycle(struct ek_world *world, int64_t at_ms)
 
 /* ---- moves --------------------------------------------------------------------------------- */
 
+/* Active and whole: what is being received is nowhere yet. */
 static bool is_at(struct ek_world *world, uint32_t domain, const char *host)
 {
     const struct ek_sim_copy *copy = ek_sim_cluster_copy(
@@ -188,6 +197,7 @@ static bool is_true(struct ek_world *world, const struct ek_outcome *outcome)
     if (outcome->state == EK_MOVE_DONE) {
         return is_at(world, domain, outcome->destination) && !is_at(world, domain, outcome->source);
     }
+    /* These claim that it is on its source again; unknown and unverified claim nothing. */
     bool back = outcome->state == EK_MOVE_ROLLED_BACK || outcome->state == EK_MOVE_CANCELLED ||
                 outcome->state == EK_MOVE_FAILED;
     return !back || is_at(world, domain, outcome->source);
@@ -200,6 +210,8 @@ static void move_ended(void *context, const struct ek_outcome *outcome)
 
     world->counters.ended[outcome->state]++;
     if (!is_true(world, outcome)) {
+        /* An outcome that is not the truth is the worst fault of all: the engine would go on from
+         * it. */
         world->counters.wrong++;
         ek_world_say(world, "wrong", "move %s is not %s", outcome->id,
                      ek_move_state_name(outcome->state));
@@ -216,6 +228,7 @@ static void move_dropped(void *context, const struct ek_move_record *record,
     ek_world_say(world, "dropped", "move %s: %s", record->order.id, why->message);
 }
 
+/* Adapters to the queue's signature. */
 static void daemon_starts(void *context, uint32_t subject, uint32_t ticket)
 {
     (void)subject;
@@ -230,18 +243,23 @@ static void daemon_dies(void *context, uint32_t subject, uint32_t ticket)
     ek_world_crash_daemon(context);
 }
 
+/* After the journal has it and before the effect: the driver's promise, which stories of crashes
+ * rest on. */
 static void move_entered(void *context, const struct ek_move_record *record)
 {
     struct ek_world *world = context;
 
     ek_world_say(world, "state", "move %s of %s, attempt %d: %s", record->order.id,
                  record->order.name, record->attempt, ek_move_state_name(record->state));
+    /* Faults strike at states, not at times: each state of a life gets its crash, however long it
+     * lasts. */
     if (!world->crash_armed || record->state != world->crash_state) {
         return;
     }
     world->crash_armed = false;
     ek_sim_queue_at(&world->queue, world->queue.now_ms + world->crash_down_ms, daemon_starts, world,
                     0, 0);
+    /* Journalled and not yet done, or done and not yet heard of: the two sides of every step. */
     if (world->crash_before_effect) {
         ek_world_crash_daemon(world);
     } else {
@@ -287,6 +305,7 @@ void ek_world_crash_daemon(struct ek_world *world)
         return;
     }
     ek_world_say(world, "daemon", "dies");
+    /* The moment of death is as good as after the last outcome: nothing changed since. */
     keep_rests(world);
     ek_sim_driver_crash(&world->driver);
     ek_engine_destroy(world->engine);
@@ -307,6 +326,7 @@ static void restore_rests(struct ek_world *world)
     }
 }
 
+/* Only a resolution that is no older than the record is meant for it. */
 static bool is_resolved(const struct ek_world *world, const struct ek_move_record *record)
 {
     uint32_t domain = ek_sim_cluster_find_domain(&world->cluster, record->order.domain);
@@ -320,6 +340,7 @@ static bool is_resolved(const struct ek_world *world, const struct ek_move_recor
     return false;
 }
 
+/* The engine first: an outcome of a move that it does not know would be passed over. */
 static void adopt(struct ek_world *world, const struct ek_move_record *record)
 {
     struct ek_event event = {.kind = EK_EVENT_ADOPT, .u.adopt = &record->order};
@@ -364,8 +385,10 @@ void ek_world_start_daemon(struct ek_world *world)
         world->queue.lost = true;
         return;
     }
+    /* A new epoch with each start, so that writes of the dead one's lives would be fenced. */
     world->journal.epoch++;
     ek_world_say(world, "daemon", "starts, epoch %lld", (long long)world->journal.epoch);
+    /* Before the first event: no cycle may see the domains without their rests. */
     restore_rests(world);
     ek_world_step(world, &event);
     ek_sim_journal_each(&world->journal, take_over, world);
@@ -379,6 +402,7 @@ void ek_world_daemon_init(struct ek_world *world)
     world->driver.context = world;
     world->journal.noted = note;
     world->journal.context = world;
+    /* In stories a lost answer is the interesting case. */
     world->journal.lands = true;
     ek_world_start_daemon(world);
     ek_sim_queue_at(&world->queue, world->queue.now_ms + world->options.cycle_ms, regular_cycle,

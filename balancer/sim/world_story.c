@@ -23,6 +23,7 @@ void ek_world_set_maintenance(struct ek_world *world, uint32_t host, bool wanted
     world->entries[host].maintenance = wanted;
     ek_world_say(world, "operator", "%s maintenance of %s", wanted ? "sets" : "deletes",
                  world->cluster.hosts[host].name);
+    /* A keyspace notification does the same for the daemon. */
     ek_world_want_cycle(world, world->queue.now_ms);
 }
 
@@ -31,6 +32,7 @@ void ek_world_set_policy(struct ek_world *world, const struct ek_policy *policy)
     struct ek_event event = {.kind = EK_EVENT_POLICY, .u.policy = policy};
 
     world->policy = *policy;
+    /* Overload is counted against the policy that is in force. */
     world->sampler.target_max = policy->target_max[EK_CPU];
     ek_world_step(world, &event);
 }
@@ -42,6 +44,7 @@ bool ek_world_move_by_hand(struct ek_world *world, uint32_t domain, uint32_t hos
         .domain = domain,
         .source = ek_sim_cluster_home(&world->cluster, domain),
         .destination = host,
+        /* Nobody's: a foreign migration, as `virsh migrate` makes it. */
         .mark = "",
         .max_downtime_ms = 500,
         .caller = EK_NONE,
@@ -56,6 +59,7 @@ bool ek_world_move_by_hand(struct ek_world *world, uint32_t domain, uint32_t hos
     return begun;
 }
 
+/* Noted also while the daemon is dead: the next one reads it at its start. */
 bool ek_world_resolve(struct ek_world *world, uint32_t domain, struct ek_error *err)
 {
     size_t count = world->resolved_count;
@@ -74,6 +78,8 @@ bool ek_world_resolve(struct ek_world *world, uint32_t domain, struct ek_error *
 
 /* ---- misfortunes --------------------------------------------------------------------------- */
 
+/* The store's absence reaches the engine as a hold, as from the real daemon: watch, start
+ * nothing. */
 static void set_journal(struct ek_world *world, bool away)
 {
     struct ek_event event = {.kind = away ? EK_EVENT_HOLD : EK_EVENT_RELEASE};
@@ -85,6 +91,7 @@ static void set_journal(struct ek_world *world, bool away)
     ek_world_step(world, &event);
 }
 
+/* Begin and end of each kind in one place: what a fault takes, its end gives back. */
 static void strike_host(struct ek_world *world, const struct ek_world_fault *fault, bool begins)
 {
     struct ek_sim_migrations *migrations = &world->migrations;
@@ -99,9 +106,12 @@ static void strike_host(struct ek_world *world, const struct ek_world_fault *fau
         ek_sim_fault_daemon(migrations, fault->subject,
                             well ? EK_SIM_DAEMON_UP : EK_SIM_DAEMON_HUNG);
     } else {
+        /* Control and data are two networks: one may be cut without the other, a partition cuts
+         * both. */
         ek_sim_fault_link(migrations, fault->subject, well || fault->kind == EK_WORLD_DATA_CUT,
                           well || fault->kind == EK_WORLD_CONTROL_CUT);
     }
+    /* Last: calls on their way find the host as it now is. */
     ek_sim_hypervisor_host_changed(&world->hypervisor, fault->subject);
 }
 
@@ -167,6 +177,7 @@ static void fault_begins(void *context, uint32_t index, uint32_t ticket)
     const struct ek_world_fault *fault = &world->faults[index];
 
     (void)ticket;
+    /* A guest that ended does not come back by itself. */
     if (fault->lasts_ms > 0 && fault->kind != EK_WORLD_GUEST_OFF &&
         fault->kind != EK_WORLD_GUEST_CRASH) {
         ek_sim_queue_at(&world->queue, world->queue.now_ms + fault->lasts_ms, fault_ends, world,
@@ -187,6 +198,7 @@ bool ek_world_fault(struct ek_world *world, const struct ek_world_fault *fault,
         world->faults = faults;
         world->fault_room = room;
     }
+    /* By index in the queue: the table moves when it grows. */
     world->faults[world->fault_count] = *fault;
     ek_sim_queue_at(&world->queue, world->options.begin_ms + fault->at_ms, fault_begins, world,
                     (uint32_t)world->fault_count++, 0);

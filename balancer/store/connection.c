@@ -1,3 +1,5 @@
+/* One blocking connection to Redis, which is made when it is first needed and again after it broke.
+ * Every error names the server and the key, since an operator sees nothing else of it. */
 #include "balancer/store/connection.h"
 
 #include <errno.h>
@@ -14,6 +16,7 @@
 /* ---- the store's life -------------------------------------------------------------------------
  */
 
+/* A NULL option stays NULL; only a copy that was wanted and failed is a failure. */
 static char *copy(const char *text, bool *failed)
 {
     char *result = text == NULL ? NULL : strdup(text);
@@ -22,6 +25,7 @@ static char *copy(const char *text, bool *failed)
     return result;
 }
 
+/* For messages: made once, as the options do not change. */
 static char *make_address(const struct ek_store_options *options)
 {
     char text[EK_KEY_SIZE];
@@ -62,6 +66,7 @@ void ek_store_destroy(struct ek_store *store)
         return;
     }
     ek_store_drop(store);
+    /* The options' texts are const for everybody else; here they are our copies. */
     free((char *)store->options.unix_socket);
     free((char *)store->options.host);
     free((char *)store->options.user);
@@ -81,6 +86,7 @@ bool ek_store_key(const struct ek_store *store, char key[EK_KEY_SIZE], const cha
 {
     int length = snprintf(key, EK_KEY_SIZE, "%s%s%s", store->options.key_prefix, kind, name);
 
+    /* A key that was cut could be that of another host. */
     return (length > 0 && length < EK_KEY_SIZE) ||
            ek_error_set(err, EK_ERR_INVALID,
                         "Redis key %s%.60s...: found %d bytes, expected at most %d", kind, name,
@@ -107,6 +113,7 @@ void ek_store_drop(struct ek_store *store)
     store->subscribed = false;
 }
 
+/* Redis's errors begin with a word in capitals; the rest is prose that changes with versions. */
 static bool begins(const char *text, const char *beginning)
 {
     return strncmp(text, beginning, strlen(beginning)) == 0;
@@ -136,6 +143,7 @@ bool ek_store_odd_reply(const struct ek_store *store, const char *key, struct ek
  * still be that of the failed call: hiredis keeps the text alone. */
 static bool broken(struct ek_store *store, const char *doing, struct ek_error *err)
 {
+    /* SO_RCVTIMEO and SO_SNDTIMEO, by which hiredis keeps its limit, end as EAGAIN. */
     bool late = store->context->err == REDIS_ERR_IO && (errno == EAGAIN || errno == ETIMEDOUT);
     bool memory = store->context->err == REDIS_ERR_OOM;
 
@@ -179,6 +187,8 @@ static bool open_context(struct ek_store *store, struct ek_error *err)
     }
     /* A program that goes on by exec must not take the connection along. */
     (void)fcntl(store->context->fd, F_SETFD, FD_CLOEXEC);
+    /* Connecting and commands have limits of their own: a far server may be slow to greet and must
+     * not be slow to answer. */
     if (redisSetTimeout(store->context, milliseconds(options->command_timeout_ms)) != REDIS_OK) {
         return broken(store, "setting the timeout", err);
     }
@@ -206,6 +216,7 @@ static bool greet(struct ek_store *store, const char *doing, struct ek_error *er
     return true;
 }
 
+/* Redis 6 knows users; without one AUTH takes the password alone, as older servers expect. */
 static bool authenticate(struct ek_store *store, struct ek_error *err)
 {
     const struct ek_store_options *options = &store->options;
@@ -241,6 +252,7 @@ bool ek_store_connect(struct ek_store *store, struct ek_error *err)
         return false;
     }
     (void)snprintf(database, sizeof(database), "%d", store->options.database);
+    /* 0 is where every connection begins: one round trip less. */
     return store->options.database == 0 || greet(store, select[0], err, 2, select);
 }
 
@@ -281,16 +293,19 @@ static void guard_begin(struct pipe_guard *guard)
 
     sigemptyset(&guard->pipe);
     sigaddset(&guard->pipe, SIGPIPE);
+    /* One that was pending before is not ours to take away. */
     guard->was_pending = sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE) == 1;
     (void)pthread_sigmask(SIG_BLOCK, &guard->pipe, &guard->before);
 }
 
 static void guard_end(const struct pipe_guard *guard)
 {
+    /* broken() reads errno after this. */
     int saved = errno;
     sigset_t pending;
 
     if (!guard->was_pending && sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE) == 1) {
+        /* With a limit of zero: it is pending, so this takes it and never waits. */
         (void)sigtimedwait(&guard->pipe, NULL, &(struct timespec){0});
     }
     (void)pthread_sigmask(SIG_SETMASK, &guard->before, NULL);
@@ -339,6 +354,8 @@ redisReply *ek_store_command(struct ek_store *store, const char *key, struct ek_
         (void)broken(store, key, err);
         return NULL;
     }
+    /* redisCommand() in two halves, so that only the write and read stand under the signal
+     * guard. */
     redisReply *reply = ek_store_next(store, key, err);
     if (reply != NULL && reply->type == REDIS_REPLY_ERROR) {
         (void)ek_store_refused(store, key, reply, err);
@@ -369,6 +386,7 @@ bool ek_store_get_text(struct ek_store *store, const char *key, char **text, str
     return *text != NULL || ek_error_set(err, EK_ERR_NOMEM, "%s: out of memory", key);
 }
 
+/* Scripts and argument vectors take texts; one struct by value needs no lifetime. */
 struct ek_decimal ek_decimal(int64_t number)
 {
     struct ek_decimal decimal;

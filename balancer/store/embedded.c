@@ -21,7 +21,9 @@
 
 enum {
     SOCKET_PATH_SIZE = sizeof(((struct sockaddr_un *)0)->sun_path),
+    /* Short beside a start of the server, long beside what a look costs. */
     POLL_MS = 20,
+    /* For the last fsync of a busy disk; then SIGKILL, which an append-only file survives. */
     STOP_MS = 10000,
     PING_MS = 1000,
 };
@@ -42,6 +44,7 @@ static int64_t now_ms(void)
 {
     struct timespec now;
 
+    /* Deadlines must not move when somebody sets the clock. */
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
@@ -55,6 +58,7 @@ static void pause_briefly(void)
 /* ---- the directory ----------------------------------------------------------------------------
  */
 
+/* A path that was cut would point at another file. */
 static bool join(char *out, size_t size, const char *dir, const char *name, struct ek_error *err)
 {
     int length = snprintf(out, size, "%s/%s", dir, name);
@@ -92,6 +96,8 @@ static bool prepare_dir(struct ek_embedded *embedded, const char *state_dir, str
                             "%s: found mode %04o, expected a directory that others cannot write",
                             state_dir, (unsigned int)status.st_mode & 07777);
     }
+    /* The server changes into its directory, so that a relative path would mean another one
+     * there. */
     return realpath(state_dir, embedded->dir) != NULL ||
            ek_error_set(err, EK_ERR_IO, "%s: %s", state_dir, strerror(errno));
 }
@@ -175,6 +181,8 @@ static bool write_config(const struct ek_embedded *embedded, const char *path, s
         }
         return false;
     }
+    /* No port: the unix socket's mode is the whole access control. appendfsync always: a state is
+     * journalled before the call that it announces, and must survive a power cut. */
     (void)fputs("# Written by evenkeeld at each start: changes are lost.\n"
                 "port 0\n"
                 "daemonize no\n"
@@ -243,6 +251,8 @@ static bool read_report(int report, struct ek_error *err)
 static bool spawn(struct ek_embedded *embedded, const char *config, const char *log,
                   struct ek_error *err)
 {
+    /* The classic pipe that closes itself on exec: silence means success, errno comes through
+     * otherwise. */
     int report[2] = {-1, -1};
     int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     int log_fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
@@ -263,6 +273,7 @@ static bool spawn(struct ek_embedded *embedded, const char *config, const char *
     if (embedded->pid == 0) {
         become_server(embedded, config, parent, report[1], null_fd, log_fd);
     }
+    /* Ours, or the pipe would never end and the read below would wait for ever. */
     (void)close(report[1]);
     report[1] = -1;
     done = read_report(report[0], err);
@@ -286,6 +297,7 @@ bool ek_embedded_alive(struct ek_embedded *embedded, struct ek_error *err)
 {
     if (!embedded->ended) {
         pid_t waited = waitpid(embedded->pid, &embedded->status, WNOHANG);
+        /* ECHILD: somebody else reaped it, or SIGCHLD is ignored; it has ended all the same. */
         embedded->ended = waited == embedded->pid || (waited < 0 && errno == ECHILD);
     }
     if (!embedded->ended) {
@@ -347,6 +359,8 @@ static bool wait_ready(struct ek_embedded *embedded, int64_t deadline_ms, struct
     return ready;
 }
 
+/* The lock before anything is written or started: a second daemon must not touch the first one's
+ * files. */
 static bool start(struct ek_embedded *embedded, const char *state_dir, int timeout_ms,
                   struct ek_error *err)
 {
@@ -366,6 +380,7 @@ static bool start(struct ek_embedded *embedded, const char *state_dir, int timeo
     if (wait_ready(embedded, deadline_ms, err)) {
         return true;
     }
+    /* What Redis itself says of its failure is in its log only. */
     read_last_line(log, line, sizeof(line));
     struct ek_error cause = *err;
     return ek_error_set(err, cause.code, "%s; %s ends with: %s", cause.message, log, line);
@@ -401,6 +416,7 @@ void ek_embedded_destroy(struct ek_embedded *embedded)
     }
     if (embedded->pid > 0 && ek_embedded_alive(embedded, &err)) {
         int64_t deadline_ms = now_ms() + STOP_MS;
+        /* Redis flushes its file and ends in order on SIGTERM. */
         (void)kill(embedded->pid, SIGTERM);
         while (ek_embedded_alive(embedded, &err) && now_ms() < deadline_ms) {
             pause_briefly();
@@ -410,6 +426,7 @@ void ek_embedded_destroy(struct ek_embedded *embedded)
             (void)waitpid(embedded->pid, &embedded->status, 0);
         }
     }
+    /* Last: whoever waits for the lock may start as soon as it is free. */
     if (embedded->lock_fd >= 0) {
         (void)close(embedded->lock_fd);
     }

@@ -19,6 +19,7 @@ struct place {
     struct ek_decimal epoch;
 };
 
+/* No record yet is a place, too: "none" thrice, which the script compares like any other. */
 static struct place place_of(const struct ek_move_record *record)
 {
     static const struct place nowhere = {"none", {"none"}, {"none"}};
@@ -30,6 +31,8 @@ static struct place place_of(const struct ek_move_record *record)
                           ek_decimal(record->epoch)};
 }
 
+/* Which of the sets a record is in: open ones are reconciled at a start, blocking ones keep their
+ * domain until somebody resolves them, closed ones expire. */
 static const char *life_of(enum ek_move_state state)
 {
     if (!ek_move_state_terminal(state)) {
@@ -56,6 +59,7 @@ static bool write_json(struct ek_store *store, const struct ek_move_record *reco
                        const struct ek_move_record *expected, const char *json,
                        struct ek_error *err)
 {
+    /* In the order of the script's KEYS, behind the record itself. */
     static const char *const names[] = {"moves", "moves:open", "moves:blocking", "moves:recent",
                                         "epoch"};
     char key[6][EK_KEY_SIZE];
@@ -80,6 +84,8 @@ static bool write_json(struct ek_store *store, const struct ek_move_record *reco
     if (reply == NULL) {
         return false;
     }
+    /* Fenced against our epoch, in conflict with the expected record: two different stories for the
+     * caller. */
     return ek_reply_is(reply, "FENCED", 2)
                ? ek_store_check_fence(store, key[0], reply, to.epoch.text, err)
                : check_place(store, key[0], reply, &from, err);
@@ -108,6 +114,7 @@ bool ek_store_write_progress(struct ek_store *store, const struct ek_move_record
     if (!ek_store_key(store, key, "move:", record->order.id, err)) {
         return false;
     }
+    /* 17 digits read back as the same double. */
     (void)snprintf(progress, sizeof(progress), "%.17g", record->progress);
     (void)snprintf(transferred, sizeof(transferred), "%.17g", record->transferred_mib);
     struct place at = place_of(record);
@@ -159,6 +166,7 @@ static bool take_record(struct ek_store *store, const char *id, struct ek_move_r
     return true;
 }
 
+/* All requests before the first reply: one round trip, however many records. */
 static bool request_records(struct ek_store *store, const redisReply *ids, struct ek_error *err)
 {
     char key[EK_KEY_SIZE];
@@ -183,6 +191,7 @@ static bool read_records(struct ek_store *store, const char *list, const redisRe
     if (ids->type != REDIS_REPLY_ARRAY) {
         return ek_store_odd_reply(store, list, err);
     }
+    /* One more, so that NULL means out of memory and never "none". */
     struct ek_move_record *found = calloc(ids->elements + 1, sizeof(*found));
     if (found == NULL) {
         return ek_error_set(err, EK_ERR_NOMEM, "%s: out of memory", list);
@@ -204,6 +213,7 @@ static bool read_records(struct ek_store *store, const char *list, const redisRe
     return true;
 }
 
+/* By id among those planned in one millisecond, or the order would change between two reads. */
 static int compare_age(const void *a, const void *b)
 {
     const struct ek_move_record *left = a;
@@ -254,6 +264,7 @@ bool ek_store_recent_moves(struct ek_store *store, size_t limit, struct ek_move_
     *records = NULL;
     *count = 0;
     if (limit == 0 || !ek_store_key(store, key, "moves:recent", "", err)) {
+        /* LRANGE 0 -1 would be all of them. */
         return limit == 0;
     }
     redisReply *ids EK_REPLY_SCOPED =

@@ -12,6 +12,7 @@ bool ek_store_lease(struct ek_store *store, const char *owner, int64_t ttl_ms, b
     char counter[EK_KEY_SIZE];
     char last[EK_KEY_SIZE];
 
+    /* Whatever goes wrong below, we do not lead. */
     *held = false;
     if (!ek_store_key(store, leader, "leader", "", err) ||
         !ek_store_key(store, counter, "epoch", "", err) ||
@@ -30,11 +31,13 @@ bool ek_store_lease(struct ek_store *store, const char *owner, int64_t ttl_ms, b
     if (!*held && !ek_reply_is(reply, "HELD", 3)) {
         return ek_store_odd_reply(store, leader, err);
     }
+    /* Also when another holds it: status shows whose epoch is in force. */
     *epoch = strtoll(reply->element[1]->str, NULL, 10);
     (void)snprintf(holder, holder_size, "%s", reply->element[2]->str);
     return true;
 }
 
+/* By a script, since between a GET and a DEL the lease could lapse and pass to another. */
 bool ek_store_release(struct ek_store *store, const char *owner, struct ek_error *err)
 {
     char leader[EK_KEY_SIZE];

@@ -32,7 +32,9 @@ static void read_value(const char *key, const redisReply *reply, struct ek_maint
         copy_reason(out->reason, sizeof(out->reason), "(the key holds no text)");
         return;
     }
+    /* Shells and editors leave blanks in front. */
     const char *text = reply->str + strspn(reply->str, " \t\r\n");
+    /* Only what looks like an object is read as one; a reason in words is no broken JSON. */
     if (*text == '{' && ek_codec_read_maintenance(reply->str, reply->len, key, out->reason,
                                                   sizeof(out->reason), &out->deadline_ms, &err)) {
         return;
@@ -57,6 +59,8 @@ static bool take_value(struct ek_store *store, const char *host, struct ek_maint
         *out = (struct ek_maintenance){.wanted = false};
         return true;
     }
+    /* A list or a hash at the key: whoever made it wanted something, and staying away is the safe
+     * reading. */
     if (reply->type == REDIS_REPLY_ERROR && strncmp(reply->str, "WRONGTYPE", 9) != 0) {
         return ek_store_refused(store, key, reply, err);
     }
@@ -98,6 +102,7 @@ bool ek_store_set_maintenance(struct ek_store *store, const char *host, bool wan
     return reply != NULL;
 }
 
+/* Neither fenced nor expiring: it is rewritten in each cycle and deleted when maintenance ends. */
 bool ek_store_put_maintenance_status(struct ek_store *store, const char *host, const char *json,
                                      int64_t epoch, struct ek_error *err)
 {

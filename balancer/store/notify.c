@@ -35,6 +35,7 @@ static bool turn_on(struct ek_store *store, struct ek_error *err)
 
     if (reply != NULL && ek_reply_is(reply, "notify-keyspace-events", 2)) {
         merge_flags(flags, sizeof(flags), reply->element[1]->str);
+        /* Nothing is missing: CONFIG SET would need a right that we may not have. */
         if (strcmp(flags, reply->element[1]->str) == 0) {
             return true;
         }
@@ -59,6 +60,7 @@ static bool make_pattern(const struct ek_store *store, char *out, size_t size)
     size_t used = 0;
 
     for (const char *at = store->options.key_prefix; *at != '\0'; at++) {
+        /* Two for an escaped sign, one for the end. */
         if (used + 3 > sizeof(escaped)) {
             return false;
         }
@@ -81,6 +83,7 @@ static bool subscribe(struct ek_store *store, struct ek_error *err)
         return ek_error_set(err, EK_ERR_INVALID, "Redis key prefix %.60s...: it is too long",
                             store->options.key_prefix);
     }
+    /* Before subscribing: a subscribed connection takes no CONFIG (RESP2). */
     if (!turn_on(store, err)) {
         return false;
     }
@@ -135,12 +138,16 @@ bool ek_store_wait_maintenance(struct ek_store *store, int timeout_ms, bool *cha
     if (*changed) {
         return true;
     }
+    /* Not a blocking read: hiredis's command timeout would break the connection in each quiet
+     * period. */
     struct pollfd ready = {.fd = store->context->fd, .events = POLLIN};
     int count = poll(&ready, 1, timeout_ms);
     if (count <= 0) {
         return count == 0 || errno == EINTR ||
                ek_error_set(err, EK_ERR_IO, "poll: %s", strerror(errno));
     }
+    /* What it says does not matter: the caller reads all keys anyway. Readable may also mean ended;
+     * then this is the error. */
     redisReply *reply EK_REPLY_SCOPED = ek_store_next(store, "waiting", err);
     *changed = reply != NULL;
     return *changed;

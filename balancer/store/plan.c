@@ -8,6 +8,8 @@
 #define INPUT_LIFE_MS "604800000" /* 7 days */
 #define INPUTS_KEPT "500"
 
+/* A script, so that a plan, its entry in the stream and the pointer to the latest appear at once or
+ * not at all, and never from a balancer that was replaced. */
 bool ek_store_put_plan(struct ek_store *store, const char *id, const char *json, const char *fate,
                        int64_t epoch, int64_t now_ms, struct ek_error *err)
 {
@@ -48,6 +50,7 @@ bool ek_store_get_latest_plan(struct ek_store *store, char **json, char **fate,
     if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2) {
         return ek_store_odd_reply(store, key, err);
     }
+    /* HMGET gives nil for each field of an absent hash: no plan yet. */
     if (reply->element[0]->type != REDIS_REPLY_STRING ||
         reply->element[1]->type != REDIS_REPLY_STRING) {
         return true;
@@ -56,6 +59,7 @@ bool ek_store_get_latest_plan(struct ek_store *store, char **json, char **fate,
         !ek_store_get_text(store, key, json, err)) {
         return false;
     }
+    /* The pointer may outlive the plan, which expires: then there is no latest plan. */
     *fate = *json == NULL ? NULL : strdup(reply->element[1]->str);
     if (*json != NULL && *fate == NULL) {
         free(*json);
@@ -65,6 +69,7 @@ bool ek_store_get_latest_plan(struct ek_store *store, char **json, char **fate,
     return true;
 }
 
+/* With a TTL instead of a deletion at the end: a daemon that was killed must not look alive. */
 bool ek_store_put_status(struct ek_store *store, const char *role, const char *json, int64_t ttl_ms,
                          struct ek_error *err)
 {
@@ -88,6 +93,8 @@ bool ek_store_get_status(struct ek_store *store, const char *role, char **json,
            ek_store_get_text(store, key, json, err);
 }
 
+/* MAXLEN with a tilde lets Redis trim whole nodes, which costs next to nothing. Not fenced: an
+ * event leads to no effect, and a fenced-out balancer should still say so. */
 bool ek_store_add_event(struct ek_store *store, int64_t now_ms, const char *kind,
                         const char *subject, const char *text, struct ek_error *err)
 {
@@ -102,6 +109,7 @@ bool ek_store_add_event(struct ek_store *store, int64_t now_ms, const char *kind
     return reply != NULL;
 }
 
+/* Fenced, since the successor's memory must not be overwritten by its predecessor's. */
 bool ek_store_put_engine_state(struct ek_store *store, const char *json, int64_t epoch,
                                struct ek_error *err)
 {
@@ -119,6 +127,7 @@ bool ek_store_get_engine_state(struct ek_store *store, char **json, struct ek_er
     return ek_store_key(store, key, "engine", "", err) && ek_store_get_text(store, key, json, err);
 }
 
+/* Recorded before the decision's first effect, so that each can be replayed. */
 bool ek_store_put_input(struct ek_store *store, const char *id, const char *json, int64_t epoch,
                         struct ek_error *err)
 {

@@ -24,6 +24,7 @@ bool ek_store_put_sample(struct ek_store *store, const struct ek_sample *sample,
     redisReply *reply EK_REPLY_SCOPED =
         ek_store_command(store, key, err, "SET %s %s PX %lld", key, json,
                          (long long)(sample->period_ms * LIFE_PERIODS));
+    /* hiredis has copied it into its buffer by then. */
     free(json);
     return reply != NULL;
 }
@@ -32,6 +33,7 @@ static void add_warning(char *bad, size_t bad_size, const char *warning)
 {
     size_t used = strlen(bad);
 
+    /* The first ones count; a cluster of broken samples need not be told in full. */
     if (used + 3 < bad_size) {
         (void)snprintf(bad + used, bad_size - used, "%s%s", used > 0 ? "; " : "", warning);
     }
@@ -84,6 +86,7 @@ static bool take_sample(struct ek_store *store, const char *host, struct ek_samp
     return true;
 }
 
+/* GET by GET in a pipeline, not MGET: a key of a wrong type must spoil one host and not all. */
 static bool request_samples(struct ek_store *store, const char *const *hosts, size_t host_count,
                             struct ek_error *err)
 {
@@ -107,6 +110,7 @@ bool ek_store_get_samples(struct ek_store *store, const char *const *hosts, size
                           struct ek_error *err)
 {
     for (size_t i = 0; i < host_count; i++) {
+        /* Zeroed before anything can fail, so that whoever cleans up may finish each of them. */
         samples[i] = (struct ek_sample){.taken_at_ms = 0};
         has_sample[i] = false;
     }

@@ -182,6 +182,7 @@ static redisReply *evaluate(struct ek_store *store, const char *key, struct ek_e
     if (!ek_store_begin(store, err)) {
         return NULL;
     }
+    /* From words, not from a format: a percent sign in a document is only a sign. */
     int length = redisFormatCommandArgv(&command, count, words, NULL);
     if (length < 0 ||
         redisAppendFormattedCommand(store->context, command, (size_t)length) != REDIS_OK) {
@@ -199,6 +200,7 @@ redisReply *ek_store_script(struct ek_store *store, enum ek_script script, const
                             struct ek_error *err, const char *const *keys, int key_count,
                             const char *const *args, int arg_count)
 {
+    /* The longest is MOVE_WRITE: six keys and twelve arguments. */
     enum { MAX_WORDS = 3 + 6 + 12 };
     struct ek_decimal key_text = ek_decimal(key_count);
     const char *words[MAX_WORDS] = {"EVALSHA", store->sha[script], key_text.text};

@@ -191,6 +191,7 @@ static void judge_move(struct trial *trial, const struct ek_plan_move *move)
 {
     const char *name = trial->snapshot->domains[move->domain].name;
 
+    /* A parked domain has its last move still before it. */
     if (trial->moved[move->domain] || !may_leave(trial, move->domain)) {
         COMPLAIN(trial, "%s may not move\n", name);
     }
@@ -200,7 +201,7 @@ static void judge_move(struct trial *trial, const struct ek_plan_move *move)
     if (!host_admits(trial, move->domain, move->destination)) {
         COMPLAIN(trial, "%s may not be on its destination\n", name);
     }
-    trial->moved[move->domain] = true;
+    trial->moved[move->domain] = move->kind != EK_MOVE_PARK;
     trial->place[move->domain] = move->destination;
     if (!within_capacity(trial, move->destination)) {
         COMPLAIN(trial, "%s finds no room\n", name);
@@ -367,6 +368,10 @@ static void judge_dependencies(struct trial *trial, size_t index)
 
     for (size_t i = 0; i < slot->depends_count; i++) {
         size_t other = slot->depends_on[i] - 1;
+        bool parked = trial->plan->moves[other].domain == trial->plan->moves[index].domain;
+        if (parked && end_of(&trial->schedule->slots[other]) <= slot->start_ms) {
+            continue;
+        }
         if (end_of(&trial->schedule->slots[other]) > slot->start_ms ||
             trial->plan->moves[other].source != trial->plan->moves[index].destination ||
             could_start(trial, index, end_of(&trial->schedule->slots[other]) - 1)) {

@@ -1,4 +1,4 @@
-#include "policies/search.h"
+#include "balancer/core/search.h"
 
 #include <assert.h>
 #include <string.h>
@@ -9,6 +9,8 @@ enum { EXACT_HOSTS = 64, EXACT_DOMAINS = 5000, TARGETS_EACH = 8, TARGETS_KEPT_FO
 /* Ways to be a cool host: little of one resource used, or little of all. */
 enum { KINDS = EK_RESOURCE_COUNT + 1 };
 
+/* Each host has a list of the domains that stand there, so that rating one host does not walk all
+ * domains. */
 static void link_in(struct ek_search *search, uint32_t domain)
 {
     uint32_t host = search->cluster->host_of[domain];
@@ -43,6 +45,7 @@ static bool allocate(struct ek_search *search, struct ek_error *err)
     size_t hosts = search->cluster->snapshot->host_count;
     size_t domains = search->cluster->snapshot->domain_count;
 
+    /* A power of two, so that the tournament is a whole binary tree in one array. */
     for (search->leaves = 1; search->leaves < hosts; search->leaves *= 2) {
     }
     search->settled = ek_arena_alloc(arena, domains, sizeof(bool));
@@ -80,6 +83,8 @@ bool ek_search_init(struct ek_search *search, struct ek_cluster *cluster,
         search->best[h].domain = EK_NONE;
     }
     for (uint32_t d = 0; d < snapshot->domain_count; d++) {
+        /* Once for the whole search: what holds a domain whatever the destination does not change
+         * with moves of others. */
         enum ek_block block = ek_constraint_domain(cluster, cooldown, d, EK_PURPOSE_BALANCE);
         search->movable[d] = block == EK_BLOCK_NONE;
         search->price[d] =
@@ -94,6 +99,7 @@ bool ek_search_init(struct ek_search *search, struct ek_cluster *cluster,
 
 /* ---- destinations -------------------------------------------------------------------------- */
 
+/* Weighted as the score is: what the policy does not look at makes no host cool. */
 static double coolness(const struct ek_cluster *cluster, uint32_t host, unsigned int kind)
 {
     double all = 0;
@@ -137,6 +143,8 @@ static size_t keep(const struct ek_cluster *cluster, uint32_t *list, size_t coun
     return count < TARGETS_EACH ? count + 1 : count;
 }
 
+/* In a big cluster the best destination is nearly always one of the coolest, and all domains by all
+ * hosts would be too many. */
 static void choose_targets(struct ek_search *search)
 {
     const struct ek_cluster *cluster = search->cluster;
@@ -179,6 +187,7 @@ static void offer(struct ek_search *search, uint32_t domain, uint32_t target, ek
     }
 }
 
+/* A domain moves once in a plan: moving it again would pay twice for one journey. */
 static bool may_leave(const struct ek_search *search, uint32_t domain)
 {
     return search->movable[domain] && !search->settled[domain];
@@ -220,6 +229,7 @@ static void tell_all(struct ek_search *search, ek_pays *pays)
 
 /* ---- the tournament ------------------------------------------------------------------------ */
 
+/* The better candidate of two hosts; a host without one loses to any. */
 static uint32_t stronger(const struct ek_search *search, uint32_t a, uint32_t b)
 {
     if (a == EK_NONE || b == EK_NONE) {
@@ -230,6 +240,7 @@ static uint32_t stronger(const struct ek_search *search, uint32_t a, uint32_t b)
 
 static void play(struct ek_search *search, uint32_t host)
 {
+    /* Leaves stand behind all inner nodes, as in any binary heap; node 1 is the root. */
     size_t at = search->leaves + host;
 
     search->winners[at] = search->best[host].domain == EK_NONE ? EK_NONE : host;
@@ -248,6 +259,7 @@ static void rate_all(struct ek_search *search, ek_pays *pays)
     search->swept_at = search->version;
 }
 
+/* What has changed since the last question is rated anew, and no more. */
 static void catch_up(struct ek_search *search, ek_pays *pays)
 {
     bool lost = search->changed_count > EK_SEARCH_CHANGES;
@@ -273,6 +285,8 @@ struct ek_candidate ek_search_best(struct ek_search *search, ek_pays *pays)
         if (champion == EK_NONE) {
             rate_all(search,
                      pays); /* nothing is left that is known of: look everywhere once more */
+            /* A rating from before a move is only a claim: the winner is rated again until it
+             * stands. */
         } else if (search->rated_at[champion] == search->version) {
             return search->best[champion];
         } else {
@@ -292,6 +306,7 @@ static void shift(struct ek_search *search, uint32_t domain, uint32_t destinatio
     link_in(search, domain);
     search->version++;
     for (int i = 0; i < 2; i++, search->changed_count++) {
+        /* Counted on when the list is full: catch_up() then knows that it lost some. */
         if (search->changed_count < EK_SEARCH_CHANGES) {
             search->changed[search->changed_count] = hosts[i];
         }

@@ -6,8 +6,8 @@
  * anew until it is sure. Gains fall as hosts come nearer to each other, so a doubtful candidate is
  * rarely better than it says; in small clusters the two hosts that changed are offered to all
  * others, so nothing is missed. */
-#ifndef EK_POLICIES_SEARCH_H
-#define EK_POLICIES_SEARCH_H
+#ifndef EK_CORE_SEARCH_H
+#define EK_CORE_SEARCH_H
 
 #include "balancer/core/constraint.h"
 

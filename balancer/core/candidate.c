@@ -1,6 +1,6 @@
 /* How possible moves are rated and ranked, the same for every policy. */
 #include "balancer/core/migration_cost.h"
-#include "policies/search.h"
+#include "balancer/core/search.h"
 
 #include <assert.h>
 #include <string.h>
@@ -13,6 +13,7 @@ double ek_candidate_price(const struct ek_cluster *cluster, uint32_t domain, dou
     struct ek_cost cost = ek_migration_cost(&cluster->snapshot->domains[domain], mib_s,
                                             cluster->policy->max_downtime_ms);
 
+    /* Both sides are ratios of the whole cluster, so that a price in score needs no unit. */
     return cluster->policy->cost_weight * cost.transfer_mib / cluster->total_memory_mib;
 }
 
@@ -24,11 +25,15 @@ struct ek_candidate ek_candidate_rate(const struct ek_search *search, uint32_t d
     uint32_t home = cluster->snapshot->domains[domain].host;
     struct ek_score now = ek_cluster_score(cluster);
     struct ek_score after = ek_cluster_score_after(cluster, domain, destination);
+    /* An undisturbed link: limits are the schedule's matter, and a ranking only needs them to be
+     * alike for all candidates. The slower end decides; prices from home at its own rate are kept,
+     * since most destinations are no slower. */
     double rate = hosts[destination].migration_mib_s;
     assert(cluster->total_memory_mib > 0 && rate > 0);
     double price = rate < hosts[home].migration_mib_s ? ek_candidate_price(cluster, domain, rate)
                                                       : search->price[domain];
 
+    assert(now.overload >= 0 && after.overload >= 0);
     return (struct ek_candidate){.domain = domain,
                                  .destination = destination,
                                  .overload_fall = now.overload - after.overload,
@@ -36,6 +41,7 @@ struct ek_candidate ek_candidate_rate(const struct ek_search *search, uint32_t d
                                  .worth = now.spread - after.spread - price};
 }
 
+/* Equal within rounding: sums kept incrementally differ in their last bits by history. */
 static int order(double a, double b)
 {
     return (a > b + EPSILON) - (b > a + EPSILON);
@@ -49,6 +55,7 @@ bool ek_candidate_better(const struct ek_search *search, const struct ek_candida
     if (a->domain == EK_NONE || b->domain == EK_NONE) {
         return a->domain != EK_NONE;
     }
+    assert(a->domain < snapshot->domain_count && a->destination < snapshot->host_count);
     int by = order(a->overload_fall, b->overload_fall);
     by = by != 0 ? by : order(a->worth, b->worth);
     by =
@@ -56,5 +63,6 @@ bool ek_candidate_better(const struct ek_search *search, const struct ek_candida
     by = by != 0
              ? by
              : strcmp(snapshot->hosts[b->destination].name, snapshot->hosts[a->destination].name);
+    /* strcmp is reversed above: the first by name is the better one. */
     return by > 0;
 }
