@@ -132,6 +132,10 @@ bool ek_cluster_init(struct ek_cluster *cluster, const struct ek_snapshot *snaps
         return ek_error_set(err, EK_ERR_NOMEM, "out of memory for a model of %zu domains",
                             snapshot->domain_count);
     }
+    if (!ek_rule_set_init(&cluster->rules, policy->rules, snapshot, err)) {
+        ek_cluster_finish(cluster);
+        return false;
+    }
     ek_base_load(snapshot, base);
     fill(cluster, base);
     return true;
@@ -139,6 +143,7 @@ bool ek_cluster_init(struct ek_cluster *cluster, const struct ek_snapshot *snaps
 
 void ek_cluster_finish(struct ek_cluster *cluster)
 {
+    ek_rule_set_finish(&cluster->rules);
     ek_arena_finish(&cluster->arena);
     memset(cluster, 0, sizeof(*cluster));
 }
@@ -158,6 +163,7 @@ void ek_cluster_move(struct ek_cluster *cluster, uint32_t domain, uint32_t desti
     place(cluster, domain, source, -1);
     place(cluster, domain, destination, 1);
     cluster->host_of[domain] = destination;
+    ek_rule_set_move(&cluster->rules, domain, destination);
     account(cluster, source, 1);
     account(cluster, destination, 1);
 }
