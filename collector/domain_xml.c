@@ -1,11 +1,12 @@
-/* What of a domain's XML decides where it can run: its networks, its storage, its devices, and its
- * labels. */
+/* What of a domain's XML decides where it can run: its networks, its storage, its devices, its
+ * labels and the rules that it carries. */
 #include "collector/domain_xml.h"
 
 #include "collector/handles.h"
 #include "collector/xml.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* It is the live XML that is read: libvirt has resolved networks to bridges and volumes to paths in
@@ -205,6 +206,44 @@ static bool visit_label(void *context, struct ek_xml *xml)
     return true;
 }
 
+/* Adds " group=web" for the attribute @group; what it is not is said where rules are compiled. */
+static const char *with_attribute(struct parse *parse, struct ek_xml *xml, const char *text,
+                                  const char *name)
+{
+    char expression[32];
+
+    (void)snprintf(expression, sizeof(expression), "@%s", name);
+    const char *value = ek_xml_string(xml, expression, parse->arena);
+    return value == NULL || text == NULL
+               ? text
+               : ek_arena_printf(parse->arena, "%s %s=%s", text, name, value);
+}
+
+/* A rule travels as one text (docs/rules.md). An attribute that no rule has goes along by its name,
+ * so that the reader of the rule can refuse it. */
+static bool visit_rule(void *context, struct ek_xml *xml)
+{
+    static const char *const names[] = {"group", "topology",    "at_least",
+                                        "hosts", "enforcement", "weight"};
+    struct parse *parse = context;
+    const char *text = ek_xml_string(xml, "@kind", parse->arena);
+    const char *unknown = ek_xml_string(
+        xml,
+        "name(@*[not(contains(' kind group topology at_least hosts enforcement weight ',"
+        " concat(' ', name(), ' ')))])",
+        parse->arena);
+
+    text = text == NULL ? "" : text;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        text = with_attribute(parse, xml, text, names[i]);
+    }
+    if (unknown != NULL && text != NULL) {
+        text = ek_arena_printf(parse->arena, "%s %s=", text, unknown);
+    }
+    add_unique(parse, text);
+    return text != NULL;
+}
+
 /* As long as the document can make it: no list has to grow while it is filled. */
 static bool parse_list(struct parse *parse, struct ek_xml *xml, const char *expression,
                        bool (*visit)(void *context, struct ek_xml *xml), struct ek_strings *out)
@@ -215,6 +254,19 @@ static bool parse_list(struct parse *parse, struct ek_xml *xml, const char *expr
     (void)ek_xml_each(xml, expression, visit, parse);
     *out = end_list(parse);
     return true;
+}
+
+static bool parse_rules(struct parse *parse, struct ek_xml *xml)
+{
+    static const char rules[] = "/domain/metadata/ek:domain/ek:rule";
+    size_t count = ek_xml_count(xml, rules);
+
+    if (count == 0) {
+        return true; /* most domains carry none: their samples need no empty list */
+    }
+    bool done = begin_list(parse, count) && ek_xml_each(xml, rules, visit_rule, parse);
+    parse->out->facts.rules = end_list(parse);
+    return done;
 }
 
 static bool parse_lists(struct parse *parse, struct ek_xml *xml)
@@ -233,7 +285,8 @@ static bool parse_lists(struct parse *parse, struct ek_xml *xml)
         !parse_list(parse, xml,
                     "/domain/devices/hostdev | /domain/devices/disk[@type='nvme'] |"
                     " /domain/devices/interface[@type='hostdev' or @type='vdpa']",
-                    visit_device, &facts->devices)) {
+                    visit_device, &facts->devices) ||
+        !parse_rules(parse, xml)) {
         return false;
     }
     facts->labels.items = parse->labels;

@@ -70,6 +70,7 @@ bool ek_domain_facts_copy(struct ek_domain_facts *out, const struct ek_domain_fa
     *out = *facts;
     if (copy_string(&out->immovable_reason, facts->immovable_reason, arena) &&
         copy_labels(&out->labels, &facts->labels, arena) &&
+        copy_strings(&out->rules, &facts->rules, arena) &&
         copy_strings(&out->networks, &facts->networks, arena) &&
         copy_strings(&out->storages, &facts->storages, arena) &&
         copy_strings(&out->devices, &facts->devices, arena) &&

@@ -48,6 +48,7 @@ struct ek_domain_facts {
     bool movable;
     const char *immovable_reason; /* NULL when movable */
     struct ek_labels labels;
+    struct ek_strings rules; /* as in struct ek_domain */
     struct ek_strings networks;
     struct ek_strings storages;
     struct ek_strings devices;

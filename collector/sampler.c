@@ -62,6 +62,7 @@ static void fill_domain(struct ek_domain *domain, const struct ek_domain_reading
         .movable = facts->movable,
         .immovable_reason = facts->immovable_reason,
         .labels = facts->labels,
+        .rules = facts->rules,
         .networks = facts->networks,
         .storages = facts->storages,
         .devices = facts->devices,

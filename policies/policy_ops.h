@@ -7,7 +7,7 @@
 
 #include "balancer/core/constraint.h"
 #include "balancer/core/evaluate.h"
-#include "policies/search.h"
+#include "balancer/core/search.h"
 
 struct ek_policy_ops {
     const char *name;
@@ -16,6 +16,9 @@ struct ek_policy_ops {
     /* Whether moves are wanted now; writes the reason, a sentence without a full stop. */
     bool (*wants)(const struct ek_cluster *cluster, const struct ek_levels *levels, char *why,
                   size_t why_size);
+
+    /* Whether a move may be chosen at all; NULL: the policy's moves are not chosen again. */
+    ek_pays *pays;
 
     /* The best next move, domain EK_NONE when no move pays. */
     struct ek_candidate (*next)(struct ek_search *search);

@@ -120,5 +120,9 @@ static const char *reason(const struct ek_search *search, const struct ek_candid
         100 * ek_cluster_utilization_with(cluster, chosen->destination, worst, chosen->domain, 1));
 }
 
-const struct ek_policy_ops ek_policy_spread = {
-    .name = "spread", .kind = EK_MOVE_BALANCE, .wants = wants, .next = next, .reason = reason};
+const struct ek_policy_ops ek_policy_spread = {.name = "spread",
+                                               .kind = EK_MOVE_BALANCE,
+                                               .wants = wants,
+                                               .pays = pays,
+                                               .next = next,
+                                               .reason = reason};

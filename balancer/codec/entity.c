@@ -98,6 +98,7 @@ bool ek_json_read_domain(const struct ek_json_node *node, struct ek_domain *doma
            ek_json_get_strings(node, "networks", &domain->networks) &&
            ek_json_get_strings(node, "storages", &domain->storages) &&
            ek_json_get_strings(node, "devices", &domain->devices) &&
+           ek_json_get_strings(node, "rules", &domain->rules) &&
            ek_json_get_text(node, "machine", EK_JSON_OPTIONAL, &domain->machine) &&
            ek_json_get_text(node, "cpu_model", EK_JSON_OPTIONAL, &domain->cpu_model);
 }
@@ -153,6 +154,7 @@ void ek_json_write_domain(struct ek_json_writer *writer, const struct ek_domain 
     ek_json_put_strings(writer, "networks", domain->networks);
     ek_json_put_strings(writer, "storages", domain->storages);
     ek_json_put_strings(writer, "devices", domain->devices);
+    ek_json_put_strings(writer, "rules", domain->rules);
     ek_json_put_text(writer, "machine", domain->machine);
     ek_json_put_text(writer, "cpu_model", domain->cpu_model);
     ek_json_end(writer, '}');

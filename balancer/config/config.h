@@ -45,15 +45,17 @@ void ek_config_problems_print(const struct ek_config_problems *problems, FILE *o
 /* ---- policy.yaml --------------------------------------------------------------------------- */
 
 /* Reads a policy file; what it does not say has its default. The preset of `aggressiveness` applies
- * before all other keys, wherever it stands. An empty file gives the defaults. `problems` may be
- * NULL; it is written in any case (count 0 when all is well). `err` gets the first problem and how
- * many more there are. */
-bool ek_policy_read(struct ek_policy *out, const char *path, struct ek_config_problems *problems,
-                    struct ek_error *err);
+ * before all other keys, wherever it stands. An empty file gives the defaults. The file's rules go
+ * to `rules`, which the caller owns (ek_rules_finish) and keeps in place while the policy is in
+ * use, because it points there; NULL: they are checked and dropped. Both are written on success
+ * only, over whatever was there. `problems` may be NULL; it is written in any case (count 0 when
+ * all is well). `err` gets the first problem and how many more there are. */
+bool ek_policy_read(struct ek_policy *out, struct ek_rules *rules, const char *path,
+                    struct ek_config_problems *problems, struct ek_error *err);
 
 /* The same from memory; `name` is what messages call the text. */
-bool ek_policy_parse(struct ek_policy *out, const char *text, size_t size, const char *name,
-                     struct ek_config_problems *problems, struct ek_error *err);
+bool ek_policy_parse(struct ek_policy *out, struct ek_rules *rules, const char *text, size_t size,
+                     const char *name, struct ek_config_problems *problems, struct ek_error *err);
 
 /* Writes all effective values as a commented policy file, which reads back as the same policy.
  * Error: IO. */
@@ -126,8 +128,9 @@ bool ek_config_parse(struct ek_config *out, const char *text, size_t size, const
 
 /* Reads the policy that belongs to the configuration: the file of `policy_file`, which must exist,
  * else policy.yaml beside evenkeel.yaml, whose absence means the defaults. */
-bool ek_config_read_policy(struct ek_policy *out, const struct ek_config *config,
-                           struct ek_config_problems *problems, struct ek_error *err);
+bool ek_config_read_policy(struct ek_policy *out, struct ek_rules *rules,
+                           const struct ek_config *config, struct ek_config_problems *problems,
+                           struct ek_error *err);
 
 /* Writes all effective values as a commented file, which reads back (from the same folder) as the
  * same configuration; what is not set is commented out. No password is written. Error: IO. */

@@ -200,13 +200,14 @@ bool ek_config_read(struct ek_config *out, const char *path, struct ek_config_pr
     return finish_read(out, &config, &report, err);
 }
 
-bool ek_config_read_policy(struct ek_policy *out, const struct ek_config *config,
-                           struct ek_config_problems *problems, struct ek_error *err)
+bool ek_config_read_policy(struct ek_policy *out, struct ek_rules *rules,
+                           const struct ek_config *config, struct ek_config_problems *problems,
+                           struct ek_error *err)
 {
     struct ek_config_problems own;
     struct ek_config_problems *list = problems == NULL ? &own : problems;
 
-    if (ek_policy_read(out, config->policy_path, list, err)) {
+    if (ek_policy_read(out, rules, config->policy_path, list, err)) {
         return true;
     }
     if (config->policy_file != NULL || err->code != EK_ERR_NOT_FOUND) {
@@ -216,6 +217,10 @@ bool ek_config_read_policy(struct ek_policy *out, const struct ek_config *config
      */
     list->count = 0;
     ek_policy_defaults(out);
+    out->rules = rules;
+    if (rules != NULL) {
+        *rules = (struct ek_rules){.items = NULL};
+    }
     return true;
 }
 

@@ -67,13 +67,17 @@ static void write_list(const struct ek_schema_row *row, const unsigned char *bas
 /* Whether the program, not the file, chose: then the field has no value to write. */
 static bool is_unset(const struct ek_schema_row *row, const void *field)
 {
-    static const unsigned char zeros[sizeof(struct ek_labels)];
+    static const unsigned char zeros[sizeof(double)];
     size_t size = sizeof(double);
 
-    if (row->type == EK_VALUE_STRING) {
+    if (row->type == EK_VALUE_STRING || row->type == EK_VALUE_LIST) {
         size = sizeof(const char *);
+    } else if (row->type == EK_VALUE_INT) {
+        size = sizeof(int);
     } else if (row->type == EK_VALUE_LABELS) {
         return ((const struct ek_labels *)field)->count == 0;
+    } else if (row->type == EK_VALUE_TEXTS) {
+        return ((const struct ek_strings *)field)->count == 0;
     }
     return row->optional && memcmp(field, zeros, size) == 0;
 }

@@ -2,6 +2,7 @@
 #include "balancer/config/schema.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* Before all other keys, wherever it stands in the file: else a key that is given above it would be
  * overwritten by the preset. */
@@ -34,69 +35,133 @@ static void check_weights(const struct ek_policy *policy, const int *lines,
     }
 }
 
-static void read_tree(struct ek_policy *policy, const char *text, size_t size,
-                      struct ek_arena *arena, const struct ek_report *report)
+static int rule_cmp(const void *left, const void *right)
 {
-    const struct ek_yaml_node *root = ek_yaml_parse(text, size, arena, report);
-    int *lines = ek_arena_alloc(arena, ek_policy_schema.count, sizeof(int));
+    const struct ek_rule *const *a = left;
+    const struct ek_rule *const *b = right;
+    int order = strcmp((*a)->name, (*b)->name);
+
+    return order != 0 ? order : ((*a)->line > (*b)->line) - ((*a)->line < (*b)->line);
+}
+
+/* Reasons name a rule, so that two must not be confused. */
+static void check_rule_names(const struct ek_rules *rules, struct ek_arena *arena,
+                             const struct ek_report *report)
+{
+    const struct ek_rule **sorted =
+        ek_arena_alloc(arena, rules->count, sizeof(const struct ek_rule *));
+    size_t count = 0;
+
+    if (sorted == NULL) {
+        (void)ek_report_no_memory(report);
+        return;
+    }
+    for (size_t i = 0; i < rules->count; i++) {
+        if (rules->items[i].name != NULL) {
+            sorted[count++] = &rules->items[i];
+        }
+    }
+    qsort(sorted, count, sizeof(*sorted), rule_cmp);
+    for (size_t i = 1; i < count; i++) {
+        if (strcmp(sorted[i - 1]->name, sorted[i]->name) == 0) {
+            (void)ek_report_add(report, EK_ERR_INVALID, sorted[i]->line,
+                                "found a rule of name \"%s\" again, expected it once (first in "
+                                "line %d)",
+                                sorted[i]->name, sorted[i - 1]->line);
+        }
+    }
+}
+
+/* A rule that could not be read whole has been reported; its kind may not be what was meant. */
+static void check_rules(const struct ek_rules *rules, struct ek_arena *arena,
+                        const struct ek_report *report)
+{
+    bool whole = report->problems->count == 0;
+    struct ek_error err;
+
+    for (size_t i = 0; whole && i < rules->count; i++) {
+        if (!ek_rule_check(&rules->items[i], &err)) {
+            (void)ek_report_add(report, err.code, rules->items[i].line, "%s", err.message);
+        }
+    }
+    check_rule_names(rules, arena, report);
+}
+
+static void read_tree(struct ek_policy_file *file, const char *text, size_t size,
+                      struct ek_arena *scratch, const struct ek_report *report)
+{
+    const struct ek_yaml_node *root = ek_yaml_parse(text, size, scratch, report);
+    int *lines = ek_arena_alloc(scratch, ek_policy_schema.count, sizeof(int));
 
     /* The preset lies between defaults and keys: it replaces the former and yields to the latter.
      */
     if (lines == NULL) {
         (void)ek_report_no_memory(report);
     } else if (root != NULL) {
-        ek_policy_defaults(policy);
-        apply_preset(policy, root, arena);
-        ek_schema_read(&ek_policy_schema, root, policy, lines, arena, report);
-        check_weights(policy, lines, report);
+        ek_policy_defaults(&file->policy);
+        apply_preset(&file->policy, root, scratch);
+        ek_schema_read(&ek_policy_schema, root, file, lines, &file->rules.arena, report);
+        check_weights(&file->policy, lines, report);
+        check_rules(&file->rules, scratch, report);
     }
 }
 
-/* As in config_file.c: written when all is well, else left as it was. A policy holds no pointers,
- * so that nothing is to be freed. */
-static bool finish_read(struct ek_policy *out, const struct ek_policy *policy,
+/* As in config_file.c: written when all is well, else left as it was. */
+static bool finish_read(struct ek_policy *out, struct ek_rules *rules, struct ek_policy_file *file,
                         const struct ek_report *report, struct ek_error *err)
 {
-    if (!ek_report_verdict(report, err)) {
-        return false;
+    bool good = ek_report_verdict(report, err);
+
+    if (good) {
+        *out = file->policy;
+        out->rules = rules;
     }
-    *out = *policy;
-    return true;
+    if (good && rules != NULL) {
+        *rules = file->rules;
+    } else {
+        ek_rules_finish(&file->rules);
+    }
+    return good;
 }
 
-bool ek_policy_parse(struct ek_policy *out, const char *text, size_t size, const char *name,
-                     struct ek_config_problems *problems, struct ek_error *err)
+bool ek_policy_parse(struct ek_policy *out, struct ek_rules *rules, const char *text, size_t size,
+                     const char *name, struct ek_config_problems *problems, struct ek_error *err)
 {
     struct ek_config_problems own;
     struct ek_report report = {.file = name, .problems = problems == NULL ? &own : problems};
-    struct ek_arena arena = {0};
-    struct ek_policy policy = {0};
+    struct ek_arena scratch = {0};
+    struct ek_policy_file file = {.rules = {.items = NULL}};
 
     report.problems->count = 0;
-    read_tree(&policy, text, size, &arena, &report);
-    ek_arena_finish(&arena);
-    return finish_read(out, &policy, &report, err);
+    read_tree(&file, text, size, &scratch, &report);
+    ek_arena_finish(&scratch);
+    return finish_read(out, rules, &file, &report, err);
 }
 
-bool ek_policy_read(struct ek_policy *out, const char *path, struct ek_config_problems *problems,
-                    struct ek_error *err)
+bool ek_policy_read(struct ek_policy *out, struct ek_rules *rules, const char *path,
+                    struct ek_config_problems *problems, struct ek_error *err)
 {
     struct ek_config_problems own;
     struct ek_report report = {.file = path, .problems = problems == NULL ? &own : problems};
-    struct ek_arena arena = {0};
-    struct ek_policy policy = {0};
+    struct ek_arena scratch = {0};
+    struct ek_policy_file file = {.rules = {.items = NULL}};
     size_t size;
 
     report.problems->count = 0;
-    const char *text = ek_file_load(path, &size, &arena, &report);
+    const char *text = ek_file_load(path, &size, &scratch, &report);
     if (text != NULL) {
-        read_tree(&policy, text, size, &arena, &report);
+        read_tree(&file, text, size, &scratch, &report);
     }
-    ek_arena_finish(&arena);
-    return finish_read(out, &policy, &report, err);
+    ek_arena_finish(&scratch);
+    return finish_read(out, rules, &file, &report, err);
 }
 
 bool ek_policy_dump(const struct ek_policy *policy, FILE *out, struct ek_error *err)
 {
-    return ek_schema_dump(&ek_policy_schema, policy, out, err);
+    struct ek_policy_file file = {.policy = *policy};
+
+    if (policy->rules != NULL && policy->rules->count > 0) {
+        file.rules = *policy->rules; /* borrowed for the dump */
+    }
+    return ek_schema_dump(&ek_policy_schema, &file, out, err);
 }

@@ -1,9 +1,11 @@
 /* All keys of policy.yaml. Their defaults stand in core/policy.c, too, for those who read no file;
  * a test holds the two together. */
 #include "balancer/config/schema.h"
+#include "balancer/config/syntax.h"
 
 /* The compiler checks that the member has the type that the row's values are stored as. */
-#define FIELD(type, member) .offset = EK_FIELD(struct ek_policy, member, type)
+#define FIELD(type, member) .offset = EK_FIELD(struct ek_policy_file, policy.member, type)
+#define RULE_FIELD(type, member) .offset = EK_FIELD(struct ek_rule, member, type)
 #define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
 
 /* In milliseconds, like the fields; a day is a double because 30 of them leave the range of an int.
@@ -25,6 +27,85 @@ static const char *kind_word(int index)
 
 /* Everything here is taken up at a reload: a policy is a value that the next evaluation is given.
  */
+static const char *rule_kind_word(int index)
+{
+    return ek_rule_kind_name((enum ek_rule_kind)index);
+}
+
+static const char *enforcement_word(int index)
+{
+    return ek_enforcement_name((enum ek_enforcement)index);
+}
+
+#define SELECTORS "a list of one or more names, patterns such as web-*, or label:KEY=VALUE"
+
+/* What a kind needs and what it cannot have is checked when the rule has been read. */
+static const struct ek_schema_row rule_rows[] = {
+    {.path = "name",
+     .type = EK_VALUE_STRING,
+     RULE_FIELD(const char *, name),
+     .required = true,
+     .check = ek_syntax_name,
+     .form = "a name of 1 to 127 letters, digits, '.', '_' or '-'",
+     .doc = "What the rule is called in reasons and messages; unique"},
+    {.path = "kind",
+     .type = EK_VALUE_WORD,
+     RULE_FIELD(enum ek_rule_kind, kind),
+     .required = true,
+     .word = rule_kind_word,
+     .word_count = EK_RULE_KIND_COUNT,
+     .doc = "What it demands: domains together, apart, on these hosts only, on none of them, on "
+            "several hosts, or never to be moved"},
+    {.path = "domains",
+     .type = EK_VALUE_TEXTS,
+     RULE_FIELD(struct ek_strings, domains),
+     .required = true,
+     .check = ek_selector_valid,
+     .form = SELECTORS,
+     .doc = "The domains that it is about, by name, UUID, pattern or label"},
+    {.path = "hosts",
+     .type = EK_VALUE_TEXTS,
+     RULE_FIELD(struct ek_strings, hosts),
+     .optional = true,
+     .check = ek_selector_valid,
+     .form = SELECTORS,
+     .doc = "The hosts of pin and avoid, which must have them; no other kind has any"},
+    {.path = "topology",
+     .type = EK_VALUE_STRING,
+     RULE_FIELD(const char *, topology),
+     .optional = true,
+     .check = ek_syntax_label,
+     .form = "host or the key of a host label, such as rack",
+     .fallback = "host",
+     .doc = "What affinity, anti_affinity and spread count: hosts, or groups of hosts with the "
+            "same value of that label"},
+    {.path = "at_least",
+     .type = EK_VALUE_INT,
+     RULE_FIELD(int, at_least),
+     .optional = true,
+     .min = 2,
+     .max = 100000,
+     .unit = "hosts or groups",
+     .doc = "How many a spread needs; it must be given there and nowhere else"},
+    {.path = "enforcement",
+     .type = EK_VALUE_WORD,
+     RULE_FIELD(enum ek_enforcement, enforcement),
+     .word = enforcement_word,
+     .word_count = EK_ENFORCEMENT_COUNT,
+     .fallback = "must",
+     .doc = "must is never broken by a move, should is weighed against balance"},
+    {.path = "weight",
+     .type = EK_VALUE_NUMBER,
+     RULE_FIELD(double, weight),
+     .optional = true,
+     .min = 0.001,
+     .max = 1000,
+     .fallback = "1",
+     .doc = "How much a broken should rule costs beside others"},
+};
+
+static const struct ek_schema rule_schema = {.rows = rule_rows, .count = COUNT(rule_rows)};
+
 static const struct ek_schema_row rows[] = {
     {.path = "version",
      .type = EK_VALUE_VERSION,
@@ -284,6 +365,17 @@ static const struct ek_schema_row rows[] = {
      .max = 5 * MINUTE,
      .fallback = "20s",
      .doc = "The wait before the first retry; it doubles, up to 5m"},
+
+    {.path = "rules",
+     .type = EK_VALUE_LIST,
+     .optional = true,
+     .offset = EK_FIELD(struct ek_policy_file, rules.items, struct ek_rule *),
+     .fallback = "[]",
+     .doc = "Which domains belong together, apart, on some hosts or off them; see docs/rules.md",
+     .items = &rule_schema,
+     .item_size = sizeof(struct ek_rule),
+     .count_offset = EK_FIELD(struct ek_policy_file, rules.count, size_t),
+     .line_offset = EK_FIELD(struct ek_rule, line, int)},
 };
 
 const struct ek_schema ek_policy_schema = {

@@ -178,6 +178,35 @@ static void read_labels(const struct reader *reader, const struct ek_schema_row 
     memcpy(reader->base + row->offset, &labels, sizeof(labels));
 }
 
+static void read_texts(const struct reader *reader, const struct ek_schema_row *row,
+                       const struct ek_yaml_node *node)
+{
+    struct ek_strings texts = {.given = true};
+    bool no_memory = false;
+
+    if (node->kind != EK_YAML_LIST || node->first == NULL) {
+        report_value(reader, row, node);
+        return;
+    }
+    const char **items = ek_arena_alloc(reader->arena, count_children(node), sizeof(*items));
+    texts.items = items;
+    no_memory = items == NULL;
+    for (const struct ek_yaml_node *child = node->first; !no_memory && child != NULL;
+         child = child->next) {
+        if (child->kind == EK_YAML_SCALAR &&
+            ek_value_parse_text(row, child->text, &items[texts.count], reader->arena, &no_memory)) {
+            texts.count++;
+        } else if (!no_memory) {
+            report_value(reader, row, child);
+        }
+    }
+    if (no_memory) {
+        (void)ek_report_no_memory(reader->report);
+        return;
+    }
+    memcpy(reader->base + row->offset, &texts, sizeof(texts));
+}
+
 static void read_section(const struct reader *reader, const struct ek_yaml_node *section,
                          const char *path);
 static void check_required(const struct reader *reader, int line);
@@ -217,9 +246,12 @@ static void read_list(const struct reader *reader, const struct ek_schema_row *r
     size_t count = count_children(node);
     size_t index = 0;
 
-    if (node->kind != EK_YAML_LIST || count == 0) {
+    if (node->kind != EK_YAML_LIST || (count == 0 && !row->optional)) {
         report_value(reader, row, node);
         return;
+    }
+    if (count == 0) {
+        return; /* an empty list is none, as without the key */
     }
     unsigned char *items = ek_arena_alloc(reader->arena, count, row->item_size);
     if (items == NULL) {
@@ -244,6 +276,8 @@ static void read_value(const struct reader *reader, const struct ek_schema_row *
         read_list(reader, row, node);
     } else if (row->type == EK_VALUE_LABELS) {
         read_labels(reader, row, node);
+    } else if (row->type == EK_VALUE_TEXTS) {
+        read_texts(reader, row, node);
     } else if (row->type == EK_VALUE_WORDS) {
         read_words(reader, row, node);
     } else if (row->type == EK_VALUE_REFUSED) {

@@ -23,7 +23,9 @@ enum ek_value_type {
     EK_VALUE_WORD,     /* an enum; one of `word` */
     EK_VALUE_WORDS,    /* unsigned int, bit 1 << index; a list of one or more of `word` */
     EK_VALUE_LABELS,   /* struct ek_labels; a mapping of words to texts */
-    EK_VALUE_LIST,     /* a pointer and a size_t; a list of one or more mappings after `items` */
+    EK_VALUE_TEXTS,    /* struct ek_strings; a list of one or more texts, see `check` */
+    EK_VALUE_LIST,     /* a pointer and a size_t; a list of mappings after `items`, of one or more
+                          unless it is optional */
     EK_VALUE_REFUSED,  /* no field; a key that people try, and `doc` says what to use instead */
 };
 
@@ -42,7 +44,7 @@ struct ek_schema_row {
     const char *unit;     /* what a plain number counts; NULL where the form shows it */
     const char *doc;      /* one sentence for people, without a final full stop */
 
-    bool (*check)(const char *text); /* STRING, and the keys of LABELS; NULL: any text */
+    bool (*check)(const char *text); /* STRING, TEXTS, and the keys of LABELS; NULL: any text */
     const char *form;                /* what `check` wants: "an absolute path" */
     const char *(*word)(int index);
     int word_count;
@@ -63,7 +65,13 @@ struct ek_schema {
 #define EK_FIELD(owner, member, type) \
     (offsetof(owner, member) + 0 * sizeof((type *)NULL == &((owner *)NULL)->member))
 
-extern const struct ek_schema ek_policy_schema;
+/* What policy.yaml says: the policy, and the rules beside it that it is then pointed at. */
+struct ek_policy_file {
+    struct ek_policy policy; /* its `rules` is not used here */
+    struct ek_rules rules;   /* its arena owns what the file's texts are copied to */
+};
+
+extern const struct ek_schema ek_policy_schema; /* of a struct ek_policy_file */
 extern const struct ek_schema ek_evenkeel_schema;
 
 /* ---- values (value.c, value_print.c)
@@ -86,6 +94,10 @@ const struct ek_unit *ek_value_units(const struct ek_schema_row *row);
  * Strings are owned by the arena. Not for WORDS, LABELS and LIST. */
 bool ek_value_parse(const struct ek_schema_row *row, const char *text, void *field,
                     struct ek_arena *arena, bool *no_memory);
+
+/* The same for one text, of STRING or in TEXTS; the field is a const char *. */
+bool ek_value_parse_text(const struct ek_schema_row *row, const char *text, void *field,
+                         struct ek_arena *arena, bool *no_memory);
 
 /* Writes what ek_value_parse reads back as the same value; a string that is NULL as nothing. */
 void ek_value_print(const struct ek_schema_row *row, const void *field, FILE *out);

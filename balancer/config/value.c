@@ -167,7 +167,7 @@ static bool parse_word(const struct ek_schema_row *row, const char *text, void *
 
 /* Control characters are refused even where YAML allows them in quotes: these texts go to logs and
  * terminals. */
-static bool parse_string(const struct ek_schema_row *row, const char *text, void *field,
+bool ek_value_parse_text(const struct ek_schema_row *row, const char *text, void *field,
                          struct ek_arena *arena, bool *no_memory)
 {
     if (text[0] == '\0' || !ek_text_is_printable(text) ||
@@ -200,11 +200,12 @@ bool ek_value_parse(const struct ek_schema_row *row, const char *text, void *fie
     case EK_VALUE_DURATION:
         return parse_duration(row, text, field);
     case EK_VALUE_STRING:
-        return parse_string(row, text, field, arena, no_memory);
+        return ek_value_parse_text(row, text, field, arena, no_memory);
     case EK_VALUE_WORD:
         return parse_word(row, text, field);
     case EK_VALUE_WORDS:
     case EK_VALUE_LABELS:
+    case EK_VALUE_TEXTS:
     case EK_VALUE_LIST:
     case EK_VALUE_REFUSED:
         break;

@@ -129,6 +129,16 @@ static void print_labels(const struct ek_labels *labels, FILE *out)
 }
 
 /* A version has no field: the one that is read is its minimum. */
+static void print_texts(const struct ek_strings *texts, FILE *out)
+{
+    (void)fputc('[', out);
+    for (size_t i = 0; i < texts->count; i++) {
+        (void)fputs(i == 0 ? "" : ", ", out);
+        ek_value_print_text(texts->items[i], out);
+    }
+    (void)fputc(']', out);
+}
+
 static double field_as_double(const struct ek_schema_row *row, const void *field)
 {
     double value = row->min;
@@ -174,6 +184,9 @@ void ek_value_print(const struct ek_schema_row *row, const void *field, FILE *ou
         break;
     case EK_VALUE_LABELS:
         print_labels(field, out);
+        break;
+    case EK_VALUE_TEXTS:
+        print_texts(field, out);
         break;
     case EK_VALUE_LIST:
     case EK_VALUE_REFUSED:
@@ -260,8 +273,10 @@ const char *ek_value_expected(char out[EK_EXPECTED_SIZE], const struct ek_schema
         break;
     case EK_VALUE_LABELS:
         return "a mapping of names to texts, such as {rack: r1}";
+    case EK_VALUE_TEXTS:
+        return row->form == NULL ? "a list of one or more texts" : row->form;
     case EK_VALUE_LIST:
-        return "a list of one or more mappings";
+        return row->optional ? "a list of mappings" : "a list of one or more mappings";
     case EK_VALUE_REFUSED:
         return row->doc;
     }

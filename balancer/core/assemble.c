@@ -93,7 +93,7 @@ static bool domain_copy(struct ek_arena *arena, struct ek_domain *domain)
            copy_text(arena, &domain->immovable_reason) && copy_text(arena, &domain->machine) &&
            copy_text(arena, &domain->cpu_model) && copy_labels(arena, &domain->labels) &&
            copy_strings(arena, &domain->networks) && copy_strings(arena, &domain->storages) &&
-           copy_strings(arena, &domain->devices);
+           copy_strings(arena, &domain->devices) && copy_strings(arena, &domain->rules);
 }
 
 /* A host without any sample still stands in the snapshot, so that it is seen to be down. */

@@ -7,9 +7,15 @@
 #include <string.h>
 
 /* Above the target only: a host far below it does not pay for one above it. */
+/* max(0, x) without a call: a plan asks for it millions of times. NAN cannot come here. */
+static double positive(double value)
+{
+    return value > 0 ? value : 0;
+}
+
 static double excess(double utilization, double target)
 {
-    return fmax(0.0, utilization - target);
+    return positive(utilization - target);
 }
 
 /* Adds (sign 1) or removes (sign -1) a counted host's part of the sums. */
@@ -42,7 +48,7 @@ static void place(struct ek_cluster *cluster, uint32_t d, uint32_t h, double sig
     const struct ek_domain *domain = &cluster->snapshot->domains[d];
 
     for (unsigned int r = 0; r < EK_RESOURCE_COUNT; r++) {
-        host->load[r] = fmax(0.0, host->load[r] + sign * ek_demand(domain, (enum ek_resource)r));
+        host->load[r] = positive(host->load[r] + sign * ek_demand(domain, (enum ek_resource)r));
     }
 }
 
@@ -126,6 +132,10 @@ bool ek_cluster_init(struct ek_cluster *cluster, const struct ek_snapshot *snaps
         return ek_error_set(err, EK_ERR_NOMEM, "out of memory for a model of %zu domains",
                             snapshot->domain_count);
     }
+    if (!ek_rule_set_init(&cluster->rules, policy->rules, snapshot, err)) {
+        ek_cluster_finish(cluster);
+        return false;
+    }
     ek_base_load(snapshot, base);
     fill(cluster, base);
     return true;
@@ -133,6 +143,7 @@ bool ek_cluster_init(struct ek_cluster *cluster, const struct ek_snapshot *snaps
 
 void ek_cluster_finish(struct ek_cluster *cluster)
 {
+    ek_rule_set_finish(&cluster->rules);
     ek_arena_finish(&cluster->arena);
     memset(cluster, 0, sizeof(*cluster));
 }
@@ -152,6 +163,7 @@ void ek_cluster_move(struct ek_cluster *cluster, uint32_t domain, uint32_t desti
     place(cluster, domain, source, -1);
     place(cluster, domain, destination, 1);
     cluster->host_of[domain] = destination;
+    ek_rule_set_move(&cluster->rules, domain, destination);
     account(cluster, source, 1);
     account(cluster, destination, 1);
 }
@@ -172,13 +184,13 @@ double ek_cluster_utilization_with(const struct ek_cluster *cluster, uint32_t ho
     double load = cluster->hosts[host].load[resource] +
                   sign * ek_demand(&cluster->snapshot->domains[domain], resource);
 
-    return fmax(0.0, load) / ek_capacity(&cluster->snapshot->hosts[host], resource);
+    return positive(load) / ek_capacity(&cluster->snapshot->hosts[host], resource);
 }
 
 /* Variance from sums; rounding may leave it a hair below zero. */
 static double variance(double count, double sum, double square)
 {
-    return count > 0 ? fmax(0.0, square / count - (sum / count) * (sum / count)) : 0.0;
+    return count > 0 ? positive(square / count - (sum / count) * (sum / count)) : 0.0;
 }
 
 double ek_cluster_imbalance(const struct ek_cluster *cluster, enum ek_resource resource)
@@ -197,7 +209,7 @@ static struct ek_score score_of(const struct ek_cluster *cluster, const double *
         weighted += cluster->policy->weight[r] * variance(cluster->counted, sum[r], square[r]);
         weights += cluster->policy->weight[r];
     }
-    return (struct ek_score){fmax(0.0, overload), weights > 0 ? sqrt(weighted / weights) : 0.0};
+    return (struct ek_score){positive(overload), weights > 0 ? sqrt(weighted / weights) : 0.0};
 }
 
 struct ek_score ek_cluster_score(const struct ek_cluster *cluster)

@@ -6,6 +6,7 @@
 #define EK_CORE_CLUSTER_H
 
 #include "balancer/core/policy.h"
+#include "balancer/core/rule_set.h"
 #include "balancer/core/snapshot.h"
 #include "balancer/core/utilization.h"
 
@@ -35,16 +36,17 @@ struct ek_cluster {
     double sum[EK_RESOURCE_COUNT];    /* of the counted hosts' utilization ... */
     double square[EK_RESOURCE_COUNT]; /* ... and of its square */
     double overload;
+    struct ek_rule_set rules; /* of the policy and of the domains; settled as host_of says */
     struct ek_arena arena;
 };
 
 /* Builds the model: an in-flight domain's load is on its destination, its allocation on both hosts.
- */
+ * Error: NOMEM. */
 bool ek_cluster_init(struct ek_cluster *cluster, const struct ek_snapshot *snapshot,
                      const struct ek_policy *policy, struct ek_error *err);
 void ek_cluster_finish(struct ek_cluster *cluster);
 
-/* Moves load and allocation of a domain; it must not be in flight. */
+/* Moves load, allocation and rules of a domain; it must not be in flight. */
 void ek_cluster_move(struct ek_cluster *cluster, uint32_t domain, uint32_t destination);
 
 double ek_cluster_utilization(const struct ek_cluster *cluster, uint32_t host,

@@ -60,6 +60,9 @@ enum ek_block ek_constraint_domain(const struct ek_cluster *cluster,
     if (!it->movable || (it->devices.given && it->devices.count > 0)) {
         return EK_BLOCK_IMMOVABLE;
     }
+    if (ek_rule_set_ignored(&cluster->rules, domain) != EK_NONE) {
+        return EK_BLOCK_IGNORED;
+    }
     /* Figures of a stale host are old, and a down host's daemon could not carry the move out. */
     if (snapshot->hosts[cluster->host_of[domain]].state != EK_HOST_UP) {
         return EK_BLOCK_SOURCE_STATE;
@@ -168,9 +171,9 @@ static enum ek_block capacity(const struct ek_cluster *cluster, uint32_t domain,
     return EK_BLOCK_NONE;
 }
 
-enum ek_block ek_constraint_pair(const struct ek_cluster *cluster,
-                                 const struct ek_cooldown *cooldown, uint32_t domain,
-                                 uint32_t destination, enum ek_purpose purpose)
+/* All but rules and room. */
+static enum ek_block admission(const struct ek_cluster *cluster, const struct ek_cooldown *cooldown,
+                               uint32_t domain, uint32_t destination)
 {
     const struct ek_snapshot *snapshot = cluster->snapshot;
     const struct ek_host *host = &snapshot->hosts[destination];
@@ -198,8 +201,35 @@ enum ek_block ek_constraint_pair(const struct ek_cluster *cluster,
         strcmp(rest->avoid, host->name) == 0) {
         return EK_BLOCK_AVOIDED;
     }
-    enum ek_block block = compatible(it, &snapshot->hosts[source], host);
-    return block != EK_BLOCK_NONE ? block : capacity(cluster, domain, destination, purpose);
+    return compatible(it, &snapshot->hosts[source], host);
+}
+
+enum ek_block ek_constraint_pair(const struct ek_cluster *cluster,
+                                 const struct ek_cooldown *cooldown, uint32_t domain,
+                                 uint32_t destination, enum ek_purpose purpose)
+{
+    enum ek_block block = admission(cluster, cooldown, domain, destination);
+
+    if (block != EK_BLOCK_NONE) {
+        return block;
+    }
+    return ek_rule_set_block(&cluster->rules, domain, destination) != EK_NONE
+               ? EK_BLOCK_RULE
+               : capacity(cluster, domain, destination, purpose);
+}
+
+enum ek_block ek_constraint_step(const struct ek_cluster *cluster,
+                                 const struct ek_cooldown *cooldown, uint32_t domain,
+                                 uint32_t destination, enum ek_purpose purpose)
+{
+    enum ek_block block = admission(cluster, cooldown, domain, destination);
+
+    if (block != EK_BLOCK_NONE) {
+        return block;
+    }
+    return ek_rule_set_transit_block(&cluster->rules, domain, destination) != EK_NONE
+               ? EK_BLOCK_RULE
+               : capacity(cluster, domain, destination, purpose);
 }
 
 /* For people: how long it will last, beside what it is. */
@@ -235,6 +265,28 @@ static const char *explain_target(const struct ek_cluster *cluster, uint32_t dom
     return text;
 }
 
+/* Of a step, too: what binds in transit binds settled placements as well, but for running moves. */
+static const char *explain_rule(const struct ek_cluster *cluster, uint32_t domain,
+                                uint32_t destination, struct ek_arena *arena)
+{
+    uint32_t rule = ek_rule_set_block(&cluster->rules, domain, destination);
+
+    if (rule == EK_NONE) {
+        rule = ek_rule_set_transit_block(&cluster->rules, domain, destination);
+    }
+    return rule == EK_NONE ? ek_block_text(EK_BLOCK_RULE)
+                           : ek_rule_explain(&cluster->rules, rule, domain, destination, arena);
+}
+
+static const char *explain_ignored(const struct ek_cluster *cluster, uint32_t domain,
+                                   struct ek_arena *arena)
+{
+    uint32_t rule = ek_rule_set_ignored(&cluster->rules, domain);
+
+    return rule == EK_NONE ? ek_block_text(EK_BLOCK_IGNORED)
+                           : ek_rule_explain(&cluster->rules, rule, domain, 0, arena);
+}
+
 const char *ek_constraint_explain(const struct ek_cluster *cluster,
                                   const struct ek_cooldown *cooldown, uint32_t domain,
                                   uint32_t destination, enum ek_block block, struct ek_arena *arena)
@@ -249,6 +301,10 @@ const char *ek_constraint_explain(const struct ek_cluster *cluster,
     switch ((int)block) {
     case EK_BLOCK_IMMOVABLE:
         return it->immovable_reason == NULL ? ek_block_text(block) : it->immovable_reason;
+    case EK_BLOCK_IGNORED:
+        return explain_ignored(cluster, domain, arena);
+    case EK_BLOCK_RULE:
+        return explain_rule(cluster, domain, destination, arena);
     case EK_BLOCK_RESTING:
     case EK_BLOCK_FAILED_LATELY:
     case EK_BLOCK_AVOIDED:

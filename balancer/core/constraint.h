@@ -1,9 +1,10 @@
 /* Constraints: why a domain may not go to a host, the first reason of each pair.
  *
  * Hard at every moment of a plan: configured memory within (memory - reserve) * memory_overcommit,
- * vCPUs within cores * cpu_overcommit, networks, storages and devices at hand. target_max is firm
- * for balance moves and gives way to evacuations (docs/planner.md). What the input already
- * breaks blocks only what would make it worse, which on a destination any arrival does. */
+ * vCPUs within cores * cpu_overcommit, networks, storages and devices at hand, must rules.
+ * target_max is firm for balance moves and gives way to evacuations (docs/planner.md); must rules
+ * never do. What the input already breaks blocks only what would make it worse, which on a
+ * destination any arrival does. */
 #ifndef EK_CORE_CONSTRAINT_H
 #define EK_CORE_CONSTRAINT_H
 
@@ -18,6 +19,7 @@
     X(EK_BLOCK_SAME_HOST, "is there already")                                                  \
     X(EK_BLOCK_IN_FLIGHT, "is migrating now")                                                  \
     X(EK_BLOCK_IMMOVABLE, "cannot be migrated")                                                \
+    X(EK_BLOCK_IGNORED, "is left alone by a rule")                                             \
     X(EK_BLOCK_UNRESOLVED, "has a move whose outcome is unknown: an operator must resolve it") \
     X(EK_BLOCK_SOURCE_STATE, "is on a host that is not up")                                    \
     X(EK_BLOCK_RESTING, "rests after its last move")                                           \
@@ -30,6 +32,7 @@
     X(EK_BLOCK_CPU_MODEL, "another CPU model")                                                 \
     X(EK_BLOCK_NETWORK, "a network is missing there")                                          \
     X(EK_BLOCK_STORAGE, "a storage is missing there")                                          \
+    X(EK_BLOCK_RULE, "a must rule forbids it")                                                 \
     X(EK_BLOCK_MEMORY, "not enough memory left")                                               \
     X(EK_BLOCK_VCPUS, "too many vCPUs")                                                        \
     X(EK_BLOCK_TARGET, "would exceed its target")
@@ -58,6 +61,12 @@ enum ek_block ek_constraint_domain(const struct ek_cluster *cluster,
 /* The first reason that keeps the domain off that host; EK_BLOCK_NONE: it may go. Cheapest checks
  * first. */
 enum ek_block ek_constraint_pair(const struct ek_cluster *cluster,
+                                 const struct ek_cooldown *cooldown, uint32_t domain,
+                                 uint32_t destination, enum ek_purpose purpose);
+
+/* The same for a step of a plan whose end keeps all rules: must rules only as they bind while the
+ * domain is on both hosts (rule_set.h), so that a plan can move an affinity group one by one. */
+enum ek_block ek_constraint_step(const struct ek_cluster *cluster,
                                  const struct ek_cooldown *cooldown, uint32_t domain,
                                  uint32_t destination, enum ek_purpose purpose);
 

@@ -112,6 +112,9 @@ static void feed_domain(struct ek_digest *digest, const struct ek_domain *domain
     feed_strings(digest, &domain->networks);
     feed_strings(digest, &domain->storages);
     feed_strings(digest, &domain->devices);
+    if (domain->rules.count > 0) {
+        feed_strings(digest, &domain->rules);
+    }
     ek_digest_text(digest, domain->machine);
     ek_digest_text(digest, domain->cpu_model);
 }
@@ -142,6 +145,18 @@ void ek_digest_snapshot(struct ek_digest *digest, const struct ek_snapshot *snap
     }
 }
 
+static void feed_rule(struct ek_digest *digest, const struct ek_rule *rule)
+{
+    ek_digest_text(digest, rule->name);
+    ek_digest_integer(digest, rule->kind);
+    feed_strings(digest, &rule->domains);
+    feed_strings(digest, &rule->hosts);
+    ek_digest_text(digest, rule->topology);
+    ek_digest_integer(digest, rule->at_least);
+    ek_digest_integer(digest, rule->enforcement);
+    ek_digest_number(digest, rule->weight);
+}
+
 /* Field by field, not the structure's bytes: padding is not defined. Timeouts and retries stay out,
  * since they change how a move is carried out and not which is chosen. */
 void ek_digest_policy(struct ek_digest *digest, const struct ek_policy *policy)
@@ -168,5 +183,8 @@ void ek_digest_policy(struct ek_digest *digest, const struct ek_policy *policy)
     }
     for (size_t i = 0; i < sizeof(integers) / sizeof(integers[0]); i++) {
         ek_digest_integer(digest, integers[i]);
+    }
+    for (size_t i = 0; policy->rules != NULL && i < policy->rules->count; i++) {
+        feed_rule(digest, &policy->rules->items[i]);
     }
 }

@@ -2,6 +2,7 @@
  * dispatched on what is known now, then every host in maintenance gets its word. */
 #include "balancer/core/engine.h"
 
+#include "balancer/core/digest.h"
 #include "balancer/core/engine_state.h"
 #include "balancer/core/verify.h"
 
@@ -188,6 +189,26 @@ static bool verify(struct ek_engine *engine, struct ek_effects *effects, struct 
                         : ek_effect_event(effects, "verified", engine->plan_id, err, "%s", text);
 }
 
+/* Told when they change, not in every cycle. */
+static bool record_rule_problems(struct ek_engine *engine, struct ek_effects *effects,
+                                 struct ek_error *err)
+{
+    const struct ek_evaluation *evaluation = &engine->evaluation;
+    struct ek_digest digest = ek_digest_begin();
+    bool ok = true;
+
+    for (size_t i = 0; i < evaluation->rule_problem_count; i++) {
+        ek_digest_text(&digest, evaluation->rule_problems[i].text);
+    }
+    bool same = digest.state == engine->rules_digest;
+    engine->rules_digest = digest.state;
+    for (size_t i = 0; ok && !same && i < evaluation->rule_problem_count; i++) {
+        ok = ek_effect_event(effects, "rules", evaluation->rule_problems[i].rule, err, "%s",
+                             evaluation->rule_problems[i].text);
+    }
+    return ok;
+}
+
 static bool on_snapshot(struct ek_engine *engine, const struct ek_event *event,
                         struct ek_effects *effects, struct ek_error *err)
 {
@@ -214,6 +235,9 @@ static bool on_snapshot(struct ek_engine *engine, const struct ek_event *event,
         return false;
     }
     engine->levels = engine->evaluation.levels;
+    if (!record_rule_problems(engine, effects, err)) {
+        return false;
+    }
     if (!verify(engine, effects, err) || !record_holding(engine, effects, err)) {
         return false;
     }
@@ -272,7 +296,11 @@ static bool note_success(struct ek_engine *engine, const struct ek_outcome *outc
         engine->seq_done[seq] = true;
     }
     apply_move(engine, outcome);
-    return recent_add(engine, outcome, err) &&
+    if (!recent_add(engine, outcome, err)) {
+        return false;
+    }
+    /* A parked domain has its last move still before it; it rests after that. */
+    return outcome->kind == EK_MOVE_PARK ||
            ek_cooldown_moved(engine->cooldown, &engine->policy, outcome->domain,
                              outcome->ended_at_ms, err);
 }
@@ -394,6 +422,7 @@ static void undo(struct ek_engine *engine, struct ek_effects *effects)
     engine->recommended_digest = 0;
     /* Forgotten, so that the next step records again what this one could not. */
     engine->holding_shown[0] = '\0';
+    engine->rules_digest = 0;
     engine->summary[0] = '\0';
 }
 

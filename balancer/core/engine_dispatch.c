@@ -148,6 +148,42 @@ static bool depends_done(const struct ek_engine *engine, const struct ek_waiting
     return true;
 }
 
+/* The index in the newest snapshot, which is mostly that of the one before. */
+static uint32_t domain_of(const struct ek_snapshot *snapshot, struct ek_waiting *waiting)
+{
+    const char *uuid = waiting->order.domain;
+    bool ambiguous = false;
+
+    if (waiting->domain >= snapshot->domain_count ||
+        strcmp(snapshot->domains[waiting->domain].uuid, uuid) != 0) {
+        waiting->domain = ek_snapshot_find_domain(snapshot, uuid, &ambiguous);
+    }
+    return waiting->domain;
+}
+
+/* Later moves must not overtake this one where a must rule counts groups of hosts. */
+static void hold(const struct ek_snapshot *snapshot, struct ek_cluster *cluster,
+                 struct ek_waiting *waiting)
+{
+    uint32_t domain = cluster->rules.rule_count == 0 ? EK_NONE : domain_of(snapshot, waiting);
+
+    if (domain != EK_NONE) {
+        ek_rule_set_hold(&cluster->rules, domain);
+    }
+}
+
+/* Whether limits, dependencies and earlier moves let it start at all. */
+static bool ready(const struct ek_engine *engine, const struct ek_cluster *cluster,
+                  struct ek_waiting *waiting)
+{
+    if (!limits_allow(engine, &waiting->order) || !depends_done(engine, waiting)) {
+        return false;
+    }
+    uint32_t domain =
+        cluster->rules.rule_count == 0 ? EK_NONE : domain_of(&engine->snapshot, waiting);
+    return domain == EK_NONE || !ek_rule_set_held(&cluster->rules, domain);
+}
+
 enum verdict { GO, WAIT, DROP };
 
 /* Also when one of its hosts is not configured any more, so that no snapshot shows it in flight. */
@@ -163,11 +199,11 @@ static bool runs_already(const struct ek_engine *engine, const char *domain)
 
 /* The order on the newest figures: still where it was, and is the destination still fit? */
 static enum verdict check(const struct ek_engine *engine, const struct ek_cluster *cluster,
-                          const struct ek_move_order *order, char *why, size_t size)
+                          struct ek_waiting *waiting, char *why, size_t size)
 {
     const struct ek_snapshot *snapshot = &engine->snapshot;
-    bool ambiguous = false;
-    uint32_t domain = ek_snapshot_find_domain(snapshot, order->domain, &ambiguous);
+    const struct ek_move_order *order = &waiting->order;
+    uint32_t domain = domain_of(snapshot, waiting);
     uint32_t source = ek_snapshot_find_host(snapshot, order->source);
     uint32_t destination = ek_snapshot_find_host(snapshot, order->destination);
     enum ek_purpose purpose =
@@ -185,7 +221,7 @@ static enum verdict check(const struct ek_engine *engine, const struct ek_cluste
     /* The same rules as in planning, on figures that may be minutes younger. */
     enum ek_block block = ek_constraint_domain(cluster, engine->cooldown, domain, purpose);
     if (block == EK_BLOCK_NONE) {
-        block = ek_constraint_pair(cluster, engine->cooldown, domain, destination, purpose);
+        block = ek_constraint_step(cluster, engine->cooldown, domain, destination, purpose);
     }
     if (block == EK_BLOCK_NONE) {
         return GO;
@@ -193,7 +229,8 @@ static enum verdict check(const struct ek_engine *engine, const struct ek_cluste
     (void)snprintf(why, size, "%s to %s: %s", order->name, order->destination,
                    ek_block_text(block));
     /* Room may come when a running move ends; an arrival may be seen with the next sample. */
-    bool room = block == EK_BLOCK_MEMORY || block == EK_BLOCK_VCPUS || block == EK_BLOCK_TARGET;
+    bool room = block == EK_BLOCK_MEMORY || block == EK_BLOCK_VCPUS || block == EK_BLOCK_TARGET ||
+                block == EK_BLOCK_RULE;
     bool passes = block == EK_BLOCK_UNSEEN || (engine->running_count > 0 && room);
     return passes ? WAIT : DROP;
 }
@@ -236,13 +273,18 @@ static bool start_one(struct ek_engine *engine, struct ek_effects *effects, bool
     }
     for (size_t i = 0; ok && !*started && i < engine->waiting_count; i++) {
         struct ek_waiting *waiting = &engine->waiting[i];
-        if (waiting->gone || !limits_allow(engine, &waiting->order) ||
-            !depends_done(engine, waiting)) {
+        if (waiting->gone) {
             continue;
         }
-        enum verdict verdict = check(engine, &cluster, &waiting->order, why, sizeof(why));
-        /* The whole rest of the plan goes: it was made for a cluster that this move was part of. */
-        if (verdict == DROP) {
+        enum verdict verdict = WAIT;
+        if (ready(engine, &cluster, waiting)) {
+            verdict = check(engine, &cluster, waiting, why, sizeof(why));
+        }
+        if (verdict == WAIT) {
+            hold(&engine->snapshot, &cluster, waiting);
+        } else if (verdict == DROP) {
+            /* The whole rest of the plan goes: it was made for a cluster that this move was part
+             * of. */
             ok = ek_engine_abandon(engine, effects, why, err);
         } else if (verdict == GO) {
             ok = start(engine, waiting, effects, err);

@@ -10,7 +10,8 @@ struct ek_waiting {
     struct ek_move_order order;
     uint32_t *depends_on; /* seqs; owned by the plan arena */
     size_t depends_count;
-    bool gone; /* started or dropped */
+    uint32_t domain; /* its index when it was last looked for */
+    bool gone;       /* started or dropped */
 };
 
 /* A move that ended well, until samples show it. */
@@ -39,6 +40,7 @@ struct ek_engine {
     struct ek_snapshot snapshot;
     bool has_snapshot;
     struct ek_levels levels;
+    uint64_t rules_digest; /* of the rules' problems that were last told */
     int64_t now_ms;
     int64_t clock_back_ms;                /* how far the clock went back since the last snapshot */
     int sustained;                        /* cycles in a row that wanted balancing */

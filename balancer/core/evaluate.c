@@ -23,6 +23,7 @@ struct ek_levels ek_levels_of(const struct ek_cluster *cluster)
 {
     struct ek_levels levels = {.hottest = {.host = EK_NONE}, .score = ek_cluster_score(cluster)};
 
+    levels.violations = (uint32_t)ek_rule_set_broken(&cluster->rules);
     for (unsigned int r = 0; r < EK_RESOURCE_COUNT; r++) {
         levels.imbalance[r] = ek_cluster_imbalance(cluster, (enum ek_resource)r);
     }
@@ -40,6 +41,23 @@ struct ek_levels ek_levels_of(const struct ek_cluster *cluster)
     return levels;
 }
 
+/* The model goes, what it found wrong with the rules stays. */
+static bool keep_problems(struct ek_evaluation *out, const struct ek_rule_set *rules)
+{
+    struct ek_rule_problem *kept = ek_arena_alloc(&out->arena, rules->problem_count, sizeof(*kept));
+    bool ok = kept != NULL;
+
+    for (size_t i = 0; ok && i < rules->problem_count; i++) {
+        kept[i] = rules->problems[i];
+        kept[i].rule = ek_arena_strdup(&out->arena, rules->problems[i].rule);
+        kept[i].text = ek_arena_strdup(&out->arena, rules->problems[i].text);
+        ok = kept[i].rule != NULL && kept[i].text != NULL;
+    }
+    out->rule_problems = kept;
+    out->rule_problem_count = rules->problem_count;
+    return ok;
+}
+
 /* All hosts, also those that do not count: status shows them. */
 static bool fill(struct ek_evaluation *out, const struct ek_cluster *cluster, struct ek_error *err)
 {
@@ -55,6 +73,9 @@ static bool fill(struct ek_evaluation *out, const struct ek_cluster *cluster, st
             out->utilization[h * EK_RESOURCE_COUNT + r] =
                 ek_cluster_utilization(cluster, h, (enum ek_resource)r);
         }
+    }
+    if (!keep_problems(out, &cluster->rules)) {
+        return ek_error_set(err, EK_ERR_NOMEM, "out of memory for the evaluation");
     }
     for (size_t d = 0; d < cluster->snapshot->domain_count; d++) {
         out->maintenance_left += cluster->snapshot->hosts[cluster->host_of[d]].maintenance ? 1 : 0;

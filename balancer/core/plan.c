@@ -4,6 +4,8 @@
 #include "balancer/core/plan.h"
 
 #include "balancer/core/digest.h"
+#include "balancer/core/refine.h"
+#include "balancer/core/swap.h"
 #include "policies/policy_ops.h"
 
 #include <assert.h>
@@ -13,6 +15,13 @@
 
 /* One sentence with two names of hosts. */
 enum { WHY_SIZE = 200 };
+
+/* Ratings that refining may take: a few tens of milliseconds, whatever the size of the cluster. */
+#define REFINE_RATINGS 1000000
+
+/* Exchanges are looked for while the search has rated no more than this: they are for small
+ * clusters and short plans, where a single move has nowhere to go. */
+#define SWAP_RATINGS 600000
 
 /* Everything that is needed while one plan is made. */
 struct work {
@@ -71,8 +80,8 @@ static bool begin(struct work *work, struct ek_error *err)
     out->snapshot = snapshot;
     out->policy = ek_policy_kind_name(work->policy->kind);
     out->before = evaluation->levels;
-    /* A domain moves at most once in a plan, so these never have to grow. */
-    out->moves = ek_arena_alloc(&out->arena, snapshot->domain_count, sizeof(*out->moves));
+    /* A domain moves once, or is parked before. */
+    out->moves = ek_arena_alloc(&out->arena, 2 * snapshot->domain_count, sizeof(*out->moves));
     out->unresolved = ek_arena_alloc(&out->arena, snapshot->domain_count + snapshot->copy_count,
                                      sizeof(*out->unresolved));
     if (out->moves == NULL || out->unresolved == NULL) {
@@ -108,6 +117,7 @@ static bool take(struct work *work, const struct ek_policy_ops *ops,
         .reason = ops->reason(&work->search, chosen, &out->arena),
     };
     out->move_count++;
+    assert(out->move_count <= 2 * out->snapshot->domain_count);
     ek_search_move(&work->search, chosen->domain, chosen->destination);
     return move->reason != NULL || nomem(err);
 }
@@ -145,6 +155,7 @@ static void drop_balance(struct work *work)
         /* The newest first, so that each stands where its move had put it. */
         const struct ek_plan_move *move = &work->out->moves[--work->out->move_count];
         assert(work->cluster.host_of[move->domain] == move->destination);
+        work->search.settled[move->domain] = true; /* a parked one is not */
         ek_search_undo(&work->search, move->domain, move->source);
     }
 }
@@ -170,6 +181,204 @@ static void explain_quiet(struct work *work)
     }
 }
 
+/* The moves that the policy would make one after the other, made in the model only. Where no single
+ * move pays any more, two domains may change places. */
+static size_t choose(struct work *work, const struct ek_policy_ops *ops, struct ek_choice *choices)
+{
+    size_t limit = (size_t)work->policy->moves_per_plan;
+    size_t count = 0;
+
+    while (count < limit) {
+        struct ek_candidate best = ops->next(&work->search);
+        if (best.domain != EK_NONE) {
+            choices[count++] = (struct ek_choice){best.domain, work->cluster.host_of[best.domain],
+                                                  best.destination};
+            ek_search_move(&work->search, best.domain, best.destination);
+        } else if (ops->pays != NULL && count + 2 <= limit && work->search.ratings < SWAP_RATINGS &&
+                   ek_swap_best(&work->search, &choices[count])) {
+            count += 2;
+        } else {
+            break;
+        }
+    }
+    return count;
+}
+
+static void take_back(struct work *work, const struct ek_choice *choices, size_t count)
+{
+    for (size_t i = count; i > 0; i--) {
+        ek_search_undo(&work->search, choices[i - 1].domain, choices[i - 1].source);
+    }
+}
+
+static bool fits_now(const struct work *work, const struct ek_choice *choice)
+{
+    return ek_constraint_pair(&work->cluster, work->request->cooldown, choice->domain,
+                              choice->destination, EK_PURPOSE_BALANCE) == EK_BLOCK_NONE;
+}
+
+static bool make_one(struct work *work, const struct ek_policy_ops *ops,
+                     const struct ek_choice *choice, struct ek_error *err)
+{
+    struct ek_candidate chosen =
+        ek_candidate_rate(&work->search, choice->domain, choice->destination);
+
+    return take(work, ops, &chosen, err);
+}
+
+/* Makes whatever of the choices fits, in their order, again and again; `left` of them stay at the
+ * front. */
+static bool make_fitting(struct work *work, const struct ek_policy_ops *ops,
+                         struct ek_choice *choices, size_t *left, struct ek_error *err)
+{
+    size_t before = *left + 1;
+
+    while (*left > 0 && *left < before) {
+        size_t waiting = 0;
+        before = *left;
+        for (size_t i = 0; i < before; i++) {
+            if (!fits_now(work, &choices[i])) {
+                choices[waiting++] = choices[i];
+            } else if (!make_one(work, ops, &choices[i], err)) {
+                return false;
+            }
+        }
+        *left = waiting;
+    }
+    return true;
+}
+
+/* The host where a domain may wait for its place: where it does the least harm. EK_NONE: nowhere.
+ */
+static uint32_t parking(struct work *work, const struct ek_choice *choice)
+{
+    struct ek_candidate best = {.domain = EK_NONE};
+
+    for (uint32_t h = 0; h < work->out->snapshot->host_count; h++) {
+        struct ek_choice there = {choice->domain, choice->source, h};
+        if (h != choice->source && h != choice->destination && fits_now(work, &there)) {
+            struct ek_candidate candidate = ek_candidate_rate(&work->search, choice->domain, h);
+            best = ek_candidate_better(&work->search, &candidate, &best) ? candidate : best;
+        }
+    }
+    return best.domain == EK_NONE ? EK_NONE : best.destination;
+}
+
+/* The smallest of the choices that can be parked leaves for a third host and makes room there. */
+static bool park_one(struct work *work, const struct ek_policy_ops *ops, struct ek_choice *choices,
+                     size_t left, bool *parked, struct ek_error *err)
+{
+    const struct ek_domain *domains = work->out->snapshot->domains;
+    size_t smallest = left;
+    uint32_t place = EK_NONE;
+
+    for (size_t i = 0; i < left; i++) {
+        const struct ek_domain *domain = &domains[choices[i].domain];
+        bool once = choices[i].source == domain->host; /* nobody is parked twice */
+        bool smaller =
+            smallest == left || domain->memory_mib < domains[choices[smallest].domain].memory_mib;
+        uint32_t host = once && smaller ? parking(work, &choices[i]) : EK_NONE;
+        if (host != EK_NONE) {
+            smallest = i;
+            place = host;
+        }
+    }
+    *parked = place != EK_NONE && work->out->move_count - work->evacuations + left <
+                                      (size_t)work->policy->moves_per_plan;
+    if (!*parked) {
+        return true;
+    }
+    const struct ek_choice wait = {choices[smallest].domain, choices[smallest].source, place};
+    if (!make_one(work, ops, &wait, err)) {
+        return false;
+    }
+    work->out->moves[work->out->move_count - 1].kind = EK_MOVE_PARK;
+    work->out->moves[work->out->move_count - 1].reason = "makes room for a while";
+    work->search.settled[wait.domain] = false; /* its last move is still to come */
+    choices[smallest].source = place;
+    return true;
+}
+
+/* Makes the choices in an order in which each is feasible, those first that stand first; where each
+ * of some waits for another, one is parked. `left` of them could not be made. */
+static bool make(struct work *work, const struct ek_policy_ops *ops, struct ek_choice *choices,
+                 size_t *left, struct ek_error *err)
+{
+    bool parked = true;
+
+    while (parked) {
+        if (!make_fitting(work, ops, choices, left, err)) {
+            return false;
+        }
+        parked = false;
+        if (*left > 0 && !park_one(work, ops, choices, *left, &parked, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* What a set of balance moves is measured by: overload first, then the score with the price of
+ * copying. */
+struct result {
+    double overload;
+    double cost;
+};
+
+static struct result result_of(const struct work *work, const struct ek_choice *choices,
+                               size_t count)
+{
+    struct ek_score score = ek_cluster_score(&work->cluster);
+    struct result result = {score.overload, score.spread};
+
+    for (size_t i = 0; i < count; i++) {
+        result.cost += work->search.price[choices[i].domain];
+    }
+    for (size_t i = work->evacuations; i < work->out->move_count; i++) {
+        result.cost += work->search.price[work->out->moves[i].domain];
+    }
+    return result;
+}
+
+static bool worse(const struct result *a, const struct result *b)
+{
+    bool level = a->overload < b->overload + 1e-9;
+
+    return !level || (a->overload > b->overload - 1e-9 && a->cost > b->cost + 1e-9);
+}
+
+/* Chooses, chooses again with hindsight, and puts the result in order. When that has no feasible
+ * order, or parking made it dearer than the first choice, the first choice stands, whose order is
+ * its own. */
+static bool level(struct work *work, const struct ek_policy_ops *ops, struct ek_error *err)
+{
+    struct ek_arena *scratch = &work->cluster.arena;
+    size_t domains = work->out->snapshot->domain_count;
+    struct ek_choice *first = ek_arena_alloc(scratch, domains, sizeof(*first));
+    struct ek_choice *refined = ek_arena_alloc(scratch, domains, sizeof(*refined));
+
+    if (first == NULL || refined == NULL) {
+        return nomem(err);
+    }
+    size_t first_count = choose(work, ops, first);
+    struct result wanted = result_of(work, first, first_count);
+    size_t count = first_count;
+    memcpy(refined, first, count * sizeof(*first));
+    if (ops->pays != NULL) {
+        ek_refine(&work->search, refined, &count, ops->pays, REFINE_RATINGS);
+    }
+    take_back(work, refined, count);
+    if (!make(work, ops, refined, &count, err)) {
+        return false;
+    }
+    struct result got = result_of(work, NULL, 0);
+    if (count > 0 || worse(&got, &wanted)) {
+        drop_balance(work);
+        return make(work, ops, first, &first_count, err);
+    }
+    return true;
+}
+
 static bool balance(struct work *work, struct ek_error *err)
 {
     const struct ek_policy_ops *ops = work->request->balance;
@@ -185,7 +394,7 @@ static bool balance(struct work *work, struct ek_error *err)
     if (!ops->wants(&work->cluster, &before, work->why, sizeof(work->why))) {
         return true;
     }
-    if (!run(work, ops, (size_t)work->policy->moves_per_plan, err)) {
+    if (!level(work, ops, err)) {
         return false;
     }
     struct ek_score after = ek_cluster_score(&work->cluster);

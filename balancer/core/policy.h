@@ -1,10 +1,12 @@
 /* The policy: all that policy.yaml says, as plain data with its defaults.
  *
  * Which policy decides (`spread`, ...) is a kind; its code stands behind `struct ek_policy_ops` in
- * policies/. The structure holds no pointers, so it can be copied by assignment and hashed. */
+ * policies/. The structure can be copied by assignment; copies share the rules, whose owner keeps
+ * them until no copy is in use. */
 #ifndef EK_CORE_POLICY_H
 #define EK_CORE_POLICY_H
 
+#include "balancer/core/rule.h"
 #include "balancer/core/utilization.h"
 
 #include <stdbool.h>
@@ -50,6 +52,8 @@ struct ek_policy {
     bool auto_converge;
     int retries;        /* attempts after the first on the same pair of hosts */
     int64_t backoff_ms; /* before the first retry; doubles, at most 5 minutes */
+
+    const struct ek_rules *rules; /* borrowed; NULL: none */
 };
 
 /* The defaults of docs/configuration.md, aggressiveness 3. */

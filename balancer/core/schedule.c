@@ -15,10 +15,14 @@ struct task {
     bool started;
     bool ended;
     bool waits_for_room; /* it lacks room now, whatever the limits say */
+    uint32_t rule;       /* must rule that forbids it now; EK_NONE: none does */
+    size_t after;        /* the earlier move of the same domain, which is parked; NOTHING: none */
     uint32_t *depends_on;
     size_t depends_count;
     size_t depends_room;
 };
+
+#define NOTHING SIZE_MAX
 
 /* What one host has under way: links are full duplex, so that in and out are counted apart. */
 struct link {
@@ -56,6 +60,59 @@ static void count_in_flight(struct work *work, int sign)
     }
 }
 
+static void land_in_flight(struct work *work)
+{
+    const struct ek_snapshot *snapshot = work->plan->snapshot;
+
+    for (size_t f = 0; f < snapshot->in_flight_count; f++) {
+        const struct ek_in_flight *flight = &snapshot->in_flight[f];
+        if (flight->domain != EK_NONE) {
+            ek_rule_set_vacate(&work->occupied.rules, flight->domain,
+                               ek_rule_set_other_host(snapshot, flight));
+        }
+    }
+}
+
+/* Doubling in the arena: the old lists are given up with it. */
+static bool depend(struct work *work, struct task *task, uint32_t seq, struct ek_error *err)
+{
+    if (task->depends_count == task->depends_room) {
+        size_t room = task->depends_room == 0 ? 4 : 2 * task->depends_room;
+        uint32_t *list = ek_arena_alloc(&work->out->arena, room, sizeof(*list));
+        if (list == NULL) {
+            return nomem(err);
+        }
+        if (task->depends_count > 0) {
+            memcpy(list, task->depends_on, task->depends_count * sizeof(*list));
+        }
+        task->depends_on = list;
+        task->depends_room = room;
+    }
+    task->depends_on[task->depends_count++] = seq;
+    return true;
+}
+
+/* A domain that is parked moves twice: its second move waits for its first. */
+static bool chain(struct work *work, struct ek_error *err)
+{
+    const struct ek_plan *plan = work->plan;
+    size_t *newest =
+        ek_arena_alloc(&work->occupied.arena, plan->snapshot->domain_count, sizeof(*newest));
+
+    if (newest == NULL) {
+        return nomem(err);
+    }
+    for (size_t i = 0; i < plan->move_count; i++) {
+        size_t earlier = newest[plan->moves[i].domain]; /* 1 + index; 0: none */
+        work->tasks[i].after = earlier == 0 ? NOTHING : earlier - 1;
+        newest[plan->moves[i].domain] = i + 1;
+        if (earlier != 0 && !depend(work, &work->tasks[i], plan->moves[earlier - 1].seq, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool begin(struct work *work, struct ek_error *err)
 {
     const struct ek_plan *plan = work->plan;
@@ -74,7 +131,7 @@ static bool begin(struct work *work, struct ek_error *err)
         return nomem(err);
     }
     count_in_flight(work, 1);
-    return true;
+    return chain(work, err);
 }
 
 /* The same three limits that the engine keeps when it dispatches. */
@@ -147,6 +204,26 @@ static void start(struct work *work, size_t index)
     work->links[move->source].out++;
     work->links[move->destination].in++;
     occupy(work, move->destination, move->domain, 1);
+    ek_rule_set_occupy(&work->occupied.rules, move->domain, move->destination);
+}
+
+static void consider(struct work *work, size_t index)
+{
+    const struct ek_plan_move *move = &work->plan->moves[index];
+    struct ek_rule_set *rules = &work->occupied.rules;
+    struct task *task = &work->tasks[index];
+
+    bool arrived = task->after == NOTHING || work->tasks[task->after].ended;
+    task->waits_for_room = !room_allows(work, move);
+    task->rule =
+        arrived ? ek_rule_set_transit_block(rules, move->domain, move->destination) : EK_NONE;
+    if (arrived && !task->waits_for_room && task->rule == EK_NONE && limits_allow(work, move) &&
+        !ek_rule_set_held(rules, move->domain)) {
+        start(work, index);
+    } else {
+        promise(work, move);
+        ek_rule_set_hold(rules, move->domain);
+    }
 }
 
 /* In the plan's order: the plan is feasible in that order, which is why this always comes to an
@@ -158,37 +235,26 @@ static void start_all_possible(struct work *work)
         work->links[h].promised_mib = 0;
         work->links[h].promised_vcpus = 0;
     }
+    ek_rule_set_release(&work->occupied.rules);
     for (size_t i = 0; i < work->plan->move_count; i++) {
-        if (work->tasks[i].started) {
-            continue;
-        }
-        work->tasks[i].waits_for_room = !room_allows(work, &work->plan->moves[i]);
-        if (!work->tasks[i].waits_for_room && limits_allow(work, &work->plan->moves[i])) {
-            start(work, i);
-        } else {
-            promise(work, &work->plan->moves[i]);
+        if (!work->tasks[i].started) {
+            consider(work, i);
         }
     }
 }
 
-/* Doubling in the arena: the old lists are given up with it. */
-static bool depend(struct work *work, struct task *task, uint32_t seq, struct ek_error *err)
+/* Whether that move's end may be what the task waits for: it frees room that lacks, or changes what
+ * its rule counts. To wait for one too many is safe, for one too few is not. */
+static bool waits_for(const struct work *work, size_t index, const struct ek_plan_move *ended)
 {
-    if (task->depends_count == task->depends_room) {
-        size_t room = task->depends_room == 0 ? 4 : 2 * task->depends_room;
-        uint32_t *list = ek_arena_alloc(&work->out->arena, room, sizeof(*list));
-        if (list == NULL) {
-            return nomem(err);
-        }
-        if (task->depends_count > 0) {
-            memcpy(list, task->depends_on, task->depends_count * sizeof(*list));
-        }
-        task->depends_on = list;
-        task->depends_room = room;
+    const struct task *task = &work->tasks[index];
+
+    if (task->started || (task->after != NOTHING && &work->plan->moves[task->after] == ended)) {
+        return false; /* a parked domain's own first move is waited for already */
     }
-    assert(task->depends_count < task->depends_room);
-    task->depends_on[task->depends_count++] = seq;
-    return true;
+    return (task->waits_for_room && work->plan->moves[index].destination == ended->source) ||
+           (task->rule != EK_NONE &&
+            ek_rule_set_concerns(&work->occupied.rules, task->rule, ended->domain));
 }
 
 static bool finish(struct work *work, size_t index, struct ek_error *err)
@@ -203,13 +269,11 @@ static bool finish(struct work *work, size_t index, struct ek_error *err)
     work->links[move->destination].in--;
     /* Only now: until its end a failed move has to find its room on the source again. */
     occupy(work, move->source, move->domain, -1);
+    ek_rule_set_vacate(&work->occupied.rules, move->domain, move->destination);
+    ek_rule_set_move(&work->occupied.rules, move->domain, move->destination);
     for (size_t i = 0; i < work->plan->move_count; i++) {
         struct task *task = &work->tasks[i];
-        /* Any end on that destination may have been the one that made room: to wait for one too
-         * many is safe, for one too few is not. */
-        if (!task->started && task->waits_for_room &&
-            work->plan->moves[i].destination == move->source &&
-            !depend(work, task, move->seq, err)) {
+        if (waits_for(work, i, move) && !depend(work, task, move->seq, err)) {
             return false;
         }
     }
@@ -260,6 +324,7 @@ static bool run_all(struct work *work, struct ek_error *err)
 
     /* Their limits are freed; their room on the source stays taken, which errs on the safe side. */
     count_in_flight(work, -1);
+    land_in_flight(work);
     return ok && run(work, err);
 }
 

@@ -83,6 +83,7 @@ struct ek_domain {
     struct ek_labels labels;
     struct ek_strings networks;
     struct ek_strings storages;
+    struct ek_strings rules;   /* that travel with it, each as ek_rule_parse reads it */
     struct ek_strings devices; /* host devices that tie it to its host */
     const char *machine;       /* NULL: not known */
     const char *cpu_model;     /* NULL: not known */

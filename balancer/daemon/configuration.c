@@ -2,6 +2,7 @@
 #include "balancer/daemon/daemon.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static bool parse_roles(const char *text, struct ek_config *config, struct ek_error *err)
@@ -38,7 +39,7 @@ static bool parse_roles(const char *text, struct ek_config *config, struct ek_er
 }
 
 bool ek_daemon_read_files(const struct ek_arguments *arguments, struct ek_config *config,
-                          struct ek_policy *policy)
+                          struct ek_policy *policy, struct ek_rules **rules)
 {
     struct ek_config_problems problems;
     struct ek_error err = {0};
@@ -47,15 +48,25 @@ bool ek_daemon_read_files(const struct ek_arguments *arguments, struct ek_config
         ek_config_problems_print(&problems, stderr);
         return false;
     }
-    if (!ek_config_read_policy(policy, config, &problems, &err)) {
+    *rules = calloc(1, sizeof(**rules));
+    if (*rules == NULL) {
+        (void)fprintf(stderr, "evenkeeld: out of memory for the rules\n");
+    } else if (!ek_config_read_policy(policy, *rules, config, &problems, &err)) {
         ek_config_problems_print(&problems, stderr);
-        ek_config_finish(config);
-        return false;
-    }
-    if (arguments->roles != NULL && !parse_roles(arguments->roles, config, &err)) {
+    } else if (arguments->roles != NULL && !parse_roles(arguments->roles, config, &err)) {
         (void)fprintf(stderr, "evenkeeld: %s\n", err.message);
-        ek_config_finish(config);
-        return false;
+    } else {
+        return true;
     }
-    return true;
+    ek_daemon_free_rules(*rules);
+    ek_config_finish(config);
+    return false;
+}
+
+void ek_daemon_free_rules(struct ek_rules *rules)
+{
+    if (rules != NULL) {
+        ek_rules_finish(rules);
+        free(rules);
+    }
 }

@@ -136,8 +136,9 @@ static void reload(struct ek_daemon *daemon)
 {
     struct ek_config config;
     struct ek_policy policy;
+    struct ek_rules *rules = NULL;
 
-    if (!ek_daemon_read_files(&daemon->arguments, &config, &policy)) {
+    if (!ek_daemon_read_files(&daemon->arguments, &config, &policy, &rules)) {
         ek_log(EK_LOG_ERROR, "the files were not taken over; the values before stay in force");
         return;
     }
@@ -145,16 +146,20 @@ static void reload(struct ek_daemon *daemon)
     ek_config_finish(&config);
     if (!same) {
         ek_log(EK_LOG_INFO, "%s has changed: starting anew", daemon->arguments.config);
+        ek_daemon_free_rules(rules);
         daemon->restart = true;
         ek_daemon_stop(daemon, EXIT_SUCCESS);
         return;
     }
+    struct ek_rules *before = daemon->rules;
     daemon->policy = policy;
+    daemon->rules = rules;
     ek_log(EK_LOG_INFO, "policy taken over: %s, mode %s", ek_policy_kind_name(policy.kind),
            ek_mode_name(policy.mode));
     if (daemon->balancing != NULL) {
-        ek_balancing_reload(daemon->balancing);
+        ek_balancing_reload(daemon->balancing); /* until then the engine uses the former ones */
     }
+    ek_daemon_free_rules(before);
 }
 
 static void on_signal(uv_signal_t *signal, int number)
@@ -219,6 +224,7 @@ static void clean_up(struct ek_daemon *daemon, char **argv)
     ek_balancing_destroy(daemon->balancing);
     ek_store_thread_destroy(daemon->store);
     (void)uv_loop_close(&daemon->loop);
+    ek_daemon_free_rules(daemon->rules);
     ek_config_finish(&daemon->config);
 }
 

@@ -40,6 +40,7 @@ struct ek_daemon {
     struct ek_arguments arguments;
     struct ek_config config;
     struct ek_policy policy;
+    struct ek_rules *rules;       /* of the policy, which points there */
     struct ek_embedded *embedded; /* NULL: external Redis */
     char redis_socket[108];       /* of the embedded server, "" for an external one */
     char redis_address[256];      /* as an operator passes it to redis-cli, or a URL */
@@ -55,9 +56,13 @@ struct ek_daemon {
 };
 
 /* Reads configuration and policy and applies the command line's roles. False: the problems are
- * printed on standard error, one per line, and both are left alone. */
+ * printed on standard error, one per line, and there is nothing to free. The caller owns the
+ * configuration, and the rules that the policy points to (ek_daemon_free_rules). */
 bool ek_daemon_read_files(const struct ek_arguments *arguments, struct ek_config *config,
-                          struct ek_policy *policy);
+                          struct ek_policy *policy, struct ek_rules **rules);
+
+/* Once no policy points there any more; takes NULL. */
+void ek_daemon_free_rules(struct ek_rules *rules);
 
 /* Runs until it is stopped; the exit status. `argv` is for a fresh start after a reload. */
 int ek_daemon_run(struct ek_daemon *daemon, char **argv);

@@ -108,11 +108,12 @@ int main(int argc, char **argv)
     }
     /* Two heaps serve our few threads; glibc's default of one each would cost megabytes. */
     (void)mallopt(M_ARENA_MAX, 2);
-    if (!ek_daemon_read_files(&arguments, &daemon.config, &daemon.policy)) {
+    if (!ek_daemon_read_files(&arguments, &daemon.config, &daemon.policy, &daemon.rules)) {
         return EXIT_USAGE;
     }
     if (arguments.check || arguments.dump) {
         status = check(&arguments, &daemon.config, &daemon.policy);
+        ek_daemon_free_rules(daemon.rules);
         ek_config_finish(&daemon.config);
         return status;
     }

@@ -280,11 +280,12 @@ const char **ek_tool_host_names(const struct ek_tool *tool, struct ek_arena *are
 
 /* A policy that cannot be read colours the figures by the defaults; to refuse the figures would
  * help nobody. Planning reads its policy itself and refuses. */
-void ek_tool_read_policy(const struct ek_tool *tool, struct ek_policy *policy)
+void ek_tool_read_policy(const struct ek_tool *tool, struct ek_policy *policy,
+                         struct ek_rules *rules)
 {
     struct ek_error err;
 
-    if (!ek_config_read_policy(policy, &tool->config, NULL, &err)) {
+    if (!ek_config_read_policy(policy, rules, &tool->config, NULL, &err)) {
         (void)ek_tool_complain(EK_EXIT_DONE, "warning: %s; shown against the default policy",
                                err.message);
         ek_policy_defaults(policy);

@@ -158,13 +158,15 @@ static int show(struct ek_tool *tool, struct ek_view *view)
     struct ek_arena *arena = &view->arena;
     struct ek_evaluation evaluation;
     struct ek_policy policy;
+    struct ek_rules rules = {.items = NULL};
     struct ek_error err;
     int status = EK_EXIT_DONE;
 
     /* The evaluation is the balancer's own: the imbalance shown is the figure that its trigger is
      * compared with. */
-    ek_tool_read_policy(tool, &policy);
+    ek_tool_read_policy(tool, &policy, &rules);
     if (!ek_evaluate(&evaluation, &view->snapshot, &policy, &err)) {
+        ek_rules_finish(&rules);
         return ek_tool_complain(EK_EXIT_FAILED, "%s", err.message);
     }
     struct report report = {
@@ -183,6 +185,7 @@ static int show(struct ek_tool *tool, struct ek_view *view)
                                         : EK_EXIT_FAILED;
     }
     ek_evaluation_finish(&evaluation);
+    ek_rules_finish(&rules);
     return status;
 }
 

@@ -16,6 +16,7 @@ struct input {
     const char **evacuate;
     size_t evacuate_count;
     struct ek_policy policy;
+    struct ek_rules rules;
     struct ek_snapshot offline;
     struct ek_view view;
     struct ek_cooldown *cooldown; /* NULL: offline, nobody rests */
@@ -49,9 +50,9 @@ static bool read_policy(struct ek_tool *tool, struct input *in)
     bool done = true;
 
     if (in->policy_path != NULL) {
-        done = ek_policy_read(&in->policy, in->policy_path, NULL, &err);
+        done = ek_policy_read(&in->policy, &in->rules, in->policy_path, NULL, &err);
     } else if (in->snapshot_path == NULL) {
-        done = ek_config_read_policy(&in->policy, &tool->config, NULL, &err);
+        done = ek_config_read_policy(&in->policy, &in->rules, &tool->config, NULL, &err);
     } else {
         /* A snapshot from elsewhere is not to depend on what this machine has configured. */
         ek_policy_defaults(&in->policy);
@@ -71,6 +72,14 @@ static bool read_offline(struct ek_tool *tool, struct input *in)
         bool bad = err.code == EK_ERR_INVALID || err.code == EK_ERR_IO;
         tool->exit_status =
             ek_tool_complain(bad ? EK_EXIT_USAGE : EK_EXIT_FAILED, "%s", err.message);
+        return false;
+    }
+    /* A file that somebody made for this question: a rule over nothing in it is a slip. */
+    if (!ek_rule_set_check(in->policy.rules, &in->offline, &err)) {
+        const char *name = in->policy_path == NULL ? in->snapshot_path : in->policy_path;
+        bool bad = err.code == EK_ERR_INVALID;
+        tool->exit_status =
+            ek_tool_complain(bad ? EK_EXIT_USAGE : EK_EXIT_FAILED, "%s: %s", name, err.message);
         return false;
     }
     return true;
@@ -99,10 +108,29 @@ static bool read_blocked(struct ek_tool *tool, struct input *in)
     return done;
 }
 
+/* A plan over hosts that nobody sees would look like a level cluster. */
+static void warn_of_lost_hosts(const struct ek_snapshot *snapshot)
+{
+    size_t lost = 0;
+
+    for (size_t h = 0; h < snapshot->host_count; h++) {
+        lost += snapshot->hosts[h].state != EK_HOST_UP ? 1 : 0;
+    }
+    if (lost > 0) {
+        (void)ek_tool_complain(EK_EXIT_DONE,
+                               "warning: %zu of %zu hosts have no fresh sample; what runs there "
+                               "is not planned for",
+                               lost, snapshot->host_count);
+    }
+}
+
 static bool read_cluster(struct ek_tool *tool, struct input *in)
 {
-    return ek_tool_open(tool) && read_policy(tool, in) && ek_view_gather(&in->view, tool) &&
-           read_blocked(tool, in);
+    if (!ek_tool_open(tool) || !read_policy(tool, in) || !ek_view_gather(&in->view, tool)) {
+        return false;
+    }
+    warn_of_lost_hosts(&in->view.snapshot);
+    return read_blocked(tool, in);
 }
 
 static void complain_of_host(struct ek_tool *tool, const struct ek_snapshot *snapshot,
@@ -214,6 +242,7 @@ static int run(struct ek_tool *tool, int argc, char **argv)
     status = take_options(tool, argc, argv, &in) ? plan_from(tool, &in) : tool->exit_status;
     /* Whichever of the two was not read is zero, and finishing it does nothing. */
     ek_snapshot_finish(&in.offline);
+    ek_rules_finish(&in.rules);
     ek_view_finish(&in.view);
     ek_cooldown_destroy(in.cooldown);
     free(in.evacuate);

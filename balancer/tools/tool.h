@@ -87,7 +87,8 @@ void ek_tool_close(struct ek_tool *tool);
 
 /* The policy that the configuration names; the defaults, with a warning, when it cannot be used.
  * For showing, not for planning. */
-void ek_tool_read_policy(const struct ek_tool *tool, struct ek_policy *policy);
+void ek_tool_read_policy(const struct ek_tool *tool, struct ek_policy *policy,
+                         struct ek_rules *rules);
 
 /* Complains of a host that is not in the configuration and names those that are; returns the exit
  * status. */

@@ -72,11 +72,47 @@ static struct ek_strings list(struct ek_snapshot *out, const char *text)
     return strings;
 }
 
+static struct ek_labels labels_of(struct ek_snapshot *out, const char *text)
+{
+    struct ek_strings pairs = list(out, text);
+    struct ek_label *items = ek_arena_alloc(&out->arena, pairs.count, sizeof(*items));
+
+    assert_non_null(items);
+    for (size_t i = 0; i < pairs.count; i++) {
+        char *key = (char *)(uintptr_t)pairs.items[i];
+        char *colon = strchr(key, ':');
+        assert_non_null(colon);
+        *colon = '\0';
+        items[i] = (struct ek_label){key, colon + 1};
+    }
+    return (struct ek_labels){items, pairs.count};
+}
+
+/* "rule=anti_affinity+group=web": blanks are written as '+'. */
+static void rule_add(struct ek_snapshot *out, struct ek_strings *rules, const char *text)
+{
+    const char **items = ek_arena_alloc(&out->arena, rules->count + 1, sizeof(*items));
+    char *copy = (char *)(uintptr_t)keep(out, text);
+
+    assert_non_null(items);
+    for (char *plus = copy; (plus = strchr(plus, '+')) != NULL;) {
+        *plus = ' ';
+    }
+    for (size_t i = 0; i < rules->count; i++) {
+        items[i] = rules->items[i];
+    }
+    items[rules->count] = copy;
+    *rules = (struct ek_strings){items, rules->count + 1, true};
+}
+
 /* Words that hosts and domains share. */
 static bool shared_word(struct ek_snapshot *out, const char *word, struct ek_strings *networks,
-                        struct ek_strings *storages, const char **cpu_model)
+                        struct ek_strings *storages, const char **cpu_model,
+                        struct ek_labels *labels)
 {
-    if (value_of(word, "net") != NULL) {
+    if (value_of(word, "label") != NULL) {
+        *labels = labels_of(out, value_of(word, "label"));
+    } else if (value_of(word, "net") != NULL) {
         *networks = list(out, value_of(word, "net"));
     } else if (value_of(word, "stor") != NULL) {
         *storages = list(out, value_of(word, "stor"));
@@ -102,11 +138,12 @@ static bool host_state(struct ek_host *host, const char *word)
 static void host_word(struct ek_snapshot *out, struct ek_host *host, const char *word)
 {
     const char *used = value_of(word, "used");
-    bool known = number(word, "c", &host->cpu_cores) || size_mib(word, &host->memory_mib) ||
-                 host_state(host, word) ||
-                 shared_word(out, word, &host->networks, &host->storages, &host->cpu_model) ||
-                 (used != NULL && (number(used, "c", &host->cpu_used_cores) ||
-                                   size_mib(used, &host->memory_used_mib)));
+    bool known =
+        number(word, "c", &host->cpu_cores) || size_mib(word, &host->memory_mib) ||
+        host_state(host, word) ||
+        shared_word(out, word, &host->networks, &host->storages, &host->cpu_model, &host->labels) ||
+        (used != NULL &&
+         (number(used, "c", &host->cpu_used_cores) || size_mib(used, &host->memory_used_mib)));
 
     if (known) {
         return;
@@ -165,11 +202,14 @@ static void domain_word(struct ek_snapshot *out, struct ek_domain *domain, const
     const char *disk = value_of(word, "disk");
     bool known = number(word, "v", &domain->vcpus) || number(word, "c", &domain->cpu_used_cores) ||
                  flag(domain, word) ||
-                 shared_word(out, word, &domain->networks, &domain->storages, &domain->cpu_model) ||
+                 shared_word(out, word, &domain->networks, &domain->storages, &domain->cpu_model,
+                             &domain->labels) ||
                  (dirty != NULL && number(dirty, "", &domain->dirty_mib_s)) ||
                  (disk != NULL && size_mib(disk, &domain->local_disk_mib));
     if (!known && value_of(word, "dev") != NULL) {
         domain->devices = list(out, value_of(word, "dev"));
+    } else if (!known && value_of(word, "rule") != NULL) {
+        rule_add(out, &domain->rules, value_of(word, "rule"));
     } else if (!known) {
         fail_msg("domain %s: unknown word %s", domain->name, word);
     }

@@ -2,7 +2,7 @@
 #ifndef EK_TESTS_LIB_RANDOM_H
 #define EK_TESTS_LIB_RANDOM_H
 
-#include "balancer/core/snapshot.h"
+#include "balancer/core/rule.h"
 
 #include <stdint.h>
 
@@ -20,6 +20,11 @@ double ek_random_real(struct ek_random *random);
  * stale or down, some domains immovable or in flight, networks that not every host has. Half of
  * the clusters are tight in memory. The caller owns the result. */
 void ek_random_cluster(struct ek_snapshot *out, struct ek_random *random, uint32_t max_hosts);
+
+/* Racks for most of the hosts, and up to 6 rules of all kinds, must and should, over some of the
+ * domains; they may be broken, contradict each other, and be about nothing. Some travel with their
+ * domains instead. The caller owns the rules. */
+void ek_random_rules(struct ek_rules *out, struct ek_random *random, struct ek_snapshot *snapshot);
 
 /* A copy with hosts and domains in another order. The caller owns the result. */
 void ek_random_permute(struct ek_snapshot *out, const struct ek_snapshot *in,

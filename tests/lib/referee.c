@@ -1,6 +1,7 @@
 #include "tests/lib/referee.h"
 
 #include "tests/lib/cmocka.h"
+#include "tests/lib/referee_rules.h"
 
 #include <math.h>
 #include <stdbool.h>
@@ -14,6 +15,7 @@ struct trial {
     const struct ek_schedule *schedule;
     const struct ek_policy *policy;
     struct ek_text *complaints;
+    struct ek_referee_rules *rules;
     uint32_t *place;
     bool *in_flight;
     bool *moved;
@@ -143,7 +145,8 @@ static bool may_leave(const struct trial *trial, uint32_t domain)
 {
     const struct ek_domain *guest = &trial->snapshot->domains[domain];
 
-    return guest->movable && guest->devices.count == 0 && !trial->in_flight[domain] &&
+    return guest->movable && guest->devices.count == 0 &&
+           !ek_referee_rules_ignored(trial->rules, domain) && !trial->in_flight[domain] &&
            trial->snapshot->hosts[guest->host].state == EK_HOST_UP;
 }
 
@@ -191,6 +194,7 @@ static void judge_move(struct trial *trial, const struct ek_plan_move *move)
 {
     const char *name = trial->snapshot->domains[move->domain].name;
 
+    /* A parked domain has its last move still before it. */
     if (trial->moved[move->domain] || !may_leave(trial, move->domain)) {
         COMPLAIN(trial, "%s may not move\n", name);
     }
@@ -200,7 +204,7 @@ static void judge_move(struct trial *trial, const struct ek_plan_move *move)
     if (!host_admits(trial, move->domain, move->destination)) {
         COMPLAIN(trial, "%s may not be on its destination\n", name);
     }
-    trial->moved[move->domain] = true;
+    trial->moved[move->domain] = move->kind != EK_MOVE_PARK;
     trial->place[move->domain] = move->destination;
     if (!within_capacity(trial, move->destination)) {
         COMPLAIN(trial, "%s finds no room\n", name);
@@ -228,6 +232,10 @@ static void judge_left(struct trial *trial, uint32_t domain)
                  trial->snapshot->domains[domain].name);
     }
     for (uint32_t h = 0; may_leave(trial, domain) && h < trial->snapshot->host_count; h++) {
+        trial->place[domain] = home;
+        if (!ek_referee_rules_allow(trial->rules, trial->place, domain, h)) {
+            continue;
+        }
         trial->place[domain] = h;
         if (h != home && host_admits(trial, domain, h) && within_capacity(trial, h)) {
             COMPLAIN(trial, "%s could go to %s and stays in maintenance\n",
@@ -252,6 +260,22 @@ static void judge_levels(struct trial *trial, const struct ek_referee_levels *le
     }
 }
 
+/* Broken must rules, and hosts above a target. */
+static uint32_t violations_of(const struct trial *trial)
+{
+    uint32_t found = ek_referee_rules_broken(trial->rules, trial->place);
+
+    for (uint32_t h = 0; h < trial->snapshot->host_count; h++) {
+        for (unsigned int r = 0; counts(&trial->snapshot->hosts[h]) && r < EK_RESOURCE_COUNT; r++) {
+            found += utilization(trial->snapshot, trial->place, h, r) >
+                             trial->policy->target_max[r] + 1e-9
+                         ? 1
+                         : 0;
+        }
+    }
+    return found;
+}
+
 /* Judges the moves from *next on that are of this kind or are not; levels after them. */
 static struct ek_referee_levels judge_moves(struct trial *trial, size_t *next, bool evacuations)
 {
@@ -270,12 +294,17 @@ static void judge_plan(struct trial *trial)
     size_t next = 0;
     struct ek_referee_levels before =
         ek_referee_levels(trial->snapshot, trial->policy, trial->place);
+    uint32_t violations = violations_of(trial);
     struct ek_referee_levels emptied = judge_moves(trial, &next, true);
     struct ek_referee_levels level = judge_moves(trial, &next, false);
     struct ek_referee_levels after = judge_moves(trial, &next, true);
 
     assert_int_equal(next, trial->plan->move_count);
     judge_levels(trial, &before, &trial->plan->before, "before");
+    if (violations != trial->plan->before.violations ||
+        violations_of(trial) != trial->plan->after.violations) {
+        COMPLAIN(trial, "violations are %u and %u\n", violations, violations_of(trial));
+    }
     judge_levels(trial, &after, &trial->plan->after, "after");
     if (level.overload > emptied.overload + 1e-6 ||
         (level.overload > emptied.overload - 1e-9 && level.spread > emptied.spread + 1e-9)) {
@@ -367,6 +396,12 @@ static void judge_dependencies(struct trial *trial, size_t index)
 
     for (size_t i = 0; i < slot->depends_count; i++) {
         size_t other = slot->depends_on[i] - 1;
+        bool parked = trial->plan->moves[other].domain == trial->plan->moves[index].domain;
+        bool ruled = ek_referee_rules_share(trial->rules, trial->plan->moves[other].domain,
+                                            trial->plan->moves[index].domain);
+        if ((parked || ruled) && end_of(&trial->schedule->slots[other]) <= slot->start_ms) {
+            continue;
+        }
         if (end_of(&trial->schedule->slots[other]) > slot->start_ms ||
             trial->plan->moves[other].source != trial->plan->moves[index].destination ||
             could_start(trial, index, end_of(&trial->schedule->slots[other]) - 1)) {
@@ -442,9 +477,12 @@ void ek_referee_judge(const struct ek_plan *plan, const struct ek_schedule *sche
             trial.place[snapshot->in_flight[f].domain] = snapshot->in_flight[f].destination;
         }
     }
+    trial.rules = ek_referee_rules_make(snapshot, policy);
     judge_plan(&trial);
+    ek_referee_rules_judge(trial.rules, plan, schedule, complaints);
     judge_schedule(&trial);
     free(trial.place);
     free(trial.in_flight);
     free(trial.moved);
+    ek_referee_rules_destroy(trial.rules);
 }

@@ -22,7 +22,7 @@ static const char full[] =
     "   \"paused\": true, \"immovable_reason\": \"passes a \\\"GPU\\\" through\","
     "   \"labels\": {\"tier\": \"web\"}, \"networks\": [\"br0\"], \"storages\": [], \"devices\": "
     "[\"0000:03:00.0\"],"
-    "   \"machine\": \"pc-q35-7.2\", \"cpu_model\": \"EPYC-Milan\"},\n"
+    "   \"rules\": [\"ignore\"], \"machine\": \"pc-q35-7.2\", \"cpu_model\": \"EPYC-Milan\"},\n"
     "  {\"uuid\": \"u2\", \"host\": \"h1\", \"vcpus\": 2, \"memory_mib\": 2048}],\n"
     " \"hosts\": [\n"
     "  {\"name\": \"h1\", \"state\": \"stale\", \"cpu_cores\": 64, \"memory_mib\": 515072,"
@@ -87,6 +87,8 @@ static void test_domain_fields(void **state)
     assert_string_equal(domain->labels.items[0].key, "tier");
     assert_true(domain->storages.given && domain->storages.count == 0);
     assert_string_equal(domain->devices.items[0], "0000:03:00.0");
+    assert_int_equal(domain->rules.count, 1);
+    assert_string_equal(domain->rules.items[0], "ignore");
     assert_string_equal(domain->machine, "pc-q35-7.2");
     assert_string_equal(domain->cpu_model, "EPYC-Milan");
     ek_arena_finish(&snapshot.arena);

@@ -100,6 +100,18 @@ static void test_labels(void **state)
     assert_string_equal(facts->labels.items[1].value, "");
 }
 
+/* A rule travels as one text: its kind, then what it says; a slip in its name goes along and is
+ * refused where rules are read. Who carries none has no list. */
+static void test_rules(void **state)
+{
+    const struct ek_domain_facts *facts = facts_of(FIXTURES "kvm-shared.xml");
+
+    (void)state;
+    EXPECT(facts->rules, "anti_affinity group=web topology=rack",
+           "pin hosts=h1,h2 enforcement=should weight=3", "affinity group=app toplogy=");
+    assert_false(facts_of(FIXTURES "tcg-local.xml")->rules.given);
+}
+
 /* A network counts by its name rather than its bridge, once, and only if its host is seen to offer
  * it. */
 static void test_networks(void **state)
@@ -354,6 +366,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         LAW(sizes),
         LAW(labels),
+        LAW(rules),
         LAW(networks),
         LAW(storages),
         LAW(shared_disks_move),

@@ -9,7 +9,7 @@ static void read_policy(struct ek_policy *policy, const char *text)
 {
     struct ek_error err;
 
-    if (!ek_policy_parse(policy, text, strlen(text), "p", NULL, &err)) {
+    if (!ek_policy_parse(policy, NULL, text, strlen(text), "p", NULL, &err)) {
         fail_msg("%s", err.message);
     }
 }
@@ -204,14 +204,14 @@ static void policy_beside_the_configuration(void **state)
 
     write_text(in_dir(state, "evenkeel.yaml"), ONE_HOST);
     assert_true(ek_config_read(&config, in_dir(state, "evenkeel.yaml"), NULL, &err));
-    assert_true(ek_config_read_policy(&policy, &config, &problems, &err));
+    assert_true(ek_config_read_policy(&policy, NULL, &config, &problems, &err));
     assert_int_equal(policy.limit_cluster, 4);
     assert_int_equal(problems.count, 0);
     write_text(in_dir(state, "policy.yaml"), "limits: {cluster: 9}\n");
-    assert_true(ek_config_read_policy(&policy, &config, NULL, &err));
+    assert_true(ek_config_read_policy(&policy, NULL, &config, NULL, &err));
     assert_int_equal(policy.limit_cluster, 9);
     write_text(in_dir(state, "policy.yaml"), "limits: {cluster: x}\n");
-    assert_false(ek_config_read_policy(&policy, &config, NULL, &err));
+    assert_false(ek_config_read_policy(&policy, NULL, &config, NULL, &err));
     assert_int_equal(policy.limit_cluster, 9);
     ek_config_finish(&config);
 }
@@ -228,7 +228,7 @@ static void named_policy_must_exist(void **state)
     write_text(in_dir(state, "policy.yaml"), "");
     assert_true(ek_config_read(&config, in_dir(state, "evenkeel.yaml"), NULL, &err));
     assert_int_equal(unlink(in_dir(state, "policy.yaml")), 0);
-    assert_false(ek_config_read_policy(&policy, &config, NULL, &err));
+    assert_false(ek_config_read_policy(&policy, NULL, &config, NULL, &err));
     assert_int_equal(err.code, EK_ERR_NOT_FOUND);
     ek_config_finish(&config);
 }

@@ -63,7 +63,7 @@ static bool parse_policy(const char *text, size_t size, struct ek_config_problem
 {
     struct ek_policy policy;
 
-    return ek_policy_parse(&policy, text, size, "m", problems, err);
+    return ek_policy_parse(&policy, NULL, text, size, "m", problems, err);
 }
 
 static bool parse_config(const char *text, size_t size, struct ek_config_problems *problems,

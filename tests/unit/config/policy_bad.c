@@ -5,7 +5,7 @@ static const struct bad cases[] = {
     /* keys */
     {"triger: {imbalance: 0.1}\n",
      "p:1: found unknown key \"triger\", expected one of version, mode, policy, aggressiveness, "
-     "resources, trigger, cost_weight, capacity, cooldown, limits, migration; did you mean "
+     "resources, trigger, cost_weight, capacity, cooldown, limits, migration, rules; did you mean "
      "\"trigger\"?",
      0},
     {"trigger:\n  imbalence: 0.1\n",
@@ -14,12 +14,13 @@ static const struct bad cases[] = {
      0},
     {"trigger.imbalance: 0.1\n",
      "p:1: found unknown key \"trigger.imbalance\", expected one of version, mode, policy, "
-     "aggressiveness, resources, trigger, cost_weight, capacity, cooldown, limits, migration; keys "
+     "aggressiveness, resources, trigger, cost_weight, capacity, cooldown, limits, migration, "
+     "rules; keys "
      "are nested: write \"trigger:\" and below it \"imbalance:\"",
      0},
     {"imbalance: 0.1\n",
      "p:1: found unknown key \"imbalance\", expected one of version, mode, policy, aggressiveness, "
-     "resources, trigger, cost_weight, capacity, cooldown, limits, migration; did you mean "
+     "resources, trigger, cost_weight, capacity, cooldown, limits, migration, rules; did you mean "
      "\"trigger.imbalance\"?",
      0},
     {"cooldown: {zzz: 1}\n",
@@ -34,6 +35,63 @@ static const struct bad cases[] = {
      "p:3: found key \"comfort\" again, expected it once (first in line 2)", 0},
     {"trigger: 0.1\n", "p:1: found \"0.1\" for trigger, expected a mapping", 0},
     {"trigger: [0.1]\n", "p:1: found a list for trigger, expected a mapping", 0},
+
+    /* rules */
+    {"rules: {}\n", "p:1: found a mapping for rules, expected a list of mappings", 0},
+    {"rules:\n  - web\n", "p:2: found \"web\" for rules[0], expected a mapping", 0},
+    {"rules:\n  - {kind: affinity, domains: [a]}\n",
+     "p:2: found no key \"rules[0].name\", expected a name of 1 to 127 letters, digits, '.', '_' "
+     "or "
+     "'-'",
+     0},
+    {"rules:\n  - name: x\n    kind: affinty\n    domains: [a]\n",
+     "p:3: found \"affinty\" for rules[0].kind, expected affinity, anti_affinity, pin, avoid, "
+     "spread or ignore; did you mean \"affinity\"?",
+     0},
+    {"rules:\n  - {name: x, kind: affinity, domains: a}\n",
+     "p:2: found \"a\" for rules[0].domains, expected a list of one or more names, patterns such "
+     "as "
+     "web-*, or label:KEY=VALUE",
+     0},
+    {"rules:\n  - {name: x, kind: affinity, domains: []}\n",
+     "p:2: found a list for rules[0].domains, expected a list of one or more names, patterns such "
+     "as web-*, or label:KEY=VALUE",
+     0},
+    {"rules:\n  - {name: x, kind: affinity, domains: [a, 'label:tier']}\n",
+     "p:2: found \"label:tier\" for rules[0].domains, expected a list of one or more names, "
+     "patterns such as web-*, or label:KEY=VALUE",
+     0},
+    {"rules:\n  - {name: x, kind: affinity, domains: [[a]]}\n",
+     "p:2: found a list for rules[0].domains, expected a list of one or more names, patterns such "
+     "as web-*, or label:KEY=VALUE",
+     0},
+    {"rules:\n  - {name: x, kind: affinity, domain: [a]}\n",
+     "p:2: found unknown key \"rules[0].domain\", expected one of name, kind, domains, hosts, "
+     "topology, at_least, enforcement, weight; did you mean \"rules[0].domains\"?\n"
+     "p:2: found no key \"rules[0].domains\", expected a list of one or more names, patterns such "
+     "as web-*, or label:KEY=VALUE",
+     0},
+    {"rules:\n  - {name: x, kind: pin, domains: [a]}\n",
+     "p:2: found rule \"x\" of kind pin without hosts, expected hosts, such as [h1, h2]", 0},
+    {"rules:\n  - {name: x, kind: affinity, domains: [a], hosts: [h]}\n",
+     "p:2: found rule \"x\" of kind affinity with hosts, expected them with pin and avoid only", 0},
+    {"rules:\n  - {name: x, kind: spread, domains: [a]}\n",
+     "p:2: found rule \"x\" of kind spread without at_least, expected how many groups of hosts it "
+     "needs, such as 2",
+     0},
+    {"rules:\n  - {name: x, kind: spread, domains: [a], at_least: 1}\n",
+     "p:2: found \"1\" for rules[0].at_least, expected a whole number from 2 to 100000", 0},
+    {"rules:\n  - {name: x, kind: ignore, domains: [a], topology: rack}\n",
+     "p:2: found rule \"x\" of kind ignore with a topology, expected it with affinity, "
+     "anti_affinity and spread only",
+     0},
+    {"rules:\n  - {name: x, kind: affinity, domains: [a], weight: 2}\n",
+     "p:2: found rule \"x\" of kind affinity with a weight and enforcement must, expected a weight "
+     "with should only",
+     0},
+    {"rules:\n  - {name: x, kind: affinity, domains: [a]}\n  - {name: y, kind: ignore, domains: "
+     "[a]}\n  - {name: x, kind: ignore, domains: [b]}\n",
+     "p:4: found a rule of name \"x\" again, expected it once (first in line 2)", 0},
 
     /* values */
     {"version: 2\n", "p:1: found \"2\" for version, expected 1", 0},
@@ -118,7 +176,7 @@ static const struct bad cases[] = {
      "p:1: found \"on\" for mode, expected recommend or automatic\n"
      "p:2: found \"x\" for cost_weight, expected a number from 0 to 1000\n"
      "p:3: found unknown key \"zz\", expected one of version, mode, policy, aggressiveness, "
-     "resources, trigger, cost_weight, capacity, cooldown, limits, migration\n"
+     "resources, trigger, cost_weight, capacity, cooldown, limits, migration, rules\n"
      "p:4: found key \"mode\" again, expected it once (first in line 1)",
      0},
 };
@@ -133,8 +191,8 @@ static void exact_messages(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        bool read =
-            ek_policy_parse(&policy, cases[i].text, bad_size(&cases[i]), "p", &problems, &err);
+        bool read = ek_policy_parse(&policy, NULL, cases[i].text, bad_size(&cases[i]), "p",
+                                    &problems, &err);
         failed += compare_bad(&cases[i], read, &problems);
     }
     assert_int_equal(failed, 0);
@@ -151,7 +209,7 @@ static void refusal_leaves_the_policy(void **state)
     (void)state;
     ek_policy_defaults(&before);
     memcpy(&policy, &before, sizeof(policy));
-    assert_false(ek_policy_parse(&policy, text, strlen(text), "p", NULL, &err));
+    assert_false(ek_policy_parse(&policy, NULL, text, strlen(text), "p", NULL, &err));
     assert_memory_equal(&policy, &before, sizeof(policy));
     assert_string_equal(err.message, "p:3: found \"x\" for mode, expected recommend or automatic");
     assert_int_equal(err.code, EK_ERR_INVALID);
@@ -168,7 +226,7 @@ static void hostile_keys_are_quoted(void **state)
     memset(text, 'k', sizeof(text) - 1);
     memcpy(text, "\"\\e[31m", 7);
     memcpy(text + 900, "\": 1\n", 6);
-    assert_false(ek_policy_parse(&policy, text, strlen(text), "p", NULL, &err));
+    assert_false(ek_policy_parse(&policy, NULL, text, strlen(text), "p", NULL, &err));
     assert_non_null(strstr(err.message, "p:1: found unknown key \"?[31mkkkk"));
     assert_non_null(strstr(err.message, "kk...\", expected one of version"));
 }
@@ -185,7 +243,7 @@ static void too_many_keys_are_refused(void **state)
     for (int i = 0; i < 1001; i++) {
         used += (size_t)snprintf(text + used, sizeof(text) - used, "k%d: 1\n", i);
     }
-    assert_false(ek_policy_parse(&policy, text, used, "p", NULL, &err));
+    assert_false(ek_policy_parse(&policy, NULL, text, used, "p", NULL, &err));
     assert_string_equal(err.message,
                         "p:1001: found more than 1000 keys in one mapping, expected fewer");
 }
@@ -197,15 +255,15 @@ static void unreadable_files(void **state)
     struct ek_error err;
 
     (void)state;
-    assert_false(ek_policy_read(&policy, "/nonexistent/policy.yaml", NULL, &err));
+    assert_false(ek_policy_read(&policy, NULL, "/nonexistent/policy.yaml", NULL, &err));
     assert_int_equal(err.code, EK_ERR_NOT_FOUND);
     assert_string_equal(err.message,
                         "/nonexistent/policy.yaml: found no readable file (No such file "
                         "or directory), expected one");
-    assert_false(ek_policy_read(&policy, "/", NULL, &err));
+    assert_false(ek_policy_read(&policy, NULL, "/", NULL, &err));
     assert_int_equal(err.code, EK_ERR_IO);
     assert_string_equal(err.message, "/: found no readable file (Is a directory), expected one");
-    assert_false(ek_policy_read(&policy, "/dev/zero", NULL, &err));
+    assert_false(ek_policy_read(&policy, NULL, "/dev/zero", NULL, &err));
     assert_string_equal(
         err.message, "/dev/zero: found a file of more than 4194304 bytes, expected a smaller one");
 }

@@ -81,6 +81,9 @@ static void schema_has_the_same_defaults(void **state)
         bool no_memory;
         unsigned char *field = (unsigned char *)&table + row->offset;
         assert_non_null(row->fallback);
+        if (row->type == EK_VALUE_LIST) {
+            continue; /* of no rules, in both */
+        }
         assert_true(ek_value_parse(row, row->fallback, field, NULL, &no_memory));
         if (memcmp(&core, &table, sizeof(core)) != 0) {
             fail_msg("%s has another default in core/policy.c than %s", row->path, row->fallback);

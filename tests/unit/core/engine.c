@@ -320,10 +320,11 @@ static void room_is_checked_again_at_dispatch(void **state)
 /* A move that must wait for another to take load away waits for it while something runs. */
 static void the_target_is_waited_for(void **state)
 {
-    static const char cluster[] = "h1 10c 16G; h2 10c 16G; h3 10c 16G;"
-                                  "p@h1 1v 9G 1c immovable; y@h1 1v 6G 0.9c;"
-                                  "x@h2 1v 512M 2c; w@h2 1v 1G 2c; z@h2 1v 1G 6c immovable;"
-                                  "v@h3 1v 12G 0.5c immovable";
+    static const char cluster[] =
+        "h1 10c 16G net=none; h2 10c 16G; h3 10c 16G;"
+        "p@h1 1v 9G 1c immovable; y@h1 1v 6G 0.9c;"
+        "x@h2 1v 512M 2c net=br0; w@h2 1v 1G 2c net=br0; z@h2 1v 1G 6c immovable;"
+        "v@h3 1v 12G 0.5c immovable";
 
     (void)state;
     ek_story_cycle(&it, cluster);

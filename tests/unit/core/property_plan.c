@@ -25,6 +25,7 @@ static struct ek_policy policy_make(struct ek_random *random)
 struct trial {
     struct ek_snapshot snapshot;
     struct ek_policy policy;
+    struct ek_rules rules;
     struct ek_evaluation evaluation;
     struct ek_plan plan;
     struct ek_schedule schedule;
@@ -38,6 +39,14 @@ static void begin(struct trial *trial, uint64_t seed)
     trial->policy = policy_make(&random);
     ek_random_cluster(&trial->snapshot, &random, MAX_HOSTS);
     assert_true(ek_snapshot_check(&trial->snapshot, &err));
+}
+
+static void add_rules(struct trial *trial, uint64_t seed)
+{
+    struct ek_random random = {seed};
+
+    ek_random_rules(&trial->rules, &random, &trial->snapshot);
+    trial->policy.rules = &trial->rules;
 }
 
 static void make(struct trial *trial)
@@ -74,6 +83,29 @@ static void plans_stand_before_the_referee(void **state)
             fail_msg("seed %llu:\n%s", (unsigned long long)seed, complaints.text);
         }
         finish(&trial);
+        ek_snapshot_finish(&trial.snapshot);
+    }
+}
+
+/* The same with rules of all kinds, which may be broken and contradict each other: no must rule
+ * gets worse, at no instant, whatever runs at once. */
+static void plans_keep_rules(void **state)
+{
+    static struct ek_text complaints;
+
+    (void)state;
+    for (uint64_t seed = 1; seed <= CLUSTERS; seed++) {
+        struct trial trial;
+        begin(&trial, seed);
+        add_rules(&trial, seed);
+        make(&trial);
+        ek_text_clear(&complaints);
+        ek_referee_judge(&trial.plan, &trial.schedule, &trial.policy, &complaints);
+        if (complaints.used > 0) {
+            fail_msg("seed %llu:\n%s", (unsigned long long)seed, complaints.text);
+        }
+        finish(&trial);
+        ek_rules_finish(&trial.rules);
         ek_snapshot_finish(&trial.snapshot);
     }
 }
@@ -116,6 +148,7 @@ static void plans_come_to_an_end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(plans_stand_before_the_referee),
+                                       cmocka_unit_test(plans_keep_rules),
                                        cmocka_unit_test(plans_come_to_an_end)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-#include "policies/search.h"
+#include "balancer/core/search.h"
 
 #include <assert.h>
 #include <string.h>
@@ -171,14 +171,38 @@ static void choose_targets(struct ek_search *search)
 
 /* ---- candidates ---------------------------------------------------------------------------- */
 
+/* Whether a move cannot level anything: between hosts of one size the sum of squares tells it
+ * without a root. Where the source is above a target, or sizes differ, the full rating decides. */
+static bool hopeless(const struct ek_cluster *cluster, uint32_t domain, uint32_t target)
+{
+    const struct ek_policy *policy = cluster->policy;
+    const struct ek_host *hosts = cluster->snapshot->hosts;
+    uint32_t source = cluster->host_of[domain];
+    double change = 0;
+
+    for (unsigned int r = 0; r < EK_RESOURCE_COUNT; r++) {
+        enum ek_resource resource = (enum ek_resource)r;
+        double size = ek_capacity(&hosts[source], resource);
+        double from = cluster->hosts[source].load[r] / size;
+        double to = cluster->hosts[target].load[r] / size;
+        double part = ek_demand(&cluster->snapshot->domains[domain], resource) / size;
+        double other = ek_capacity(&hosts[target], resource);
+        if (from > policy->target_max[r] || other > size || other < size) {
+            return false;
+        }
+        change += policy->weight[r] * part * (to - from + part);
+    }
+    return change >= 0 && cluster->hosts[source].counted;
+}
+
 /* Rating comes before the constraints: most candidates are no better than the best so far. */
 static void offer(struct ek_search *search, uint32_t domain, uint32_t target, ek_pays *pays,
                   struct ek_candidate *best)
 {
-    if (search->cluster->host_of[domain] == target) {
+    if (search->cluster->host_of[domain] == target || hopeless(search->cluster, domain, target)) {
         return;
     }
-    struct ek_candidate candidate = ek_candidate_rate(search, domain, target);
+    struct ek_candidate candidate = ek_candidate_rate_from(search, &search->now, domain, target);
     search->ratings++;
     if (pays(&candidate) && ek_candidate_better(search, &candidate, best) &&
         ek_constraint_pair(search->cluster, search->cooldown, domain, target, EK_PURPOSE_BALANCE) ==
@@ -276,6 +300,7 @@ static void catch_up(struct ek_search *search, ek_pays *pays)
 
 struct ek_candidate ek_search_best(struct ek_search *search, ek_pays *pays)
 {
+    search->now = ek_cluster_score(search->cluster);
     catch_up(search, pays);
     for (;;) {
         uint32_t champion = search->winners[1];

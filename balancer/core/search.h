@@ -6,8 +6,8 @@
  * anew until it is sure. Gains fall as hosts come nearer to each other, so a doubtful candidate is
  * rarely better than it says; in small clusters the two hosts that changed are offered to all
  * others, so nothing is missed. */
-#ifndef EK_POLICIES_SEARCH_H
-#define EK_POLICIES_SEARCH_H
+#ifndef EK_CORE_SEARCH_H
+#define EK_CORE_SEARCH_H
 
 #include "balancer/core/constraint.h"
 
@@ -49,6 +49,7 @@ struct ek_search {
     uint64_t targets_at; /* the version at which they were chosen */
     bool exact;          /* few hosts: every one is a target, and changes are told to all */
     uint64_t ratings;    /* made so far: the work that has been done */
+    struct ek_score now; /* of the model while candidates are looked for */
 };
 
 /* Whether a candidate may be chosen at all. */
@@ -70,7 +71,12 @@ struct ek_candidate ek_search_best(struct ek_search *search, ek_pays *pays);
 /* What copying the domain costs in units of the score, at the rate of its host's link. */
 double ek_candidate_price(const struct ek_cluster *cluster, uint32_t domain, double mib_s);
 
-/* Rates a move of `domain` to `destination` in the model's present state. */
+/* Rates a move of `domain` to `destination` in the model's present state, whose score is `now`. */
+struct ek_candidate ek_candidate_rate_from(const struct ek_search *search,
+                                           const struct ek_score *now, uint32_t domain,
+                                           uint32_t destination);
+
+/* The same, with the score worked out. */
 struct ek_candidate ek_candidate_rate(const struct ek_search *search, uint32_t domain,
                                       uint32_t destination);
 
