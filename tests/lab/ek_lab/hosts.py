@@ -1,6 +1,7 @@
 """One host: namespaces under a reaping PID 1, and the libvirtd inside them."""
 import os
 import signal
+import time
 from pathlib import Path
 
 from . import cgroups, cpustat, hostconf, net, procs
@@ -68,15 +69,27 @@ def libvirtd_pid(host):
     return None
 
 
-def answers(host):
-    """Whether libvirtd answers, and has its pool and network."""
+def lacks(host):
+    """Why the host's libvirtd is of no use yet; None when it answers, with its pool and network.
+
+    One of those that did not start by itself is started: libvirtd tries only once."""
     done = virsh(host, "pool-list --name", "net-list --name", check=False, timeout=10)
-    return done.returncode == 0 and {"default", "lab"} <= set(done.stdout.split())
+    if done.returncode != 0:
+        return done.stderr.strip() or "no answer"
+    for kind, name in (("pool", "default"), ("net", "lab")):
+        if name not in done.stdout.split():
+            again = virsh(host, f"{kind}-start {name}", check=False, timeout=10)
+            return f"{kind} {name} is not active: {again.stderr.strip() or 'started again'}"
+    return None
 
 
 def wait_libvirtd(host, seconds=30):
     """Wait until the host's libvirtd is of use."""
-    wait_until(lambda: answers(host), seconds, f"libvirtd of {host.name}", poll=0.1)
+    end = time.monotonic() + seconds
+    while (reason := lacks(host)) is not None:
+        if time.monotonic() > end:
+            raise LabError(f"libvirtd of {host.name}: not within {seconds} s: {reason}")
+        time.sleep(0.1)
 
 
 def stop_libvirtd(host):
