@@ -108,10 +108,29 @@ static bool read_blocked(struct ek_tool *tool, struct input *in)
     return done;
 }
 
+/* A plan over hosts that nobody sees would look like a level cluster. */
+static void warn_of_lost_hosts(const struct ek_snapshot *snapshot)
+{
+    size_t lost = 0;
+
+    for (size_t h = 0; h < snapshot->host_count; h++) {
+        lost += snapshot->hosts[h].state != EK_HOST_UP ? 1 : 0;
+    }
+    if (lost > 0) {
+        (void)ek_tool_complain(EK_EXIT_DONE,
+                               "warning: %zu of %zu hosts have no fresh sample; what runs there "
+                               "is not planned for",
+                               lost, snapshot->host_count);
+    }
+}
+
 static bool read_cluster(struct ek_tool *tool, struct input *in)
 {
-    return ek_tool_open(tool) && read_policy(tool, in) && ek_view_gather(&in->view, tool) &&
-           read_blocked(tool, in);
+    if (!ek_tool_open(tool) || !read_policy(tool, in) || !ek_view_gather(&in->view, tool)) {
+        return false;
+    }
+    warn_of_lost_hosts(&in->view.snapshot);
+    return read_blocked(tool, in);
 }
 
 static void complain_of_host(struct ek_tool *tool, const struct ek_snapshot *snapshot,

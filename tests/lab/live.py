@@ -50,6 +50,9 @@ class Live:
     def __init__(self, name, daemon):
         self.name = name
         self.program = Path(daemon).resolve()
+        # A run of this name that was killed left its folder; there is one lab of a name at a time.
+        for stale in Path(tempfile.gettempdir()).glob(f"ek-{name}-*"):
+            shutil.rmtree(stale, ignore_errors=True)
         self.dir = Path(tempfile.mkdtemp(prefix=f"ek-{name}-"))
         self.log = self.dir / "evenkeeld.log"
         self.config = self.dir / "evenkeel.yaml"
