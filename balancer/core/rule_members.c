@@ -2,6 +2,7 @@
  * exact names cost one pass over the domains; globs and labels cost one pass each. */
 #include "balancer/core/rule_state.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -313,6 +314,7 @@ static bool members_fill(struct work *work)
     for (size_t i = 0; i < work->pair_count; i++) {
         sorted[set->rules[rule_of(&work->pairs[i])].passing++] = work->pairs[i].domain;
     }
+    assert(set->rule_count > 0);
     for (size_t r = 0; r < set->rule_count; r++) {
         struct ek_rule_state *state = &set->rules[r];
         uint32_t first = used;

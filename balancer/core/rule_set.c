@@ -29,6 +29,7 @@ static double degree_of(const struct ek_rule_state *state, uint32_t occupied, ui
     case EK_RULE_AFFINITY:
         return split == 0 ? 0 : (double)split / (double)(state->count - 1);
     case EK_RULE_ANTI_AFFINITY:
+        assert(occupied <= state->count);
         return (double)(state->count - occupied);
     case EK_RULE_SPREAD:
         return occupied < state->need ? (double)(state->need - occupied) : 0;
@@ -280,6 +281,7 @@ void ek_rule_set_move(struct ek_rule_set *set, uint32_t domain, uint32_t destina
 {
     struct range range = range_of(set, domain);
 
+    assert(destination < set->snapshot->host_count);
     for (const uint32_t *rule = range.begin; rule < range.end; rule++) {
         struct ek_rule_state *state = &set->rules[*rule];
         double before = ek_rule_degree(state);
@@ -297,6 +299,7 @@ static void pass(struct ek_rule_set *set, uint32_t domain, uint32_t host, int si
 {
     struct range range = range_of(set, domain);
 
+    assert(domain < set->snapshot->domain_count && host < set->snapshot->host_count);
     for (const uint32_t *rule = range.begin; rule < range.end; rule++) {
         struct ek_rule_state *state = &set->rules[*rule];
         if (state->slots != NULL) {

@@ -1,6 +1,8 @@
 /* How many of a rule's domains each group of hosts has. */
 #include "balancer/core/rule_state.h"
 
+#include <assert.h>
+
 /* Multiplicative hashing after Knuth: neighbouring hosts spread over the slots. */
 static uint32_t home(const struct ek_rule_state *state, uint32_t group)
 {
@@ -45,6 +47,9 @@ void ek_rule_count(struct ek_rule_state *state, uint32_t group, int settled, int
     struct ek_rule_slot *slot = &state->slots[at];
     uint32_t before = slot->settled;
 
+    assert(group < state->group_count);
+    assert(settled >= 0 || slot->settled > 0);
+    assert(passing >= 0 || slot->passing > 0);
     slot->group = group;
     slot->settled += (uint32_t)settled;
     slot->passing += (uint32_t)passing;

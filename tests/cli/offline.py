@@ -120,6 +120,39 @@ class PlanInput(Case):
         self.refused(plan("--snapshot", "-", "--evacuate", "h9", stdin=self.level), 2,
                      '"h9"', "h1, h2")
 
+    def test_must_rules_bind(self):
+        """What is emptied keeps a domain that a must rule lets go nowhere, and says which."""
+        path = self.file("policy.yaml",
+                         "rules:\n  - {name: stay, kind: pin, domains: ['*'], hosts: [h1]}\n")
+        result = plan("--json", "--snapshot", "-", "--policy", path, "--evacuate", "h1",
+                      stdin=self.level)
+        self.check(result, 3, err="cannot leave")
+        self.assertIn("must rule stay: h2 is none of its hosts",
+                      result.json()["unresolved"][0]["reason"])
+
+    def test_rules_without_sense(self):
+        """A rule over nothing, one without a known host, and two that contradict each other."""
+        for rules, text in (
+                ("{name: x, kind: ignore, domains: [nobody]}", "rule x: found no domain"),
+                ("{name: x, kind: pin, domains: ['*'], hosts: [h9]}", "rule x: found no host"),
+                ("{name: x, kind: avoid, domains: ['*'], hosts: ['*']}",
+                 "rule x avoids every host"),
+                ("{name: x, kind: spread, domains: ['*']}", "policy.yaml:2: found rule \"x\"")):
+            path = self.file("policy.yaml", "rules:\n  - " + rules + "\n")
+            self.refused(plan("--snapshot", "-", "--policy", path, stdin=self.level), 2, text)
+
+    def test_rules_of_domains(self):
+        """A rule that a domain carries holds it; one that is none is refused with its domain."""
+        document = json.loads(self.level)
+        document["domains"][0]["rules"] = ["ignore"]
+        held = plan("--json", "--snapshot", "-", "--evacuate", document["domains"][0]["host"],
+                    stdin=json.dumps(document))
+        self.check(held, 3, err="cannot leave")
+        self.assertEqual(held.json()["unresolved"][0]["reason"], "rule ignore leaves it alone")
+        document["domains"][0]["rules"] = ["ignored"]
+        self.refused(plan("--snapshot", "-", stdin=json.dumps(document)), 2,
+                     'found the rule "ignored"')
+
     def test_policy_file(self):
         """A keener policy moves what the default leaves alone."""
         path = self.file("policy.yaml", POLICY)

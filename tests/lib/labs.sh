@@ -5,6 +5,18 @@
 ek_lab=$(dirname "$(dirname "$(realpath "${BASH_SOURCE[0]}")")")/lab/lab
 export EK_LAB_DIR=${EK_LAB_DIR:-/run/evenkeel-tests}
 
+# One run at a time on a machine raises labs in that folder, whichever checkout it is from: the clean-up
+# of one would take down the labs of the other. Holds lock 8 until the shell ends.
+ek_labs_lock()
+{
+    mkdir -p "$(dirname "$EK_LAB_DIR")"
+    exec 8>"$EK_LAB_DIR.lock"
+    flock -n 8 || {
+        echo "waiting for another run of these tests on this machine"
+        flock 8
+    }
+}
+
 # Takes down every lab in EK_LAB_DIR; a lab's folder bears its name.
 ek_labs_down()
 {

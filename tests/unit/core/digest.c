@@ -2,6 +2,7 @@
 
 #include "tests/lib/cluster_text.h"
 #include "tests/lib/cmocka.h"
+#include "tests/lib/rules_text.h"
 
 #include <math.h>
 
@@ -129,6 +130,44 @@ static void every_key_of_a_policy_counts(void **state)
     }
 }
 
+/* Every key of a rule counts, and every rule. */
+static void every_key_of_a_rule_counts(void **state)
+{
+    static const char *const texts[] = {
+        "",
+        "x pin a on=h1",
+        "y pin a on=h1",
+        "x avoid a on=h1",
+        "x pin b on=h1",
+        "x pin a,b on=h1",
+        "x pin a on=h2",
+        "x pin a on=h1 should",
+        "x pin a on=h1 should weight=2",
+        "x spread a at_least=2",
+        "x spread a at_least=3",
+        "x spread a at_least=2 by=rack",
+        "x pin a on=h1; y ignore b",
+    };
+    enum { COUNT = sizeof(texts) / sizeof(texts[0]) };
+    uint64_t seen[COUNT];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT; i++) {
+        struct ek_digest digest = ek_digest_begin();
+        struct ek_policy policy;
+        struct ek_rules rules;
+        ek_policy_defaults(&policy);
+        ek_test_rules(&rules, texts[i]);
+        policy.rules = &rules;
+        ek_digest_policy(&digest, &policy);
+        seen[i] = digest.state;
+        for (size_t j = 0; j < i; j++) {
+            assert_int_not_equal(seen[i], seen[j]);
+        }
+        ek_rules_finish(&rules);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -137,6 +176,7 @@ int main(void)
         cmocka_unit_test(the_digest_is_fnv_1a),
         cmocka_unit_test(every_figure_of_a_snapshot_counts),
         cmocka_unit_test(every_key_of_a_policy_counts),
+        cmocka_unit_test(every_key_of_a_rule_counts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

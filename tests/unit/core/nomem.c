@@ -78,6 +78,7 @@ static long fail_each(bool (*act)(struct ek_error *err), bool for_ever)
 }
 
 static struct ek_snapshot cluster;
+static struct ek_rules rules;
 
 static int setup(void **state)
 {
@@ -88,12 +89,17 @@ static int setup(void **state)
         ek_snapshot_finish(&cluster);
         ek_random_cluster(&cluster, &random, 12);
     } while (cluster.domain_count < 40);
+    do {
+        ek_rules_finish(&rules);
+        ek_random_rules(&rules, &random, &cluster);
+    } while (rules.count < 6);
     return 0;
 }
 
 static int teardown(void **state)
 {
     (void)state;
+    ek_rules_finish(&rules);
     ek_snapshot_finish(&cluster);
     return 0;
 }
@@ -107,6 +113,7 @@ static bool plan_and_schedule(struct ek_error *err)
     struct ek_plan_request request = {.evaluation = &evaluation, .balance = &ek_policy_spread};
 
     ek_policy_defaults(&policy);
+    policy.rules = &rules;
     bool ok = ek_evaluate(&evaluation, &cluster, &policy, err) &&
               ek_plan_make(&plan, &request, err) &&
               ek_schedule_make(&schedule, &plan, &policy, err);

@@ -3,6 +3,7 @@
 
 #include "tests/lib/cluster_text.h"
 #include "tests/lib/cmocka.h"
+#include "tests/lib/rules_text.h"
 
 #include <string.h>
 
@@ -10,6 +11,7 @@ enum { MAX_MOVES = 8 };
 
 static struct ek_snapshot snapshot;
 static struct ek_policy policy;
+static struct ek_rules rules;
 static struct ek_plan_move moves[MAX_MOVES];
 static struct ek_plan plan;
 static struct ek_schedule schedule;
@@ -18,6 +20,7 @@ static int teardown(void **state)
 {
     (void)state;
     ek_schedule_finish(&schedule);
+    ek_rules_finish(&rules);
     ek_snapshot_finish(&snapshot);
     memset(&plan, 0, sizeof(plan));
     return 0;
@@ -44,6 +47,12 @@ static void move(const char *domain, const char *destination)
     made->cost =
         ek_migration_cost(&snapshot.domains[d],
                           ek_migration_bandwidth(&snapshot, made->source, made->destination), 500);
+}
+
+static void rule(const char *text)
+{
+    ek_test_rules(&rules, text);
+    policy.rules = &rules;
 }
 
 /* "a 0+10.5 s; b 10.5+10.5 s after 1" */
@@ -210,6 +219,57 @@ static void absurd_sizes_stay_defined(void **state)
     assert_true(schedule.makespan_ms > 0);
 }
 
+/* Of two domains that must be apart, the one that arrives waits until the other one has left. */
+static void apart_means_at_every_instant(void **state)
+{
+    (void)state;
+    begin("h1; h2; h3; h4; a@h2 1v 1100M; b@h1 1v 1100M; c@h4 1v 1100M");
+    rule("apart anti_affinity a,b");
+    move("a", "h3");
+    move("b", "h2");
+    move("c", "h1");
+    expect("a 0.0+10.5; b 10.5+10.5 after 1; c 0.0+10.5");
+}
+
+/* Nobody takes the place of one who has to pass there first: a waits for its link, and b, which
+ * could start at once, for both moves of a. */
+static void nobody_overtakes_within_a_rule(void **state)
+{
+    (void)state;
+    begin("h1; h2; h3; h4; h5; x@h1 1v 1100M; a@h1 1v 1100M; b@h4 1v 1100M");
+    rule("apart anti_affinity a,b");
+    move("x", "h5");
+    move("a", "h2");
+    move("a", "h3");
+    moves[2].source = moves[1].destination;
+    move("b", "h2");
+    expect("x 0.0+10.5; a 10.5+10.5; a 21.0+10.5 after 2; b 31.5+10.5 after 2 after 3");
+}
+
+/* A spread is kept whichever ends first: b waits for both, because the group that e opens is needed
+ * for the one that b gives up. */
+static void a_spread_survives_any_order(void **state)
+{
+    (void)state;
+    begin("h1; h2; h3; h4; h5; a@h1 1v 1100M; b@h2 1v 1100M; c@h3 1v 1100M; d@h4 1v 1100M;"
+          "e@h4 1v 2200M");
+    rule("wide spread a,b,c,d,e at_least=3");
+    move("a", "h3");
+    move("e", "h5");
+    move("b", "h4");
+    expect("a 0.0+10.5; e 0.0+20.5; b 20.5+10.5 after 1 after 2");
+}
+
+/* Moves of others end at some time: what waits for them alone is planned as if they had. */
+static void foreign_moves_end_some_time(void **state)
+{
+    (void)state;
+    begin("h1; h2; h3; h4; a@h1 1v 1100M; c@h3->h4");
+    rule("wide spread a,c at_least=2");
+    move("a", "h2");
+    expect("a 0.0+10.5");
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, teardown)
 
 int main(void)
@@ -227,6 +287,10 @@ int main(void)
         TEST(the_makespan_is_at_least_its_bound),
         TEST(no_moves_take_no_time),
         TEST(absurd_sizes_stay_defined),
+        TEST(apart_means_at_every_instant),
+        TEST(nobody_overtakes_within_a_rule),
+        TEST(a_spread_survives_any_order),
+        TEST(foreign_moves_end_some_time),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
