@@ -21,7 +21,7 @@ SETTINGS = """intervals: {sample: 2s, evaluate: 2s}
 timeouts: {lease: 6s}"""
 POLICY = """version: 1
 mode: automatic
-aggressiveness: 5
+aggressiveness: 4
 trigger: {sustained_cycles: 2}
 cooldown: {domain: 1m}
 limits: {cluster: 2}
