@@ -92,7 +92,8 @@ static struct ek_candidate next(struct ek_search *search)
     return best;
 }
 
-/* The resource in which the source stands highest above its target is why the domain leaves. */
+/* The resource in which the source stands highest above its destination is why the domain leaves.
+ */
 static const char *reason(const struct ek_search *search, const struct ek_candidate *chosen,
                           struct ek_arena *arena)
 {

@@ -5,10 +5,12 @@
 
 #include "balancer/codec/json.h"
 
-#include <limits.h>
 #include <stdlib.h>
 
 /* Unix milliseconds stay far below 2^53, which is what JSON's numbers keep exactly. */
+/* Moves and failures are counted on from what is read: far below where an int ends. */
+#define MAX_COUNT 1000000
+
 #define MAX_TIME ((int64_t)EK_JSON_MAX_NUMBER)
 
 char *ek_codec_write_rests(const struct ek_rest *rests, size_t count)
@@ -47,7 +49,7 @@ static bool read_int(const struct ek_json_node *node, const char *key, int *out)
 {
     int64_t value = 0;
 
-    if (!ek_json_get_integer(node, key, EK_JSON_REQUIRED, 0, INT_MAX, &value)) {
+    if (!ek_json_get_integer(node, key, EK_JSON_REQUIRED, 0, MAX_COUNT, &value)) {
         return false;
     }
     *out = (int)value;

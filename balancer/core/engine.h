@@ -51,7 +51,8 @@ enum ek_effect_kind {
     EK_EFFECT_RECORD_EVENT,       /* one line of audit */
     EK_EFFECT_RECORD_MAINTENANCE, /* the status of a host whose maintenance is wanted, or has ended
                                    */
-    EK_EFFECT_ABORT,
+    EK_EFFECT_ABORT, /* carried out by every driver; the engine asks for it once moves can be
+                        cancelled */
     EK_EFFECT_START,
     EK_EFFECT_WAKE, /* a snapshot is wanted at that time, sooner than the next cycle */
 };

@@ -191,15 +191,7 @@ static int show(struct ek_tool *tool, struct ek_view *view)
 
 static int run(struct ek_tool *tool, int argc, char **argv)
 {
-    struct ek_view view;
-
-    if (!ek_tool_no_options(tool, argc, argv, 0) || !ek_tool_open(tool) ||
-        !ek_view_gather(&view, tool)) {
-        return tool->exit_status;
-    }
-    int status = show(tool, &view);
-    ek_view_finish(&view);
-    return status;
+    return ek_view_run(tool, argc, argv, show);
 }
 
 const struct ek_verb ek_verb_hosts = {

@@ -4,17 +4,15 @@
 
 /* The contract's form, as the balancer keeps the input of its decisions: what is reported with a
  * bug can be planned again elsewhere. */
+static int show(struct ek_tool *tool, struct ek_view *view)
+{
+    (void)tool; /* JSON is the only form */
+    return ek_tool_print_json(ek_codec_write_snapshot(&view->snapshot));
+}
+
 static int run(struct ek_tool *tool, int argc, char **argv)
 {
-    struct ek_view view;
-
-    if (!ek_tool_no_options(tool, argc, argv, 0) || !ek_tool_open(tool) ||
-        !ek_view_gather(&view, tool)) {
-        return tool->exit_status;
-    }
-    int status = ek_tool_print_json(ek_codec_write_snapshot(&view.snapshot));
-    ek_view_finish(&view);
-    return status;
+    return ek_view_run(tool, argc, argv, show);
 }
 
 const struct ek_verb ek_verb_snapshot = {

@@ -1,5 +1,5 @@
-/* evenkeel states: the life of a move. Both forms are made by asking the table that the journal and
- * the migrator obey, so that what is printed cannot differ from what is done. */
+/* evenkeel states: the life of a move. Both forms are made by asking the table that the
+ * migrator obey, so that what is printed cannot differ from what is done. */
 #include "balancer/codec/writer.h"
 #include "balancer/core/move_state.h"
 #include "balancer/tools/table.h"

@@ -242,3 +242,17 @@ bool ek_view_balancer(struct ek_tool *tool, struct ek_balancer_status *out, bool
     free(json);
     return *there;
 }
+
+int ek_view_run(struct ek_tool *tool, int argc, char **argv,
+                int (*show)(struct ek_tool *tool, struct ek_view *view))
+{
+    struct ek_view view;
+
+    if (!ek_tool_no_options(tool, argc, argv, 0) || !ek_tool_open(tool) ||
+        !ek_view_gather(&view, tool)) {
+        return tool->exit_status;
+    }
+    int status = show(tool, &view);
+    ek_view_finish(&view);
+    return status;
+}

@@ -17,6 +17,11 @@ struct ek_view {
  * and domains is warned of on standard error. False: it has complained, return tool->exit_status.
  * The caller owns the result: ek_view_finish. */
 bool ek_view_gather(struct ek_view *view, struct ek_tool *tool);
+
+/* A verb without options that shows the cluster: opens, gathers, shows, finishes. Returns the exit
+ * status. */
+int ek_view_run(struct ek_tool *tool, int argc, char **argv,
+                int (*show)(struct ek_tool *tool, struct ek_view *view));
 void ek_view_finish(struct ek_view *view);
 
 /* Reads that host's maintenance status. *there is false when there is none. Strings are owned by
