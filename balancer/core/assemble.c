@@ -391,7 +391,7 @@ bool ek_snapshot_assemble(struct ek_snapshot *out, const struct ek_assembly *in,
     out->taken_at_ms = in->now_ms;
     bool ok = hosts_fill(&work, err) && host_uuids_check(out, err) &&
               sightings_gather(&work, err) && domains_fill(&work, err) &&
-              in_flight_fill(&work, err);
+              in_flight_fill(&work, err) && ek_snapshot_sort(out, err);
     if (!ok) {
         ek_snapshot_finish(out);
     }

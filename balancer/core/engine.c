@@ -219,7 +219,7 @@ static bool on_snapshot(struct ek_engine *engine, const struct ek_event *event,
     engine->snapshot = *event->u.snapshot;
     memset(event->u.snapshot, 0, sizeof(*event->u.snapshot));
     engine->has_snapshot = true;
-    if (!ek_engine_present(engine, &present, err)) {
+    if (!ek_snapshot_sort(&engine->snapshot, err) || !ek_engine_present(engine, &present, err)) {
         return false;
     }
     /* Into the snapshot itself before anything is evaluated: the recorded input then holds all that

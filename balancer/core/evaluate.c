@@ -89,6 +89,7 @@ bool ek_evaluate(struct ek_evaluation *out, const struct ek_snapshot *snapshot,
     struct ek_cluster cluster;
 
     memset(out, 0, sizeof(*out));
+    assert(ek_snapshot_sorted(snapshot));
     if (!ek_cluster_init(&cluster, snapshot, policy, err)) {
         return false;
     }

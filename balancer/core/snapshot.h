@@ -157,7 +157,7 @@ struct ek_assembly {
     int64_t now_ms;
 };
 
-/* Assembles the newest samples into a snapshot: hosts in the order of `in->hosts`, domains by UUID.
+/* Assembles the newest samples into a snapshot: hosts by name, domains by UUID.
  *
  * A host is up while its sample is at most 2 periods old (or that far in the future), stale up to
  * 4, else down (so is a host without a sample); a stale host's domains are kept, a down host's are
@@ -175,6 +175,12 @@ bool ek_snapshot_assemble(struct ek_snapshot *out, const struct ek_assembly *in,
  * UUIDs that fit into an order (move.h). Error: INVALID, naming e.g.
  * "hosts[3].memory_mib: found -1, expected a number above 0". */
 bool ek_snapshot_check(const struct ek_snapshot *snapshot, struct ek_error *err);
+
+/* Puts hosts in the order of their names and domains in that of their UUIDs, as every stage after
+ * this one may rely on: what indices decide does not depend on the order of the input. The snapshot
+ * must have passed ek_snapshot_check(). Error: NOMEM. */
+bool ek_snapshot_sort(struct ek_snapshot *snapshot, struct ek_error *err);
+bool ek_snapshot_sorted(const struct ek_snapshot *snapshot);
 
 /* Index of the host or the domain of that name or UUID; EK_NONE when there is none. A domain name
  * that two domains bear gives EK_NONE and sets *ambiguous. O(n): for commands, not for loops. */

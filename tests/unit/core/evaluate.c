@@ -15,6 +15,7 @@ static void evaluate(const char *cluster)
 
     ek_policy_defaults(&policy);
     ek_test_cluster(&snapshot, cluster);
+    assert_true(ek_snapshot_sort(&snapshot, &err));
     assert_true(ek_evaluate(&evaluation, &snapshot, &policy, &err));
 }
 
