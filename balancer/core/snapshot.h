@@ -38,6 +38,18 @@ struct ek_labels {
     size_t count;
 };
 
+/* A quantity of a further resource (utilization.h). */
+struct ek_quantity {
+    const char *name;
+    double capacity; /* of a host; >= 0; of a domain not used */
+    double used;     /* of a host NAN: not known */
+};
+
+struct ek_quantities {
+    struct ek_quantity *items;
+    size_t count;
+};
+
 enum ek_host_state {
     EK_HOST_UP,    /* a fresh sample is there */
     EK_HOST_STALE, /* the newest sample is older than 2 periods: watched, not used as a destination
@@ -53,7 +65,8 @@ struct ek_host {
     double cpu_used_cores;  /* NAN: not known */
     double memory_used_mib; /* NAN: not known */
     bool maintenance;
-    double migration_mib_s; /* payload rate of its migration link */
+    double migration_mib_s;         /* payload rate of its migration link */
+    struct ek_quantities resources; /* beside CPU and memory */
     struct ek_labels labels;
     struct ek_strings networks;
     struct ek_strings storages;
@@ -79,7 +92,8 @@ struct ek_domain {
     double dirty_mib_s;
     double local_disk_mib; /* bytes that a migration must copy beside memory */
     bool movable;
-    const char *immovable_reason; /* why movable is false; NULL when it is true or not said */
+    const char *immovable_reason;   /* why movable is false; NULL when it is true or not said */
+    struct ek_quantities resources; /* beside CPU and memory */
     struct ek_labels labels;
     struct ek_strings networks;
     struct ek_strings storages;
