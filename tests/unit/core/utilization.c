@@ -122,7 +122,8 @@ int main(void)
         cmocka_unit_test(base_is_what_the_domains_do_not_use),
         cmocka_unit_test(base_is_never_negative),
         cmocka_unit_test(base_survives_a_move),
-        cmocka_unit_test(resources_have_names_and_capacities),
+        cmocka_unit_test(named_resources_come_from_sample_or_label),
+        cmocka_unit_test(capacities_are_cores_and_mib),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
