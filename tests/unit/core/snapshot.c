@@ -77,9 +77,9 @@ static void indices_are_in_range(void **state)
     refuses("domains[1].host: found no such host");
     snapshot.domains[1].host = 1;
     snapshot.in_flight[0].destination = 7;
-    refuses("in_flight[0]: expected two different hosts");
+    refuses("in_flight[0]: found no such host, expected two different hosts");
     snapshot.in_flight[0].destination = 1;
-    refuses("in_flight[0]: expected two different hosts");
+    refuses("in_flight[0]: found one host, expected two different hosts");
     snapshot.in_flight[0].destination = 0;
     snapshot.in_flight[0].domain = 2;
     refuses("in_flight[0].domain: found no such domain");
@@ -93,7 +93,7 @@ static void a_domain_is_in_flight_once(void **state)
     (void)state;
     snapshot.in_flight = twice;
     snapshot.in_flight_count = 2;
-    refuses("in_flight[1].domain: found the domain of in_flight[0]");
+    refuses("in_flight[1].domain: found that of in_flight[0], expected another");
 }
 
 /* Names of hosts and UUIDs of domains are unique; the message names both. */
