@@ -81,6 +81,7 @@ CONTENTS = [
 IN_FLIGHT = [
     ([("nobody", "h1", "h2")], '[0].domain: found "nobody", expected the UUID of one of the domains'),
     ([(UUIDS[0], "h1", "h9")], '[0].destination: found "h9", expected the name of one of the hosts'),
+    ([(UUIDS[0], "h2", "h3")], "[0].domain: found it on h1, expected source or destination"),
     ([(UUIDS[0], "h1", "h1")], "[0]: found one host, expected two different hosts"),
     ([(UUIDS[0], "h1", "h2")] * 2,
      "[1].domain: found that of in_flight[0], expected another"),
@@ -210,7 +211,8 @@ class BadInput(Case):
         """Migrations of nobody, to nowhere, and of one domain twice."""
         for flights, message in IN_FLIGHT:
             with self.subTest(message):
-                document = {**GOOD, "in_flight": [
+                hosts = GOOD["hosts"] + [{**GOOD["hosts"][0], "name": "h3"}]
+                document = {**GOOD, "hosts": hosts, "in_flight": [
                     {"domain": d, "source": s, "destination": t} for d, s, t in flights]}
                 self.refuse(json.dumps(document), "bad.json: in_flight" + message)
 
