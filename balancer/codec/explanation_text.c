@@ -124,21 +124,55 @@ static bool in_group(const struct ek_stay_explanation *stay, enum ek_stay_cause 
     return stay->cause == cause && (cause != EK_STAY_DOMAIN || stay->block == block);
 }
 
+/* Nearest to a move first: of equal causes that is what a reader asks about. Without a rating the
+ * order is the snapshot's. */
+static bool nearer(const struct ek_stay_explanation *a, const struct ek_stay_explanation *b)
+{
+    const struct ek_rating *left = &a->offers.best.rating;
+    const struct ek_rating *right = &b->offers.best.rating;
+
+    if (a->offers.best.host == EK_NONE || b->offers.best.host == EK_NONE) {
+        return a->offers.best.host != EK_NONE && b->offers.best.host == EK_NONE;
+    }
+    if (left->overload_fall > right->overload_fall + 1e-6 ||
+        left->overload_fall < right->overload_fall - 1e-6) {
+        return left->overload_fall > right->overload_fall;
+    }
+    return left->worth > right->worth + 1e-9;
+}
+
+/* Finds how many are in the group, and the first of them to name. */
+static size_t collect(const struct ek_explanation *explanation, enum ek_stay_cause cause,
+                      enum ek_block block, const struct ek_stay_explanation *examples[EXAMPLES])
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < explanation->stay_count; i++) {
+        const struct ek_stay_explanation *stay = &explanation->stays[i];
+        if (!in_group(stay, cause, block)) {
+            continue;
+        }
+        size_t at = count < EXAMPLES ? count : EXAMPLES;
+        for (; at > 0 && nearer(stay, examples[at - 1]); at--) {
+            if (at < EXAMPLES) {
+                examples[at] = examples[at - 1];
+            }
+        }
+        if (at < EXAMPLES) {
+            examples[at] = stay;
+        }
+        count++;
+    }
+    return count;
+}
+
 static void print_group(FILE *out, const struct ek_explanation *explanation,
                         enum ek_stay_cause cause, enum ek_block block)
 {
     const struct ek_plan *plan = explanation->plan;
     const struct ek_stay_explanation *examples[EXAMPLES];
-    size_t count = 0;
+    size_t count = collect(explanation, cause, block, examples);
 
-    for (size_t i = 0; i < explanation->stay_count; i++) {
-        if (in_group(&explanation->stays[i], cause, block)) {
-            if (count < EXAMPLES) {
-                examples[count] = &explanation->stays[i];
-            }
-            count++;
-        }
-    }
     if (count == 0) {
         return;
     }

@@ -84,13 +84,15 @@ static bool explain_move(struct ek_replay *replay, struct ek_move_explanation *i
     if (degrees == NULL) {
         return nomem(err);
     }
-    if (!ek_replay_scan(replay, move->domain, ek_replay_purpose(replay, move), move->destination,
-                        NULL, 0, &it->others, err)) {
+    enum ek_purpose purpose = ek_replay_purpose(replay, move);
+    if (!ek_replay_scan(replay, move->domain, purpose, move->destination, NULL, 0, &it->others,
+                        err)) {
         return false;
     }
     const struct ek_offer chosen = {move->destination, it->rating};
-    it->runner_up_first = it->others.best.host != EK_NONE &&
-                          ek_replay_better(replay, move->domain, &it->others.best, &chosen);
+    it->runner_up_first =
+        it->others.best.host != EK_NONE &&
+        ek_replay_better(replay, move->domain, purpose, &it->others.best, &chosen);
     if (!ek_replay_step(replay, err)) {
         return false;
     }

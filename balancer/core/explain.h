@@ -65,14 +65,16 @@ struct ek_move_explanation {
 
 /* Why a domain stays, the first reason that holds. */
 enum ek_stay_cause {
-    EK_STAY_DOMAIN,    /* something holds the domain, whatever the destination (`block`) */
-    EK_STAY_NO_HOST,   /* no host can take it */
-    EK_STAY_HELD,      /* balancing must wait */
-    EK_STAY_UNWANTED,  /* the policy wants no moves now */
-    EK_STAY_NO_WORTH,  /* no move of it earns enough */
-    EK_STAY_WHOLE,     /* the plan as a whole brings too little */
-    EK_STAY_LIMIT,     /* moves_per_plan is reached */
-    EK_STAY_PASSED_BY, /* a move would still pay; the search is bounded and did not choose it */
+    EK_STAY_DOMAIN,     /* something holds the domain, whatever the destination (`block`) */
+    EK_STAY_NO_HOST,    /* no host can take it */
+    EK_STAY_UNRESOLVED, /* the plan lists it among what it could not mend */
+    EK_STAY_HELD,       /* balancing must wait */
+    EK_STAY_UNWANTED,   /* the policy wants no moves now */
+    EK_STAY_NOT_CHOSEN, /* the policy chooses its moves together, and this is none of them */
+    EK_STAY_NO_WORTH,   /* no move of it earns enough */
+    EK_STAY_WHOLE,      /* the plan as a whole brings too little */
+    EK_STAY_LIMIT,      /* moves_per_plan is reached */
+    EK_STAY_PASSED_BY,  /* a move would still pay; the search is bounded and did not choose it */
     EK_STAY_COUNT
 };
 

@@ -76,12 +76,16 @@ static bool hand_on(struct ek_replay *replay, uint32_t domain, const struct grou
     return blocked != NULL;
 }
 
-/* As the planner ranks, but what pays comes before what does not: it may be a shade below. */
-bool ek_replay_better(const struct ek_replay *replay, uint32_t domain, const struct ek_offer *a,
-                      const struct ek_offer *b)
+bool ek_replay_better(const struct ek_replay *replay, uint32_t domain, enum ek_purpose purpose,
+                      const struct ek_offer *a, const struct ek_offer *b)
 {
-    if (b->host == EK_NONE || a->rating.pays != b->rating.pays) {
-        return b->host == EK_NONE || a->rating.pays;
+    bool by_pay = purpose == EK_PURPOSE_BALANCE;
+
+    if (b->host == EK_NONE) {
+        return true;
+    }
+    if (by_pay && a->rating.pays != b->rating.pays) {
+        return a->rating.pays;
     }
     const struct ek_candidate left = {.domain = domain,
                                       .destination = a->host,
@@ -118,7 +122,7 @@ bool ek_replay_scan(struct ek_replay *replay, uint32_t domain, enum ek_purpose p
         }
         struct ek_offer offer = {host, ek_replay_rate(replay, domain, host)};
         offers->best =
-            ek_replay_better(replay, domain, &offer, &offers->best) ? offer : offers->best;
+            ek_replay_better(replay, domain, purpose, &offer, &offers->best) ? offer : offers->best;
         offers->open++;
     }
     assert(count <= REASONS);

@@ -26,6 +26,18 @@ static size_t first_balance(const struct ek_plan *plan, const struct ek_policy_o
     return first;
 }
 
+static bool index_unresolved(struct ek_replay *replay, struct ek_error *err)
+{
+    const struct ek_plan *plan = replay->plan;
+
+    replay->unresolved = ek_arena_alloc(&replay->cluster.arena, plan->snapshot->domain_count,
+                                        sizeof(*replay->unresolved));
+    for (size_t i = 0; replay->unresolved != NULL && i < plan->unresolved_count; i++) {
+        replay->unresolved[plan->unresolved[i].domain] = &plan->unresolved[i];
+    }
+    return replay->unresolved != NULL || nomem(err);
+}
+
 bool ek_replay_begin(struct ek_replay *replay, const struct ek_plan *plan,
                      const struct ek_plan_request *request, struct ek_arena *out,
                      struct ek_error *err)
@@ -39,7 +51,8 @@ bool ek_replay_begin(struct ek_replay *replay, const struct ek_plan *plan,
     if (!ek_cluster_init(&replay->cluster, plan->snapshot, request->evaluation->policy, err)) {
         return false;
     }
-    if (!ek_search_init(&replay->search, &replay->cluster, request->cooldown, err)) {
+    if (!index_unresolved(replay, err) ||
+        !ek_search_init(&replay->search, &replay->cluster, request->cooldown, err)) {
         ek_cluster_finish(&replay->cluster);
         memset(&replay->cluster, 0, sizeof(replay->cluster));
         return false;

@@ -21,6 +21,7 @@ struct ek_replay {
     struct ek_search search;   /* for rating; its lists of domains are not followed up */
     size_t made;
     size_t balance_begin; /* index of the policy's first move; the number of moves: none */
+    const struct ek_unresolved **unresolved; /* per domain: where the plan lists it; mostly NULL */
     struct ek_balancing balancing;
     struct ek_arena *out; /* of the texts and lists that are handed on */
 };
@@ -40,10 +41,10 @@ bool ek_replay_until(struct ek_replay *replay, size_t moves, struct ek_error *er
 /* What a move to that host would bring now. */
 struct ek_rating ek_replay_rate(const struct ek_replay *replay, uint32_t domain, uint32_t host);
 
-/* Whether `a` ranks before `b`, which may be none; as the planner ranks, but what pays comes first.
- */
-bool ek_replay_better(const struct ek_replay *replay, uint32_t domain, const struct ek_offer *a,
-                      const struct ek_offer *b);
+/* Whether `a` ranks before `b`, which may be none; as the planner ranks, which for balancing takes
+ * only what pays. */
+bool ek_replay_better(const struct ek_replay *replay, uint32_t domain, enum ek_purpose purpose,
+                      const struct ek_offer *a, const struct ek_offer *b);
 
 /* The purpose of a move that the plan makes next: the strictest one that lets it through. */
 enum ek_purpose ek_replay_purpose(const struct ek_replay *replay, const struct ek_plan_move *move);

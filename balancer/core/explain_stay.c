@@ -2,6 +2,8 @@
  */
 #include "balancer/core/explain_replay.h"
 
+#include "policies/policy_ops.h"
+
 #include <assert.h>
 #include <math.h>
 #include <string.h>
@@ -15,10 +17,16 @@
 const char *ek_stay_cause_name(enum ek_stay_cause cause)
 {
     static const char *const names[EK_STAY_COUNT] = {
-        [EK_STAY_DOMAIN] = "domain",     [EK_STAY_NO_HOST] = "no_host",
-        [EK_STAY_HELD] = "held",         [EK_STAY_UNWANTED] = "unwanted",
-        [EK_STAY_NO_WORTH] = "no_worth", [EK_STAY_WHOLE] = "whole",
-        [EK_STAY_LIMIT] = "limit",       [EK_STAY_PASSED_BY] = "passed_by",
+        [EK_STAY_DOMAIN] = "domain",
+        [EK_STAY_NO_HOST] = "no_host",
+        [EK_STAY_UNRESOLVED] = "unresolved",
+        [EK_STAY_NOT_CHOSEN] = "not_chosen",
+        [EK_STAY_HELD] = "held",
+        [EK_STAY_UNWANTED] = "unwanted",
+        [EK_STAY_NO_WORTH] = "no_worth",
+        [EK_STAY_WHOLE] = "whole",
+        [EK_STAY_LIMIT] = "limit",
+        [EK_STAY_PASSED_BY] = "passed_by",
     };
 
     assert((unsigned int)cause < EK_STAY_COUNT);
@@ -30,6 +38,8 @@ const char *ek_stay_cause_text(enum ek_stay_cause cause)
     static const char *const texts[EK_STAY_COUNT] = {
         [EK_STAY_DOMAIN] = "is held where it is",
         [EK_STAY_NO_HOST] = "no host can take it",
+        [EK_STAY_UNRESOLVED] = "what is wrong there cannot be mended",
+        [EK_STAY_NOT_CHOSEN] = "the policy did not choose it",
         [EK_STAY_HELD] = "balancing is held",
         [EK_STAY_UNWANTED] = "no balancing is wanted",
         [EK_STAY_NO_WORTH] = "no move earns what it costs",
@@ -60,11 +70,17 @@ static enum ek_stay_cause cause_of(const struct ek_replay *replay,
     if (purpose_of(replay, stay->domain) == EK_PURPOSE_EVACUATE_FORCED) {
         return stay->offers.open > 0 ? EK_STAY_PASSED_BY : EK_STAY_NO_HOST;
     }
+    if (replay->unresolved[stay->domain] != NULL) {
+        return EK_STAY_UNRESOLVED;
+    }
     if (balancing->held || !balancing->wanted) {
         return balancing->held ? EK_STAY_HELD : EK_STAY_UNWANTED;
     }
     if (stay->offers.open == 0) {
         return EK_STAY_NO_HOST;
+    }
+    if (replay->request->balance->pays == NULL) {
+        return EK_STAY_NOT_CHOSEN;
     }
     if (!stay->offers.best.rating.pays) {
         return EK_STAY_NO_WORTH;
@@ -140,8 +156,7 @@ static const char *say_limit(const struct ek_replay *replay, const struct ek_off
 
     return pays == NULL
                ? NULL
-               : ek_arena_printf(replay->out,
-                                 "%s, but the plan has its %d moves (limits.moves_per_plan)", pays,
+               : ek_arena_printf(replay->out, "%s, but limits.moves_per_plan (%d) is reached", pays,
                                  replay->cluster.policy->moves_per_plan);
 }
 
@@ -165,6 +180,15 @@ static const char *say(const struct ek_replay *replay, const struct ek_stay_expl
     switch (stay->cause) {
     case EK_STAY_NO_HOST:
         return say_blocked(replay, &stay->offers);
+    case EK_STAY_UNRESOLVED:
+        return replay->unresolved[stay->domain]->reason;
+    case EK_STAY_NOT_CHOSEN:
+        return ek_arena_printf(replay->out,
+                               "policy %s chooses its moves together; %s would gain "
+                               "%.6f, and costs %.6f",
+                               replay->request->balance->name,
+                               replay->plan->snapshot->hosts[best->host].name, best->rating.gain,
+                               best->rating.price);
     case EK_STAY_HELD:
     case EK_STAY_UNWANTED:
         return replay->balancing.why;

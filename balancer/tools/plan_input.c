@@ -1,9 +1,11 @@
 #include "balancer/tools/plan_input.h"
 
 #include "balancer/codec/rests.h"
+#include "balancer/config/schema.h" /* ek_near */
 #include "balancer/tools/snapshot_file.h"
 #include "policies/policy_ops.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -171,6 +173,29 @@ static void complain_of_twins(const struct ek_snapshot *snapshot, struct ek_tool
         tool->verb->name, name, count, known);
 }
 
+static void complain_of_domain(const struct ek_plan_input *in, struct ek_tool *tool,
+                               const char *name)
+{
+    const char *nearest = NULL;
+    int distance = INT_MAX;
+
+    for (size_t d = 0; d < in->snapshot->domain_count; d++) {
+        const char *known = in->snapshot->domains[d].name;
+        int to_it = known == NULL ? INT_MAX : ek_near_distance(name, known);
+        if (to_it < distance && ek_near(name, known)) {
+            nearest = known;
+            distance = to_it;
+        }
+    }
+    tool->exit_status = ek_tool_complain(
+        EK_EXIT_USAGE,
+        "%s: found the unknown domain \"%s\", expected the name or UUID of one of the %zu "
+        "domains%s%s%s",
+        tool->verb->name, name, in->snapshot->domain_count,
+        nearest == NULL ? "" : "; did you mean \"", nearest == NULL ? "" : nearest,
+        nearest == NULL ? "" : "\"?");
+}
+
 uint32_t ek_plan_input_domain(const struct ek_plan_input *in, struct ek_tool *tool,
                               const char *name)
 {
@@ -180,11 +205,7 @@ uint32_t ek_plan_input_domain(const struct ek_plan_input *in, struct ek_tool *to
     if (ambiguous) {
         complain_of_twins(in->snapshot, tool, name);
     } else if (domain == EK_NONE) {
-        tool->exit_status = ek_tool_complain(
-            EK_EXIT_USAGE,
-            "%s: found the unknown domain \"%s\", expected the name or UUID of one of the %zu "
-            "domains; `evenkeel domains` lists them",
-            tool->verb->name, name, in->snapshot->domain_count);
+        complain_of_domain(in, tool, name);
     }
     return domain;
 }

@@ -161,7 +161,7 @@ class Explanations(Case):
         self.assertEqual([m["kind"] for m in stays["moves"]], ["evacuate"])
 
     def test_unknown_names(self):
-        self.refused(why("web-9"), 2, 'why: found the unknown domain "web-9"', "6 domains")
+        self.refused(why("web-9"), 2, 'why: found the unknown domain "web-9"', "6 domains", "did you mean")
         self.refused(why_not("web-1", "h9"), 2, 'why-not: found the unknown host "h9"', "h1, h2")
         self.refused(why(), 2, "expected the name or UUID of a domain", "evenkeel why --help")
         self.refused(why_not("web-1"), 2, "expected a domain and a host")

@@ -69,6 +69,12 @@ static void explain_text(const char *cluster)
     explain();
 }
 
+static void it_is_planned_for(const char *cluster)
+{
+    ek_planning_begin(&it, cluster);
+    ek_planning_run(&it, NULL);
+}
+
 /* One must rule: the members apart, or whatever the kind is. */
 static void must(enum ek_rule_kind kind, const char *const *domains, size_t count)
 {
@@ -310,7 +316,42 @@ static void the_limit_of_moves_is_the_reason(void **state)
     const struct ek_stay_explanation *stay = stay_of("b");
     assert_int_equal(stay->cause, EK_STAY_LIMIT);
     assert_true(stay->offers.best.rating.pays);
-    assert_non_null(strstr(stay->reason, "the plan has its 1 moves (limits.moves_per_plan)"));
+    assert_non_null(strstr(stay->reason, "but limits.moves_per_plan (1) is reached"));
+}
+
+/* A policy whose moves make sense together only does not judge the single move of a domain. */
+static void a_policy_that_chooses_together_did_not_choose_it(void **state)
+{
+    struct ek_error err = {0};
+    struct ek_policy_ops together = ek_policy_spread;
+    struct ek_plan_request asked;
+
+    (void)state;
+    it_is_planned_for(HOT);
+    together.pays = NULL;
+    asked = request();
+    asked.balance = &together;
+    it.plan.move_count = 0; /* as if it had chosen nothing */
+    assert_true(ek_explain_plan(&explanation, &it.plan, &asked, EK_NONE, &err));
+    const struct ek_stay_explanation *stay = stay_of("a");
+    assert_int_equal(stay->cause, EK_STAY_NOT_CHOSEN);
+    assert_memory_equal(stay->reason, "policy spread chooses its moves together; h2 would gain ",
+                        56);
+}
+
+/* What the plan lists as not to be mended is told as the plan tells it. */
+static void what_the_plan_could_not_mend_is_told_as_there(void **state)
+{
+    struct ek_error err = {0};
+
+    (void)state;
+    it_is_planned_for(HOT);
+    const struct ek_plan_request asked = request();
+    uint32_t domain = ek_test_domain(&it.snapshot, "c");
+    it.plan.unresolved[it.plan.unresolved_count++] =
+        (struct ek_unresolved){domain, 1, false, "must rule rule-1: no host"};
+    assert_true(ek_explain_plan(&explanation, &it.plan, &asked, EK_NONE, &err));
+    expect_stay("c", EK_STAY_UNRESOLVED, "must rule rule-1: no host");
 }
 
 /* Asked about one domain, only that one is explained, with all hosts. */
@@ -478,6 +519,8 @@ int main(void)
         TEST(a_domain_that_cannot_leave_names_the_reasons),
         TEST(a_dropped_plan_is_the_reason),
         TEST(the_limit_of_moves_is_the_reason),
+        TEST(a_policy_that_chooses_together_did_not_choose_it),
+        TEST(what_the_plan_could_not_mend_is_told_as_there),
         TEST(one_domain_is_explained_alone),
         TEST(a_chosen_host_is_named_as_such),
         TEST(a_worse_host_is_compared_with_the_chosen_one),
