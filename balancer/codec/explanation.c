@@ -53,6 +53,21 @@ static void write_offer(struct ek_json_writer *writer, const char *key,
     ek_json_end(writer, '}');
 }
 
+/* All hosts of one reason, where they are known. */
+static void put_hosts(struct ek_json_writer *writer, const struct ek_snapshot *snapshot,
+                      const struct ek_blocked_hosts *it)
+{
+    if (it->hosts == NULL) {
+        return;
+    }
+    ek_json_key(writer, "names");
+    ek_json_begin(writer, '[');
+    for (size_t i = 0; i < it->count; i++) {
+        ek_json_text(writer, snapshot->hosts[it->hosts[i]].name);
+    }
+    ek_json_end(writer, ']');
+}
+
 static void put_offers(struct ek_json_writer *writer, const char *best,
                        const struct ek_snapshot *snapshot, const struct ek_host_offers *offers)
 {
@@ -69,6 +84,7 @@ static void put_offers(struct ek_json_writer *writer, const char *best,
         ek_json_put_integer(writer, "hosts", it->count);
         ek_json_put_text(writer, "host", snapshot->hosts[it->host].name);
         ek_json_put_text(writer, "reason", it->text);
+        put_hosts(writer, snapshot, it);
         ek_json_end(writer, '}');
     }
     ek_json_end(writer, ']');

@@ -127,8 +127,7 @@ static bool explain_stays(struct ek_replay *replay, struct ek_explanation *out, 
     for (uint32_t d = 0; d < replay->plan->snapshot->domain_count; d++) {
         bool asked = domain == EK_NONE || domain == d;
         if (asked && !moved[d] &&
-            !ek_replay_explain_stay(replay, d, domain != EK_NONE, &out->stays[out->stay_count++],
-                                    err)) {
+            !ek_replay_explain_stay(replay, d, &out->stays[out->stay_count++], err)) {
             return false;
         }
     }
@@ -158,7 +157,7 @@ bool ek_explain_plan(struct ek_explanation *out, const struct ek_plan *plan,
     assert(domain == EK_NONE || domain < plan->snapshot->domain_count);
     memset(out, 0, sizeof(*out));
     out->plan = plan;
-    bool done = ek_replay_begin(&replay, plan, request, &out->arena, err) &&
+    bool done = ek_replay_begin(&replay, plan, request, domain != EK_NONE, &out->arena, err) &&
                 explain(&replay, out, domain, err);
     ek_replay_end(&replay);
     if (!done) {

@@ -32,8 +32,10 @@ struct ek_blocked_hosts {
     enum ek_block block;
     const char *rule; /* its name, of EK_BLOCK_RULE; else NULL */
     uint32_t count;
-    uint32_t host;    /* the first of them */
-    const char *text; /* its reason, with numbers */
+    uint32_t host;    /* the first of them ... */
+    const char *text; /* ... and its reason, with numbers */
+    const uint32_t
+        *hosts; /* all of them; NULL in a large cluster, unless one domain is asked for */
 };
 
 /* What the hosts are to one domain at one moment; its own host and, of a move, the destination are

@@ -38,21 +38,34 @@ static bool index_unresolved(struct ek_replay *replay, struct ek_error *err)
     return replay->unresolved != NULL || nomem(err);
 }
 
+/* Names of all blocked hosts would be most of a large cluster's document. */
+static bool prepare_lists(struct ek_replay *replay, struct ek_error *err)
+{
+    if (replay->thorough || replay->search.exact) {
+        replay->group_of = ek_arena_alloc(&replay->cluster.arena,
+                                          replay->plan->snapshot->host_count, sizeof(uint8_t));
+        return replay->group_of != NULL || nomem(err);
+    }
+    return true;
+}
+
 bool ek_replay_begin(struct ek_replay *replay, const struct ek_plan *plan,
-                     const struct ek_plan_request *request, struct ek_arena *out,
+                     const struct ek_plan_request *request, bool thorough, struct ek_arena *out,
                      struct ek_error *err)
 {
     assert(plan->snapshot == request->evaluation->snapshot);
     memset(replay, 0, sizeof(*replay));
     replay->plan = plan;
     replay->request = request;
+    replay->thorough = thorough;
     replay->out = out;
     replay->balance_begin = first_balance(plan, request->balance);
     if (!ek_cluster_init(&replay->cluster, plan->snapshot, request->evaluation->policy, err)) {
         return false;
     }
     if (!index_unresolved(replay, err) ||
-        !ek_search_init(&replay->search, &replay->cluster, request->cooldown, err)) {
+        !ek_search_init(&replay->search, &replay->cluster, request->cooldown, err) ||
+        !prepare_lists(replay, err)) {
         ek_cluster_finish(&replay->cluster);
         memset(&replay->cluster, 0, sizeof(replay->cluster));
         return false;

@@ -22,13 +22,15 @@ struct ek_replay {
     size_t made;
     size_t balance_begin; /* index of the policy's first move; the number of moves: none */
     const struct ek_unresolved **unresolved; /* per domain: where the plan lists it; mostly NULL */
+    bool thorough; /* one domain is asked for: all hosts are looked at, also of a large cluster */
+    uint8_t *group_of; /* per host: why it is blocked; NULL: nobody wants to know them all */
     struct ek_balancing balancing;
     struct ek_arena *out; /* of the texts and lists that are handed on */
 };
 
 /* Everything is as before the first move. Error: NOMEM. End it in any case. */
 bool ek_replay_begin(struct ek_replay *replay, const struct ek_plan *plan,
-                     const struct ek_plan_request *request, struct ek_arena *out,
+                     const struct ek_plan_request *request, bool thorough, struct ek_arena *out,
                      struct ek_error *err);
 void ek_replay_end(struct ek_replay *replay);
 
@@ -54,9 +56,8 @@ bool ek_replay_scan(struct ek_replay *replay, uint32_t domain, enum ek_purpose p
                     uint32_t except, const uint32_t *hosts, size_t host_count,
                     struct ek_host_offers *offers, struct ek_error *err);
 
-/* Why the domain stays; the replay is at its end. `thorough`: all hosts are looked at, also of a
- * large cluster. Error: NOMEM. */
-bool ek_replay_explain_stay(struct ek_replay *replay, uint32_t domain, bool thorough,
+/* Why the domain stays; the replay is at its end. Error: NOMEM. */
+bool ek_replay_explain_stay(struct ek_replay *replay, uint32_t domain,
                             struct ek_stay_explanation *stay, struct ek_error *err);
 
 #endif

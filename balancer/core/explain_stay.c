@@ -227,11 +227,11 @@ static void choose_targets(struct ek_search *search)
 }
 
 /* The coolest hosts suffice while one of them is open: the search chooses among no others. */
-static bool look_around(struct ek_replay *replay, bool thorough, struct ek_stay_explanation *stay,
+static bool look_around(struct ek_replay *replay, struct ek_stay_explanation *stay,
                         struct ek_error *err)
 {
     enum ek_purpose purpose = purpose_of(replay, stay->domain);
-    bool all = thorough || replay->search.exact || purpose == EK_PURPOSE_EVACUATE_FORCED;
+    bool all = replay->thorough || replay->search.exact || purpose == EK_PURPOSE_EVACUATE_FORCED;
 
     if (!all) {
         if (replay->search.targets_at == 0) {
@@ -248,7 +248,7 @@ static bool look_around(struct ek_replay *replay, bool thorough, struct ek_stay_
            ek_replay_scan(replay, stay->domain, purpose, EK_NONE, NULL, 0, &stay->offers, err);
 }
 
-bool ek_replay_explain_stay(struct ek_replay *replay, uint32_t domain, bool thorough,
+bool ek_replay_explain_stay(struct ek_replay *replay, uint32_t domain,
                             struct ek_stay_explanation *stay, struct ek_error *err)
 {
     enum ek_purpose purpose = purpose_of(replay, domain);
@@ -261,7 +261,7 @@ bool ek_replay_explain_stay(struct ek_replay *replay, uint32_t domain, bool thor
         .offers = {.best = {.host = EK_NONE}},
     };
     if (stay->block == EK_BLOCK_NONE) {
-        if (!look_around(replay, thorough, stay, err)) {
+        if (!look_around(replay, stay, err)) {
             return false;
         }
         stay->cause = cause_of(replay, stay);

@@ -96,7 +96,7 @@ static bool compare(struct ek_replay *replay, struct ek_why_not *it, struct ek_e
         return it->reason != NULL || nomem(err);
     }
     struct ek_stay_explanation stay;
-    if (!ek_replay_explain_stay(replay, it->domain, true, &stay, err)) {
+    if (!ek_replay_explain_stay(replay, it->domain, &stay, err)) {
         return false;
     }
     it->instead = stay.offers.best;
@@ -160,8 +160,8 @@ bool ek_explain_why_not(struct ek_why_not *out, const struct ek_plan *plan,
     out->instead.host = EK_NONE;
     out->move = last_move(plan, domain);
     out->moves_made = out->move == NULL ? plan->move_count : (size_t)(out->move - plan->moves);
-    bool done =
-        ek_replay_begin(&replay, plan, request, &out->arena, err) && why_not(&replay, out, err);
+    bool done = ek_replay_begin(&replay, plan, request, true, &out->arena, err) &&
+                why_not(&replay, out, err);
     ek_replay_end(&replay);
     if (!done) {
         ek_why_not_finish(out);

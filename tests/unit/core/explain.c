@@ -177,6 +177,8 @@ static void blocked_hosts_are_grouped_by_their_first_reason(void **state)
     assert_int_equal(others->blocked[0].block, EK_BLOCK_MEMORY);
     assert_int_equal(others->blocked[0].count, 2);
     assert_string_equal(host_name(others->blocked[0].host), "h3");
+    assert_string_equal(host_name(others->blocked[0].hosts[0]), "h3");
+    assert_string_equal(host_name(others->blocked[0].hosts[1]), "h4");
     assert_string_equal(others->blocked[0].text,
                         "1024 MiB of memory needed, 486 MiB may still be given");
     assert_string_equal(others->blocked[1].text, "host is down");
