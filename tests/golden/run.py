@@ -78,8 +78,10 @@ class Case:
     def views(self, judged):
         """What is recorded, by file name."""
         document = self.command([EVENKEEL, "plan"], "--json").stdout
+        explained = self.command([EVENKEEL, "plan"], "--explain").stdout
         return {"plan.txt": laws.plain(judged.text), "plan.json": laws.plain(document),
-                "hosts.txt": views.hosts_table(judged), "timeline.txt": views.timeline(judged)}
+                "hosts.txt": views.hosts_table(judged), "timeline.txt": views.timeline(judged),
+                "explain.txt": laws.plain(explained).removeprefix(laws.plain(judged.text))}
 
 
 def difference(case, name, text):
