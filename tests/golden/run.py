@@ -54,18 +54,20 @@ class Case:
         done = self.command([EVENKEEL, "plan"], "--json", snapshot=text)
         return done.returncode, done.stderr, json.loads(done.stdout or "{}")
 
-    def judged(self):
-        """All that the laws look at; raises ValueError when no plan was printed."""
-        result = self.plan()
+    def printed(self, snapshot=None):
+        """The same; raises ValueError when no plan was printed."""
+        result = self.plan(snapshot)
         if not result[2]:
             raise ValueError(f"status {result[0]}: {result[1].strip()}")
+        return result
+
+    def judged(self):
+        """All that the laws look at."""
+        result = self.printed()
         text = self.command([EVENKEEL, "plan"]).stdout
-        snapshot = json.loads(self.snapshot_text)
-        for host in snapshot["hosts"]:
-            host["maintenance"] = (host.get("maintenance", False) or
-                                   host["name"] in self.expect.get("evacuate", []))
-        return laws.Judged(snapshot, self.read("policy.yaml"), text, result,
-                           lambda other: self.plan(other)[2])
+        return laws.Judged(self.snapshot_text, self.expect.get("evacuate", []),
+                           self.read("policy.yaml"), text, result,
+                           lambda other: self.printed(other)[2])
 
     def broken(self, judged):
         """Laws that do not hold, and what the referee of the unit tests says."""

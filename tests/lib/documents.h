@@ -18,9 +18,10 @@ struct ek_documents {
 };
 
 /* False when the documents are refused, which `err` then says. What the referee has against the
- * plan is added to `complaints`. Two things are planned and not judged: figures outside of what
- * computers are made of, where a double's last digits exceed the referee's tolerance, and clusters
- * that it would look at for minutes. Fails the test when accepted documents cannot be planned. */
+ * plan is added to `complaints`. Planned and not judged are figures outside of what computers are
+ * made of, where a double's last digits exceed the referee's tolerance; clusters that it would look
+ * at for minutes; and carried rules that it reads more simply than the product. Fails the test when
+ * accepted documents cannot be planned. */
 bool ek_documents_judge(const struct ek_documents *in, struct ek_text *complaints,
                         struct ek_error *err);
 
