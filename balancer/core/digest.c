@@ -174,6 +174,8 @@ void ek_digest_policy(struct ek_digest *digest, const struct ek_policy *policy)
         policy->moves_per_plan, policy->max_downtime_ms,
     };
 
+    ek_digest_number(digest, policy->bandwidth_per_host_mib_s);
+    ek_digest_number(digest, policy->bandwidth_cluster_mib_s);
     for (unsigned int r = 0; r < EK_RESOURCE_COUNT; r++) {
         ek_digest_number(digest, policy->weight[r]);
         ek_digest_number(digest, policy->target_max[r]);
