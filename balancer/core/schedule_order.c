@@ -37,7 +37,7 @@ struct choice {
 };
 
 struct rated {
-    uint32_t rank;
+    enum ek_schedule_rank rank;
     double key;
     uint32_t task;
 };
@@ -111,9 +111,10 @@ static void find_pressure(struct choice *choice)
     }
 }
 
+/* A thousandth is far below what a prediction is worth. */
 static bool perfect(const struct choice *choice)
 {
-    return choice->best_ms <= choice->bound_ms;
+    return choice->best_ms <= choice->bound_ms + choice->bound_ms / 1000;
 }
 
 /* Plays choice->order; true when it is the best so far (strictly, or with an earlier mean). */
@@ -140,11 +141,13 @@ static bool try(struct choice *choice, bool strictly)
     return better;
 }
 
-enum thumb { MOST_PRESSED, LONGEST_CHAIN, LONGEST, BOTH, THUMB_COUNT };
+enum thumb { AS_PLANNED, MOST_PRESSED, LONGEST_CHAIN, LONGEST, BOTH, THUMB_COUNT };
 
 static double rate(const struct choice *choice, uint32_t task, enum thumb thumb)
 {
     switch (thumb) {
+    case AS_PLANNED:
+        return -(double)task;
     case MOST_PRESSED:
         return choice->pressed[task];
     case LONGEST_CHAIN:
@@ -162,8 +165,10 @@ static double rate(const struct choice *choice, uint32_t task, enum thumb thumb)
 static void sort(struct choice *choice, enum thumb thumb)
 {
     for (uint32_t i = 0; i < choice->it->count; i++) {
+        enum ek_schedule_rank rank = choice->it->tasks[i].rank;
+        bool planned = thumb == AS_PLANNED && rank == EK_SCHEDULE_WISHED;
         choice->rated[i] = (struct rated){
-            .rank = choice->it->tasks[i].rank, .key = rate(choice, i, thumb), .task = i};
+            .rank = planned ? EK_SCHEDULE_DUE : rank, .key = rate(choice, i, thumb), .task = i};
     }
     qsort(choice->rated, choice->it->count, sizeof(*choice->rated), by_rating);
     for (uint32_t i = 0; i < choice->it->count; i++) {
@@ -185,7 +190,7 @@ static void shift(struct choice *choice, uint32_t from, uint32_t to)
     choice->order[to] = task;
 }
 
-static uint32_t rank_at(const struct choice *choice, uint32_t place)
+static enum ek_schedule_rank rank_at(const struct choice *choice, uint32_t place)
 {
     return choice->it->tasks[choice->best[place]].rank;
 }
@@ -211,6 +216,7 @@ static void improve(struct choice *choice)
 
 static void search(struct choice *choice)
 {
+    sort(choice, AS_PLANNED);
     (void)try(choice, true);
     if (perfect(choice) || choice->best_ms == INT64_MAX) {
         return;
@@ -219,8 +225,8 @@ static void search(struct choice *choice)
     find_pressure(choice);
     /* The plan's order is the proof that there is one; another one proves itself. */
     choice->room = choice->it->tight ? EK_SCHEDULE_ROOM_FREE : EK_SCHEDULE_ROOM_PROMISED;
-    for (int thumb = 0; thumb < THUMB_COUNT && !perfect(choice) &&
-                        choice->plays * (uint64_t)choice->it->count < RULES_BUDGET;
+    for (int thumb = AS_PLANNED + 1; thumb < THUMB_COUNT && !perfect(choice) &&
+                                     choice->plays * (uint64_t)choice->it->count < RULES_BUDGET;
          thumb++) {
         sort(choice, (enum thumb)thumb);
         (void)try(choice, true);
@@ -232,8 +238,8 @@ static void search(struct choice *choice)
 static void sort_starts(struct choice *choice)
 {
     for (uint32_t i = 0; i < choice->it->count; i++) {
-        choice->rated[i] =
-            (struct rated){.rank = 0, .key = -(double)choice->best_starts[i], .task = i};
+        choice->rated[i] = (struct rated){
+            .rank = EK_SCHEDULE_DUE, .key = -(double)choice->best_starts[i], .task = i};
     }
     qsort(choice->rated, choice->it->count, sizeof(*choice->rated), by_rating);
     for (uint32_t i = 0; i < choice->it->count; i++) {
@@ -251,7 +257,6 @@ bool ek_schedule_choose(struct ek_schedule_tasks *tasks, struct ek_schedule_play
         return false;
     }
     for (uint32_t i = 0; i < tasks->count; i++) {
-        choice.order[i] = i;
         order[i] = i;
     }
     search(&choice);

@@ -10,6 +10,13 @@
 
 #define EK_SCHEDULE_NONE UINT32_MAX
 
+/* Of two that could start, the one of the lower rank does, except as the plan orders it. */
+enum ek_schedule_rank {
+    EK_SCHEDULE_DUE,      /* to empty a host, to repair a rule, by hand */
+    EK_SCHEDULE_WISHED,   /* to level */
+    EK_SCHEDULE_DOUBTFUL, /* its guest is not expected to converge */
+};
+
 /* One move. Its rate is that of its slower end for as long as it runs: few at full bandwidth beat
  * many at a share, which all of them would have to send more at. */
 struct ek_schedule_task {
@@ -18,7 +25,7 @@ struct ek_schedule_task {
     uint32_t destination; /* part */
     uint32_t after;       /* the earlier move of the same domain, which is parked; or NONE */
     uint32_t next;        /* its later move; or NONE */
-    uint32_t rank;        /* moves of a lower rank start first, whatever the order says */
+    enum ek_schedule_rank rank;
     uint32_t first_entry; /* in entries; the next task's tells the end */
     double rate_mib_s;
     double memory_mib;

@@ -24,10 +24,14 @@ static uint32_t part_of(struct ek_schedule_tasks *out, uint32_t host)
     return out->part_of[host];
 }
 
-/* Who empties a host is not kept waiting by who levels. */
-static uint32_t rank_of(enum ek_move_kind kind)
+/* Who empties a host is not kept waiting by who levels, and nobody by a guest that is likely to
+ * keep its links until it is aborted. */
+static enum ek_schedule_rank rank_of(enum ek_move_kind kind, const struct ek_cost *cost)
 {
-    return kind == EK_MOVE_BALANCE ? 1 : 0;
+    if (!cost->converges) {
+        return EK_SCHEDULE_DOUBTFUL;
+    }
+    return kind == EK_MOVE_BALANCE ? EK_SCHEDULE_WISHED : EK_SCHEDULE_DUE;
 }
 
 static void take(struct ek_schedule_tasks *out, uint32_t index)
@@ -44,7 +48,7 @@ static void take(struct ek_schedule_tasks *out, uint32_t index)
                                   .destination = part_of(out, move->destination),
                                   .after = EK_SCHEDULE_NONE,
                                   .next = EK_SCHEDULE_NONE,
-                                  .rank = rank_of(move->kind),
+                                  .rank = rank_of(move->kind, &cost),
                                   .rate_mib_s = rate_mib_s,
                                   .memory_mib = domain->memory_mib,
                                   .vcpus = domain->vcpus,

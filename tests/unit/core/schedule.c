@@ -185,6 +185,19 @@ static void balancing_does_not_overtake_evacuations(void **state)
     expect("a 0.0+10.5; b 0.0+10.5; c 10.5+20.5");
 }
 
+/* A guest that is not expected to converge goes last, whatever it is moved for: it may keep its
+ * links until it is aborted. */
+static void who_may_not_converge_goes_last(void **state)
+{
+    (void)state;
+    begin("h1; h2; wild@h1 1v 1G 1G dirty=200; b@h1 1v 1100M; c@h1 1v 1100M");
+    move("wild", "h2");
+    moves[0].kind = EK_MOVE_EVACUATE;
+    move("b", "h2");
+    move("c", "h2");
+    expect("wild 21.0+289.1; b 0.0+10.5; c 10.5+10.5");
+}
+
 /* Room need not be given in the plan's order: c, which fits beside nobody, waits rather than keep
  * the others waiting for what leaves after them. */
 static void room_goes_where_it_is_soonest_of_use(void **state)
@@ -361,6 +374,7 @@ int main(void)
         TEST(the_bandwidth_of_the_cluster_is_kept),
         TEST(a_better_order_than_the_plans_is_found),
         TEST(balancing_does_not_overtake_evacuations),
+        TEST(who_may_not_converge_goes_last),
         TEST(room_goes_where_it_is_soonest_of_use),
         TEST(room_is_waited_for),
         TEST(vcpus_are_waited_for),
