@@ -58,14 +58,6 @@ struct ek_cost ek_migration_cost(const struct ek_domain *domain, double bandwidt
                             .converges = converges};
 }
 
-double ek_migration_bandwidth(const struct ek_snapshot *snapshot, uint32_t source,
-                              uint32_t destination)
-{
-    assert(source < snapshot->host_count && destination < snapshot->host_count);
-    return fmin(snapshot->hosts[source].migration_mib_s,
-                snapshot->hosts[destination].migration_mib_s);
-}
-
 double ek_migration_link(const struct ek_host *host, const struct ek_policy *policy)
 {
     return policy->bandwidth_per_host_mib_s > 0

@@ -25,10 +25,6 @@ struct ek_cost {
 struct ek_cost ek_migration_cost(const struct ek_domain *domain, double bandwidth_mib_s,
                                  int64_t max_downtime_ms);
 
-/* The slower of the two hosts' links. */
-double ek_migration_bandwidth(const struct ek_snapshot *snapshot, uint32_t source,
-                              uint32_t destination);
-
 /* What migrations may take of the host's link in each direction, in MiB/s. */
 double ek_migration_link(const struct ek_host *host, const struct ek_policy *policy);
 

@@ -44,9 +44,9 @@ static void move(const char *domain, const char *destination)
                                   .domain = d,
                                   .source = snapshot.domains[d].host,
                                   .destination = ek_test_host(&snapshot, destination)};
-    made->cost =
-        ek_migration_cost(&snapshot.domains[d],
-                          ek_migration_bandwidth(&snapshot, made->source, made->destination), 500);
+    made->cost = ek_migration_cost(
+        &snapshot.domains[d],
+        ek_migration_rate(&snapshot, &policy, made->source, made->destination), 500);
 }
 
 static void rule(const char *text)
