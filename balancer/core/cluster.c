@@ -48,7 +48,9 @@ static void place(struct ek_cluster *cluster, uint32_t d, uint32_t h, double sig
     const struct ek_domain *domain = &cluster->snapshot->domains[d];
 
     for (unsigned int r = 0; r < EK_RESOURCE_COUNT; r++) {
+        double noise = ek_domain_outlook(domain, (enum ek_resource)r)->noise;
         host->load[r] = positive(host->load[r] + sign * ek_demand(domain, (enum ek_resource)r));
+        host->variance[r] = positive(host->variance[r] + sign * noise * noise);
     }
 }
 
@@ -106,8 +108,12 @@ static void fill(struct ek_cluster *cluster, const double *base)
     }
     settle_in_flight(cluster);
     for (size_t d = 0; d < snapshot->domain_count; d++) {
+        const struct ek_domain *domain = &snapshot->domains[d];
         place(cluster, (uint32_t)d, cluster->host_of[d], 1);
+        cluster->noisy =
+            cluster->noisy || domain->cpu_outlook.noise > 0 || domain->memory_outlook.noise > 0;
     }
+    cluster->noisy = cluster->noisy && cluster->policy->noise_sigma > 0;
     for (size_t h = 0; h < snapshot->host_count; h++) {
         account(cluster, (uint32_t)h, 1);
     }

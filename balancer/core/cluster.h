@@ -12,8 +12,9 @@
 
 /* What is added up of each host. */
 struct ek_host_load {
-    double load[EK_RESOURCE_COUNT]; /* base + settled domains' demand, in cores and MiB */
-    double memory_mib;              /* configured memory of all that is there or arriving */
+    double load[EK_RESOURCE_COUNT];     /* base + settled domains' demand, in cores and MiB */
+    double variance[EK_RESOURCE_COUNT]; /* of the settled domains' demand, cores^2 and MiB^2 */
+    double memory_mib;                  /* configured memory of all that is there or arriving */
     double vcpus;
     bool counted;        /* up and not in maintenance: part of the imbalance */
     bool unseen_arrival; /* a move ends here that no sample shows: admit nothing */
@@ -31,6 +32,7 @@ struct ek_cluster {
     struct ek_host_load *hosts;
     uint32_t *host_of;                /* per domain: where it is in this model */
     bool *in_flight;                  /* per domain */
+    bool noisy;                       /* the policy heeds noise, and some demand has some */
     double counted;                   /* number of counted hosts */
     double total_memory_mib;          /* of all up hosts: the scale of a move's cost */
     double sum[EK_RESOURCE_COUNT];    /* of the counted hosts' utilization ... */
