@@ -24,7 +24,7 @@ static struct ek_hottest worst_violation(const struct ek_cluster *cluster)
     double above = RELIEF;
 
     for (uint32_t h = 0; h < snapshot->host_count; h++) {
-        for (unsigned int r = 0; cluster->hosts[h].counted && r < EK_RESOURCE_COUNT; r++) {
+        for (unsigned int r = 0; cluster->hosts[h].counted && r < cluster->resource_count; r++) {
             double u = ek_cluster_utilization(cluster, h, (enum ek_resource)r);
             /* The distance from its own target counts: 80 % of memory may be well where 80 % of CPU
              * is not. */
@@ -55,8 +55,8 @@ static bool wants(const struct ek_cluster *cluster, const struct ek_levels *leve
     const struct ek_hottest worst = worst_violation(cluster);
     if (worst.host != EK_NONE) {
         (void)snprintf(why, why_size, "%s of %s is at %.0f %%, above its target",
-                       ek_resource_name(worst.resource), cluster->snapshot->hosts[worst.host].name,
-                       100 * worst.utilization);
+                       policy->resources.names[worst.resource],
+                       cluster->snapshot->hosts[worst.host].name, 100 * worst.utilization);
         return true;
     }
     if (comfortable(cluster, levels)) {
@@ -64,12 +64,12 @@ static bool wants(const struct ek_cluster *cluster, const struct ek_levels *leve
                        100 * policy->trigger_comfort);
         return false;
     }
-    for (unsigned int r = 0; r < EK_RESOURCE_COUNT; r++) {
+    for (unsigned int r = 0; r < cluster->resource_count; r++) {
         /* A resource without weight earns nothing by moving, so it must not ask for moves. */
         double beyond = ek_noise_beyond(cluster, (enum ek_resource)r, levels->imbalance[r]);
         if (policy->weight[r] > 0 && beyond > policy->trigger_imbalance) {
             (void)snprintf(why, why_size, "imbalance of %s is %.3f, above the trigger of %.3f",
-                           ek_resource_name((enum ek_resource)r), levels->imbalance[r],
+                           policy->resources.names[r], levels->imbalance[r],
                            policy->trigger_imbalance);
             return true;
         }
@@ -107,7 +107,7 @@ static const char *reason(const struct ek_search *search, const struct ek_candid
     double fall = 0;
 
     assert(source != chosen->destination);
-    for (unsigned int r = 0; r < EK_RESOURCE_COUNT; r++) {
+    for (unsigned int r = 0; r < cluster->resource_count; r++) {
         enum ek_resource resource = (enum ek_resource)r;
         double there = ek_cluster_utilization(cluster, chosen->destination, resource);
         double step = ek_cluster_utilization(cluster, source, resource) - there;
@@ -117,8 +117,9 @@ static const char *reason(const struct ek_search *search, const struct ek_candid
         }
     }
     return ek_arena_printf(
-        arena, "%s of %s %.0f %% -> %.0f %%, of %s %.0f %% -> %.0f %%", ek_resource_name(worst),
-        cluster->snapshot->hosts[source].name, 100 * ek_cluster_utilization(cluster, source, worst),
+        arena, "%s of %s %.0f %% -> %.0f %%, of %s %.0f %% -> %.0f %%",
+        cluster->policy->resources.names[worst], cluster->snapshot->hosts[source].name,
+        100 * ek_cluster_utilization(cluster, source, worst),
         100 * ek_cluster_utilization_with(cluster, source, worst, chosen->domain, -1),
         cluster->snapshot->hosts[chosen->destination].name,
         100 * ek_cluster_utilization(cluster, chosen->destination, worst),

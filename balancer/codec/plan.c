@@ -7,24 +7,24 @@
 #include <math.h>
 
 /* Levels as the contract names them. */
-static void write_levels(struct ek_json_writer *writer, const char *key,
-                         const struct ek_snapshot *snapshot, const struct ek_levels *levels)
+static void write_levels(struct ek_json_writer *writer, const char *key, const struct ek_plan *plan,
+                         const struct ek_levels *levels)
 {
     ek_json_key(writer, key);
     ek_json_begin(writer, '{');
     ek_json_key(writer, "imbalance");
     ek_json_begin(writer, '{');
     /* By name: a further resource becomes a further member, and no reader breaks. */
-    for (unsigned int r = 0; r < EK_RESOURCE_COUNT; r++) {
-        ek_json_put_number(writer, ek_resource_name((enum ek_resource)r), levels->imbalance[r]);
+    for (unsigned int r = 0; r < plan->resources.count; r++) {
+        ek_json_put_number(writer, plan->resources.names[r], levels->imbalance[r]);
     }
     ek_json_end(writer, '}');
     /* Absent when no host counts: a cluster that is all down or in maintenance. */
     if (levels->hottest.host != EK_NONE) {
         ek_json_key(writer, "hottest");
         ek_json_begin(writer, '{');
-        ek_json_put_text(writer, "host", snapshot->hosts[levels->hottest.host].name);
-        ek_json_put_text(writer, "resource", ek_resource_name(levels->hottest.resource));
+        ek_json_put_text(writer, "host", plan->snapshot->hosts[levels->hottest.host].name);
+        ek_json_put_text(writer, "resource", plan->resources.names[levels->hottest.resource]);
         ek_json_put_number(writer, "utilization", levels->hottest.utilization);
         ek_json_end(writer, '}');
     }
@@ -87,9 +87,9 @@ char *ek_codec_write_plan(const struct ek_plan *plan, const struct ek_schedule *
     ek_json_put_text(&writer, "policy", plan->policy);
     ek_json_put_text(&writer, "summary", plan->summary);
     ek_json_break(&writer);
-    write_levels(&writer, "before", plan->snapshot, &plan->before);
+    write_levels(&writer, "before", plan, &plan->before);
     ek_json_break(&writer);
-    write_levels(&writer, "after", plan->snapshot, &plan->after);
+    write_levels(&writer, "after", plan, &plan->after);
     ek_json_break(&writer);
     ek_json_key(&writer, "moves");
     ek_json_begin(&writer, '[');

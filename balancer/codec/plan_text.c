@@ -5,20 +5,20 @@
 
 static void print_levels(FILE *out, const struct ek_plan *plan)
 {
-    for (unsigned int r = 0; r < EK_RESOURCE_COUNT; r++) {
+    for (unsigned int r = 0; r < plan->resources.count; r++) {
         /* Three digits, as the triggers are configured in hundredths. */
-        (void)fprintf(out, "  imbalance of %-7s %.3f -> %.3f\n",
-                      ek_resource_name((enum ek_resource)r), plan->before.imbalance[r],
-                      plan->after.imbalance[r]);
+        (void)fprintf(out, "  imbalance of %-7s %.3f -> %.3f\n", plan->resources.names[r],
+                      plan->before.imbalance[r], plan->after.imbalance[r]);
     }
     /* Before and after name their hosts: mostly the hottest is another one afterwards. */
     if (plan->before.hottest.host != EK_NONE && plan->after.hottest.host != EK_NONE) {
-        (void)fprintf(
-            out, "  hottest host         %s %s %.0f %% -> %s %s %.0f %%\n",
-            plan->snapshot->hosts[plan->before.hottest.host].name,
-            ek_resource_name(plan->before.hottest.resource), 100 * plan->before.hottest.utilization,
-            plan->snapshot->hosts[plan->after.hottest.host].name,
-            ek_resource_name(plan->after.hottest.resource), 100 * plan->after.hottest.utilization);
+        (void)fprintf(out, "  hottest host         %s %s %.0f %% -> %s %s %.0f %%\n",
+                      plan->snapshot->hosts[plan->before.hottest.host].name,
+                      plan->resources.names[plan->before.hottest.resource],
+                      100 * plan->before.hottest.utilization,
+                      plan->snapshot->hosts[plan->after.hottest.host].name,
+                      plan->resources.names[plan->after.hottest.resource],
+                      100 * plan->after.hottest.utilization);
     }
     (void)fprintf(out, "  above target         %" PRIu32 " -> %" PRIu32 "\n",
                   plan->before.violations, plan->after.violations);

@@ -25,7 +25,7 @@ static void account(struct ek_cluster *cluster, uint32_t host, double sign)
     if (!cluster->hosts[host].counted) {
         return;
     }
-    for (unsigned int r = 0; r < EK_RESOURCE_COUNT; r++) {
+    for (unsigned int r = 0; r < cluster->resource_count; r++) {
         double u = ek_cluster_utilization(cluster, host, (enum ek_resource)r);
         cluster->sum[r] += sign * u;
         cluster->square[r] += sign * u * u;
@@ -40,16 +40,25 @@ static void allocate(struct ek_host_load *host, const struct ek_domain *domain, 
     host->vcpus += sign * domain->vcpus;
 }
 
+double ek_cluster_noise(const struct ek_cluster *cluster, uint32_t domain,
+                        enum ek_resource resource)
+{
+    /* Of further resources only what is allotted is known, which does not jump about. */
+    return resource < EK_RESOURCE_FURTHER
+               ? ek_domain_outlook(&cluster->snapshot->domains[domain], resource)->noise
+               : 0;
+}
+
 /* Load follows use, which is what balance is about. fmax, since taking away what was added may
  * leave a hair below zero, and a square root is taken later. */
 static void place(struct ek_cluster *cluster, uint32_t d, uint32_t h, double sign)
 {
     struct ek_host_load *host = &cluster->hosts[h];
-    const struct ek_domain *domain = &cluster->snapshot->domains[d];
+    const double *demand = &cluster->demand[(size_t)d * cluster->resource_count];
 
-    for (unsigned int r = 0; r < EK_RESOURCE_COUNT; r++) {
-        double noise = ek_domain_outlook(domain, (enum ek_resource)r)->noise;
-        host->load[r] = positive(host->load[r] + sign * ek_demand(domain, (enum ek_resource)r));
+    for (unsigned int r = 0; r < cluster->resource_count; r++) {
+        double noise = ek_cluster_noise(cluster, d, (enum ek_resource)r);
+        host->load[r] = positive(host->load[r] + sign * demand[r]);
         host->variance[r] = positive(host->variance[r] + sign * noise * noise);
     }
 }
@@ -88,12 +97,15 @@ static void fill(struct ek_cluster *cluster, const double *base)
 
     for (size_t h = 0; h < snapshot->host_count; h++) {
         const struct ek_host *host = &snapshot->hosts[h];
-        memcpy(cluster->hosts[h].load, base + h * EK_RESOURCE_COUNT,
-               sizeof(cluster->hosts[h].load));
+        memcpy(cluster->hosts[h].load, base + h * cluster->resource_count,
+               cluster->resource_count * sizeof(*base));
         /* A host in maintenance or without fresh figures would pull the mean to where nothing can
          * go. */
         cluster->hosts[h].counted = host->state == EK_HOST_UP && !host->maintenance;
-        cluster->counted += cluster->hosts[h].counted ? 1 : 0;
+        for (unsigned int r = 0; r < cluster->resource_count; r++) {
+            bool has = cluster->capacity[h * cluster->resource_count + r] > 0;
+            cluster->counted[r] += cluster->hosts[h].counted && has ? 1 : 0;
+        }
         cluster->total_memory_mib += host->state == EK_HOST_UP ? host->memory_mib : 0;
     }
     for (size_t d = 0; d < snapshot->domain_count; d++) {
@@ -119,6 +131,32 @@ static void fill(struct ek_cluster *cluster, const double *base)
     }
 }
 
+/* Read off the snapshot once: rating a move asks for them millions of times. */
+static void measure(struct ek_cluster *cluster)
+{
+    const struct ek_snapshot *snapshot = cluster->snapshot;
+    const struct ek_resources *resources = &cluster->policy->resources;
+    double *capacity = cluster->capacity;
+    double *demand = cluster->demand;
+
+    for (size_t h = 0; h < snapshot->host_count; h++) {
+        const struct ek_host *host = &snapshot->hosts[h];
+        *capacity++ = ek_capacity(host, EK_CPU);
+        *capacity++ = ek_capacity(host, EK_MEMORY);
+        for (unsigned int r = EK_RESOURCE_FURTHER; r < resources->count; r++) {
+            *capacity++ = ek_capacity_of(host, resources->names[r]);
+        }
+    }
+    for (size_t d = 0; d < snapshot->domain_count; d++) {
+        const struct ek_domain *domain = &snapshot->domains[d];
+        *demand++ = ek_demand(domain, EK_CPU);
+        *demand++ = ek_demand(domain, EK_MEMORY);
+        for (unsigned int r = EK_RESOURCE_FURTHER; r < resources->count; r++) {
+            *demand++ = ek_demand_of(domain, resources->names[r]);
+        }
+    }
+}
+
 /* One arena for the model: planning, scheduling and each dispatch build one and drop it whole. */
 bool ek_cluster_init(struct ek_cluster *cluster, const struct ek_snapshot *snapshot,
                      const struct ek_policy *policy, struct ek_error *err)
@@ -131,9 +169,16 @@ bool ek_cluster_init(struct ek_cluster *cluster, const struct ek_snapshot *snaps
     cluster->hosts = ek_arena_alloc(arena, snapshot->host_count, sizeof(*cluster->hosts));
     cluster->host_of = ek_arena_alloc(arena, snapshot->domain_count, sizeof(*cluster->host_of));
     cluster->in_flight = ek_arena_alloc(arena, snapshot->domain_count, sizeof(bool));
-    double *base = ek_arena_alloc(arena, snapshot->host_count * EK_RESOURCE_COUNT, sizeof(*base));
-    if (cluster->hosts == NULL || cluster->host_of == NULL || cluster->in_flight == NULL ||
-        base == NULL) {
+    cluster->resource_count = policy->resources.count;
+    assert(cluster->resource_count >= EK_RESOURCE_FURTHER);
+    assert(cluster->resource_count <= EK_RESOURCE_MAX);
+    size_t host_figures = snapshot->host_count * cluster->resource_count;
+    size_t domain_figures = snapshot->domain_count * cluster->resource_count;
+    cluster->capacity = ek_arena_alloc(arena, host_figures, sizeof(double));
+    cluster->demand = ek_arena_alloc(arena, domain_figures, sizeof(double));
+    double *base = ek_arena_alloc(arena, host_figures, sizeof(*base));
+    if (cluster->hosts == NULL || cluster->capacity == NULL || cluster->demand == NULL ||
+        cluster->host_of == NULL || cluster->in_flight == NULL || base == NULL) {
         ek_cluster_finish(cluster);
         return ek_error_set(err, EK_ERR_NOMEM, "out of memory for a model of %zu domains",
                             snapshot->domain_count);
@@ -142,7 +187,8 @@ bool ek_cluster_init(struct ek_cluster *cluster, const struct ek_snapshot *snaps
         ek_cluster_finish(cluster);
         return false;
     }
-    ek_base_load(snapshot, base);
+    measure(cluster);
+    ek_base_load(snapshot, &policy->resources, base);
     fill(cluster, base);
     return true;
 }
@@ -174,23 +220,35 @@ void ek_cluster_move(struct ek_cluster *cluster, uint32_t domain, uint32_t desti
     account(cluster, destination, 1);
 }
 
+double ek_cluster_demand(const struct ek_cluster *cluster, uint32_t domain,
+                         enum ek_resource resource)
+{
+    return cluster->demand[(size_t)domain * cluster->resource_count + resource];
+}
+
+double ek_cluster_capacity(const struct ek_cluster *cluster, uint32_t host,
+                           enum ek_resource resource)
+{
+    return cluster->capacity[(size_t)host * cluster->resource_count + resource];
+}
+
 double ek_cluster_utilization(const struct ek_cluster *cluster, uint32_t host,
                               enum ek_resource resource)
 {
-    assert(host < cluster->snapshot->host_count);
+    double capacity = ek_cluster_capacity(cluster, host, resource);
+
     assert(cluster->hosts[host].load[resource] >= 0);
-    assert(ek_capacity(&cluster->snapshot->hosts[host], resource) > 0);
-    return cluster->hosts[host].load[resource] /
-           ek_capacity(&cluster->snapshot->hosts[host], resource);
+    return capacity > 0 ? cluster->hosts[host].load[resource] / capacity : 0;
 }
 
 double ek_cluster_utilization_with(const struct ek_cluster *cluster, uint32_t host,
                                    enum ek_resource resource, uint32_t domain, double sign)
 {
-    double load = cluster->hosts[host].load[resource] +
-                  sign * ek_demand(&cluster->snapshot->domains[domain], resource);
+    double capacity = ek_cluster_capacity(cluster, host, resource);
+    double load =
+        cluster->hosts[host].load[resource] + sign * ek_cluster_demand(cluster, domain, resource);
 
-    return positive(load) / ek_capacity(&cluster->snapshot->hosts[host], resource);
+    return capacity > 0 ? positive(load) / capacity : 0;
 }
 
 /* Variance from sums; rounding may leave it a hair below zero. */
@@ -201,7 +259,8 @@ static double variance(double count, double sum, double square)
 
 double ek_cluster_imbalance(const struct ek_cluster *cluster, enum ek_resource resource)
 {
-    return sqrt(variance(cluster->counted, cluster->sum[resource], cluster->square[resource]));
+    return sqrt(
+        variance(cluster->counted[resource], cluster->sum[resource], cluster->square[resource]));
 }
 
 /* Weights of 0 switch a resource off; all of them 0 leaves nothing to level. */
@@ -211,8 +270,8 @@ static struct ek_score score_of(const struct ek_cluster *cluster, const double *
     double weighted = 0;
     double weights = 0;
 
-    for (unsigned int r = 0; r < EK_RESOURCE_COUNT; r++) {
-        weighted += cluster->policy->weight[r] * variance(cluster->counted, sum[r], square[r]);
+    for (unsigned int r = 0; r < cluster->resource_count; r++) {
+        weighted += cluster->policy->weight[r] * variance(cluster->counted[r], sum[r], square[r]);
         weights += cluster->policy->weight[r];
     }
     return (struct ek_score){positive(overload), weights > 0 ? sqrt(weighted / weights) : 0.0};
@@ -228,15 +287,16 @@ struct ek_score ek_cluster_score_after(const struct ek_cluster *cluster, uint32_
 {
     /* Only these two change; every other host's part of the sums stays as it is. */
     const uint32_t hosts[2] = {cluster->host_of[domain], destination};
-    double sum[EK_RESOURCE_COUNT];
-    double square[EK_RESOURCE_COUNT];
+    double sum[EK_RESOURCE_MAX];
+    double square[EK_RESOURCE_MAX];
     double overload = cluster->overload;
 
     assert(hosts[0] != destination); /* its utilization would be counted twice */
     memcpy(sum, cluster->sum, sizeof(sum));
     memcpy(square, cluster->square, sizeof(square));
     for (int i = 0; i < 2; i++) {
-        for (unsigned int r = 0; cluster->hosts[hosts[i]].counted && r < EK_RESOURCE_COUNT; r++) {
+        for (unsigned int r = 0; cluster->hosts[hosts[i]].counted && r < cluster->resource_count;
+             r++) {
             enum ek_resource resource = (enum ek_resource)r;
             double target = cluster->policy->target_max[r];
             double before = ek_cluster_utilization(cluster, hosts[i], resource);

@@ -12,9 +12,9 @@
 
 /* What is added up of each host. */
 struct ek_host_load {
-    double load[EK_RESOURCE_COUNT];     /* base + settled domains' demand, in cores and MiB */
-    double variance[EK_RESOURCE_COUNT]; /* of the settled domains' demand, cores^2 and MiB^2 */
-    double memory_mib;                  /* configured memory of all that is there or arriving */
+    double load[EK_RESOURCE_MAX];     /* base + settled domains' demand, in cores, MiB, ... */
+    double variance[EK_RESOURCE_MAX]; /* of the settled domains' demand, cores^2, MiB^2, ... */
+    double memory_mib;                /* configured memory of all that is there or arriving */
     double vcpus;
     bool counted;        /* up and not in maintenance: part of the imbalance */
     bool unseen_arrival; /* a move ends here that no sample shows: admit nothing */
@@ -30,13 +30,16 @@ struct ek_cluster {
     const struct ek_snapshot *snapshot; /* borrowed */
     const struct ek_policy *policy;     /* borrowed */
     struct ek_host_load *hosts;
-    uint32_t *host_of;                /* per domain: where it is in this model */
-    bool *in_flight;                  /* per domain */
-    bool noisy;                       /* the policy heeds noise, and some demand has some */
-    double counted;                   /* number of counted hosts */
-    double total_memory_mib;          /* of all up hosts: the scale of a move's cost */
-    double sum[EK_RESOURCE_COUNT];    /* of the counted hosts' utilization ... */
-    double square[EK_RESOURCE_COUNT]; /* ... and of its square */
+    uint32_t *host_of;               /* per domain: where it is in this model */
+    bool *in_flight;                 /* per domain */
+    bool noisy;                      /* the policy heeds noise, and some demand has some */
+    unsigned int resource_count;     /* of the policy */
+    double *capacity;                /* [host * resource_count + resource]; 0: it has none */
+    double *demand;                  /* [domain * resource_count + resource] */
+    double counted[EK_RESOURCE_MAX]; /* counted hosts that have the resource */
+    double total_memory_mib;         /* of all up hosts: the scale of a move's cost */
+    double sum[EK_RESOURCE_MAX];     /* of the counted hosts' utilization ... */
+    double square[EK_RESOURCE_MAX];  /* ... and of its square */
     double overload;
     struct ek_rule_set rules; /* of the policy and of the domains; settled as host_of says */
     struct ek_arena arena;
@@ -51,6 +54,19 @@ void ek_cluster_finish(struct ek_cluster *cluster);
 /* Moves load, allocation and rules of a domain; it must not be in flight. */
 void ek_cluster_move(struct ek_cluster *cluster, uint32_t domain, uint32_t destination);
 
+/* What the domain takes of a resource. */
+double ek_cluster_demand(const struct ek_cluster *cluster, uint32_t domain,
+                         enum ek_resource resource);
+
+/* Standard deviation of that from sample to sample; 0: none, or not known. */
+double ek_cluster_noise(const struct ek_cluster *cluster, uint32_t domain,
+                        enum ek_resource resource);
+
+/* What the host has of a resource; 0: none. */
+double ek_cluster_capacity(const struct ek_cluster *cluster, uint32_t host,
+                           enum ek_resource resource);
+
+/* 0 on a host that has nothing of the resource. */
 double ek_cluster_utilization(const struct ek_cluster *cluster, uint32_t host,
                               enum ek_resource resource);
 

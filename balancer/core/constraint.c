@@ -139,10 +139,26 @@ double ek_constraint_vcpu_room(const struct ek_cluster *cluster, uint32_t host)
     return usable - cluster->hosts[host].vcpus;
 }
 
+/* The first further resource of which the host has too little for the domain; EK_NONE: none. Where
+ * it has none at all, nothing that needs it can run. */
+static uint32_t lacking(const struct ek_cluster *cluster, uint32_t domain, uint32_t destination)
+{
+    for (unsigned int r = EK_RESOURCE_FURTHER; r < cluster->resource_count; r++) {
+        enum ek_resource resource = (enum ek_resource)r;
+        double demand = ek_cluster_demand(cluster, domain, resource);
+        double room = ek_cluster_capacity(cluster, destination, resource) -
+                      cluster->hosts[destination].load[r];
+        if (demand > 0 && demand > room * (1 + 1e-9)) {
+            return r;
+        }
+    }
+    return EK_NONE;
+}
+
 /* 1e-9: a host that was filled exactly to its target is not above it. */
 static bool above_target(const struct ek_cluster *cluster, uint32_t domain, uint32_t destination)
 {
-    for (unsigned int r = 0; r < EK_RESOURCE_COUNT; r++) {
+    for (unsigned int r = 0; r < cluster->resource_count; r++) {
         double after =
             ek_cluster_utilization_with(cluster, destination, (enum ek_resource)r, domain, 1);
         if (after > cluster->policy->target_max[r] + 1e-9) {
@@ -164,6 +180,9 @@ static enum ek_block capacity(const struct ek_cluster *cluster, uint32_t domain,
     }
     if (it->vcpus > ek_constraint_vcpu_room(cluster, destination) + SLACK) {
         return EK_BLOCK_VCPUS;
+    }
+    if (lacking(cluster, domain, destination) != EK_NONE) {
+        return EK_BLOCK_RESOURCE;
     }
     if (purpose != EK_PURPOSE_EVACUATE_FORCED && above_target(cluster, domain, destination)) {
         return EK_BLOCK_TARGET;
@@ -253,12 +272,12 @@ static const char *explain_target(const struct ek_cluster *cluster, uint32_t dom
 {
     const char *text = "";
 
-    for (unsigned int r = 0; text != NULL && r < EK_RESOURCE_COUNT; r++) {
+    for (unsigned int r = 0; text != NULL && r < cluster->resource_count; r++) {
         enum ek_resource resource = (enum ek_resource)r;
         double after = ek_cluster_utilization_with(cluster, destination, resource, domain, 1);
         if (after > cluster->policy->target_max[r] + 1e-9) {
             text = ek_arena_printf(arena, "%s%s%s would be %.0f %%, its target is %.0f %%", text,
-                                   text[0] == '\0' ? "" : ", ", ek_resource_name(resource),
+                                   text[0] == '\0' ? "" : ", ", cluster->policy->resources.names[r],
                                    100 * after, 100 * cluster->policy->target_max[r]);
         }
     }
@@ -276,6 +295,22 @@ static const char *explain_rule(const struct ek_cluster *cluster, uint32_t domai
     }
     return rule == EK_NONE ? ek_block_text(EK_BLOCK_RULE)
                            : ek_rule_explain(&cluster->rules, rule, domain, destination, arena);
+}
+
+static const char *explain_resource(const struct ek_cluster *cluster, uint32_t domain,
+                                    uint32_t destination, struct ek_arena *arena)
+{
+    uint32_t r = lacking(cluster, domain, destination);
+
+    if (r == EK_NONE) {
+        return ek_block_text(EK_BLOCK_RESOURCE);
+    }
+    enum ek_resource resource = (enum ek_resource)r;
+    double capacity = ek_cluster_capacity(cluster, destination, resource);
+    return ek_arena_printf(arena, "%g of %s needed, %g of %g are free",
+                           ek_cluster_demand(cluster, domain, resource),
+                           cluster->policy->resources.names[r],
+                           fmax(0, capacity - cluster->hosts[destination].load[r]), capacity);
 }
 
 static const char *explain_ignored(const struct ek_cluster *cluster, uint32_t domain,
@@ -328,6 +363,8 @@ const char *ek_constraint_explain(const struct ek_cluster *cluster,
     case EK_BLOCK_VCPUS:
         return ek_arena_printf(arena, "%.0f vCPUs needed, %.0f may still be given", it->vcpus,
                                fmax(0, floor(ek_constraint_vcpu_room(cluster, destination))));
+    case EK_BLOCK_RESOURCE:
+        return explain_resource(cluster, domain, destination, arena);
     case EK_BLOCK_TARGET:
         return explain_target(cluster, domain, destination, arena);
     default:

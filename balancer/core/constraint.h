@@ -35,6 +35,7 @@
     X(EK_BLOCK_RULE, "a must rule forbids it")                                                 \
     X(EK_BLOCK_MEMORY, "not enough memory left")                                               \
     X(EK_BLOCK_VCPUS, "too many vCPUs")                                                        \
+    X(EK_BLOCK_RESOURCE, "too little of a resource left")                                      \
     X(EK_BLOCK_TARGET, "would exceed its target")
 
 enum ek_block {

@@ -73,6 +73,15 @@ static void feed_labels(struct ek_digest *digest, const struct ek_labels *labels
     }
 }
 
+static void feed_quantities(struct ek_digest *digest, const struct ek_quantities *quantities)
+{
+    for (size_t i = 0; i < quantities->count; i++) {
+        ek_digest_text(digest, quantities->items[i].name);
+        ek_digest_number(digest, quantities->items[i].capacity);
+        ek_digest_number(digest, quantities->items[i].used);
+    }
+}
+
 /* UUID, sampling time and period stay out: the planner reads none of them, and a
  * snapshot in a file need not have them. */
 static void feed_host(struct ek_digest *digest, const struct ek_host *host)
@@ -85,6 +94,7 @@ static void feed_host(struct ek_digest *digest, const struct ek_host *host)
     ek_digest_number(digest, host->memory_used_mib);
     ek_digest_integer(digest, host->maintenance);
     ek_digest_number(digest, host->migration_mib_s);
+    feed_quantities(digest, &host->resources);
     feed_labels(digest, &host->labels);
     feed_strings(digest, &host->networks);
     feed_strings(digest, &host->storages);
@@ -114,6 +124,7 @@ static void feed_domain(struct ek_digest *digest, const struct ek_domain *domain
     }
     ek_digest_integer(digest, domain->movable);
     ek_digest_text(digest, domain->immovable_reason);
+    feed_quantities(digest, &domain->resources);
     feed_labels(digest, &domain->labels);
     feed_strings(digest, &domain->networks);
     feed_strings(digest, &domain->storages);
@@ -180,7 +191,10 @@ void ek_digest_policy(struct ek_digest *digest, const struct ek_policy *policy)
         policy->moves_per_plan, policy->max_downtime_ms,
     };
 
-    for (unsigned int r = 0; r < EK_RESOURCE_COUNT; r++) {
+    for (unsigned int r = 0; r < policy->resources.count; r++) {
+        if (r >= EK_RESOURCE_FURTHER) {
+            ek_digest_text(digest, policy->resources.names[r]);
+        }
         ek_digest_number(digest, policy->weight[r]);
         ek_digest_number(digest, policy->target_max[r]);
     }

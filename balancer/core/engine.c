@@ -186,8 +186,8 @@ static bool verify(struct ek_engine *engine, struct ek_effects *effects, struct 
     if (!engine->verify_pending || engine->running_count > 0 || !ek_engine_settled(engine)) {
         return true;
     }
-    const char *text = ek_verify_text(&engine->plan_before, &engine->plan_predicted,
-                                      &engine->levels, &effects->arena);
+    const char *text = ek_verify_text(&engine->policy.resources, &engine->plan_before,
+                                      &engine->plan_predicted, &engine->levels, &effects->arena);
     engine->verify_pending = false;
     return text == NULL ? ek_error_set(err, EK_ERR_NOMEM, "out of memory for a verification")
                         : ek_effect_event(effects, "verified", engine->plan_id, err, "%s", text);
@@ -223,7 +223,7 @@ static bool on_snapshot(struct ek_engine *engine, const struct ek_event *event,
     engine->snapshot = *event->u.snapshot;
     memset(event->u.snapshot, 0, sizeof(*event->u.snapshot));
     engine->has_snapshot = true;
-    if (!ek_engine_present(engine, &present, err)) {
+    if (!ek_snapshot_sort(&engine->snapshot, err) || !ek_engine_present(engine, &present, err)) {
         return false;
     }
     /* Into the snapshot itself before anything is evaluated: the recorded input then holds all that

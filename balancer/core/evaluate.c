@@ -24,11 +24,11 @@ struct ek_levels ek_levels_of(const struct ek_cluster *cluster)
     struct ek_levels levels = {.hottest = {.host = EK_NONE}, .score = ek_cluster_score(cluster)};
 
     levels.violations = (uint32_t)ek_rule_set_broken(&cluster->rules);
-    for (unsigned int r = 0; r < EK_RESOURCE_COUNT; r++) {
+    for (unsigned int r = 0; r < cluster->resource_count; r++) {
         levels.imbalance[r] = ek_cluster_imbalance(cluster, (enum ek_resource)r);
     }
     for (uint32_t h = 0; h < cluster->snapshot->host_count; h++) {
-        for (unsigned int r = 0; cluster->hosts[h].counted && r < EK_RESOURCE_COUNT; r++) {
+        for (unsigned int r = 0; cluster->hosts[h].counted && r < cluster->resource_count; r++) {
             double u = ek_cluster_utilization(cluster, h, (enum ek_resource)r);
             struct ek_hottest seen = {h, (enum ek_resource)r, u};
             /* Counted by pairs: a host that is hot in CPU and memory is two things to cure. */
@@ -64,13 +64,13 @@ static bool fill(struct ek_evaluation *out, const struct ek_cluster *cluster, st
     size_t hosts = cluster->snapshot->host_count;
 
     out->utilization =
-        ek_arena_alloc(&out->arena, hosts * EK_RESOURCE_COUNT, sizeof(*out->utilization));
+        ek_arena_alloc(&out->arena, hosts * cluster->resource_count, sizeof(*out->utilization));
     if (out->utilization == NULL) {
         return ek_error_set(err, EK_ERR_NOMEM, "out of memory for the evaluation");
     }
     for (uint32_t h = 0; h < hosts; h++) {
-        for (unsigned int r = 0; r < EK_RESOURCE_COUNT; r++) {
-            out->utilization[h * EK_RESOURCE_COUNT + r] =
+        for (unsigned int r = 0; r < cluster->resource_count; r++) {
+            out->utilization[h * cluster->resource_count + r] =
                 ek_cluster_utilization(cluster, h, (enum ek_resource)r);
         }
     }
@@ -89,6 +89,7 @@ bool ek_evaluate(struct ek_evaluation *out, const struct ek_snapshot *snapshot,
     struct ek_cluster cluster;
 
     memset(out, 0, sizeof(*out));
+    assert(ek_snapshot_sorted(snapshot));
     if (!ek_cluster_init(&cluster, snapshot, policy, err)) {
         return false;
     }

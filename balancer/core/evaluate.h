@@ -12,10 +12,10 @@ struct ek_hottest {
 
 /* `before` and `after` of a plan. */
 struct ek_levels {
-    double imbalance[EK_RESOURCE_COUNT]; /* population standard deviation, 0..0.5 */
-    struct ek_hottest hottest;           /* equal ones: the first by name */
-    uint32_t violations;                 /* broken must rules, and (host, resource)
-                                            pairs above target_max */
+    double imbalance[EK_RESOURCE_MAX]; /* population standard deviation, 0..0.5 */
+    struct ek_hottest hottest;         /* equal ones: the first by name */
+    uint32_t violations;               /* broken must rules, and (host, resource)
+                                          pairs above target_max */
     struct ek_score score;
 };
 
@@ -23,7 +23,7 @@ struct ek_evaluation {
     const struct ek_snapshot *snapshot; /* borrowed; must outlive the evaluation */
     const struct ek_policy *policy;     /* borrowed */
     struct ek_levels levels;
-    double *utilization;                         /* [host * EK_RESOURCE_COUNT + resource] */
+    double *utilization;                         /* [host * policy->resources.count + resource] */
     const struct ek_rule_problem *rule_problems; /* the most serious first */
     size_t rule_problem_count;
     uint32_t maintenance_left; /* movable or not: domains on hosts in maintenance */

@@ -156,7 +156,7 @@ static struct ek_forecast_entry *obtain(struct ek_forecast *forecast, const char
         (void)ek_error_set(err, EK_ERR_NOMEM, "out of memory for a forecast");
         return NULL;
     }
-    for (int r = 0; r < EK_RESOURCE_COUNT; r++) {
+    for (int r = 0; r < EK_RESOURCE_FURTHER; r++) {
         clear_points(&entry->kept.history[r]);
     }
     return &entry->kept;
@@ -193,7 +193,7 @@ static void see(struct ek_forecast_entry *entry, const struct ek_policy *policy,
     parts = since_ms > window_ms || since_ms < -window_ms ? EK_FORECAST_POINTS : parts;
     double old_part =
         half_life_ms > 0 ? pow(2, -(double)(since_ms > 0 ? since_ms : 0) / half_life_ms) : 0;
-    for (int r = 0; r < EK_RESOURCE_COUNT; r++) {
+    for (int r = 0; r < EK_RESOURCE_FURTHER; r++) {
         double value = figure(domain, (enum ek_resource)r);
         shift(&entry->history[r], parts);
         if (!isnan(value)) {
@@ -314,7 +314,7 @@ static void rewindow(struct ek_forecast *forecast, int64_t window_ms)
 {
     for (struct entry *entry = forecast->map; forecast->window_ms != window_ms && entry != NULL;
          entry = entry->hh.next) {
-        for (int r = 0; r < EK_RESOURCE_COUNT; r++) {
+        for (int r = 0; r < EK_RESOURCE_FURTHER; r++) {
             clear_points(&entry->kept.history[r]);
         }
     }

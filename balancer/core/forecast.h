@@ -38,7 +38,7 @@ struct ek_history {
 struct ek_forecast_entry {
     char domain[EK_UUID_SIZE];
     int64_t at_ms; /* of its newest sample */
-    struct ek_history history[EK_RESOURCE_COUNT];
+    struct ek_history history[EK_RESOURCE_FURTHER];
 };
 
 struct ek_forecast;

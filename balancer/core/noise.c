@@ -7,13 +7,13 @@
 /* A score below this is level within rounding: no move gains anything there. */
 #define LEVEL 1e-9
 
-/* Of the host's utilization, without a domain's own part. */
+/* Of the host's utilization, without `own` of its load's variance. */
 static double variance(const struct ek_cluster *cluster, uint32_t host, enum ek_resource resource,
                        double own)
 {
-    double capacity = ek_capacity(&cluster->snapshot->hosts[host], resource);
+    double capacity = ek_cluster_capacity(cluster, host, resource);
 
-    return cluster->hosts[host].counted
+    return cluster->hosts[host].counted && capacity > 0
                ? fmax(0.0, cluster->hosts[host].variance[resource] - own) / (capacity * capacity)
                : 0.0;
 }
@@ -21,9 +21,10 @@ static double variance(const struct ek_cluster *cluster, uint32_t host, enum ek_
 double ek_noise_beyond(const struct ek_cluster *cluster, enum ek_resource resource,
                        double imbalance)
 {
+    double hosts = cluster->counted[resource];
     double explained = 0;
 
-    if (!cluster->noisy || !(cluster->counted > 0)) {
+    if (!cluster->noisy || !(hosts > 0)) {
         return imbalance;
     }
     for (uint32_t h = 0; h < cluster->snapshot->host_count; h++) {
@@ -31,8 +32,7 @@ double ek_noise_beyond(const struct ek_cluster *cluster, enum ek_resource resour
     }
     /* The mean is what noise adds to sigma^2 on the average, sqrt(2 / n) of it how far that goes
      * from sample to sample. */
-    explained /= cluster->counted;
-    explained *= 1 + cluster->policy->noise_sigma * sqrt(2 / cluster->counted);
+    explained *= (1 + cluster->policy->noise_sigma * sqrt(2 / hosts)) / hosts;
     return sqrt(fmax(0.0, imbalance * imbalance - explained));
 }
 
@@ -46,41 +46,46 @@ struct load {
 static struct load load_of(const struct ek_cluster *cluster, enum ek_resource resource,
                            uint32_t domain, uint32_t back)
 {
-    const struct ek_domain *goes = &cluster->snapshot->domains[domain];
-    double noise = ek_domain_outlook(goes, resource)->noise;
-    struct load load = {.demand = ek_demand(goes, resource), .out = noise * noise};
+    double noise = ek_cluster_noise(cluster, domain, resource);
+    struct load load = {.demand = ek_cluster_demand(cluster, domain, resource),
+                        .out = noise * noise};
 
     if (back != EK_NONE) {
-        const struct ek_domain *comes = &cluster->snapshot->domains[back];
-        noise = ek_domain_outlook(comes, resource)->noise;
-        load.demand -= ek_demand(comes, resource);
+        noise = ek_cluster_noise(cluster, back, resource);
+        load.demand -= ek_cluster_demand(cluster, back, resource);
         load.back = noise * noise;
     }
     return load;
+}
+
+/* The variance of one resource's product of what changes hosts and of the difference between them.
+ */
+static double part(const struct ek_cluster *cluster, enum ek_resource resource, uint32_t domain,
+                   uint32_t destination, uint32_t back)
+{
+    uint32_t source = cluster->host_of[domain];
+    const struct load load = load_of(cluster, resource, domain, back);
+    double sizes = ek_cluster_capacity(cluster, source, resource) *
+                   ek_cluster_capacity(cluster, destination, resource);
+    double others = variance(cluster, source, resource, load.out) +
+                    variance(cluster, destination, resource, load.back);
+
+    return sizes > 0 ? (load.demand * load.demand + load.out + load.back) / sizes * others : 0.0;
 }
 
 double ek_noise_of_move(const struct ek_cluster *cluster, double spread, uint32_t domain,
                         uint32_t destination, uint32_t back)
 {
     const struct ek_policy *policy = cluster->policy;
-    const struct ek_host *hosts = cluster->snapshot->hosts;
-    uint32_t source = cluster->host_of[domain];
     double sum = 0;
     double weights = 0;
 
-    assert(source != destination && spread >= 0);
-    for (unsigned int r = 0; cluster->noisy && r < EK_RESOURCE_COUNT; r++) {
-        enum ek_resource resource = (enum ek_resource)r;
-        const struct load load = load_of(cluster, resource, domain, back);
-        double sizes =
-            ek_capacity(&hosts[source], resource) * ek_capacity(&hosts[destination], resource);
-        double others = variance(cluster, source, resource, load.out) +
-                        variance(cluster, destination, resource, load.back);
-        sum += policy->weight[r] * policy->weight[r] *
-               (load.demand * load.demand + load.out + load.back) / sizes * others;
+    assert(cluster->host_of[domain] != destination && spread >= 0);
+    for (unsigned int r = 0; cluster->noisy && r < cluster->resource_count; r++) {
+        double hosts = fmax(1, cluster->counted[r]);
+        double weight = policy->weight[r] / hosts;
+        sum += weight * weight * part(cluster, (enum ek_resource)r, domain, destination, back);
         weights += policy->weight[r];
     }
-    return sum > 0 ? policy->noise_sigma * sqrt(sum) /
-                         (cluster->counted * fmax(spread, LEVEL) * weights)
-                   : 0.0;
+    return sum > 0 ? policy->noise_sigma * sqrt(sum) / (fmax(spread, LEVEL) * weights) : 0.0;
 }

@@ -54,6 +54,7 @@ static bool begin(struct ek_plan_work *work, struct ek_error *err)
     }
     out->snapshot = snapshot;
     out->policy = ek_policy_kind_name(work->policy->kind);
+    out->resources = work->policy->resources;
     out->before = evaluation->levels;
     /* A domain moves once, or is parked before. */
     out->moves = ek_arena_alloc(&out->arena, 2 * snapshot->domain_count, sizeof(*out->moves));

@@ -33,6 +33,7 @@ struct ek_plan {
     char id[EK_ID_SIZE];
     const struct ek_snapshot *snapshot; /* borrowed; must outlive the plan */
     const char *policy;                 /* its name */
+    struct ek_resources resources;      /* what the levels are of */
     struct ek_levels before;
     struct ek_levels after;
     struct ek_plan_move *moves;

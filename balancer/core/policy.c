@@ -25,6 +25,8 @@ void ek_policy_defaults(struct ek_policy *policy)
     *policy = (struct ek_policy){
         .mode = EK_MODE_RECOMMEND,
         .kind = EK_POLICY_SPREAD,
+        .resources = {.count = EK_RESOURCE_FURTHER,
+                      .names = {[EK_CPU] = "cpu", [EK_MEMORY] = "memory"}},
         .weight = {[EK_CPU] = 1.0, [EK_MEMORY] = 1.0},
         .target_max = {[EK_CPU] = 0.70, [EK_MEMORY] = 0.85},
         /* Three cycles in a row: one hot minute is no reason to move anything. */

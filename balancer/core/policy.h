@@ -24,8 +24,9 @@ struct ek_policy {
     enum ek_policy_kind kind;
     int aggressiveness; /* 1..5; 1: maintenance only */
 
-    double weight[EK_RESOURCE_COUNT];
-    double target_max[EK_RESOURCE_COUNT]; /* 0..1 of capacity */
+    struct ek_resources resources;      /* what is levelled; the arrays below follow its order */
+    double weight[EK_RESOURCE_MAX];     /* >= 0 */
+    double target_max[EK_RESOURCE_MAX]; /* 0..1 of capacity */
 
     double trigger_imbalance; /* 0..0.5, standard deviation of utilization */
     double trigger_comfort;   /* 0..1 */

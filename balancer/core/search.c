@@ -7,7 +7,7 @@
 enum { EXACT_HOSTS = 64, EXACT_DOMAINS = 5000, TARGETS_EACH = 8, TARGETS_KEPT_FOR = 8 };
 
 /* Ways to be a cool host: little of one resource used, or little of all. */
-enum { KINDS = EK_RESOURCE_COUNT + 1 };
+enum { KINDS_MAX = EK_RESOURCE_MAX + 1 };
 
 /* Each host has a list of the domains that stand there, so that rating one host does not walk all
  * domains. */
@@ -57,7 +57,7 @@ static bool allocate(struct ek_search *search, struct ek_error *err)
     search->best = ek_arena_alloc(arena, hosts, sizeof(*search->best));
     search->rated_at = ek_arena_alloc(arena, hosts, sizeof(uint64_t));
     search->winners = ek_arena_alloc(arena, 2 * search->leaves, sizeof(uint32_t));
-    search->targets = ek_arena_alloc(arena, hosts + KINDS * TARGETS_EACH, sizeof(uint32_t));
+    search->targets = ek_arena_alloc(arena, hosts + KINDS_MAX * TARGETS_EACH, sizeof(uint32_t));
     bool ok = search->settled != NULL && search->movable != NULL && search->price != NULL &&
               search->first != NULL && search->next != NULL && search->previous != NULL &&
               search->best != NULL && search->rated_at != NULL && search->winners != NULL &&
@@ -104,10 +104,10 @@ static double coolness(const struct ek_cluster *cluster, uint32_t host, unsigned
 {
     double all = 0;
 
-    if (kind < EK_RESOURCE_COUNT) {
+    if (kind < cluster->resource_count) {
         return ek_cluster_utilization(cluster, host, (enum ek_resource)kind);
     }
-    for (unsigned int r = 0; r < EK_RESOURCE_COUNT; r++) {
+    for (unsigned int r = 0; r < cluster->resource_count; r++) {
         all +=
             cluster->policy->weight[r] * ek_cluster_utilization(cluster, host, (enum ek_resource)r);
     }
@@ -156,7 +156,7 @@ static void choose_targets(struct ek_search *search)
             search->targets[search->target_count++] = h;
         }
     }
-    for (unsigned int kind = 0; !search->exact && kind < KINDS; kind++) {
+    for (unsigned int kind = 0; !search->exact && kind <= cluster->resource_count; kind++) {
         uint32_t *list = search->targets + search->target_count;
         size_t count = 0;
         for (uint32_t h = 0; h < hosts; h++) {
@@ -176,18 +176,23 @@ static void choose_targets(struct ek_search *search)
 static bool hopeless(const struct ek_cluster *cluster, uint32_t domain, uint32_t target)
 {
     const struct ek_policy *policy = cluster->policy;
-    const struct ek_host *hosts = cluster->snapshot->hosts;
     uint32_t source = cluster->host_of[domain];
     double change = 0;
 
-    for (unsigned int r = 0; r < EK_RESOURCE_COUNT; r++) {
+    for (unsigned int r = 0; r < cluster->resource_count; r++) {
         enum ek_resource resource = (enum ek_resource)r;
-        double size = ek_capacity(&hosts[source], resource);
+        double size = ek_cluster_capacity(cluster, source, resource);
+        double other = ek_cluster_capacity(cluster, target, resource);
+        if (other > size || other < size) {
+            return false;
+        }
+        if (size <= 0) {
+            continue;
+        }
         double from = cluster->hosts[source].load[r] / size;
         double to = cluster->hosts[target].load[r] / size;
-        double part = ek_demand(&cluster->snapshot->domains[domain], resource) / size;
-        double other = ek_capacity(&hosts[target], resource);
-        if (from > policy->target_max[r] || other > size || other < size) {
+        double part = ek_cluster_demand(cluster, domain, resource) / size;
+        if (from > policy->target_max[r]) {
             return false;
         }
         change += policy->weight[r] * part * (to - from + part);

@@ -38,6 +38,18 @@ struct ek_labels {
     size_t count;
 };
 
+/* A quantity of a further resource (utilization.h). */
+struct ek_quantity {
+    const char *name;
+    double capacity; /* of a host; >= 0; of a domain not used */
+    double used;     /* of a host NAN: not known */
+};
+
+struct ek_quantities {
+    struct ek_quantity *items;
+    size_t count;
+};
+
 enum ek_host_state {
     EK_HOST_UP,    /* a fresh sample is there */
     EK_HOST_STALE, /* the newest sample is older than 2 periods: watched, not used as a destination
@@ -53,7 +65,8 @@ struct ek_host {
     double cpu_used_cores;  /* NAN: not known */
     double memory_used_mib; /* NAN: not known */
     bool maintenance;
-    double migration_mib_s; /* payload rate of its migration link */
+    double migration_mib_s;         /* payload rate of its migration link */
+    struct ek_quantities resources; /* beside CPU and memory */
     struct ek_labels labels;
     struct ek_strings networks;
     struct ek_strings storages;
@@ -91,7 +104,8 @@ struct ek_domain {
     double migration_factor; /* real over predicted cost of its earlier moves (learned.h); 0: not
                                 known, 1 counts */
     bool movable;
-    const char *immovable_reason; /* why movable is false; NULL when it is true or not said */
+    const char *immovable_reason;   /* why movable is false; NULL when it is true or not said */
+    struct ek_quantities resources; /* beside CPU and memory */
     struct ek_labels labels;
     struct ek_strings networks;
     struct ek_strings storages;
@@ -169,7 +183,7 @@ struct ek_assembly {
     int64_t now_ms;
 };
 
-/* Assembles the newest samples into a snapshot: hosts in the order of `in->hosts`, domains by UUID.
+/* Assembles the newest samples into a snapshot: hosts by name, domains by UUID.
  *
  * A host is up while its sample is at most 2 periods old (or that far in the future), stale up to
  * 4, else down (so is a host without a sample); a stale host's domains are kept, a down host's are
@@ -187,6 +201,12 @@ bool ek_snapshot_assemble(struct ek_snapshot *out, const struct ek_assembly *in,
  * UUIDs that fit into an order (move.h). Error: INVALID, naming e.g.
  * "hosts[3].memory_mib: found -1, expected a number above 0". */
 bool ek_snapshot_check(const struct ek_snapshot *snapshot, struct ek_error *err);
+
+/* Puts hosts in the order of their names and domains in that of their UUIDs, as every stage after
+ * this one may rely on: what indices decide does not depend on the order of the input. The snapshot
+ * must have passed ek_snapshot_check(). Error: NOMEM. */
+bool ek_snapshot_sort(struct ek_snapshot *snapshot, struct ek_error *err);
+bool ek_snapshot_sorted(const struct ek_snapshot *snapshot);
 
 /* Index of the host or the domain of that name or UUID; EK_NONE when there is none. A domain name
  * that two domains bear gives EK_NONE and sets *ambiguous. O(n): for commands, not for loops. */

@@ -21,7 +21,7 @@ static double heat(const struct ek_cluster *cluster, uint32_t host)
 {
     double heat = 0;
 
-    for (unsigned int r = 0; r < EK_RESOURCE_COUNT; r++) {
+    for (unsigned int r = 0; r < cluster->resource_count; r++) {
         heat += cluster->policy->weight[r] *
                 fmax(0, ek_cluster_utilization(cluster, host, (enum ek_resource)r));
     }

@@ -4,18 +4,11 @@
 
 #include <assert.h>
 #include <math.h>
-
-const char *ek_resource_name(enum ek_resource resource)
-{
-    static const char *const names[EK_RESOURCE_COUNT] = {[EK_CPU] = "cpu", [EK_MEMORY] = "memory"};
-
-    assert((unsigned int)resource < EK_RESOURCE_COUNT);
-    return names[resource];
-}
+#include <string.h>
 
 double ek_capacity(const struct ek_host *host, enum ek_resource resource)
 {
-    assert((unsigned int)resource < EK_RESOURCE_COUNT);
+    assert(resource < EK_RESOURCE_FURTHER);
     return resource == EK_CPU ? host->cpu_cores : host->memory_mib;
 }
 
@@ -68,26 +61,99 @@ double ek_demand(const struct ek_domain *domain, enum ek_resource resource)
 const struct ek_outlook *ek_domain_outlook(const struct ek_domain *domain,
                                            enum ek_resource resource)
 {
-    assert((unsigned int)resource < EK_RESOURCE_COUNT);
+    assert(resource < EK_RESOURCE_FURTHER);
     return resource == EK_CPU ? &domain->cpu_outlook : &domain->memory_outlook;
 }
 
-void ek_base_load(const struct ek_snapshot *snapshot, double *base)
+static const struct ek_quantity *find(const struct ek_quantities *quantities, const char *name)
 {
+    for (size_t i = 0; i < quantities->count; i++) {
+        if (strcmp(quantities->items[i].name, name) == 0) {
+            return &quantities->items[i];
+        }
+    }
+    return NULL;
+}
+
+/* Digits with or without a fraction, whatever the locale; all else is 0: no quantity. */
+static double quantity(const char *text)
+{
+    double value = 0;
+    double place = 1;
+    bool fraction = false;
+
+    for (; *text != '\0'; text++) {
+        if (*text == '.' && !fraction) {
+            fraction = true;
+        } else if (*text < '0' || *text > '9') {
+            return 0;
+        } else if (fraction) {
+            place /= 10;
+            value += place * (*text - '0');
+        } else {
+            value = 10 * value + (*text - '0');
+        }
+    }
+    return isfinite(value) ? value : 0;
+}
+
+static double labelled(const struct ek_labels *labels, const char *key)
+{
+    for (size_t i = 0; i < labels->count; i++) {
+        if (strcmp(labels->items[i].key, key) == 0) {
+            return quantity(labels->items[i].value);
+        }
+    }
+    return 0;
+}
+
+double ek_capacity_of(const struct ek_host *host, const char *resource)
+{
+    const struct ek_quantity *sampled = find(&host->resources, resource);
+
+    return sampled != NULL ? sampled->capacity : labelled(&host->labels, resource);
+}
+
+double ek_demand_of(const struct ek_domain *domain, const char *resource)
+{
+    const struct ek_quantity *sampled = find(&domain->resources, resource);
+
+    return sampled != NULL ? sampled->used : labelled(&domain->labels, resource);
+}
+
+/* What a host uses in all; NAN: not known. */
+static double use_of(const struct ek_host *host, const struct ek_resources *resources,
+                     unsigned int resource)
+{
+    if (resource < EK_RESOURCE_FURTHER) {
+        return resource == EK_CPU ? host->cpu_used_cores : host->memory_used_mib;
+    }
+    const struct ek_quantity *sampled = find(&host->resources, resources->names[resource]);
+    return sampled != NULL ? sampled->used : NAN;
+}
+
+void ek_base_load(const struct ek_snapshot *snapshot, const struct ek_resources *resources,
+                  double *base)
+{
+    unsigned int count = resources->count;
+
     for (size_t h = 0; h < snapshot->host_count; h++) {
-        base[h * EK_RESOURCE_COUNT + EK_CPU] = snapshot->hosts[h].cpu_used_cores;
-        base[h * EK_RESOURCE_COUNT + EK_MEMORY] = snapshot->hosts[h].memory_used_mib;
+        for (unsigned int r = 0; r < count; r++) {
+            base[h * count + r] = use_of(&snapshot->hosts[h], resources, r);
+        }
     }
     for (size_t d = 0; d < snapshot->domain_count; d++) {
         const struct ek_domain *domain = &snapshot->domains[d];
         assert(domain->host < snapshot->host_count);
-        for (unsigned int r = 0; r < EK_RESOURCE_COUNT; r++) {
+        for (unsigned int r = 0; r < count; r++) {
             /* What is left is the host's own, which stays when domains leave: storage daemons, the
              * kernel. Below 0 (samples of two moments) there is none. */
-            base[domain->host * EK_RESOURCE_COUNT + r] -= ek_use(domain, (enum ek_resource)r);
+            base[domain->host * count + r] -= r < EK_RESOURCE_FURTHER
+                                                  ? ek_use(domain, (enum ek_resource)r)
+                                                  : ek_demand_of(domain, resources->names[r]);
         }
     }
-    for (size_t i = 0; i < snapshot->host_count * EK_RESOURCE_COUNT; i++) {
+    for (size_t i = 0; i < snapshot->host_count * count; i++) {
         base[i] = fmax(0.0, base[i]); /* NAN, a use that is not known, becomes 0 */
     }
 }

@@ -4,18 +4,19 @@
 
 #include <assert.h>
 
-const char *ek_verify_text(const struct ek_levels *before, const struct ek_levels *predicted,
-                           const struct ek_levels *real, struct ek_arena *arena)
+const char *ek_verify_text(const struct ek_resources *resources, const struct ek_levels *before,
+                           const struct ek_levels *predicted, const struct ek_levels *real,
+                           struct ek_arena *arena)
 {
     /* Grown in the arena, each text the next one's beginning; two resources make two pieces. */
     const char *text = "imbalance";
 
     assert(before != NULL && predicted != NULL && real != NULL);
 
-    for (unsigned int r = 0; text != NULL && r < EK_RESOURCE_COUNT; r++) {
+    for (unsigned int r = 0; text != NULL && r < resources->count; r++) {
         text = ek_arena_printf(arena, "%s%s %s %.3f -> %.3f (predicted %.3f)", text,
-                               r == 0 ? " of" : ", of", ek_resource_name((enum ek_resource)r),
-                               before->imbalance[r], real->imbalance[r], predicted->imbalance[r]);
+                               r == 0 ? " of" : ", of", resources->names[r], before->imbalance[r],
+                               real->imbalance[r], predicted->imbalance[r]);
     }
     return text;
 }

@@ -6,7 +6,8 @@
 
 /* One sentence with predicted and real imbalance of each resource, owned by the arena; NULL: out of
  * memory. */
-const char *ek_verify_text(const struct ek_levels *before, const struct ek_levels *predicted,
-                           const struct ek_levels *real, struct ek_arena *arena);
+const char *ek_verify_text(const struct ek_resources *resources, const struct ek_levels *before,
+                           const struct ek_levels *predicted, const struct ek_levels *real,
+                           struct ek_arena *arena);
 
 #endif

@@ -44,12 +44,13 @@ static bool seen(const struct ek_host *host)
 /* ---- JSON ---------------------------------------------------------------------------------- */
 
 /* By resource name, so that a third resource needs no third field. */
-static void write_pair(struct ek_json_writer *writer, const char *key, const double *figures)
+static void write_pair(struct ek_json_writer *writer, const char *key,
+                       const struct ek_resources *resources, const double *figures)
 {
     ek_json_key(writer, key);
     ek_json_begin(writer, '{');
-    for (unsigned int r = 0; r < EK_RESOURCE_COUNT; r++) {
-        ek_json_put_number(writer, ek_resource_name((enum ek_resource)r), figures[r]);
+    for (unsigned int r = 0; r < resources->count; r++) {
+        ek_json_put_number(writer, resources->names[r], figures[r]);
     }
     ek_json_end(writer, '}');
 }
@@ -57,6 +58,7 @@ static void write_pair(struct ek_json_writer *writer, const char *key, const dou
 static char *write_hosts(const struct report *report)
 {
     const struct ek_snapshot *snapshot = report->snapshot;
+    const struct ek_resources *resources = &report->evaluation->policy->resources;
     struct ek_json_writer writer = {.text = NULL};
 
     ek_json_begin(&writer, '{');
@@ -69,8 +71,8 @@ static char *write_hosts(const struct report *report)
         ek_json_begin(&writer, '{');
         ek_json_put_host(&writer, &snapshot->hosts[h]);
         if (seen(&snapshot->hosts[h])) {
-            write_pair(&writer, "utilization",
-                       &report->evaluation->utilization[h * EK_RESOURCE_COUNT]);
+            write_pair(&writer, "utilization", resources,
+                       &report->evaluation->utilization[h * resources->count]);
             ek_json_put_integer(&writer, "domains", report->allocated[h].domains);
             ek_json_put_number(&writer, "allocated_vcpus", report->allocated[h].vcpus);
             ek_json_put_number(&writer, "allocated_mib", report->allocated[h].memory_mib);
@@ -79,7 +81,7 @@ static char *write_hosts(const struct report *report)
     }
     ek_json_end(&writer, ']');
     ek_json_break(&writer);
-    write_pair(&writer, "imbalance", report->evaluation->levels.imbalance);
+    write_pair(&writer, "imbalance", resources, report->evaluation->levels.imbalance);
     ek_json_end(&writer, '}');
     return ek_json_finish(&writer);
 }
@@ -91,7 +93,8 @@ static char *write_hosts(const struct report *report)
 static void add_utilization(struct ek_table *table, const struct report *report, size_t host,
                             enum ek_resource resource)
 {
-    double used = report->evaluation->utilization[host * EK_RESOURCE_COUNT + resource];
+    double used = report->evaluation
+                      ->utilization[host * report->evaluation->policy->resources.count + resource];
     double target = report->evaluation->policy->target_max[resource];
     char bar[EK_BAR_SIZE];
 

@@ -69,5 +69,9 @@ bool ek_snapshot_file_read(struct ek_snapshot *out, const char *path, struct ek_
         ek_snapshot_finish(out);
         return ek_error_wrap(err, "%s", name);
     }
+    if (done && !ek_snapshot_sort(out, err)) {
+        ek_snapshot_finish(out);
+        return false;
+    }
     return done;
 }

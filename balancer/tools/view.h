@@ -6,7 +6,7 @@
 #include "balancer/tools/tool.h"
 
 struct ek_view {
-    struct ek_snapshot snapshot;        /* hosts in the order of evenkeel.yaml */
+    struct ek_snapshot snapshot;        /* hosts by name, domains by UUID */
     struct ek_maintenance *maintenance; /* one per host; owned by `arena` */
     struct ek_move_record *open;        /* moves that are not over */
     size_t open_count;

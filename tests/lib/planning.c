@@ -30,6 +30,7 @@ void ek_planning_run(struct ek_planning *planning, const struct ek_cooldown *coo
 
     results_finish(planning);
     assert_true(ek_snapshot_check(&planning->snapshot, &err));
+    assert_true(ek_snapshot_sort(&planning->snapshot, &err));
     assert_true(ek_evaluate(&planning->evaluation, &planning->snapshot, &planning->policy, &err));
     assert_true(ek_plan_make(&planning->plan, &request, &err));
     assert_true(ek_schedule_make(&planning->schedule, &planning->plan, &planning->policy, &err));

@@ -21,8 +21,58 @@ struct trial {
     bool *moved;
 };
 
-static double demand(const struct ek_domain *domain, unsigned int resource)
+static double labelled(const struct ek_labels *labels, const char *key)
 {
+    for (size_t i = 0; i < labels->count; i++) {
+        if (strcmp(labels->items[i].key, key) == 0) {
+            return strtod(labels->items[i].value, NULL);
+        }
+    }
+    return 0;
+}
+
+/* Of a further resource the snapshot's own figure counts, else the label. */
+static double capacity(const struct ek_host *host, const struct ek_policy *policy,
+                       unsigned int resource)
+{
+    const char *name = policy->resources.names[resource];
+
+    for (size_t i = 0; i < host->resources.count; i++) {
+        if (strcmp(host->resources.items[i].name, name) == 0) {
+            return host->resources.items[i].capacity;
+        }
+    }
+    if (resource > EK_MEMORY) {
+        return labelled(&host->labels, name);
+    }
+    return resource == EK_CPU ? host->cpu_cores : host->memory_mib;
+}
+
+static double host_use(const struct ek_host *host, const struct ek_policy *policy,
+                       unsigned int resource)
+{
+    for (size_t i = 0; i < host->resources.count; i++) {
+        if (strcmp(host->resources.items[i].name, policy->resources.names[resource]) == 0) {
+            return host->resources.items[i].used;
+        }
+    }
+    if (resource > EK_MEMORY) {
+        return NAN;
+    }
+    return resource == EK_CPU ? host->cpu_used_cores : host->memory_used_mib;
+}
+
+static double demand(const struct ek_domain *domain, const struct ek_policy *policy,
+                     unsigned int resource)
+{
+    for (size_t i = 0; i < domain->resources.count; i++) {
+        if (strcmp(domain->resources.items[i].name, policy->resources.names[resource]) == 0) {
+            return domain->resources.items[i].used;
+        }
+    }
+    if (resource > EK_MEMORY) {
+        return labelled(&domain->labels, policy->resources.names[resource]);
+    }
     if (resource == EK_CPU) {
         return isnan(domain->cpu_used_cores) ? domain->vcpus : domain->cpu_used_cores;
     }
@@ -35,28 +85,29 @@ static double demand(const struct ek_domain *domain, unsigned int resource)
 }
 
 /* What the host itself uses, from the figures that were measured with every domain at home. */
-static double base(const struct ek_snapshot *snapshot, uint32_t host, unsigned int resource)
+static double base(const struct ek_snapshot *snapshot, const struct ek_policy *policy,
+                   uint32_t host, unsigned int resource)
 {
-    const struct ek_host *it = &snapshot->hosts[host];
-    double used = resource == EK_CPU ? it->cpu_used_cores : it->memory_used_mib;
+    double used = host_use(&snapshot->hosts[host], policy, resource);
     double domains = 0;
 
     for (size_t d = 0; d < snapshot->domain_count; d++) {
-        domains += snapshot->domains[d].host == host ? demand(&snapshot->domains[d], resource) : 0;
+        domains +=
+            snapshot->domains[d].host == host ? demand(&snapshot->domains[d], policy, resource) : 0;
     }
     return isnan(used) || used < domains ? 0 : used - domains;
 }
 
-static double utilization(const struct ek_snapshot *snapshot, const uint32_t *place, uint32_t host,
-                          unsigned int resource)
+static double utilization(const struct ek_snapshot *snapshot, const struct ek_policy *policy,
+                          const uint32_t *place, uint32_t host, unsigned int resource)
 {
-    double load = base(snapshot, host, resource);
+    double load = base(snapshot, policy, host, resource);
+    double size = capacity(&snapshot->hosts[host], policy, resource);
 
     for (size_t d = 0; d < snapshot->domain_count; d++) {
-        load += place[d] == host ? demand(&snapshot->domains[d], resource) : 0;
+        load += place[d] == host ? demand(&snapshot->domains[d], policy, resource) : 0;
     }
-    return load / (resource == EK_CPU ? snapshot->hosts[host].cpu_cores
-                                      : snapshot->hosts[host].memory_mib);
+    return size > 0 ? load / size : 0;
 }
 
 static bool counts(const struct ek_host *host)
@@ -88,11 +139,11 @@ struct ek_referee_levels ek_referee_levels(const struct ek_snapshot *snapshot,
     double weights = 0;
 
     assert_non_null(values);
-    for (unsigned int r = 0; r < EK_RESOURCE_COUNT; r++) {
+    for (unsigned int r = 0; r < policy->resources.count; r++) {
         size_t count = 0;
         for (uint32_t h = 0; h < snapshot->host_count; h++) {
-            if (counts(&snapshot->hosts[h])) {
-                double u = utilization(snapshot, place, h, r);
+            if (counts(&snapshot->hosts[h]) && capacity(&snapshot->hosts[h], policy, r) > 0) {
+                double u = utilization(snapshot, policy, place, h, r);
                 values[count++] = u;
                 levels.overload += u > policy->target_max[r] ? u - policy->target_max[r] : 0;
             }
@@ -190,6 +241,20 @@ static bool within_capacity(const struct trial *trial, uint32_t host)
     return fits(trial, host, memory, vcpus);
 }
 
+/* What the domain needs beside CPU and memory, the host has enough of. */
+static bool has_enough(const struct trial *trial, uint32_t domain, uint32_t host)
+{
+    for (unsigned int r = EK_RESOURCE_FURTHER; r < trial->policy->resources.count; r++) {
+        double needed = demand(&trial->snapshot->domains[domain], trial->policy, r);
+        bool none = !(capacity(&trial->snapshot->hosts[host], trial->policy, r) > 0);
+        double full = utilization(trial->snapshot, trial->policy, trial->place, host, r);
+        if (needed > 0 && (none || full > 1 + 1e-6)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void judge_move(struct trial *trial, const struct ek_plan_move *move)
 {
     const char *name = trial->snapshot->domains[move->domain].name;
@@ -206,11 +271,13 @@ static void judge_move(struct trial *trial, const struct ek_plan_move *move)
     }
     trial->moved[move->domain] = move->kind != EK_MOVE_PARK;
     trial->place[move->domain] = move->destination;
-    if (!within_capacity(trial, move->destination)) {
+    if (!within_capacity(trial, move->destination) ||
+        !has_enough(trial, move->domain, move->destination)) {
         COMPLAIN(trial, "%s finds no room\n", name);
     }
-    for (unsigned int r = 0; move->kind == EK_MOVE_BALANCE && r < EK_RESOURCE_COUNT; r++) {
-        if (utilization(trial->snapshot, trial->place, move->destination, r) >
+    for (unsigned int r = 0; move->kind == EK_MOVE_BALANCE && r < trial->policy->resources.count;
+         r++) {
+        if (utilization(trial->snapshot, trial->policy, trial->place, move->destination, r) >
             trial->policy->target_max[r] + 1e-6) {
             COMPLAIN(trial, "%s lifts its destination above its target\n", name);
         }
@@ -237,7 +304,8 @@ static void judge_left(struct trial *trial, uint32_t domain)
             continue;
         }
         trial->place[domain] = h;
-        if (h != home && host_admits(trial, domain, h) && within_capacity(trial, h)) {
+        if (h != home && host_admits(trial, domain, h) && within_capacity(trial, h) &&
+            has_enough(trial, domain, h)) {
             COMPLAIN(trial, "%s could go to %s and stays in maintenance\n",
                      trial->snapshot->domains[domain].name, trial->snapshot->hosts[h].name);
         }
@@ -248,7 +316,7 @@ static void judge_left(struct trial *trial, uint32_t domain)
 static void judge_levels(struct trial *trial, const struct ek_referee_levels *levels,
                          const struct ek_levels *said, const char *when)
 {
-    for (unsigned int r = 0; r < EK_RESOURCE_COUNT; r++) {
+    for (unsigned int r = 0; r < trial->policy->resources.count; r++) {
         if (fabs(levels->imbalance[r] - said->imbalance[r]) > 1e-7) {
             COMPLAIN(trial, "imbalance %s is %.9f, not %.9f\n", when, levels->imbalance[r],
                      said->imbalance[r]);
@@ -266,8 +334,9 @@ static uint32_t violations_of(const struct trial *trial)
     uint32_t found = ek_referee_rules_broken(trial->rules, trial->place);
 
     for (uint32_t h = 0; h < trial->snapshot->host_count; h++) {
-        for (unsigned int r = 0; counts(&trial->snapshot->hosts[h]) && r < EK_RESOURCE_COUNT; r++) {
-            found += utilization(trial->snapshot, trial->place, h, r) >
+        for (unsigned int r = 0;
+             counts(&trial->snapshot->hosts[h]) && r < trial->policy->resources.count; r++) {
+            found += utilization(trial->snapshot, trial->policy, trial->place, h, r) >
                              trial->policy->target_max[r] + 1e-9
                          ? 1
                          : 0;

@@ -10,7 +10,7 @@
 
 /* The cluster's levels as the contract defines them. */
 struct ek_referee_levels {
-    double imbalance[EK_RESOURCE_COUNT];
+    double imbalance[EK_RESOURCE_MAX];
     double overload;
     double spread;
 };

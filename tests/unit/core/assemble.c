@@ -227,10 +227,11 @@ static void one_hypervisor_uuid_twice_is_an_error(void **state)
 
 static void expect_base(uint32_t host, double cores)
 {
-    double base[MAX_HOSTS * EK_RESOURCE_COUNT];
+    double base[MAX_HOSTS * EK_RESOURCE_FURTHER];
+    const struct ek_resources resources = {.count = EK_RESOURCE_FURTHER};
 
-    ek_base_load(&scene.out, base);
-    assert_near(base[host * EK_RESOURCE_COUNT + EK_CPU], cores, 1e-9);
+    ek_base_load(&scene.out, &resources, base);
+    assert_near(base[host * EK_RESOURCE_FURTHER + EK_CPU], cores, 1e-9);
 }
 
 /* A move that old samples do not show changes no host's own use. */

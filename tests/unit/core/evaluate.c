@@ -15,6 +15,7 @@ static void evaluate(const char *cluster)
 
     ek_policy_defaults(&policy);
     ek_test_cluster(&snapshot, cluster);
+    assert_true(ek_snapshot_sort(&snapshot, &err));
     assert_true(ek_evaluate(&evaluation, &snapshot, &policy, &err));
 }
 
@@ -71,7 +72,7 @@ static void utilization_is_load_over_capacity(void **state)
     evaluate("h1 10c 10G used=4c; h2 10c 10G maintenance; a@h1 1v 2G 3c; b@h2 1v 1G 5c");
     assert_near(evaluation.utilization[EK_CPU], 0.4, 1e-9);
     assert_near(evaluation.utilization[EK_MEMORY], 0.2, 1e-9);
-    assert_near(evaluation.utilization[EK_RESOURCE_COUNT + EK_CPU], 0.5, 1e-9);
+    assert_near(evaluation.utilization[EK_RESOURCE_FURTHER + EK_CPU], 0.5, 1e-9);
     assert_int_equal(evaluation.maintenance_left, 1);
 }
 

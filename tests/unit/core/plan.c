@@ -337,7 +337,7 @@ static void different_requests_have_different_ids(void **state)
     ek_cooldown_destroy(cooldown);
 }
 
-static void make_text(const struct ek_snapshot *snapshot, struct ek_text *text)
+static void make_text(struct ek_snapshot *snapshot, struct ek_text *text)
 {
     struct ek_policy policy;
     struct ek_evaluation evaluation;
@@ -345,13 +345,14 @@ static void make_text(const struct ek_snapshot *snapshot, struct ek_text *text)
 
     ek_policy_defaults(&policy);
     ek_policy_set_aggressiveness(&policy, 4);
+    assert_true(ek_snapshot_sort(snapshot, &err));
     assert_true(ek_evaluate(&evaluation, snapshot, &policy, &err));
     const struct ek_plan_request request = {.evaluation = &evaluation,
                                             .balance = &ek_policy_spread};
     assert_true(ek_plan_make(&made, &request, &err));
     ek_text_clear(text);
     ek_test_print_moves(&made, text);
-    ek_text_add(text, "%.9f %.9f %zu stuck\n", made.after.score.overload, made.after.score.spread,
+    ek_text_add(text, "%a %a %zu stuck\n", made.after.score.overload, made.after.score.spread,
                 made.unresolved_count);
     ek_plan_finish(&made);
     ek_evaluation_finish(&evaluation);

@@ -38,7 +38,9 @@ static void begin(struct trial *trial, uint64_t seed)
 
     trial->policy = policy_make(&random);
     ek_random_cluster(&trial->snapshot, &random, MAX_HOSTS);
+    ek_random_resources(&trial->policy, &random, &trial->snapshot);
     assert_true(ek_snapshot_check(&trial->snapshot, &err));
+    assert_true(ek_snapshot_sort(&trial->snapshot, &err));
 }
 
 static void add_rules(struct trial *trial, uint64_t seed)

@@ -6,15 +6,18 @@
 #include <math.h>
 #include <stdio.h>
 
+static const struct ek_resources resources = {.count = EK_RESOURCE_FURTHER,
+                                              .names = {"cpu", "memory"}};
+
 static double base_of(const char *text, uint32_t host, enum ek_resource resource)
 {
     struct ek_snapshot snapshot;
-    double base[8 * EK_RESOURCE_COUNT];
+    double base[8 * EK_RESOURCE_FURTHER];
 
     ek_test_cluster(&snapshot, text);
-    ek_base_load(&snapshot, base);
+    ek_base_load(&snapshot, &resources, base);
     ek_snapshot_finish(&snapshot);
-    return base[host * EK_RESOURCE_COUNT + resource];
+    return base[host * EK_RESOURCE_FURTHER + resource];
 }
 
 /* What a domain takes along is its use where that is known, else its allocation. */
@@ -113,29 +116,44 @@ static void base_is_never_negative(void **state)
 static void base_survives_a_move(void **state)
 {
     struct ek_snapshot snapshot;
-    double base[2 * EK_RESOURCE_COUNT];
+    double base[2 * EK_RESOURCE_FURTHER];
 
     (void)state;
     ek_test_cluster(&snapshot, "h1 8c 16G used=3c used=4G; h2 8c 16G used=1c; a@h1 2v 2G 1c 1G");
     ek_use_shift(&snapshot.hosts[0], &snapshot.domains[0], -1);
     ek_use_shift(&snapshot.hosts[1], &snapshot.domains[0], 1);
     snapshot.domains[0].host = 1;
-    ek_base_load(&snapshot, base);
+    ek_base_load(&snapshot, &resources, base);
     assert_near(base[EK_CPU], 2, 1e-12);
     assert_near(base[EK_MEMORY], 3 * 1024, 1e-9);
-    assert_near(base[EK_RESOURCE_COUNT + EK_CPU], 1, 1e-12);
+    assert_near(base[EK_RESOURCE_FURTHER + EK_CPU], 1, 1e-12);
     assert_true(isnan(snapshot.hosts[1].memory_used_mib));
     ek_snapshot_finish(&snapshot);
 }
 
-/* Every resource has a name and a capacity. */
-static void resources_have_names_and_capacities(void **state)
+/* A further resource is what the sample says, else the label that is a number; else there is none.
+ */
+static void named_resources_come_from_sample_or_label(void **state)
+{
+    struct ek_quantity net = {"net", 100, 30};
+    const struct ek_label labels[] = {{"net", "7"}, {"gpu", "2.5"}, {"disk", "ssd"}};
+    const struct ek_host host = {.resources = {&net, 1}, .labels = {labels, 3}};
+    const struct ek_domain domain = {.labels = {labels, 3}};
+
+    (void)state;
+    assert_near(ek_capacity_of(&host, "net"), 100, 0);
+    assert_near(ek_capacity_of(&host, "gpu"), 2.5, 1e-12);
+    assert_near(ek_capacity_of(&host, "disk"), 0, 0);
+    assert_near(ek_capacity_of(&host, "other"), 0, 0);
+    assert_near(ek_demand_of(&domain, "net"), 7, 0);
+}
+
+/* CPU is counted in cores, memory in MiB. */
+static void capacities_are_cores_and_mib(void **state)
 {
     const struct ek_host host = {.cpu_cores = 8, .memory_mib = 1024};
 
     (void)state;
-    assert_string_equal(ek_resource_name(EK_CPU), "cpu");
-    assert_string_equal(ek_resource_name(EK_MEMORY), "memory");
     assert_near(ek_capacity(&host, EK_CPU), 8, 0);
     assert_near(ek_capacity(&host, EK_MEMORY), 1024, 0);
 }
@@ -151,7 +169,8 @@ int main(void)
         cmocka_unit_test(base_is_what_the_domains_do_not_use),
         cmocka_unit_test(base_is_never_negative),
         cmocka_unit_test(base_survives_a_move),
-        cmocka_unit_test(resources_have_names_and_capacities),
+        cmocka_unit_test(named_resources_come_from_sample_or_label),
+        cmocka_unit_test(capacities_are_cores_and_mib),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
