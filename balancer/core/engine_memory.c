@@ -63,17 +63,42 @@ void ek_engine_memory_finish(struct ek_engine_memory *memory)
     memset(memory, 0, sizeof(*memory));
 }
 
-bool ek_engine_recall(struct ek_engine *engine, const struct ek_engine_memory *memory,
-                      struct ek_error *err)
+static bool import(struct ek_forecast *forecast, struct ek_learned *learned,
+                   const struct ek_engine_memory *memory, struct ek_error *err)
 {
     bool ok = true;
 
-    engine->recalled = memory->sustained;
     for (size_t i = 0; ok && i < memory->forecast_count; i++) {
-        ok = ek_forecast_import(engine->forecast, memory->window_ms, &memory->forecasts[i], err);
+        ok = ek_forecast_import(forecast, memory->window_ms, &memory->forecasts[i], err);
     }
     for (size_t i = 0; ok && i < memory->lesson_count; i++) {
-        ok = ek_learned_import(engine->learned, &memory->lessons[i], err);
+        ok = ek_learned_import(learned, &memory->lessons[i], err);
     }
+    return ok;
+}
+
+bool ek_engine_recall(struct ek_engine *engine, const struct ek_engine_memory *memory,
+                      struct ek_error *err)
+{
+    engine->recalled = memory->sustained;
+    return import(engine->forecast, engine->learned, memory, err);
+}
+
+bool ek_engine_memory_apply(const struct ek_engine_memory *memory, const struct ek_policy *policy,
+                            struct ek_snapshot *snapshot, struct ek_error *err)
+{
+    struct ek_forecast *forecast = ek_forecast_create();
+    struct ek_learned *learned = ek_learned_create();
+    bool ok = (forecast != NULL && learned != NULL) ||
+              ek_error_set(err, EK_ERR_NOMEM, "out of memory for forecasts");
+
+    ok = ok && import(forecast, learned, memory, err) &&
+         ek_forecast_apply(forecast, policy, snapshot, err);
+    if (ok) {
+        ek_learned_expire(learned, snapshot->taken_at_ms);
+        ek_learned_apply(learned, snapshot);
+    }
+    ek_forecast_destroy(forecast);
+    ek_learned_destroy(learned);
     return ok;
 }

@@ -36,4 +36,9 @@ void ek_engine_memory_finish(struct ek_engine_memory *memory);
 bool ek_engine_recall(struct ek_engine *engine, const struct ek_engine_memory *memory,
                       struct ek_error *err);
 
+/* Writes into a snapshot what an engine with that memory would expect of it: for commands that plan
+ * beside the balancer. Error: NOMEM. */
+bool ek_engine_memory_apply(const struct ek_engine_memory *memory, const struct ek_policy *policy,
+                            struct ek_snapshot *snapshot, struct ek_error *err);
+
 #endif
