@@ -20,14 +20,16 @@ def setting(policy, key, default):
 def use(domain):
     """What a domain uses, in cores and MiB; what is not known counts as what it was given."""
     memory = [domain[k] for k in ("memory_used_mib", "memory_rss_mib") if k in domain]
-    return (domain.get("cpu_used_cores", domain["vcpus"]),
-            max(memory) if memory else domain["memory_mib"])
+    expected = (domain.get("cpu_demand_cores", domain["vcpus"]),
+                domain.get("memory_demand_mib", domain["memory_mib"]))
+    return domain.get("cpu_used_cores", expected[0]), max(memory) if memory else expected[1]
 
 
 def demand(domain):
-    """What a domain needs: its use, and the CPU time that it waited for."""
+    """What a domain needs: what is expected of it, else its use and the time it waited for a CPU."""
     cpu, memory = use(domain)
-    return min(max(cpu, domain["vcpus"]), cpu + domain.get("cpu_steal", 0) * domain["vcpus"]), memory
+    cpu = min(max(cpu, domain["vcpus"]), cpu + domain.get("cpu_steal", 0) * domain["vcpus"])
+    return domain.get("cpu_demand_cores", cpu), domain.get("memory_demand_mib", memory)
 
 
 def counts(host):

@@ -178,6 +178,8 @@ static void scale(struct ek_snapshot *snapshot, double by)
         snapshot->domains[d].memory_mib *= by;
         snapshot->domains[d].memory_used_mib *= by;
         snapshot->domains[d].memory_rss_mib *= by;
+        snapshot->domains[d].memory_outlook.demand *= by;
+        snapshot->domains[d].memory_outlook.noise *= by;
         snapshot->domains[d].dirty_mib_s *= by;
         snapshot->domains[d].local_disk_mib *= by;
     }
