@@ -183,6 +183,7 @@ void ek_digest_policy(struct ek_digest *digest, const struct ek_policy *policy)
         policy->cooldown_ms,    policy->limit_cluster,
         policy->limit_host_in,  policy->limit_host_out,
         policy->moves_per_plan, policy->max_downtime_ms,
+        policy->spare_hosts,
     };
 
     for (unsigned int r = 0; r < policy->resources.count; r++) {
