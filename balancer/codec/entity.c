@@ -42,6 +42,7 @@ bool ek_json_read_host(const struct ek_json_node *node, struct ek_host *host)
         ek_json_get_bool(node, "maintenance", EK_JSON_OPTIONAL, &host->maintenance) &&
         ek_json_get_number(node, "migration_mib_s", EK_JSON_OPTIONAL, &ek_json_above_0,
                            &host->migration_mib_s) &&
+        ek_json_get_quantities(node, "resources", true, &host->resources) &&
         ek_json_get_labels(node, "labels", &host->labels) &&
         ek_json_get_strings(node, "networks", &host->networks) &&
         ek_json_get_strings(node, "storages", &host->storages) &&
@@ -94,6 +95,7 @@ bool ek_json_read_domain(const struct ek_json_node *node, struct ek_domain *doma
            ek_json_get_bool(node, "movable", EK_JSON_OPTIONAL, &domain->movable) &&
            ek_json_get_text(node, "immovable_reason", EK_JSON_OPTIONAL,
                             &domain->immovable_reason) &&
+           ek_json_get_quantities(node, "resources", false, &domain->resources) &&
            ek_json_get_labels(node, "labels", &domain->labels) &&
            ek_json_get_strings(node, "networks", &domain->networks) &&
            ek_json_get_strings(node, "storages", &domain->storages) &&
@@ -117,6 +119,7 @@ void ek_json_put_host(struct ek_json_writer *writer, const struct ek_host *host)
     ek_json_put_number(writer, "memory_used_mib", host->memory_used_mib);
     ek_json_put_bool(writer, "maintenance", host->maintenance);
     ek_json_put_number(writer, "migration_mib_s", host->migration_mib_s);
+    ek_json_put_quantities(writer, "resources", true, host->resources);
     ek_json_put_labels(writer, "labels", host->labels);
     ek_json_put_strings(writer, "networks", host->networks);
     ek_json_put_strings(writer, "storages", host->storages);
@@ -150,6 +153,7 @@ void ek_json_write_domain(struct ek_json_writer *writer, const struct ek_domain 
     ek_json_put_number(writer, "local_disk_mib", domain->local_disk_mib);
     ek_json_put_bool(writer, "movable", domain->movable);
     ek_json_put_text(writer, "immovable_reason", domain->immovable_reason);
+    ek_json_put_quantities(writer, "resources", false, domain->resources);
     ek_json_put_labels(writer, "labels", domain->labels);
     ek_json_put_strings(writer, "networks", domain->networks);
     ek_json_put_strings(writer, "storages", domain->storages);

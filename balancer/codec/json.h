@@ -126,6 +126,14 @@ bool ek_json_get_choice(const struct ek_json_node *object, const char *key, enum
 bool ek_json_get_object(const struct ek_json_node *object, const char *key, enum ek_json_need need,
                         struct ek_json_node *out);
 
+/* ---- quantities (quantities.c): an object of names; of a host each with its capacity ------------
+ */
+
+bool ek_json_get_quantities(const struct ek_json_node *object, const char *key, bool of_host,
+                            struct ek_quantities *out);
+void ek_json_put_quantities(struct ek_json_writer *writer, const char *key, bool of_host,
+                            struct ek_quantities quantities);
+
 /* ---- hosts and domains (entity.c), shared by snapshot and sample
  * ---------------------------------- */
 

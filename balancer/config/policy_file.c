@@ -22,6 +22,55 @@ static void apply_preset(struct ek_policy *policy, const struct ek_yaml_node *ro
     }
 }
 
+/* The resources of the file follow CPU and memory. */
+static void take_resources(struct ek_policy_file *file, const struct ek_report *report)
+{
+    struct ek_resources *resources = &file->policy.resources;
+
+    for (size_t i = 0; i < file->further_count; i++) {
+        const struct ek_further_resource *it = &file->further[i];
+        bool known = it->name == NULL; /* has been reported */
+        for (unsigned int r = 0; !known && r < resources->count; r++) {
+            known = strcmp(resources->names[r], it->name) == 0;
+        }
+        if (it->name != NULL && known) {
+            (void)ek_report_add(report, EK_ERR_INVALID, it->line,
+                                "found the resource \"%s\" again, expected each once", it->name);
+        } else if (it->name != NULL && strlen(it->name) >= EK_RESOURCE_NAME_SIZE) {
+            (void)ek_report_add(report, EK_ERR_INVALID, it->line,
+                                "found a resource's name of %zu characters, expected at most %d",
+                                strlen(it->name), EK_RESOURCE_NAME_SIZE - 1);
+        } else if (resources->count == EK_RESOURCE_MAX) {
+            (void)ek_report_add(report, EK_ERR_INVALID, it->line,
+                                "found %zu further resources, expected at most %d",
+                                file->further_count, EK_RESOURCE_MAX - EK_RESOURCE_FURTHER);
+            return;
+        } else if (it->name != NULL) {
+            memcpy(resources->names[resources->count], it->name, strlen(it->name) + 1);
+            file->policy.weight[resources->count] = it->weight;
+            file->policy.target_max[resources->count] = it->target_max;
+            resources->count++;
+        }
+    }
+}
+
+/* For the dump; false: out of memory. */
+static bool give_resources(struct ek_policy_file *file, struct ek_arena *arena)
+{
+    const struct ek_policy *policy = &file->policy;
+
+    if (policy->resources.count == EK_RESOURCE_FURTHER) {
+        return true;
+    }
+    file->further = ek_arena_alloc(arena, EK_RESOURCE_MAX, sizeof(*file->further));
+    for (unsigned int r = EK_RESOURCE_FURTHER; file->further != NULL && r < policy->resources.count;
+         r++) {
+        file->further[file->further_count++] = (struct ek_further_resource){
+            policy->resources.names[r], policy->weight[r], policy->target_max[r], 0};
+    }
+    return file->further != NULL;
+}
+
 /* The score divides by the sum of the weights. */
 static void check_weights(const struct ek_policy *policy, const int *lines,
                           const struct ek_report *report)
@@ -29,7 +78,12 @@ static void check_weights(const struct ek_policy *policy, const int *lines,
     int cpu = ek_schema_line(&ek_policy_schema, lines, "resources.cpu.weight");
     int memory = ek_schema_line(&ek_policy_schema, lines, "resources.memory.weight");
 
-    if (policy->weight[EK_CPU] == 0.0 && policy->weight[EK_MEMORY] == 0.0) {
+    double weights = 0;
+
+    for (unsigned int r = 0; r < policy->resources.count; r++) {
+        weights += policy->weight[r];
+    }
+    if (!(weights > 0)) {
         (void)ek_report_add(report, EK_ERR_INVALID, cpu > memory ? cpu : memory,
                             "found 0 for the weights of all resources, expected one above 0");
     }
@@ -101,6 +155,7 @@ static void read_tree(struct ek_policy_file *file, const char *text, size_t size
         ek_policy_defaults(&file->policy);
         apply_preset(&file->policy, root, scratch);
         ek_schema_read(&ek_policy_schema, root, file, lines, &file->rules.arena, report);
+        take_resources(file, report);
         check_weights(&file->policy, lines, report);
         check_rules(&file->rules, scratch, report);
     }
@@ -163,5 +218,10 @@ bool ek_policy_dump(const struct ek_policy *policy, FILE *out, struct ek_error *
     if (policy->rules != NULL && policy->rules->count > 0) {
         file.rules = *policy->rules; /* borrowed for the dump */
     }
-    return ek_schema_dump(&ek_policy_schema, &file, out, err);
+    struct ek_arena scratch = {0};
+    bool ok = give_resources(&file, &scratch)
+                  ? ek_schema_dump(&ek_policy_schema, &file, out, err)
+                  : ek_error_set(err, EK_ERR_NOMEM, "out of memory for the policy's text");
+    ek_arena_finish(&scratch);
+    return ok;
 }

@@ -6,6 +6,7 @@
 /* The compiler checks that the member has the type that the row's values are stored as. */
 #define FIELD(type, member) .offset = EK_FIELD(struct ek_policy_file, policy.member, type)
 #define RULE_FIELD(type, member) .offset = EK_FIELD(struct ek_rule, member, type)
+#define FURTHER_FIELD(type, member) .offset = EK_FIELD(struct ek_further_resource, member, type)
 #define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
 
 /* In milliseconds, like the fields; a day is a double because 30 of them leave the range of an int.
@@ -106,6 +107,35 @@ static const struct ek_schema_row rule_rows[] = {
 
 static const struct ek_schema rule_schema = {.rows = rule_rows, .count = COUNT(rule_rows)};
 
+/* Their order is that of the file; reading copies them to the policy's arrays. */
+static const struct ek_schema_row further_rows[] = {
+    {.path = "name",
+     .type = EK_VALUE_STRING,
+     FURTHER_FIELD(const char *, name),
+     .required = true,
+     .check = ek_syntax_label,
+     .form = "a word of letters, digits, '.', '_' or '-'",
+     .doc = "The name in samples, or the key of the labels of hosts and domains that say how much "
+            "they have and need"},
+    {.path = "weight",
+     .type = EK_VALUE_NUMBER,
+     FURTHER_FIELD(double, weight),
+     .min = 0,
+     .max = 100,
+     .fallback = "1.0",
+     .doc = "How much its imbalance counts in the score; 0: not at all, it only has to suffice"},
+    {.path = "target_max",
+     .type = EK_VALUE_RATIO,
+     FURTHER_FIELD(double, target_max),
+     .min = 0.01,
+     .max = 1,
+     .fallback = "1.0",
+     .unit = "of what a host has",
+     .doc = "Above this utilization a host is overloaded"},
+};
+
+static const struct ek_schema further_schema = {.rows = further_rows, .count = COUNT(further_rows)};
+
 static const struct ek_schema_row rows[] = {
     {.path = "version",
      .type = EK_VALUE_VERSION,
@@ -174,6 +204,16 @@ static const struct ek_schema_row rows[] = {
      .fallback = "0.85",
      .unit = "of a host's memory",
      .doc = "Above this memory utilization a host is overloaded"},
+    {.path = "resources.further",
+     .type = EK_VALUE_LIST,
+     .optional = true,
+     .offset = EK_FIELD(struct ek_policy_file, further, struct ek_further_resource *),
+     .fallback = "[]",
+     .doc = "Up to 6 more resources to watch and level: network or disk rates, GPUs, licences",
+     .items = &further_schema,
+     .item_size = sizeof(struct ek_further_resource),
+     .count_offset = EK_FIELD(struct ek_policy_file, further_count, size_t),
+     .line_offset = EK_FIELD(struct ek_further_resource, line, int)},
 
     /* 0.5 is the largest deviation there can be: half of the hosts at 0, half at 1. */
     {.path = "trigger.imbalance",
@@ -315,6 +355,22 @@ static const struct ek_schema_row rows[] = {
      .fallback = "40",
      .unit = "moves",
      .doc = "How many moves a plan may have; evacuations are not limited by it"},
+    /* Where the link is shared with guests or storage. */
+    {.path = "limits.bandwidth_per_host",
+     .type = EK_VALUE_RATE,
+     FIELD(double, bandwidth_per_host_mib_s),
+     .min = 0,
+     .max = 1024.0 * 1024.0,
+     .fallback = "0MiB/s",
+     .doc = "What migrations may take of a host's link, in each direction; 0MiB/s: all of it"},
+    /* The core that all links meet in may carry less than they do together. */
+    {.path = "limits.bandwidth_cluster",
+     .type = EK_VALUE_RATE,
+     FIELD(double, bandwidth_cluster_mib_s),
+     .min = 0,
+     .max = 1024.0 * 1024.0,
+     .fallback = "0MiB/s",
+     .doc = "What all migrations may take together; 0MiB/s: as much as their links carry"},
 
     /* libvirt has no time-out for a migration at all: a guest that writes faster than the link
      * carries would be copied for ever. */

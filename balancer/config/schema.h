@@ -65,10 +65,20 @@ struct ek_schema {
 #define EK_FIELD(owner, member, type) \
     (offsetof(owner, member) + 0 * sizeof((type *)NULL == &((owner *)NULL)->member))
 
-/* What policy.yaml says: the policy, and the rules beside it that it is then pointed at. */
+/* A resource beside CPU and memory, as it is written. */
+struct ek_further_resource {
+    const char *name;
+    double weight;
+    double target_max;
+    int line;
+};
+
+/* What policy.yaml says: the policy, and the lists that it takes over once they are checked. */
 struct ek_policy_file {
-    struct ek_policy policy; /* its `rules` is not used here */
-    struct ek_rules rules;   /* its arena owns what the file's texts are copied to */
+    struct ek_policy policy; /* its `rules` and further resources are not used here */
+    struct ek_further_resource *further;
+    size_t further_count;
+    struct ek_rules rules; /* its arena owns what the file's texts are copied to */
 };
 
 extern const struct ek_schema ek_policy_schema; /* of a struct ek_policy_file */

@@ -70,6 +70,20 @@ static bool copy_labels(struct ek_arena *arena, struct ek_labels *labels)
     return ok;
 }
 
+static bool copy_quantities(struct ek_arena *arena, struct ek_quantities *quantities)
+{
+    struct ek_quantity *items = ek_arena_alloc(arena, quantities->count, sizeof(*items));
+    bool ok = items != NULL;
+
+    for (size_t i = 0; ok && i < quantities->count; i++) {
+        items[i] = quantities->items[i];
+        items[i].name = ek_arena_strdup(arena, items[i].name);
+        ok = items[i].name != NULL;
+    }
+    quantities->items = items;
+    return ok;
+}
+
 static bool copy_text(struct ek_arena *arena, const char **text)
 {
     const char *copy = ek_arena_strdup(arena, *text);
@@ -83,17 +97,18 @@ static bool host_copy(struct ek_arena *arena, struct ek_host *host)
 {
     return copy_text(arena, &host->name) && copy_text(arena, &host->hypervisor) &&
            copy_text(arena, &host->cpu_model) && copy_text(arena, &host->uuid) &&
-           copy_labels(arena, &host->labels) && copy_strings(arena, &host->networks) &&
-           copy_strings(arena, &host->storages);
+           copy_quantities(arena, &host->resources) && copy_labels(arena, &host->labels) &&
+           copy_strings(arena, &host->networks) && copy_strings(arena, &host->storages);
 }
 
 static bool domain_copy(struct ek_arena *arena, struct ek_domain *domain)
 {
     return copy_text(arena, &domain->uuid) && copy_text(arena, &domain->name) &&
            copy_text(arena, &domain->immovable_reason) && copy_text(arena, &domain->machine) &&
-           copy_text(arena, &domain->cpu_model) && copy_labels(arena, &domain->labels) &&
-           copy_strings(arena, &domain->networks) && copy_strings(arena, &domain->storages) &&
-           copy_strings(arena, &domain->devices) && copy_strings(arena, &domain->rules);
+           copy_text(arena, &domain->cpu_model) && copy_quantities(arena, &domain->resources) &&
+           copy_labels(arena, &domain->labels) && copy_strings(arena, &domain->networks) &&
+           copy_strings(arena, &domain->storages) && copy_strings(arena, &domain->devices) &&
+           copy_strings(arena, &domain->rules);
 }
 
 /* A host without any sample still stands in the snapshot, so that it is seen to be down. */

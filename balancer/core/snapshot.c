@@ -94,6 +94,21 @@ static bool figures_check(const char *list, size_t index, const struct figure *f
     return true;
 }
 
+/* Of a host the use may be unknown, of a domain it is what it states. */
+static bool quantities_check(const char *list, size_t index, const struct ek_quantities *quantities,
+                             bool of_host, struct ek_error *err)
+{
+    bool ok = true;
+
+    for (size_t i = 0; ok && i < quantities->count; i++) {
+        const struct ek_quantity *quantity = &quantities->items[i];
+        const struct figure figures[] = {{quantity->name, quantity->used, false, of_host},
+                                         {quantity->name, quantity->capacity, false, false}};
+        ok = figures_check(list, index, figures, of_host ? 2 : 1, err);
+    }
+    return ok;
+}
+
 /* Orders hold copies of these texts; one that is cut would be found nowhere again. */
 static bool length_check(const char *list, size_t index, const char *field, const char *text,
                          size_t size, struct ek_error *err)
@@ -116,7 +131,8 @@ static bool host_check(const struct ek_host *host, size_t index, struct ek_error
     };
 
     return length_check("hosts", index, "name", host->name, EK_NAME_SIZE, err) &&
-           figures_check("hosts", index, figures, sizeof(figures) / sizeof(figures[0]), err);
+           figures_check("hosts", index, figures, sizeof(figures) / sizeof(figures[0]), err) &&
+           quantities_check("hosts", index, &host->resources, true, err);
 }
 
 /* Figures that are not optional have their defaults by now; NAN there is a fault of whoever filled
@@ -139,7 +155,8 @@ static bool domain_check(const struct ek_snapshot *snapshot, size_t index, struc
         return ek_error_set(err, EK_ERR_INVALID, "domains[%zu].host: found no such host", index);
     }
     return length_check("domains", index, "uuid", domain->uuid, EK_UUID_SIZE, err) &&
-           figures_check("domains", index, figures, sizeof(figures) / sizeof(figures[0]), err);
+           figures_check("domains", index, figures, sizeof(figures) / sizeof(figures[0]), err) &&
+           quantities_check("domains", index, &domain->resources, false, err);
 }
 
 /* A domain in flight twice would be allocated on three hosts. */

@@ -163,6 +163,38 @@ static uint32_t *shuffle(struct ek_snapshot *out, size_t count, struct ek_random
     return order;
 }
 
+static struct ek_quantities quantity(struct ek_snapshot *out, double capacity, double used)
+{
+    struct ek_quantity *item = ek_arena_alloc(&out->arena, 1, sizeof(*item));
+
+    assert_non_null(item);
+    *item = (struct ek_quantity){"gpu", capacity, used};
+    return (struct ek_quantities){item, 1};
+}
+
+void ek_random_resources(struct ek_policy *policy, struct ek_random *random,
+                         struct ek_snapshot *snapshot)
+{
+    if (chance(random, 0.6)) {
+        return;
+    }
+    unsigned int at = policy->resources.count++;
+    memcpy(policy->resources.names[at], "gpu", sizeof("gpu"));
+    policy->weight[at] = chance(random, 0.5) ? 0 : ek_random_real(random);
+    policy->target_max[at] = chance(random, 0.5) ? 1 : 0.8;
+    for (uint32_t h = 0; h < snapshot->host_count; h++) {
+        double capacity = chance(random, 0.3) ? 0 : 4 + ek_random_below(random, 12);
+        double used = chance(random, 0.7) ? NAN : capacity * ek_random_real(random);
+        snapshot->hosts[h].resources = quantity(snapshot, capacity, used);
+    }
+    for (uint32_t d = 0; d < snapshot->domain_count; d++) {
+        if (chance(random, 0.3)) {
+            double used = 1 + ek_random_below(random, 3);
+            snapshot->domains[d].resources = quantity(snapshot, 0, used);
+        }
+    }
+}
+
 /* The inverse of an order: where the i-th has gone. */
 static uint32_t *inverse(struct ek_snapshot *out, const uint32_t *order, size_t count)
 {

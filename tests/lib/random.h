@@ -2,7 +2,7 @@
 #ifndef EK_TESTS_LIB_RANDOM_H
 #define EK_TESTS_LIB_RANDOM_H
 
-#include "balancer/core/rule.h"
+#include "balancer/core/policy.h"
 
 #include <stdint.h>
 
@@ -29,5 +29,9 @@ void ek_random_rules(struct ek_rules *out, struct ek_random *random, struct ek_s
 /* A copy with hosts and domains in another order. The caller owns the result. */
 void ek_random_permute(struct ek_snapshot *out, const struct ek_snapshot *in,
                        struct ek_random *random);
+
+/* Often adds a further resource to the policy, which some hosts have and some domains need. */
+void ek_random_resources(struct ek_policy *policy, struct ek_random *random,
+                         struct ek_snapshot *snapshot);
 
 #endif

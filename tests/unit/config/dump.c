@@ -91,6 +91,26 @@ static void policy_round_trip(void **state)
     }
 }
 
+/* Further resources, dumped and read, are the same, in their order. */
+static void further_resources_round_trip(void **state)
+{
+    static const char text[] = "resources:\n  further:\n    - {name: net, weight: 0.5, target_max: "
+                               "80%}\n    - {name: gpu, weight: 0}\n";
+    struct ek_policy policy;
+    struct ek_policy back;
+    struct ek_error err = {0};
+
+    (void)state;
+    assert_true(ek_policy_parse(&policy, NULL, text, strlen(text), "p", NULL, &err));
+    const char *dump = dump_policy(&policy);
+    assert_true(ek_policy_parse(&back, NULL, dump, strlen(dump), "dump", NULL, &err));
+    assert_int_equal(back.resources.count, 4);
+    assert_string_equal(back.resources.names[2], "net");
+    assert_true(back.weight[2] == 0.5 && back.target_max[2] == 0.8);
+    assert_string_equal(back.resources.names[3], "gpu");
+    assert_true(back.weight[3] == 0 && back.target_max[3] == 1);
+}
+
 static const char all_rules[] =
     "rules:\n"
     "  - {name: web-apart, kind: anti_affinity, domains: ['web-*', \"d \\\"1\\\"\"], topology: "
@@ -247,9 +267,13 @@ static void unwritable_output_is_an_error(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(policy_round_trip),       cmocka_unit_test(rules_round_trip),
-        cmocka_unit_test(policy_dump_is_readable), cmocka_unit_test(config_round_trip),
-        cmocka_unit_test(unset_keys_are_comments), cmocka_unit_test(unwritable_output_is_an_error),
+        cmocka_unit_test(policy_round_trip),
+        cmocka_unit_test(further_resources_round_trip),
+        cmocka_unit_test(rules_round_trip),
+        cmocka_unit_test(policy_dump_is_readable),
+        cmocka_unit_test(config_round_trip),
+        cmocka_unit_test(unset_keys_are_comments),
+        cmocka_unit_test(unwritable_output_is_an_error),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

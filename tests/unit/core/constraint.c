@@ -234,8 +234,7 @@ static void reasons_have_numbers(void **state)
 {
     (void)state;
     policy.memory_reserve = 0;
-    model("h1; h2 10c 4G net=br1; b@h2 38v 3G 6c; a@h1 4v 2G 2c net=br0; h3 stale");
-    snapshot.domains[0] = snapshot.domains[1];
+    model("h1; h2 10c 4G net=br1; a@h1 4v 2G 2c net=br0; b@h2 38v 3G 6c; h3 stale");
     explains("h2", EK_BLOCK_MEMORY, "2048 MiB of memory needed, 1024 MiB may still be given");
     explains("h2", EK_BLOCK_VCPUS, "4 vCPUs needed, 2 may still be given");
     explains("h2", EK_BLOCK_NETWORK, "no network br0 there");

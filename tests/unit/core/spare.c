@@ -77,7 +77,7 @@ static void a_plan_says_what_it_leaves(void **state)
     planning.policy.spare_hosts = 1;
     ek_planning_run(&planning, NULL);
     assert_string_equal(planning.plan.summary,
-                        "1 moves to empty hosts in maintenance, 0 domains cannot leave; 0 moves to "
+                        "1 move to empty hosts in maintenance, 0 domains cannot leave; 0 moves to "
                         "balance (every host is below the comfort threshold of 60 %); the loss of "
                         "1 host could not be borne any more after it");
     ek_planning_end(&planning);
