@@ -60,17 +60,20 @@ static const struct ek_schema_row rule_rows[] = {
     {.path = "domains",
      .type = EK_VALUE_TEXTS,
      RULE_FIELD(struct ek_strings, domains),
-     .required = true,
+     .optional = true,
      .check = ek_selector_valid,
      .form = SELECTORS,
-     .doc = "The domains that it is about, by name, UUID, pattern or label"},
+     .doc =
+         "The domains that it is about, by name, UUID, pattern or label; only an ignore of hosts "
+         "has none"},
     {.path = "hosts",
      .type = EK_VALUE_TEXTS,
      RULE_FIELD(struct ek_strings, hosts),
      .optional = true,
      .check = ek_selector_valid,
      .form = SELECTORS,
-     .doc = "The hosts of pin and avoid, which must have them; no other kind has any"},
+     .doc = "The hosts of pin and avoid, which must have them; ignore may have them instead of "
+            "domains"},
     {.path = "topology",
      .type = EK_VALUE_STRING,
      RULE_FIELD(const char *, topology),

@@ -33,12 +33,21 @@ struct ek_candidate ek_candidate_rate_from(const struct ek_search *search,
     double price = rate < hosts[home].migration_mib_s ? ek_candidate_price(cluster, domain, rate)
                                                       : search->price[domain];
 
+    double gain = now->spread - after.spread;
+    double soft = now->soft - after.soft;
+
     assert(now->overload >= 0 && after.overload >= 0);
+    /* Should rules choose among moves that level; what does not level earns nothing by them here,
+     * so that they never outweigh it (plan_prefer.c moves for them alone). */
+    if (!(gain > 0) && soft > 0) {
+        soft = 0;
+    }
     return (struct ek_candidate){.domain = domain,
                                  .destination = destination,
                                  .overload_fall = now->overload - after.overload,
-                                 .gain = now->spread - after.spread,
-                                 .worth = now->spread - after.spread - price};
+                                 .gain = gain,
+                                 .price = price,
+                                 .worth = gain + soft - price};
 }
 
 /* Equal within rounding: sums kept incrementally differ in their last bits by history. */

@@ -69,8 +69,8 @@ static void take_back(struct ek_plan_work *work, const struct ek_choice *choices
     }
 }
 
-/* What a set of balance moves is measured by: overload first, then the score with the price of
- * copying. */
+/* What a set of balance moves is measured by: overload first, then the score with should rules
+ * and the price of copying. */
 struct result {
     double overload;
     double cost;
@@ -80,7 +80,7 @@ static struct result result_of(const struct ek_plan_work *work, const struct ek_
                                size_t count, size_t mark)
 {
     struct ek_score score = ek_cluster_score(&work->cluster);
-    struct result result = {score.overload, score.spread};
+    struct result result = {score.overload, score.spread + score.soft};
 
     for (size_t i = 0; i < count; i++) {
         result.cost += work->search.price[choices[i].domain];
@@ -126,8 +126,12 @@ static bool level(struct ek_plan_work *work, const struct ek_plan_phase *phase,
     }
     struct result got = result_of(work, NULL, 0, phase->mark);
     if (count > 0 || worse(&got, &wanted)) {
+        /* Without parking: one that is parked for a move that then does not fit would stay there.
+         */
+        struct ek_plan_phase plain = *phase;
+        plain.most = phase->mark;
         ek_plan_drop(work, phase->mark);
-        return ek_plan_order(work, phase, first, &first_count, err);
+        return ek_plan_order(work, &plain, first, &first_count, err);
     }
     return true;
 }
@@ -136,10 +140,12 @@ bool ek_plan_balance(struct ek_plan_work *work, struct ek_error *err)
 {
     const struct ek_policy_ops *ops = work->request->balance;
     const size_t mark = work->out->move_count;
-    const struct ek_plan_phase phase = {.ops = ops,
-                                        .purpose = EK_PURPOSE_BALANCE,
-                                        .mark = mark,
-                                        .most = mark + (size_t)work->policy->moves_per_plan};
+    const size_t limit = (size_t)work->policy->moves_per_plan;
+    const struct ek_plan_phase phase = {
+        .ops = ops,
+        .purpose = EK_PURPOSE_BALANCE,
+        .mark = mark,
+        .most = mark + (limit > work->repairs ? limit - work->repairs : 0)};
     /* After the evacuation, which may level or unlevel by itself: min_gain judges the balance moves
      * alone. */
     struct ek_levels before = ek_levels_of(&work->cluster);

@@ -167,7 +167,7 @@ static bool mark_evacuated(struct ek_tool *tool, const struct input *in,
     return true;
 }
 
-/* `unresolved` lists the domains that stay on hosts to be emptied. */
+/* `unresolved` lists the domains that stay on hosts to be emptied first. */
 static int show(const struct ek_tool *tool, const struct ek_plan *plan,
                 const struct ek_schedule *schedule)
 {
@@ -180,11 +180,11 @@ static int show(const struct ek_tool *tool, const struct ek_plan *plan,
     } else {
         ek_codec_print_plan(stdout, plan, schedule);
     }
-    if (plan->unresolved_count > 0) {
+    if (plan->stuck_count > 0) {
         const struct ek_unresolved *first = &plan->unresolved[0];
         return ek_tool_complain(EK_EXIT_NOT_POSSIBLE,
                                 "%zu domains cannot leave, the first is %s on %s",
-                                plan->unresolved_count, plan->snapshot->domains[first->domain].name,
+                                plan->stuck_count, plan->snapshot->domains[first->domain].name,
                                 plan->snapshot->hosts[first->host].name);
     }
     return EK_EXIT_DONE;
