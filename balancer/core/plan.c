@@ -10,7 +10,7 @@
 #include <string.h>
 
 /* Pairs that making room may look at in one plan, whatever there is to do: about a second. */
-#define LOOKS 5000000
+#define LOOKS 4000000
 
 bool ek_plan_nomem(struct ek_error *err)
 {

@@ -6,13 +6,14 @@
 #include <assert.h>
 
 enum {
-    CHAIN_MAX = 5, /* moves in all */
+    CHAIN_MAX = 4, /* moves in all, but for a detour */
     SPOTS = 12,    /* hosts that are cleared for a domain: those that lack least */
     TRIES = 10     /* domains of a host that are asked to go */
 };
 
-/* Looks for one domain, beside a few for each host. */
-#define LOOKS_EACH 20000
+/* Looks for one domain: enough for chains of three in a cluster of a dozen hosts, for some hundred
+ * attempts in a big one. */
+enum { LOOKS_EACH = 1000, LOOKS_PER_HOST = 300 };
 
 struct chain {
     struct ek_plan_work *work;
@@ -54,6 +55,16 @@ static enum ek_block look(struct chain *chain, uint32_t domain, uint32_t host,
                               purpose);
 }
 
+/* Most hosts have no room, which is told without asking for all the rest. */
+static bool roomy(const struct chain *chain, uint32_t domain, uint32_t host)
+{
+    const struct ek_cluster *cluster = &chain->work->cluster;
+
+    return cluster->hosts[host].counted &&
+           ek_constraint_memory_room(cluster, host) + 1 >
+               cluster->snapshot->domains[domain].memory_mib;
+}
+
 /* The best host that takes the domain as things are. */
 static struct ek_candidate direct(struct chain *chain, uint32_t domain)
 {
@@ -63,7 +74,7 @@ static struct ek_candidate direct(struct chain *chain, uint32_t domain)
 
     for (int p = 0; best.domain == EK_NONE && p < 2; p++) {
         for (uint32_t h = 0; h < work->out->snapshot->host_count; h++) {
-            if (!closed(chain, h) && wanted(chain, domain, h) &&
+            if (roomy(chain, domain, h) && !closed(chain, h) && wanted(chain, domain, h) &&
                 look(chain, domain, h, purposes[p]) == EK_BLOCK_NONE) {
                 struct ek_candidate candidate = ek_candidate_rate(&work->search, domain, h);
                 best = ek_candidate_better(&work->search, &candidate, &best) ? candidate : best;
@@ -275,7 +286,7 @@ static bool hopeless(const struct ek_plan_work *work, uint32_t domain)
 
 bool ek_plan_chain(struct ek_plan_work *work, uint32_t domain, bool mends)
 {
-    uint64_t each = LOOKS_EACH + 20 * (uint64_t)work->out->snapshot->host_count;
+    uint64_t each = LOOKS_EACH + LOOKS_PER_HOST * (uint64_t)work->out->snapshot->host_count;
     struct chain chain = {.work = work,
                           .looks = each < work->looks ? each : work->looks,
                           .mends = mends,

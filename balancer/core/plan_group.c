@@ -127,15 +127,13 @@ static bool stays(const struct group *group, uint32_t member, uint32_t anchor)
 }
 
 /* Bound by single hosts, a member can be nowhere but at the anchor itself. */
-static bool single(const struct group *group, uint32_t member, uint32_t anchor)
+static bool single(const struct group *group, uint32_t member)
 {
     const struct ek_rule_set *set = &group->work->cluster.rules;
-    uint32_t hosts = (uint32_t)group->work->out->snapshot->host_count;
     size_t count = 0;
     const uint32_t *rules = ek_rule_set_rules_of(set, member, &count);
     bool alone = false;
 
-    assert(anchor < hosts);
     for (size_t i = 0; i < count; i++) {
         const char *topology = ek_rule_set_rule(set, rules[i])->topology;
         alone = alone || (binds(group->work, rules[i]) &&
@@ -153,7 +151,7 @@ static bool place(const struct group *group, uint32_t member, uint32_t anchor,
     if (!ek_plan_may_go(work, member) || work->trail.count == EK_PLAN_TRAIL) {
         return false;
     }
-    bool alone = single(group, member, anchor);
+    bool alone = single(group, member);
     uint32_t end = alone ? anchor + 1 : (uint32_t)work->out->snapshot->host_count;
     for (uint32_t h = alone ? anchor : 0; h < end; h++) {
         if (near(group, member, h, anchor) &&
