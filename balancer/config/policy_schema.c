@@ -301,7 +301,7 @@ static const struct ek_schema_row rows[] = {
      .min = 0,
      .max = 30 * DAY,
      .fallback = "30m",
-     .doc = "How long a domain rests after a move; evacuations do not wait for it"},
+     .doc = "How long a domain rests after a move; evacuations and must rules do not wait for it"},
     /* A domain that keeps being moved is not helped by moving: each time it rests longer. */
     {.path = "cooldown.repeat_factor",
      .type = EK_VALUE_NUMBER,
@@ -346,7 +346,8 @@ static const struct ek_schema_row rows[] = {
      .max = 100000,
      .fallback = "40",
      .unit = "moves",
-     .doc = "How many moves a plan may have; evacuations are not limited by it"},
+     .doc = "How many moves for rules and balance a plan may have; evacuations are not limited "
+            "by it"},
 
     /* libvirt has no time-out for a migration at all: a guest that writes faster than the link
      * carries would be copied for ever. */

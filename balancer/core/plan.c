@@ -3,6 +3,7 @@
  * (docs/planner.md). */
 #include "balancer/core/digest.h"
 #include "balancer/core/plan_work.h"
+#include "balancer/core/plural.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -102,9 +103,11 @@ static const char *rules_part(struct ek_plan *out, size_t repairing)
         return "";
     }
     return broken == 0
-               ? ek_arena_printf(&out->arena, "%zu moves for rules; ", repairing)
-               : ek_arena_printf(&out->arena, "%zu moves for rules, %zu domains stay against one; ",
-                                 repairing, broken);
+               ? ek_arena_printf(&out->arena, "%zu move%s for rules; ", repairing,
+                                 ek_plural(repairing))
+               : ek_arena_printf(&out->arena,
+                                 "%zu move%s for rules, %zu domain%s should move for one; ",
+                                 repairing, ek_plural(repairing), broken, ek_plural(broken));
 }
 
 /* One sentence for every plan, the empty ones too: "nothing to move" needs its reason most. */
@@ -120,16 +123,18 @@ static bool summarise(struct ek_plan_work *work, struct ek_error *err)
         return ek_plan_nomem(err);
     }
     if (evacuating > 0 || out->stuck_count > 0) {
-        out->summary =
-            ek_arena_printf(&out->arena,
-                            "%zu moves to empty hosts in maintenance, %zu domains cannot leave; "
-                            "%s%zu moves to balance (%s)",
-                            evacuating, out->stuck_count, rules, balancing, work->why);
+        out->summary = ek_arena_printf(
+            &out->arena,
+            "%zu move%s to empty hosts in maintenance, %zu domain%s cannot leave; "
+            "%s%zu move%s to balance (%s)",
+            evacuating, ek_plural(evacuating), out->stuck_count, ek_plural(out->stuck_count), rules,
+            balancing, ek_plural(balancing), work->why);
     } else if (rules[0] != '\0') {
-        out->summary = ek_arena_printf(&out->arena, "%s%zu moves to balance (%s)", rules, balancing,
-                                       work->why);
+        out->summary = ek_arena_printf(&out->arena, "%s%zu move%s to balance (%s)", rules,
+                                       balancing, ek_plural(balancing), work->why);
     } else if (balancing > 0) {
-        out->summary = ek_arena_printf(&out->arena, "%zu moves: %s", balancing, work->why);
+        out->summary = ek_arena_printf(&out->arena, "%zu move%s: %s", balancing,
+                                       ek_plural(balancing), work->why);
     } else {
         out->summary = ek_arena_printf(&out->arena, "nothing to move: %s", work->why);
     }
@@ -142,9 +147,9 @@ bool ek_plan_make(struct ek_plan *out, const struct ek_plan_request *request, st
 
     memset(out, 0, sizeof(*out));
     bool ok = begin(&work, err) && ek_plan_evacuate(&work, err) && ek_plan_repair(&work, err) &&
-              ek_plan_balance(&work, err) && once_more(&work, err) && ek_plan_prefer(&work, err) &&
-              ek_plan_mark_parks(&work, err) && ek_plan_list_unresolved(&work, err) &&
-              summarise(&work, err);
+              ek_plan_puzzle(&work, err) && ek_plan_balance(&work, err) && once_more(&work, err) &&
+              ek_plan_prefer(&work, err) && ek_plan_mark_parks(&work, err) &&
+              ek_plan_list_unresolved(&work, err) && summarise(&work, err);
     if (ok) {
         out->after = ek_levels_of(&work.cluster);
     } else {

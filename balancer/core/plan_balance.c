@@ -1,6 +1,7 @@
 /* The balance moves of a plan: choose one best move after the other, choose again with hindsight,
  * put the result in order, and judge it as a whole. */
 #include "balancer/core/plan_work.h"
+#include "balancer/core/plural.h"
 #include "balancer/core/refine.h"
 #include "balancer/core/swap.h"
 
@@ -32,8 +33,8 @@ static void explain_quiet(struct ek_plan_work *work)
                    ", but no move earns more than it costs");
     if (resting > 0) {
         used = strlen(work->why);
-        (void)snprintf(work->why + used, sizeof(work->why) - used, " (%" PRIu32 " domains rest)",
-                       resting);
+        (void)snprintf(work->why + used, sizeof(work->why) - used, " (%" PRIu32 " domain%s rest%s)",
+                       resting, ek_plural(resting), resting == 1 ? "s" : "");
     }
 }
 
@@ -98,6 +99,27 @@ static bool worse(const struct result *a, const struct result *b)
     return !level || (a->overload > b->overload - 1e-9 && a->cost > b->cost + 1e-9);
 }
 
+/* Makes the first choice. One that is parked for a move which then does not fit would stay there:
+ * in that case nobody is parked. */
+static bool fall_back(struct ek_plan_work *work, const struct ek_plan_phase *phase,
+                      struct ek_choice *first, size_t count, struct ek_choice *room,
+                      struct ek_error *err)
+{
+    struct ek_plan_phase plain = *phase;
+    size_t left = count;
+
+    memcpy(room, first, count * sizeof(*first));
+    if (!ek_plan_order(work, phase, room, &left, err)) {
+        return false;
+    }
+    if (left == 0) {
+        return true;
+    }
+    plain.most = phase->mark;
+    ek_plan_drop(work, phase->mark);
+    return ek_plan_order(work, &plain, first, &count, err);
+}
+
 /* Chooses, chooses again with hindsight, and puts the result in order. When that has no feasible
  * order, or parking made it dearer than the first choice, the first choice stands, whose order is
  * its own. */
@@ -126,12 +148,8 @@ static bool level(struct ek_plan_work *work, const struct ek_plan_phase *phase,
     }
     struct result got = result_of(work, NULL, 0, phase->mark);
     if (count > 0 || worse(&got, &wanted)) {
-        /* Without parking: one that is parked for a move that then does not fit would stay there.
-         */
-        struct ek_plan_phase plain = *phase;
-        plain.most = phase->mark;
         ek_plan_drop(work, phase->mark);
-        return ek_plan_order(work, &plain, first, &first_count, err);
+        return fall_back(work, phase, first, first_count, refined, err);
     }
     return true;
 }

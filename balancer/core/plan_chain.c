@@ -60,9 +60,8 @@ static bool roomy(const struct chain *chain, uint32_t domain, uint32_t host)
 {
     const struct ek_cluster *cluster = &chain->work->cluster;
 
-    return cluster->hosts[host].counted &&
-           ek_constraint_memory_room(cluster, host) + 1 >
-               cluster->snapshot->domains[domain].memory_mib;
+    return cluster->hosts[host].counted && ek_constraint_memory_room(cluster, host) + 1 >
+                                               cluster->snapshot->domains[domain].memory_mib;
 }
 
 /* The best host that takes the domain as things are. */

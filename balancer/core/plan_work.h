@@ -125,6 +125,12 @@ bool ek_plan_evacuate(struct ek_plan_work *work, struct ek_error *err);
 /* Mends must rules that are broken, as far as that goes. Error: NOMEM. */
 bool ek_plan_repair(struct ek_plan_work *work, struct ek_error *err);
 
+/* ---- plan_puzzle.c -----------------------------------------------------------------------------
+ */
+
+/* In a small cluster: empties and mends what the phases before could not. Error: NOMEM. */
+bool ek_plan_puzzle(struct ek_plan_work *work, struct ek_error *err);
+
 /* ---- plan_prefer.c -----------------------------------------------------------------------------
  */
 

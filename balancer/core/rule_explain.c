@@ -1,6 +1,7 @@
 /* Rules in words: why one speaks against a destination. */
 #include "balancer/core/rule_state.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* Another member whose settled group is (or is not) that of the host; of several the first by name,

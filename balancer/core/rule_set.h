@@ -111,6 +111,9 @@ size_t ek_rule_set_broken(const struct ek_rule_set *set);
 double ek_rule_set_should_cost(const struct ek_rule_set *set);
 double ek_rule_set_must_cost(const struct ek_rule_set *set);
 
+/* The degree of one rule: 0 when it is kept. */
+double ek_rule_set_degree(const struct ek_rule_set *set, uint32_t rule);
+
 /* What settling the domain there would add to that cost; below 0: it repairs. */
 double ek_rule_set_should_delta(const struct ek_rule_set *set, uint32_t domain,
                                 uint32_t destination);
@@ -134,9 +137,6 @@ uint32_t ek_rule_set_mended(const struct ek_rule_set *set, enum ek_enforcement e
  * not; of several the first by index. EK_NONE: none. */
 uint32_t ek_rule_set_obstacle(const struct ek_rule_set *set, uint32_t rule, uint32_t domain,
                               uint32_t destination);
-
-/* 0: kept; else how far from it, as ek_rule_set_should_cost says. */
-double ek_rule_set_degree(const struct ek_rule_set *set, uint32_t rule);
 
 /* Indices, borrowed from the set: the domains of a rule, the rules of a domain. */
 const uint32_t *ek_rule_set_members(const struct ek_rule_set *set, uint32_t rule, size_t *count);
