@@ -1,5 +1,6 @@
 /* How possible moves are rated and ranked, the same for every policy. */
 #include "balancer/core/migration_cost.h"
+#include "balancer/core/noise.h"
 #include "balancer/core/search.h"
 
 #include <assert.h>
@@ -42,12 +43,17 @@ struct ek_candidate ek_candidate_rate_from(const struct ek_search *search,
     if (!(gain > 0) && soft > 0) {
         soft = 0;
     }
+    /* What would not pay for its copying need not be held against the noise as well. */
+    bool doubtful = cluster->noisy && (gain > price || after.overload < now->overload);
+    double noise =
+        doubtful ? ek_noise_of_move(cluster, now->spread, domain, destination, EK_NONE) : 0;
     return (struct ek_candidate){.domain = domain,
                                  .destination = destination,
                                  .overload_fall = now->overload - after.overload,
                                  .gain = gain,
                                  .price = price,
-                                 .worth = gain + soft - price};
+                                 .noise = noise,
+                                 .worth = gain + soft - price - noise};
 }
 
 /* Equal within rounding: sums kept incrementally differ in their last bits by history. */
@@ -57,6 +63,11 @@ struct ek_candidate ek_candidate_rate(const struct ek_search *search, uint32_t d
     const struct ek_score now = ek_cluster_score(search->cluster);
 
     return ek_candidate_rate_from(search, &now, domain, destination);
+}
+
+bool ek_candidate_relieves(const struct ek_candidate *candidate)
+{
+    return EK_RELIEF_WEIGHT * candidate->overload_fall + candidate->worth > 0;
 }
 
 static int order(double a, double b)

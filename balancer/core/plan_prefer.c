@@ -2,6 +2,8 @@
  * leaves the hosts as level as the trigger asks for. Levelling comes first (docs/planner.md). */
 #include "balancer/core/plan_work.h"
 
+#include <math.h>
+
 /* Worth below this is rounding. */
 #define RELIEF 1e-6
 
@@ -42,7 +44,10 @@ static struct ek_candidate rate(struct ek_plan_work *work, uint32_t domain)
             continue;
         }
         struct ek_candidate candidate = ek_candidate_rate(&work->search, domain, h);
-        candidate.worth = candidate.gain + soft - candidate.price;
+        /* What levels may be noise and counts for so much less; what a rule wants is none. */
+        double level =
+            candidate.gain > 0 ? fmax(0, candidate.gain - candidate.noise) : candidate.gain;
+        candidate.worth = level + soft - candidate.price;
         if (candidate.worth > RELIEF && candidate.overload_fall > -RELIEF &&
             ek_candidate_better(&work->search, &candidate, &best) &&
             (candidate.gain >= 0 || stays_level(work, &candidate))) {
