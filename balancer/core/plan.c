@@ -149,7 +149,8 @@ bool ek_plan_make(struct ek_plan *out, const struct ek_plan_request *request, st
     bool ok = begin(&work, err) && ek_plan_evacuate(&work, err) && ek_plan_repair(&work, err) &&
               ek_plan_puzzle(&work, err) && ek_plan_balance(&work, err) && once_more(&work, err) &&
               ek_plan_prefer(&work, err) && ek_plan_mark_parks(&work, err) &&
-              ek_plan_list_unresolved(&work, err) && summarise(&work, err);
+              ek_plan_list_unresolved(&work, err) && summarise(&work, err) &&
+              ek_plan_warn_of_spare(&work, err);
     if (ok) {
         out->after = ek_levels_of(&work.cluster);
     } else {

@@ -32,6 +32,28 @@ static bool stays_level(struct ek_plan_work *work, const struct ek_candidate *ca
     return level;
 }
 
+/* What the move is worth: should rules, and under a policy that levels what it levels, too. What
+ * levels may be noise and counts for so much less; what a rule wants is none. */
+static double worth_of(const struct ek_plan_work *work, const struct ek_candidate *candidate,
+                       double soft)
+{
+    double gain =
+        candidate->gain > 0 ? fmax(0, candidate->gain - candidate->noise) : candidate->gain;
+
+    return (work->policy->kind == EK_POLICY_SPREAD ? gain : 0) + soft - candidate->price;
+}
+
+/* Whether the policy could be content with it: spread with what stays level, pack with what fills
+ * no empty host. */
+static bool suits(struct ek_plan_work *work, const struct ek_candidate *candidate)
+{
+    if (work->policy->kind == EK_POLICY_PACK) {
+        return work->search.first[candidate->destination] != EK_NONE;
+    }
+    return work->policy->kind != EK_POLICY_SPREAD || candidate->gain >= 0 ||
+           stays_level(work, candidate);
+}
+
 static struct ek_candidate rate(struct ek_plan_work *work, uint32_t domain)
 {
     struct ek_candidate best = {.domain = EK_NONE};
@@ -44,13 +66,9 @@ static struct ek_candidate rate(struct ek_plan_work *work, uint32_t domain)
             continue;
         }
         struct ek_candidate candidate = ek_candidate_rate(&work->search, domain, h);
-        /* What levels may be noise and counts for so much less; what a rule wants is none. */
-        double level =
-            candidate.gain > 0 ? fmax(0, candidate.gain - candidate.noise) : candidate.gain;
-        candidate.worth = level + soft - candidate.price;
+        candidate.worth = worth_of(work, &candidate, soft);
         if (candidate.worth > RELIEF && candidate.overload_fall > -RELIEF &&
-            ek_candidate_better(&work->search, &candidate, &best) &&
-            (candidate.gain >= 0 || stays_level(work, &candidate))) {
+            ek_candidate_better(&work->search, &candidate, &best) && suits(work, &candidate)) {
             best = candidate;
         }
     }

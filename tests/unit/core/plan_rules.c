@@ -325,6 +325,18 @@ static void should_rules_do_not_unlevel(void **state)
     ek_planning_expect(&it, "");
 }
 
+/* Under pack no empty host is filled for a should rule. */
+static void pack_keeps_hosts_empty_for_no_should_rule(void **state)
+{
+    (void)state;
+    begin("h1; h2; a@h1 1v 1G 0c; b@h1 1v 1G 0c", "apart anti_affinity a,b should");
+    ek_planning_run(&it, NULL);
+    assert_int_equal(it.plan.move_count, 1);
+    it.policy.kind = EK_POLICY_PACK;
+    ek_planning_run(&it, NULL);
+    ek_planning_expect(&it, "");
+}
+
 /* While figures are in motion should rules wait; at aggressiveness 1 they never move anything. */
 static void should_rules_wait(void **state)
 {
@@ -364,6 +376,7 @@ int main(void)
         TEST(should_rules_earn_a_move),
         TEST(should_rules_must_pay),
         TEST(should_rules_do_not_unlevel),
+        TEST(pack_keeps_hosts_empty_for_no_should_rule),
         TEST(should_rules_wait),
     };
 
