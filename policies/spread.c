@@ -48,7 +48,7 @@ static bool wants(const struct ek_cluster *cluster, const struct ek_levels *leve
     /* Asked for here, since an overloaded host triggers whatever the thresholds are. */
     assert(why_size > 0);
     if (policy->aggressiveness <= 1) {
-        (void)snprintf(why, why_size, "aggressiveness 1 moves for maintenance only");
+        (void)snprintf(why, why_size, "aggressiveness 1 moves for rules and maintenance only");
         return false;
     }
     /* Before comfort: a host above its target is no comfort, however idle the mean is. */

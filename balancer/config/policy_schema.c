@@ -60,17 +60,20 @@ static const struct ek_schema_row rule_rows[] = {
     {.path = "domains",
      .type = EK_VALUE_TEXTS,
      RULE_FIELD(struct ek_strings, domains),
-     .required = true,
+     .optional = true,
      .check = ek_selector_valid,
      .form = SELECTORS,
-     .doc = "The domains that it is about, by name, UUID, pattern or label"},
+     .doc =
+         "The domains that it is about, by name, UUID, pattern or label; only an ignore of hosts "
+         "has none"},
     {.path = "hosts",
      .type = EK_VALUE_TEXTS,
      RULE_FIELD(struct ek_strings, hosts),
      .optional = true,
      .check = ek_selector_valid,
      .form = SELECTORS,
-     .doc = "The hosts of pin and avoid, which must have them; no other kind has any"},
+     .doc = "The hosts of pin and avoid, which must have them; ignore may have them instead of "
+            "domains"},
     {.path = "topology",
      .type = EK_VALUE_STRING,
      RULE_FIELD(const char *, topology),
@@ -349,7 +352,7 @@ static const struct ek_schema_row rows[] = {
      .min = 0,
      .max = 30 * DAY,
      .fallback = "30m",
-     .doc = "How long a domain rests after a move; evacuations do not wait for it"},
+     .doc = "How long a domain rests after a move; evacuations and must rules do not wait for it"},
     /* A domain that keeps being moved is not helped by moving: each time it rests longer. */
     {.path = "cooldown.repeat_factor",
      .type = EK_VALUE_NUMBER,
@@ -394,7 +397,8 @@ static const struct ek_schema_row rows[] = {
      .max = 100000,
      .fallback = "40",
      .unit = "moves",
-     .doc = "How many moves a plan may have; evacuations are not limited by it"},
+     .doc = "How many moves for rules and balance a plan may have; evacuations are not limited "
+            "by it"},
     /* Where the link is shared with guests or storage. */
     {.path = "limits.bandwidth_per_host",
      .type = EK_VALUE_RATE,

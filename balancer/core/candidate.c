@@ -34,9 +34,16 @@ struct ek_candidate ek_candidate_rate_from(const struct ek_search *search,
     double price = rate < hosts[home].migration_mib_s ? ek_candidate_price(cluster, domain, rate)
                                                       : search->price[domain];
 
-    assert(now->overload >= 0 && after.overload >= 0);
-    /* What would not pay for its copying need not be held against the noise as well. */
     double gain = now->spread - after.spread;
+    double soft = now->soft - after.soft;
+
+    assert(now->overload >= 0 && after.overload >= 0);
+    /* Should rules choose among moves that level; what does not level earns nothing by them here,
+     * so that they never outweigh it (plan_prefer.c moves for them alone). */
+    if (!(gain > 0) && soft > 0) {
+        soft = 0;
+    }
+    /* What would not pay for its copying need not be held against the noise as well. */
     bool doubtful = cluster->noisy && (gain > price || after.overload < now->overload);
     double noise =
         doubtful ? ek_noise_of_move(cluster, now->spread, domain, destination, EK_NONE) : 0;
@@ -44,8 +51,9 @@ struct ek_candidate ek_candidate_rate_from(const struct ek_search *search,
                                  .destination = destination,
                                  .overload_fall = now->overload - after.overload,
                                  .gain = gain,
+                                 .price = price,
                                  .noise = noise,
-                                 .worth = gain - price - noise};
+                                 .worth = gain + soft - price - noise};
 }
 
 /* Equal within rounding: sums kept incrementally differ in their last bits by history. */

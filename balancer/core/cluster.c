@@ -90,6 +90,23 @@ static void settle_in_flight(struct ek_cluster *cluster)
     }
 }
 
+/* As much as copying two average domains costs: enough to move one of them for a rule, too little
+ * to undo what levels the hosts. Where copying is cheaper than at cost_weight 1 a rule is not. */
+static double soft_unit(const struct ek_cluster *cluster)
+{
+    const struct ek_snapshot *snapshot = cluster->snapshot;
+    double memory_mib = 0;
+
+    for (size_t d = 0; d < snapshot->domain_count; d++) {
+        memory_mib += snapshot->domains[d].memory_mib;
+    }
+    if (snapshot->domain_count == 0 || !(cluster->total_memory_mib > 0)) {
+        return 0;
+    }
+    return 2 * fmax(1, cluster->policy->cost_weight) * memory_mib / (double)snapshot->domain_count /
+           cluster->total_memory_mib;
+}
+
 /* In this order: host_of must stand before loads are placed, and loads before they are summed. */
 static void fill(struct ek_cluster *cluster, const double *base)
 {
@@ -101,7 +118,9 @@ static void fill(struct ek_cluster *cluster, const double *base)
                cluster->resource_count * sizeof(*base));
         /* A host in maintenance or without fresh figures would pull the mean to where nothing can
          * go. */
-        cluster->hosts[h].counted = host->state == EK_HOST_UP && !host->maintenance;
+        cluster->hosts[h].counted =
+            host->state == EK_HOST_UP && !host->maintenance &&
+            ek_rule_set_ignored_host(&cluster->rules, (uint32_t)h) == EK_NONE;
         for (unsigned int r = 0; r < cluster->resource_count; r++) {
             bool has = cluster->capacity[h * cluster->resource_count + r] > 0;
             cluster->counted[r] += cluster->hosts[h].counted && has ? 1 : 0;
@@ -190,6 +209,7 @@ bool ek_cluster_init(struct ek_cluster *cluster, const struct ek_snapshot *snaps
     measure(cluster);
     ek_base_load(snapshot, &policy->resources, base);
     fill(cluster, base);
+    cluster->soft_unit = soft_unit(cluster);
     return true;
 }
 
@@ -274,12 +294,21 @@ static struct ek_score score_of(const struct ek_cluster *cluster, const double *
         weighted += cluster->policy->weight[r] * variance(cluster->counted[r], sum[r], square[r]);
         weights += cluster->policy->weight[r];
     }
-    return (struct ek_score){positive(overload), weights > 0 ? sqrt(weighted / weights) : 0.0};
+    return (struct ek_score){.overload = positive(overload),
+                             .spread = weights > 0 ? sqrt(weighted / weights) : 0.0};
 }
 
 struct ek_score ek_cluster_score(const struct ek_cluster *cluster)
 {
-    return score_of(cluster, cluster->sum, cluster->square, cluster->overload);
+    struct ek_score score = score_of(cluster, cluster->sum, cluster->square, cluster->overload);
+
+    score.soft = cluster->soft_unit * ek_rule_set_should_cost(&cluster->rules);
+    return score;
+}
+
+double ek_cluster_soft_fall(const struct ek_cluster *cluster, uint32_t domain, uint32_t destination)
+{
+    return -cluster->soft_unit * ek_rule_set_should_delta(&cluster->rules, domain, destination);
 }
 
 struct ek_score ek_cluster_score_after(const struct ek_cluster *cluster, uint32_t domain,
@@ -307,5 +336,8 @@ struct ek_score ek_cluster_score_after(const struct ek_cluster *cluster, uint32_
             overload += excess(after, target) - excess(before, target);
         }
     }
-    return score_of(cluster, sum, square, overload);
+    struct ek_score score = score_of(cluster, sum, square, overload);
+    score.soft = cluster->soft_unit * ek_rule_set_should_cost(&cluster->rules) -
+                 ek_cluster_soft_fall(cluster, domain, destination);
+    return score;
 }

@@ -16,7 +16,7 @@ struct ek_host_load {
     double variance[EK_RESOURCE_MAX]; /* of the settled domains' demand, cores^2, MiB^2, ... */
     double memory_mib;                /* configured memory of all that is there or arriving */
     double vcpus;
-    bool counted;        /* up and not in maintenance: part of the imbalance */
+    bool counted;        /* up, not in maintenance, not left alone: part of the imbalance */
     bool unseen_arrival; /* a move ends here that no sample shows: admit nothing */
 };
 
@@ -24,6 +24,7 @@ struct ek_host_load {
 struct ek_score {
     double overload; /* sum over counted hosts and resources of utilization above target_max */
     double spread;   /* sqrt(sum of w * sigma^2 / sum of w), docs/planner.md */
+    double soft;     /* what broken should rules cost, in units of spread */
 };
 
 struct ek_cluster {
@@ -41,6 +42,7 @@ struct ek_cluster {
     double sum[EK_RESOURCE_MAX];     /* of the counted hosts' utilization ... */
     double square[EK_RESOURCE_MAX];  /* ... and of its square */
     double overload;
+    double soft_unit;         /* what a broken should rule of weight 1 costs, docs/planner.md */
     struct ek_rule_set rules; /* of the policy and of the domains; settled as host_of says */
     struct ek_arena arena;
 };
@@ -82,5 +84,10 @@ struct ek_score ek_cluster_score(const struct ek_cluster *cluster);
 /* The score after that move, without making it. O(resources). */
 struct ek_score ek_cluster_score_after(const struct ek_cluster *cluster, uint32_t domain,
                                        uint32_t destination);
+
+/* By how much that move would lower the cost of should rules, in units of the score; below 0: by
+ * how much it would raise it. O(rules of the domain). */
+double ek_cluster_soft_fall(const struct ek_cluster *cluster, uint32_t domain,
+                            uint32_t destination);
 
 #endif

@@ -65,6 +65,12 @@ static bool count_sustained(struct ek_engine *engine, char *why, size_t size, bo
     return true;
 }
 
+/* Whether the samples show the cluster as it is: nothing moves, nothing has just moved. */
+static bool figures_stand(const struct ek_engine *engine)
+{
+    return unmeasured(engine) == NULL && engine->running_count == 0 && ek_engine_settled(engine);
+}
+
 bool ek_engine_balance_held(struct ek_engine *engine, char *why, size_t size, bool *held,
                             struct ek_error *err)
 {
@@ -302,7 +308,8 @@ bool ek_engine_replan(struct ek_engine *engine, struct ek_effects *effects, stru
     const struct ek_plan_request request = {.evaluation = &engine->evaluation,
                                             .balance = engine->ops,
                                             .cooldown = engine->cooldown,
-                                            .balance_held = held ? why : NULL};
+                                            .balance_held = held ? why : NULL,
+                                            .prefer_held = !figures_stand(engine)};
     if (!ek_plan_make(&engine->plan, &request, err) ||
         !ek_schedule_make(&engine->schedule, &engine->plan, &engine->policy, err) ||
         !keep_stuck(engine, err) || !record_summary(engine, effects, err)) {

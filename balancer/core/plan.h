@@ -25,6 +25,8 @@ struct ek_plan_move {
 struct ek_unresolved {
     uint32_t domain;
     uint32_t host;
+    uint32_t rule;      /* the must rule that stays broken, an index of the rule set of snapshot
+                           and policy; EK_NONE: its host is in maintenance */
     bool for_now;       /* time or an operator may change it; else no host can take it */
     const char *reason; /* the first reason of each host */
 };
@@ -39,8 +41,9 @@ struct ek_plan {
     struct ek_plan_move *moves;
     size_t move_count;
     struct ek_unresolved *unresolved;
-    size_t unresolved_count;
-    const char *summary; /* one sentence: what it does, or why it does nothing */
+    size_t unresolved_count; /* those on hosts in maintenance come first ... */
+    size_t stuck_count;      /* ... and are so many */
+    const char *summary;     /* one sentence: what it does, or why it does nothing */
     struct ek_arena arena;
 };
 
@@ -49,6 +52,7 @@ struct ek_plan_request {
     const struct ek_policy_ops *balance; /* the policy that levels; NULL: evacuate only */
     const struct ek_cooldown *cooldown;  /* NULL: nobody rests (offline) */
     const char *balance_held;            /* why balancing must wait; NULL: it need not */
+    bool prefer_held;                    /* figures are in motion: should rules wait, too */
 };
 
 /* Every move of the result is feasible after those before it. Same request, same bytes. Error:

@@ -98,8 +98,8 @@ static bool choose_all(struct ek_plan_work *work, const struct ek_plan_phase *ph
     return ok;
 }
 
-/* What a set of balance moves is measured by: overload first, then the score with the price of
- * copying. */
+/* What a set of balance moves is measured by: overload first, then the score with should rules
+ * and the price of copying. */
 struct result {
     double overload;
     double cost;
@@ -109,7 +109,7 @@ static struct result result_of(const struct ek_plan_work *work, const struct ek_
                                size_t count, size_t mark)
 {
     struct ek_score score = ek_cluster_score(&work->cluster);
-    struct result result = {score.overload, score.spread};
+    struct result result = {score.overload, score.spread + score.soft};
 
     for (size_t i = 0; i < count; i++) {
         result.cost += work->search.price[choices[i].domain];
@@ -125,6 +125,27 @@ static bool worse(const struct result *a, const struct result *b)
     bool level = a->overload < b->overload + 1e-9;
 
     return !level || (a->overload > b->overload - 1e-9 && a->cost > b->cost + 1e-9);
+}
+
+/* Makes the first choice. One that is parked for a move which then does not fit would stay there:
+ * in that case nobody is parked. */
+static bool fall_back(struct ek_plan_work *work, const struct ek_plan_phase *phase,
+                      struct ek_choice *first, size_t count, struct ek_choice *room,
+                      struct ek_error *err)
+{
+    struct ek_plan_phase plain = *phase;
+    size_t left = count;
+
+    memcpy(room, first, count * sizeof(*first));
+    if (!ek_plan_order(work, phase, room, &left, err)) {
+        return false;
+    }
+    if (left == 0) {
+        return true;
+    }
+    plain.most = phase->mark;
+    ek_plan_drop(work, phase->mark);
+    return ek_plan_order(work, &plain, first, &count, err);
 }
 
 /* Chooses, chooses again with hindsight, and puts the result in order. When that has no feasible
@@ -156,7 +177,7 @@ static bool level(struct ek_plan_work *work, const struct ek_plan_phase *phase,
     struct result got = result_of(work, NULL, 0, phase->mark);
     if (count > 0 || worse(&got, &wanted)) {
         ek_plan_drop(work, phase->mark);
-        return ek_plan_order(work, phase, first, &first_count, err);
+        return fall_back(work, phase, first, first_count, refined, err);
     }
     return true;
 }
@@ -165,10 +186,12 @@ bool ek_plan_balance(struct ek_plan_work *work, struct ek_error *err)
 {
     const struct ek_policy_ops *ops = work->request->balance;
     const size_t mark = work->out->move_count;
-    const struct ek_plan_phase phase = {.ops = ops,
-                                        .purpose = EK_PURPOSE_BALANCE,
-                                        .mark = mark,
-                                        .most = mark + (size_t)work->policy->moves_per_plan};
+    const size_t limit = (size_t)work->policy->moves_per_plan;
+    const struct ek_plan_phase phase = {
+        .ops = ops,
+        .purpose = EK_PURPOSE_BALANCE,
+        .mark = mark,
+        .most = mark + (limit > work->repairs ? limit - work->repairs : 0)};
     /* After the evacuation, which may level or unlevel by itself: min_gain judges the balance moves
      * alone. */
     struct ek_levels before = ek_levels_of(&work->cluster);

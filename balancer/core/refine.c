@@ -5,7 +5,8 @@
 /* A change must lower the objective by more than rounding does, or passes would not end. */
 #define PROGRESS 1e-9
 
-/* What is made small: overload first, then the score with the price of all moves so far. */
+/* What is made small: overload first, then the score with should rules and the price of all moves
+ * so far. */
 struct objective {
     double overload;
     double cost;
@@ -23,7 +24,7 @@ static struct objective objective(const struct ek_search *search, double price)
 {
     struct ek_score score = ek_cluster_score(search->cluster);
 
-    return (struct objective){score.overload, score.spread + price};
+    return (struct objective){score.overload, score.spread + score.soft + price};
 }
 
 /* Whether the domain could stay at its source with all the others where they are now. */

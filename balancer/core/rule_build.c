@@ -128,7 +128,7 @@ static bool allowed_make(struct ek_rule_set *set, struct ek_rule_state *state)
     for (size_t h = 0; allowed != NULL && h < snapshot->host_count; h++) {
         bool names = names_host(state->rule, &snapshot->hosts[h]);
         named += names ? 1 : 0;
-        if (names == (state->rule->kind == EK_RULE_PIN)) {
+        if (names == (state->rule->kind != EK_RULE_AVOID)) {
             allowed[h / 64] |= (uint64_t)1 << (h % 64);
         }
     }
@@ -140,13 +140,33 @@ static bool allowed_make(struct ek_rule_set *set, struct ek_rule_state *state)
                                state->rule->name));
 }
 
+/* The first rule that leaves a host alone is the one that reasons name. */
+static bool leave_alone(struct ek_rule_set *set, const struct ek_rule_state *state)
+{
+    size_t hosts = set->snapshot->host_count;
+
+    if (set->ignored_hosts == NULL) {
+        set->ignored_hosts = ek_arena_alloc(&set->arena, hosts, sizeof(*set->ignored_hosts));
+        for (size_t h = 0; set->ignored_hosts != NULL && h < hosts; h++) {
+            set->ignored_hosts[h] = EK_NONE;
+        }
+    }
+    for (uint32_t h = 0; set->ignored_hosts != NULL && h < hosts; h++) {
+        if (set->ignored_hosts[h] == EK_NONE && ek_rule_allows(state, h)) {
+            set->ignored_hosts[h] = (uint32_t)(state - set->rules);
+        }
+    }
+    return set->ignored_hosts != NULL;
+}
+
 static bool state_prepare(struct ek_rule_set *set, struct ek_rule_state *state,
                           struct topology **topologies, struct ek_arena *scratch)
 {
     uint64_t members = state->count;
 
     if (state->rule->kind == EK_RULE_IGNORE) {
-        return true;
+        return state->rule->hosts.count == 0 ||
+               (allowed_make(set, state) && leave_alone(set, state));
     }
     if (!ek_rule_kind_grouped(state->rule->kind)) {
         return allowed_make(set, state);

@@ -30,7 +30,7 @@ struct ek_rule_state {
     uint32_t need;     /* of spread: groups */
     uint64_t split;    /* of affinity: pairs of members in different groups */
 
-    const uint64_t *allowed; /* of pin and avoid: one bit per host */
+    const uint64_t *allowed; /* of pin and avoid: one bit per host; of ignore: its hosts */
     uint32_t outside;        /* members on hosts that are not allowed */
 
     uint32_t hold;     /* the round in which it was held */
@@ -50,6 +50,9 @@ static inline bool ek_rule_allows(const struct ek_rule_state *state, uint32_t ho
 
 /* 0: the rule is kept; else how far it is from that, see ek_rule_set_should_cost. */
 double ek_rule_degree(const struct ek_rule_state *state);
+
+/* The degree if one of its domains settled elsewhere. */
+double ek_rule_degree_after(const struct ek_rule_state *state, uint32_t from, uint32_t to);
 
 /* The slot of a group, NULL when nobody is there. */
 const struct ek_rule_slot *ek_rule_slot(const struct ek_rule_state *state, uint32_t group);

@@ -169,6 +169,13 @@ void ek_search_choose_targets(struct ek_search *search)
     search->targets_at = search->version;
 }
 
+void ek_search_targets(struct ek_search *search)
+{
+    if (search->targets_at == 0 || search->version - search->targets_at >= TARGETS_KEPT_FOR) {
+        ek_search_choose_targets(search);
+    }
+}
+
 /* ---- candidates ---------------------------------------------------------------------------- */
 
 /* Whether a move cannot level anything: between hosts of one size the sum of squares tells it
@@ -297,8 +304,8 @@ static void catch_up(struct ek_search *search, ek_pays *pays)
         rate_all(search, pays);
     } else if (search->exact) {
         tell_all(search, pays);
-    } else if (search->version - search->targets_at >= TARGETS_KEPT_FOR) {
-        ek_search_choose_targets(search);
+    } else {
+        ek_search_targets(search);
     }
     search->changed_count = 0;
 }

@@ -17,9 +17,10 @@ struct ek_candidate {
     uint32_t destination;
     double overload_fall; /* first in rank */
     double gain;          /* fall of the score */
+    double price;         /* of copying */
     double noise;         /* of the gain, noise_sigma standard deviations */
-    double worth;         /* gain less cost and noise; second in rank */
-    bool beyond_target;   /* target_max gave way */
+    double worth;       /* gain and what should rules gain, less price and noise; second in rank */
+    bool beyond_target; /* target_max gave way */
 };
 
 enum { EK_SEARCH_CHANGES = 8 };
@@ -65,6 +66,10 @@ void ek_search_move(struct ek_search *search, uint32_t domain, uint32_t destinat
 
 /* Takes a move back: the domain is where it was, and free again. */
 void ek_search_undo(struct ek_search *search, uint32_t domain, uint32_t source);
+
+/* Brings `targets` up to date: all hosts that count in a small cluster, the coolest in a big one.
+ */
+void ek_search_targets(struct ek_search *search);
 
 /* The best balance move of all; domain EK_NONE when none pays. */
 struct ek_candidate ek_search_best(struct ek_search *search, ek_pays *pays);

@@ -23,7 +23,7 @@ static bool take_options(struct ek_tool *tool, int argc, char **argv, struct ek_
     return option == EK_OPTION_END && ek_tool_words(tool, argc, argv, 0);
 }
 
-/* `unresolved` lists the domains that stay on hosts to be emptied. */
+/* `unresolved` lists the domains that stay on hosts to be emptied first. */
 static int show(const struct ek_tool *tool, const struct ek_plan *plan,
                 const struct ek_schedule *schedule, const struct ek_explanation *explanation)
 {
@@ -41,11 +41,11 @@ static int show(const struct ek_tool *tool, const struct ek_plan *plan,
             ek_codec_print_explanation(stdout, explanation);
         }
     }
-    if (plan->unresolved_count > 0) {
+    if (plan->stuck_count > 0) {
         const struct ek_unresolved *first = &plan->unresolved[0];
         return ek_tool_complain(
             EK_EXIT_NOT_POSSIBLE, "%zu domain%s cannot leave, the first is %s on %s",
-            plan->unresolved_count, ek_plural(plan->unresolved_count),
+            plan->stuck_count, ek_plural(plan->stuck_count),
             plan->snapshot->domains[first->domain].name, plan->snapshot->hosts[first->host].name);
     }
     return EK_EXIT_DONE;

@@ -1,5 +1,6 @@
 #include "tests/lib/referee.h"
 
+#include "tests/lib/cluster_text.h"
 #include "tests/lib/cmocka.h"
 #include "tests/lib/referee_rules.h"
 
@@ -147,9 +148,11 @@ static double utilization(const struct ek_snapshot *snapshot, const struct ek_po
     return size > 0 ? load / size : 0;
 }
 
-static bool counts(const struct ek_host *host)
+static bool counts(const struct ek_snapshot *snapshot, const struct ek_policy *policy,
+                   uint32_t host)
 {
-    return host->state == EK_HOST_UP && !host->maintenance;
+    return snapshot->hosts[host].state == EK_HOST_UP && !snapshot->hosts[host].maintenance &&
+           !ek_referee_host_ignored(snapshot, policy, host);
 }
 
 /* Two passes: the mean first, then the deviations. */
@@ -179,7 +182,7 @@ struct ek_referee_levels ek_referee_levels(const struct ek_snapshot *snapshot,
     for (unsigned int r = 0; r < policy->resources.count; r++) {
         size_t count = 0;
         for (uint32_t h = 0; h < snapshot->host_count; h++) {
-            if (counts(&snapshot->hosts[h]) && capacity(&snapshot->hosts[h], policy, r) > 0) {
+            if (counts(snapshot, policy, h) && capacity(&snapshot->hosts[h], policy, r) > 0) {
                 double u = utilization(snapshot, policy, place, h, r);
                 values[count++] = u;
                 levels.overload += u > policy->target_max[r] ? u - policy->target_max[r] : 0;
@@ -225,15 +228,18 @@ static bool host_admits(const struct trial *trial, uint32_t domain, uint32_t hos
     }
     bool models = it->cpu_model == NULL || guest->cpu_model == NULL ||
                   strcmp(it->cpu_model, guest->cpu_model) == 0;
-    return counts(it) && models && offers(&guest->networks, &it->networks) &&
-           offers(&guest->storages, &it->storages);
+    return counts(trial->snapshot, trial->policy, host) && models &&
+           offers(&guest->networks, &it->networks) && offers(&guest->storages, &it->storages);
 }
 
 static bool may_leave(const struct trial *trial, uint32_t domain)
 {
     const struct ek_domain *guest = &trial->snapshot->domains[domain];
 
-    return guest->movable && guest->devices.count == 0 &&
+    bool alone = !trial->snapshot->hosts[guest->host].maintenance &&
+                 ek_referee_host_ignored(trial->snapshot, trial->policy, guest->host);
+
+    return !alone && guest->movable && guest->devices.count == 0 &&
            !ek_referee_rules_ignored(trial->rules, domain) && !trial->in_flight[domain] &&
            trial->snapshot->hosts[guest->host].state == EK_HOST_UP;
 }
@@ -372,7 +378,7 @@ static uint32_t violations_of(const struct trial *trial)
 
     for (uint32_t h = 0; h < trial->snapshot->host_count; h++) {
         for (unsigned int r = 0;
-             counts(&trial->snapshot->hosts[h]) && r < trial->policy->resources.count; r++) {
+             counts(trial->snapshot, trial->policy, h) && r < trial->policy->resources.count; r++) {
             found += utilization(trial->snapshot, trial->policy, trial->place, h, r) >
                              trial->policy->target_max[r] + 1e-9
                          ? 1
@@ -382,30 +388,48 @@ static uint32_t violations_of(const struct trial *trial)
     return found;
 }
 
-/* Judges the moves from *next on that are of this kind or are not; levels after them. */
-static struct ek_referee_levels judge_moves(struct trial *trial, size_t *next, bool evacuations)
+/* A parked domain is moved for whatever its last move is for. */
+static bool balances(const struct ek_plan *plan, size_t move)
+{
+    size_t last = move;
+
+    for (size_t i = move + 1; i < plan->move_count; i++) {
+        last = plan->moves[i].domain == plan->moves[move].domain ? i : last;
+    }
+    return plan->moves[last].kind == EK_MOVE_BALANCE;
+}
+
+/* Judges the moves from *next on that are for balance or are not; levels after them. */
+static struct ek_referee_levels judge_moves(struct trial *trial, size_t *next, bool balance)
 {
     const struct ek_plan *plan = trial->plan;
 
-    while (*next < plan->move_count &&
-           (plan->moves[*next].kind == EK_MOVE_EVACUATE) == evacuations) {
+    while (*next < plan->move_count && balances(plan, *next) == balance) {
         judge_move(trial, &plan->moves[(*next)++]);
     }
     return ek_referee_levels(trial->snapshot, trial->policy, trial->place);
 }
 
-/* Evacuations come first, then balance, then evacuations that balance has made room for. */
+/* Evacuations and must rules come first, then balance, then evacuations and rules once more. */
 static void judge_plan(struct trial *trial)
 {
     size_t next = 0;
     struct ek_referee_levels before =
         ek_referee_levels(trial->snapshot, trial->policy, trial->place);
     uint32_t violations = violations_of(trial);
-    struct ek_referee_levels emptied = judge_moves(trial, &next, true);
-    struct ek_referee_levels level = judge_moves(trial, &next, false);
-    struct ek_referee_levels after = judge_moves(trial, &next, true);
+    uint32_t broken = ek_referee_rules_broken(trial->rules, trial->place);
+    struct ek_referee_levels emptied = judge_moves(trial, &next, false);
+    struct ek_referee_levels level = judge_moves(trial, &next, true);
+    struct ek_referee_levels after = judge_moves(trial, &next, false);
 
-    assert_int_equal(next, trial->plan->move_count);
+    if (ek_referee_rules_broken(trial->rules, trial->place) > broken) {
+        COMPLAIN(trial, "more rules are broken in the end\n");
+    }
+    if (next != trial->plan->move_count) {
+        struct ek_text moves = {.used = 0};
+        ek_test_print_moves(trial->plan, &moves);
+        COMPLAIN(trial, "the order of phases is not kept:\n%s", moves.text);
+    }
     judge_levels(trial, &before, &trial->plan->before, "before");
     if (violations != trial->plan->before.violations ||
         violations_of(trial) != trial->plan->after.violations) {

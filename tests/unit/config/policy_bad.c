@@ -81,14 +81,24 @@ static const struct bad cases[] = {
      0},
     {"rules:\n  - {name: x, kind: affinity, domain: [a]}\n",
      "p:2: found unknown key \"rules[0].domain\", expected one of name, kind, domains, hosts, "
-     "topology, at_least, enforcement, weight; did you mean \"rules[0].domains\"?\n"
-     "p:2: found no key \"rules[0].domains\", expected a list of one or more names, patterns such "
-     "as web-*, or label:KEY=VALUE",
+     "topology, at_least, enforcement, weight; did you mean \"rules[0].domains\"?",
      0},
+    {"rules:\n  - {name: x, kind: affinity}\n",
+     "p:2: found rule \"x\" of kind affinity without domains, expected domains, such as "
+     "[\"web-*\"]",
+     0},
+    {"rules:\n  - {name: x, kind: ignore}\n",
+     "p:2: found rule \"x\" of kind ignore without domains, expected domains, such as "
+     "[\"web-*\"], or hosts",
+     0},
+    {"rules:\n  - {name: x, kind: ignore, domains: [a], hosts: [h]}\n",
+     "p:2: found rule \"x\" of kind ignore with domains and hosts, expected either of them", 0},
     {"rules:\n  - {name: x, kind: pin, domains: [a]}\n",
      "p:2: found rule \"x\" of kind pin without hosts, expected hosts, such as [h1, h2]", 0},
     {"rules:\n  - {name: x, kind: affinity, domains: [a], hosts: [h]}\n",
-     "p:2: found rule \"x\" of kind affinity with hosts, expected them with pin and avoid only", 0},
+     "p:2: found rule \"x\" of kind affinity with hosts, expected them with pin, avoid and "
+     "ignore only",
+     0},
     {"rules:\n  - {name: x, kind: spread, domains: [a]}\n",
      "p:2: found rule \"x\" of kind spread without at_least, expected how many groups of hosts it "
      "needs, such as 2",

@@ -277,7 +277,7 @@ static void moves_wait_for_what_they_depend_on(void **state)
 
     (void)state;
     ek_story_cycle(&it, crowded);
-    ek_story_expect(&it, "plan started: b h2->h3 balance, a h1->h2 evacuate\n"
+    ek_story_expect(&it, "plan started: b h2->h3 evacuate, a h1->h2 evacuate\n"
                          "maintenance h1 evacuating, 1 left\n"
                          "start b h2->h3\n"
                          "wake +10 s\n");

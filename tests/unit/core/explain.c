@@ -351,7 +351,7 @@ static void what_the_plan_could_not_mend_is_told_as_there(void **state)
     const struct ek_plan_request asked = request();
     uint32_t domain = ek_test_domain(&it.snapshot, "c");
     it.plan.unresolved[it.plan.unresolved_count++] =
-        (struct ek_unresolved){domain, 1, false, "must rule rule-1: no host"};
+        (struct ek_unresolved){domain, 1, 0, false, "must rule rule-1: no host"};
     assert_true(ek_explain_plan(&explanation, &it.plan, &asked, EK_NONE, &err));
     expect_stay("c", EK_STAY_UNRESOLVED, "must rule rule-1: no host");
 }
