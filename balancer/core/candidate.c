@@ -17,14 +17,13 @@ double ek_candidate_price(const struct ek_cluster *cluster, uint32_t domain, dou
     return cluster->policy->cost_weight * cost.transfer_mib / cluster->total_memory_mib;
 }
 
-struct ek_candidate ek_candidate_rate_from(const struct ek_search *search,
-                                           const struct ek_score *now, uint32_t domain,
-                                           uint32_t destination)
+struct ek_candidate ek_candidate_from(const struct ek_search *search, const struct ek_score *now,
+                                      uint32_t domain, uint32_t destination,
+                                      const struct ek_score *after)
 {
     const struct ek_cluster *cluster = search->cluster;
     const struct ek_host *hosts = cluster->snapshot->hosts;
     uint32_t home = cluster->snapshot->domains[domain].host;
-    struct ek_score after = ek_cluster_score_after(cluster, domain, destination);
     /* An undisturbed link: limits are the schedule's matter, and a ranking only needs them to be
      * alike for all candidates. The slower end decides; prices from home at its own rate are kept,
      * since most destinations are no slower. */
@@ -33,23 +32,24 @@ struct ek_candidate ek_candidate_rate_from(const struct ek_search *search,
     double price = rate < hosts[home].migration_mib_s ? ek_candidate_price(cluster, domain, rate)
                                                       : search->price[domain];
 
-    assert(now->overload >= 0 && after.overload >= 0);
+    assert(now->overload >= 0 && after->overload >= 0);
     return (struct ek_candidate){.domain = domain,
                                  .destination = destination,
-                                 .overload_fall = now->overload - after.overload,
-                                 .gain = now->spread - after.spread,
-                                 .worth = now->spread - after.spread - price};
+                                 .overload_fall = now->overload - after->overload,
+                                 .gain = now->spread - after->spread,
+                                 .worth = now->spread - after->spread - price};
 }
 
-/* Equal within rounding: sums kept incrementally differ in their last bits by history. */
 struct ek_candidate ek_candidate_rate(const struct ek_search *search, uint32_t domain,
                                       uint32_t destination)
 {
     const struct ek_score now = ek_cluster_score(search->cluster);
+    const struct ek_score after = ek_cluster_score_after(search->cluster, domain, destination);
 
-    return ek_candidate_rate_from(search, &now, domain, destination);
+    return ek_candidate_from(search, &now, domain, destination, &after);
 }
 
+/* Equal within rounding: sums kept incrementally differ in their last bits by history. */
 static int order(double a, double b)
 {
     return (a > b + EPSILON) - (b > a + EPSILON);

@@ -34,11 +34,13 @@ struct ek_cluster {
     unsigned int resource_count;     /* of the policy */
     double *capacity;                /* [host * resource_count + resource]; 0: it has none */
     double *demand;                  /* [domain * resource_count + resource] */
+    double *utilization;             /* [host * resource_count + resource]: load over capacity */
     double counted[EK_RESOURCE_MAX]; /* counted hosts that have the resource */
     double total_memory_mib;         /* of all up hosts: the scale of a move's cost */
     double sum[EK_RESOURCE_MAX];     /* of the counted hosts' utilization ... */
     double square[EK_RESOURCE_MAX];  /* ... and of its square */
     double overload;
+    double weights;           /* of all resources together */
     struct ek_rule_set rules; /* of the policy and of the domains; settled as host_of says */
     struct ek_arena arena;
 };
@@ -76,5 +78,28 @@ struct ek_score ek_cluster_score(const struct ek_cluster *cluster);
 /* The score after that move, without making it. O(resources). */
 struct ek_score ek_cluster_score_after(const struct ek_cluster *cluster, uint32_t domain,
                                        uint32_t destination);
+
+/* ---- many destinations of one domain: what its leaving changes is worked out once -------------
+ */
+
+/* The sums without the domain; valid until the next change of the model. */
+struct ek_departure {
+    uint32_t domain;
+    double overload;
+    double sum[EK_RESOURCE_MAX];
+    double square[EK_RESOURCE_MAX];
+};
+
+/* What the score is made of, without its root. */
+struct ek_level {
+    double overload; /* as in the score */
+    double variance; /* sum of w * sigma^2: spread is the root of it over cluster->weights */
+};
+
+struct ek_level ek_cluster_level(const struct ek_cluster *cluster);
+struct ek_departure ek_cluster_depart(const struct ek_cluster *cluster, uint32_t domain);
+struct ek_level ek_cluster_arrive(const struct ek_cluster *cluster,
+                                  const struct ek_departure *departure, uint32_t destination);
+struct ek_score ek_cluster_score_of(const struct ek_cluster *cluster, struct ek_level level);
 
 #endif
