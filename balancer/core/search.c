@@ -182,11 +182,17 @@ static bool may_leave(const struct ek_search *search, uint32_t domain)
 
 static void play(struct ek_search *search, uint32_t host);
 
-/* The best move off one host, surely. */
+/* The best move off one host, surely. What was best before is rated first: where it still is good,
+ * hardly another one needs more than a look. */
 static void rate_host(struct ek_search *search, uint32_t host, ek_pays *pays)
 {
+    const struct ek_candidate before = search->best[host];
     struct ek_candidate best = {.domain = EK_NONE};
 
+    if (before.domain != EK_NONE && may_leave(search, before.domain) &&
+        search->cluster->host_of[before.domain] == host) {
+        ek_search_offer(search, before.domain, &before.destination, 1, NULL, pays, &best);
+    }
     if (search->ideal.version != search->version) {
         search->ideal = ek_search_idealise(search, search->targets, search->target_count);
     }

@@ -64,7 +64,8 @@ struct ek_search {
     struct ek_level level; /* ... and what it is made of */
 };
 
-/* Whether a candidate may be chosen at all. */
+/* Whether a candidate may be chosen at all: what pays would do so with a larger fall of overload or
+ * a larger worth as well, and something of overload and score must fall. */
 typedef bool ek_pays(const struct ek_candidate *candidate);
 
 /* Takes memory from the cluster's arena. Error: NOMEM. */

@@ -30,6 +30,18 @@ static double variance_limit(const struct ek_search *search, uint32_t domain,
     return best->overload_fall > 0 || limit < now ? limit : now;
 }
 
+/* Where a move at the domain's lowest price that adds no overload does not pay, none does that
+ * leaves more variance: whatever pays, pays all the more for a larger relief and a larger worth. */
+static void tighten(const struct ek_search *search, struct offer *offer,
+                    const struct ek_candidate *candidate, double variance)
+{
+    double lowest = candidate->gain - search->price[candidate->domain];
+
+    if (candidate->overload_fall >= 0 && candidate->worth >= lowest && variance < offer->limit) {
+        offer->limit = variance;
+    }
+}
+
 /* Rating comes before the constraints: most candidates are no better than the best so far. */
 static void offer_to(struct ek_search *search, struct offer *offer, uint32_t target, ek_pays *pays,
                      struct ek_candidate *best)
@@ -47,9 +59,11 @@ static void offer_to(struct ek_search *search, struct offer *offer, uint32_t tar
     }
     struct ek_score after = ek_cluster_score_of(search->cluster, level);
     struct ek_candidate candidate = ek_candidate_from(search, &search->now, domain, target, &after);
-    if (pays(&candidate) && ek_candidate_better(search, &candidate, best) &&
-        ek_constraint_pair(search->cluster, search->cooldown, domain, target, EK_PURPOSE_BALANCE) ==
-            EK_BLOCK_NONE) {
+    if (!pays(&candidate)) {
+        tighten(search, offer, &candidate, level.variance);
+    } else if (ek_candidate_better(search, &candidate, best) &&
+               ek_constraint_pair(search->cluster, search->cooldown, domain, target,
+                                  EK_PURPOSE_BALANCE) == EK_BLOCK_NONE) {
         *best = candidate;
         offer->limit = variance_limit(search, domain, best);
     }
@@ -132,10 +146,10 @@ void ek_search_offer(struct ek_search *search, uint32_t domain, const uint32_t *
     /* Who leaves an overloaded host is wanted for that, too. */
     bool relieves = offer.departure.overload < search->cluster->overload;
 
-    assert(ideal->version == search->version);
+    assert(ideal == NULL || ideal->version == search->version);
     search->ratings++;
-    if (count == 0 ||
-        (!relieves && least_variance(search->cluster, ideal, &offer.departure) >= offer.limit)) {
+    if (ideal != NULL && !relieves &&
+        least_variance(search->cluster, ideal, &offer.departure) >= offer.limit) {
         return;
     }
     for (size_t i = 0; i < count; i++) {
