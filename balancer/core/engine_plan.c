@@ -1,6 +1,7 @@
 /* The engine's planning: when a plan is wanted, and how it becomes the present one. */
 #include "balancer/core/digest.h"
 #include "balancer/core/engine_state.h"
+#include "balancer/core/plural.h"
 
 #include <assert.h>
 #include <math.h>
@@ -77,7 +78,8 @@ bool ek_engine_balance_held(struct ek_engine *engine, char *why, size_t size, bo
         return true;
     }
     if (engine->running_count > 0) {
-        (void)snprintf(why, size, "%zu moves are running", engine->running_count);
+        (void)snprintf(why, size, "%zu move%s running", engine->running_count,
+                       engine->running_count == 1 ? " is" : "s are");
         return true;
     }
     if (!ek_engine_settled(engine)) {
@@ -333,6 +335,7 @@ bool ek_engine_abandon(struct ek_engine *engine, struct ek_effects *effects, con
     effect->u.fate.fate = "abandoned";
     return (effect->u.fate.plan_id != NULL || nomem(err)) &&
            ek_effect_event(effects, "plan", engine->plan_id, err,
-                           "plan %s: its %zu moves that have not started are dropped: %s",
-                           engine->plan_id, left, why);
+                           "plan %s: its %zu move%s not started %s dropped: %s", engine->plan_id,
+                           left, left == 1 ? " that has" : "s that have", left == 1 ? "is" : "are",
+                           why);
 }

@@ -3,6 +3,7 @@
  * plan is feasible (docs/planner.md). */
 #include "balancer/core/digest.h"
 #include "balancer/core/plan_work.h"
+#include "balancer/core/plural.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -116,13 +117,15 @@ static bool summarise(struct ek_plan_work *work, struct ek_error *err)
     size_t balancing = out->move_count - evacuating;
 
     if (evacuating > 0 || out->unresolved_count > 0) {
-        out->summary =
-            ek_arena_printf(&out->arena,
-                            "%zu moves to empty hosts in maintenance, %zu domains cannot leave; "
-                            "%zu moves to balance (%s)",
-                            evacuating, out->unresolved_count, balancing, work->why);
+        out->summary = ek_arena_printf(
+            &out->arena,
+            "%zu move%s to empty hosts in maintenance, %zu domain%s cannot leave; "
+            "%zu move%s to balance (%s)",
+            evacuating, ek_plural(evacuating), out->unresolved_count,
+            ek_plural(out->unresolved_count), balancing, ek_plural(balancing), work->why);
     } else if (balancing > 0) {
-        out->summary = ek_arena_printf(&out->arena, "%zu moves: %s", balancing, work->why);
+        out->summary = ek_arena_printf(&out->arena, "%zu move%s: %s", balancing,
+                                       ek_plural(balancing), work->why);
     } else {
         out->summary = ek_arena_printf(&out->arena, "nothing to move: %s", work->why);
     }

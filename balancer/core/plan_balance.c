@@ -1,6 +1,7 @@
 /* The balance moves of a plan: choose one best move after the other, choose again with hindsight,
  * put the result in order, and judge it as a whole. */
 #include "balancer/core/plan_work.h"
+#include "balancer/core/plural.h"
 #include "balancer/core/refine.h"
 #include "balancer/core/swap.h"
 
@@ -32,8 +33,8 @@ static void explain_quiet(struct ek_plan_work *work)
                    ", but no move earns more than it costs");
     if (resting > 0) {
         used = strlen(work->why);
-        (void)snprintf(work->why + used, sizeof(work->why) - used, " (%" PRIu32 " domains rest)",
-                       resting);
+        (void)snprintf(work->why + used, sizeof(work->why) - used, " (%" PRIu32 " domain%s rest%s)",
+                       resting, ek_plural(resting), resting == 1 ? "s" : "");
     }
 }
 

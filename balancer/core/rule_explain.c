@@ -1,6 +1,7 @@
 /* Rules in words: why one speaks against a destination. */
 #include "balancer/core/rule_state.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* Another member whose settled group is (or is not) that of the host; of several the first by name,
@@ -83,4 +84,10 @@ const char *ek_rule_explain(const struct ek_rule_set *set, uint32_t rule, uint32
     return it->kind == EK_RULE_SPREAD
                ? explain_spread(state, before, arena)
                : ek_arena_printf(arena, "%sanother of its domains is on its way", before);
+}
+
+double ek_rule_set_degree(const struct ek_rule_set *set, uint32_t rule)
+{
+    assert(rule < set->rule_count);
+    return ek_rule_degree(&set->rules[rule]);
 }

@@ -101,6 +101,9 @@ size_t ek_rule_set_broken(const struct ek_rule_set *set);
 double ek_rule_set_should_cost(const struct ek_rule_set *set);
 double ek_rule_set_must_cost(const struct ek_rule_set *set);
 
+/* The degree of one rule: 0 when it is kept. */
+double ek_rule_set_degree(const struct ek_rule_set *set, uint32_t rule);
+
 /* What settling the domain there would add to that cost; below 0: it repairs. */
 double ek_rule_set_should_delta(const struct ek_rule_set *set, uint32_t domain,
                                 uint32_t destination);

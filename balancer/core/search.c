@@ -153,7 +153,7 @@ static size_t choose_coolest(const struct ek_cluster *cluster, unsigned int kind
 
 /* In a big cluster the best destination is nearly always one of the coolest, and all domains by all
  * hosts would be too many. */
-static void choose_targets(struct ek_search *search)
+void ek_search_choose_targets(struct ek_search *search)
 {
     const struct ek_cluster *cluster = search->cluster;
     size_t hosts = cluster->snapshot->host_count;
@@ -256,7 +256,7 @@ static void play(struct ek_search *search, uint32_t host)
 
 static void rate_all(struct ek_search *search, ek_pays *pays)
 {
-    choose_targets(search);
+    ek_search_choose_targets(search);
     for (uint32_t h = 0; h < search->cluster->snapshot->host_count; h++) {
         rate_host(search, h, pays);
     }
@@ -273,7 +273,7 @@ static void catch_up(struct ek_search *search, ek_pays *pays)
     } else if (search->exact) {
         tell_all(search, pays);
     } else if (search->version - search->targets_at >= TARGETS_KEPT_FOR) {
-        choose_targets(search);
+        ek_search_choose_targets(search);
     }
     search->changed_count = 0;
 }

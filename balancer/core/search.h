@@ -81,6 +81,9 @@ void ek_search_undo(struct ek_search *search, uint32_t domain, uint32_t source);
 /* The best balance move of all; domain EK_NONE when none pays. */
 struct ek_candidate ek_search_best(struct ek_search *search, ek_pays *pays);
 
+/* Chooses `targets` anew: the destinations that are worth a look in the model's present state. */
+void ek_search_choose_targets(struct ek_search *search);
+
 /* What copying the domain costs in units of the score, at the rate of its host's link. */
 double ek_candidate_price(const struct ek_cluster *cluster, uint32_t domain, double mib_s);
 

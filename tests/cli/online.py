@@ -200,6 +200,62 @@ class Status(Online):
         self.assertNotIn(ANSI, result.out)  # a reason cannot paint the terminal
 
 
+class Why(Online):
+    """why and why-not on the cluster as it is."""
+
+    def test_moves(self):
+        """The same answer as for the snapshot that the cluster gives."""
+        self.fill()
+        live = self.run_json("why", "web-1")
+        snapshot = self.world.run("snapshot").out
+        offline = evenkeel("why", "web-1", "--snapshot", "-", "--json", stdin=snapshot)
+        self.assertEqual(live["moves"], offline.json()["moves"])
+        self.assertEqual([(m["source"], m["destination"]) for m in live["moves"]], [("h1", "h2")])
+
+    def test_rests_bind(self):
+        """A domain that rests stays for that reason; `plan` asks what would be moved, and moves it."""
+        self.fill()
+        moved = [m["name"] for m in self.run_json("plan")["moves"]]
+        self.assertIn("web-1", moved)
+        self.world.redis("SET", "evenkeel:engine", json.dumps({"version": 1, "rests": [
+            {"domain": "00000000-0000-4000-8000-000000000001", "until_ms": 1 << 45,
+             "moved_at_ms": 0, "repeats": 0, "avoid": "", "avoid_until_ms": 0,
+             "failed_until_ms": 0, "failures": 0, "blocked": False}]}))
+        stay = self.run_json("why", "web-1")["stay"]
+        self.assertEqual([stay["cause"], stay["block"]], ["domain", "resting"])
+        refused = self.run_json("why-not", "web-1", "h2")
+        self.assertEqual([refused["verdict"], refused["block"]], ["blocked", "resting"])
+        self.assertEqual([m["name"] for m in self.run_json("plan")["moves"]], moved)
+
+    def test_blocked(self):
+        """A move without a clear outcome holds its domain, in words."""
+        self.fill()
+        self.world.tell("moves")
+        self.check(self.world.run("why", "web-2"), 0, out="an operator must resolve it")
+
+    def test_warnings(self):
+        """What keeps the plan from being carried out is said beside the answer."""
+        self.world.tell("samples")
+        self.check(self.world.run("why", "web-1"), 0, err="no balancer runs")
+        self.world.tell("balancer recommend 5 -")
+        self.check(self.world.run("why", "web-1"), 0, err="the mode is recommend")
+        self.world.tell("balancer automatic 5 more than half of the hosts have no sample")
+        self.check(self.world.run("why-not", "web-1", "h2"), 0,
+                   err="the balancer holds: more than half")
+
+    def test_unknown(self):
+        self.fill()
+        result = self.world.run("why-not", "web-1", "h8")
+        self.check(result, 2, err='found the unknown host "h8", expected one of: h1, h2, h3')
+
+    def test_bad_rests(self):
+        """Rests that cannot be read are warned of, as the balancer does, and the answer is given."""
+        self.fill()
+        self.world.redis("SET", "evenkeel:engine", "[")
+        self.check(self.world.run("why", "web-1"), 0, out="move 1: web-1",
+                   err="warning: rests are not known: engine:1:")
+
+
 class Maintenance(Online):
     def test_enter_and_leave(self):
         """The key is the contract: SET with the reason, DEL."""
