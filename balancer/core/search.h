@@ -30,7 +30,6 @@ struct ek_search_ideal {
     double utilization[EK_RESOURCE_MAX]; /* the lowest */
     double largest[EK_RESOURCE_MAX];     /* of the capacities that are not 0 */
     double smallest[EK_RESOURCE_MAX];
-    bool lacks[EK_RESOURCE_MAX]; /* a host has none of it */
 };
 
 struct ek_search {

@@ -84,7 +84,6 @@ struct ek_search_ideal ek_search_idealise(const struct ek_search *search, const 
         for (size_t i = 0; i < count; i++) {
             double size = ek_cluster_capacity(cluster, hosts[i], (enum ek_resource)r);
             double u = ek_cluster_utilization(cluster, hosts[i], (enum ek_resource)r);
-            ideal.lacks[r] = ideal.lacks[r] || !(size > 0);
             used = size > 0 && u < used ? u : used;
             largest = size > largest ? size : largest;
             smallest = size > 0 && size < smallest ? size : smallest;
@@ -98,7 +97,7 @@ struct ek_search_ideal ek_search_idealise(const struct ek_search *search, const 
 
 /* How much of the ideal host a demand takes: of hosts of several sizes that which levels most. A
  * host at u that takes p more changes the sums by p and p^2 + 2pu; the variance after that is least
- * where it reaches the mean of all. */
+ * where it reaches the mean of all. Hosts that have none of it admit nobody who needs it. */
 static double best_part(const struct ek_search_ideal *ideal, unsigned int r, double demand,
                         double sum, double hosts)
 {
@@ -107,9 +106,6 @@ static double best_part(const struct ek_search_ideal *ideal, unsigned int r, dou
 
     if (ideal->largest[r] > ideal->smallest[r]) {
         most = demand / ideal->smallest[r];
-    }
-    if (ideal->lacks[r]) {
-        least = 0;
     }
     if (most > least) {
         double wanted = hosts > 1 ? (sum - hosts * ideal->utilization[r]) / (hosts - 1) : most;
