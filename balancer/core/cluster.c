@@ -197,6 +197,36 @@ bool ek_cluster_init(struct ek_cluster *cluster, const struct ek_snapshot *snaps
     return true;
 }
 
+static void *duplicate(struct ek_arena *arena, const void *from, size_t count, size_t size)
+{
+    void *copy = ek_arena_alloc(arena, count, size);
+
+    return copy == NULL || count == 0 ? copy : memcpy(copy, from, count * size);
+}
+
+bool ek_cluster_copy(struct ek_cluster *out, const struct ek_cluster *from, struct ek_error *err)
+{
+    size_t hosts = from->snapshot->host_count;
+    size_t domains = from->snapshot->domain_count;
+    struct ek_arena *arena = &out->arena;
+
+    *out = *from;
+    *arena = (struct ek_arena){.newest = NULL};
+    if (!ek_rule_set_copy(&out->rules, &from->rules, err)) {
+        memset(out, 0, sizeof(*out));
+        return false;
+    }
+    out->hosts = duplicate(arena, from->hosts, hosts, sizeof(*out->hosts));
+    out->utilization = duplicate(arena, from->utilization, hosts * from->resource_count,
+                                 sizeof(*out->utilization));
+    out->host_of = duplicate(arena, from->host_of, domains, sizeof(*out->host_of));
+    if (out->hosts == NULL || out->utilization == NULL || out->host_of == NULL) {
+        ek_cluster_finish(out);
+        return ek_error_set(err, EK_ERR_NOMEM, "out of memory for a model of %zu domains", domains);
+    }
+    return true;
+}
+
 void ek_cluster_finish(struct ek_cluster *cluster)
 {
     ek_rule_set_finish(&cluster->rules);

@@ -51,6 +51,10 @@ bool ek_cluster_init(struct ek_cluster *cluster, const struct ek_snapshot *snaps
                      const struct ek_policy *policy, struct ek_error *err);
 void ek_cluster_finish(struct ek_cluster *cluster);
 
+/* The same model once more, to move domains about in; a tenth of the work of building it. What
+ * never changes is borrowed from `from`, which must outlive the copy. Error: NOMEM. */
+bool ek_cluster_copy(struct ek_cluster *out, const struct ek_cluster *from, struct ek_error *err);
+
 /* Moves load, allocation and rules of a domain; it must not be in flight. */
 void ek_cluster_move(struct ek_cluster *cluster, uint32_t domain, uint32_t destination);
 

@@ -50,7 +50,7 @@ static bool begin(struct ek_plan_work *work, struct ek_error *err)
 
     assert(snapshot != NULL && evaluation->policy != NULL);
     work->policy = evaluation->policy;
-    if (!ek_cluster_init(&work->cluster, snapshot, work->policy, err)) {
+    if (!ek_cluster_copy(&work->cluster, &evaluation->cluster, err)) {
         return false;
     }
     out->snapshot = snapshot;

@@ -60,6 +60,11 @@ bool ek_rule_set_init(struct ek_rule_set *set, const struct ek_rules *rules,
                       const struct ek_snapshot *snapshot, struct ek_error *err);
 void ek_rule_set_finish(struct ek_rule_set *set);
 
+/* The same set once more, to be changed by itself. What changes never (members, groups, hosts,
+ * problems) is borrowed from `from`, which must outlive the copy. Error: NOMEM. */
+bool ek_rule_set_copy(struct ek_rule_set *out, const struct ek_rule_set *from,
+                      struct ek_error *err);
+
 /* For who wants all rules to make sense, such as a plan for one given snapshot. Errors: INVALID
  * with the first problem that is not EK_RULE_DOUBTFUL, NOMEM. */
 bool ek_rule_set_check(const struct ek_rules *rules, const struct ek_snapshot *snapshot,
