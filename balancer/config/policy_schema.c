@@ -344,6 +344,22 @@ static const struct ek_schema_row rows[] = {
      .fallback = "40",
      .unit = "moves",
      .doc = "How many moves a plan may have; evacuations are not limited by it"},
+    /* Where the link is shared with guests or storage. */
+    {.path = "limits.bandwidth_per_host",
+     .type = EK_VALUE_RATE,
+     FIELD(double, bandwidth_per_host_mib_s),
+     .min = 0,
+     .max = 1024.0 * 1024.0,
+     .fallback = "0MiB/s",
+     .doc = "What migrations may take of a host's link, in each direction; 0MiB/s: all of it"},
+    /* The core that all links meet in may carry less than they do together. */
+    {.path = "limits.bandwidth_cluster",
+     .type = EK_VALUE_RATE,
+     FIELD(double, bandwidth_cluster_mib_s),
+     .min = 0,
+     .max = 1024.0 * 1024.0,
+     .fallback = "0MiB/s",
+     .doc = "What all migrations may take together; 0MiB/s: as much as their links carry"},
 
     /* libvirt has no time-out for a migration at all: a guest that writes faster than the link
      * carries would be copied for ever. */

@@ -199,6 +199,8 @@ void ek_digest_policy(struct ek_digest *digest, const struct ek_policy *policy)
         policy->moves_per_plan, policy->max_downtime_ms,
     };
 
+    ek_digest_number(digest, policy->bandwidth_per_host_mib_s);
+    ek_digest_number(digest, policy->bandwidth_cluster_mib_s);
     for (unsigned int r = 0; r < policy->resources.count; r++) {
         if (r >= EK_RESOURCE_FURTHER) {
             ek_digest_text(digest, policy->resources.names[r]);

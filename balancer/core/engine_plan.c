@@ -87,6 +87,9 @@ static void text_copy(char *to, size_t size, const char *from)
     (void)snprintf(to, size, "%s", from);
 }
 
+/* More than any link has; libvirt counts bytes in 63 bits. */
+#define MOST_MIB_S 1e9
+
 /* An order is complete in itself: the migrator asks neither plan nor policy, so that a reload or a
  * new plan does not change a move that runs. */
 static struct ek_move_order order_of(const struct ek_engine *engine,
@@ -103,6 +106,8 @@ static struct ek_move_order order_of(const struct ek_engine *engine,
         .backoff_ms = policy->backoff_ms,
         .retries = policy->retries,
         .auto_converge = policy->auto_converge,
+        /* Never below what was predicted, which a rate rounded down would be. */
+        .bandwidth_mib_s = (uint64_t)fmin(ceil(slot->rate_mib_s), MOST_MIB_S),
         .predicted_transfer_mib = move->cost.transfer_mib,
         .predicted_duration_ms = slot->duration_ms,
         .predicted_downtime_ms = move->cost.downtime_ms,
@@ -120,11 +125,13 @@ static struct ek_move_order order_of(const struct ek_engine *engine,
     return order;
 }
 
-/* Plan and schedule live until the next step; what waits lives longer and is copied. */
-static bool adopt_move(struct ek_engine *engine, size_t index, struct ek_error *err)
+/* Plan and schedule live until the next step; what waits lives longer and is copied. In the order
+ * of the schedule, so that dispatch tries first what was predicted to start first. */
+static bool adopt_move(struct ek_engine *engine, size_t place, struct ek_error *err)
 {
+    size_t index = engine->schedule.order[place];
     const struct ek_slot *slot = &engine->schedule.slots[index];
-    struct ek_waiting *waiting = &engine->waiting[index];
+    struct ek_waiting *waiting = &engine->waiting[place];
 
     assert(slot->duration_ms > 0 && index < engine->schedule.slot_count);
     assert(engine->plan.moves[index].seq == index + 1);

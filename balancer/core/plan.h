@@ -11,7 +11,7 @@ struct ek_policy_ops;
 
 /* Domains and hosts are indices into the plan's snapshot. */
 struct ek_plan_move {
-    uint32_t seq; /* from 1, in dispatch order */
+    uint32_t seq; /* from 1; each move is feasible after those before it */
     uint32_t domain;
     uint32_t source;
     uint32_t destination;

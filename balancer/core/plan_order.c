@@ -11,7 +11,7 @@ bool ek_plan_take(struct ek_plan_work *work, const struct ek_policy_ops *ops,
     struct ek_plan *out = work->out;
     struct ek_plan_move *move = &out->moves[out->move_count];
     uint32_t source = work->cluster.host_of[chosen->domain];
-    double rate = ek_migration_bandwidth(out->snapshot, source, chosen->destination);
+    double rate = ek_migration_rate(out->snapshot, work->policy, source, chosen->destination);
 
     assert(chosen->domain < out->snapshot->domain_count && source != chosen->destination);
     assert(out->move_count < 2 * out->snapshot->domain_count);

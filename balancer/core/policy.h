@@ -41,10 +41,12 @@ struct ek_policy {
     int64_t cooldown_ms;           /* a domain rests that long after a move */
     double cooldown_repeat_factor; /* >= 1: rest grows by this with each repeated move */
 
-    int limit_cluster;  /* migrations at once, >= 1 */
-    int limit_host_in;  /* >= 1 */
-    int limit_host_out; /* >= 1 */
-    int moves_per_plan; /* >= 1; evacuations are not limited by it */
+    int limit_cluster;               /* migrations at once, >= 1 */
+    int limit_host_in;               /* >= 1 */
+    int limit_host_out;              /* >= 1 */
+    double bandwidth_per_host_mib_s; /* of migrations in one direction of a link; 0: all of it */
+    double bandwidth_cluster_mib_s;  /* of all migrations; 0: unlimited */
+    int moves_per_plan;              /* >= 1; evacuations are not limited by it */
 
     int64_t timeout_min_ms;      /* a migration may take at least this ... */
     int64_t timeout_per_gib_ms;  /* ... or this for each GiB to copy, whichever is longer */

@@ -348,6 +348,22 @@ bool ek_rule_set_held(const struct ek_rule_set *set, uint32_t domain)
     return false;
 }
 
+size_t ek_rule_set_ordering(const struct ek_rule_set *set, uint32_t domain, uint32_t *out)
+{
+    struct range range = range_of(set, domain);
+    size_t count = 0;
+
+    for (const uint32_t *rule = range.begin; rule < range.end; rule++) {
+        if (orders(&set->rules[*rule])) {
+            if (out != NULL) {
+                out[count] = *rule;
+            }
+            count++;
+        }
+    }
+    return count;
+}
+
 void ek_rule_set_release(struct ek_rule_set *set)
 {
     set->hold++;

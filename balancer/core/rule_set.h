@@ -142,4 +142,8 @@ void ek_rule_set_hold(struct ek_rule_set *set, uint32_t domain);
 bool ek_rule_set_held(const struct ek_rule_set *set, uint32_t domain);
 void ek_rule_set_release(struct ek_rule_set *set);
 
+/* The domain's rules that order moves so, for who keeps a queue of each. Writes them to `out`,
+ * which has room for all rules (NULL: counts only); returns how many. */
+size_t ek_rule_set_ordering(const struct ek_rule_set *set, uint32_t domain, uint32_t *out);
+
 #endif

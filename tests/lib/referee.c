@@ -424,6 +424,28 @@ static bool has_room(struct trial *trial, uint32_t host, int64_t at_ms, double m
     return fits(trial, host, there_memory + memory, there_vcpus + vcpus);
 }
 
+/* What the slots take of the two links and of the cluster at that instant. */
+static void judge_rates(struct trial *trial, const struct ek_plan_move *move, int64_t at_ms)
+{
+    const struct ek_policy *policy = trial->policy;
+    double own = policy->bandwidth_per_host_mib_s > 0 ? policy->bandwidth_per_host_mib_s : HUGE_VAL;
+    double all = policy->bandwidth_cluster_mib_s > 0 ? policy->bandwidth_cluster_mib_s : HUGE_VAL;
+    double out = fmin(own, trial->snapshot->hosts[move->source].migration_mib_s);
+    double in = fmin(own, trial->snapshot->hosts[move->destination].migration_mib_s);
+
+    for (size_t i = 0; i < trial->plan->move_count; i++) {
+        const struct ek_plan_move *other = &trial->plan->moves[i];
+        double rate = trial->schedule->slots[i].rate_mib_s;
+        bool now = runs(&trial->schedule->slots[i], at_ms);
+        all -= now ? rate : 0;
+        out -= now && other->source == move->source ? rate : 0;
+        in -= now && other->destination == move->destination ? rate : 0;
+    }
+    if (fmin(all, fmin(out, in)) < -1e-3) {
+        COMPLAIN(trial, "links carry too much at %lld ms\n", (long long)at_ms);
+    }
+}
+
 static void judge_limits(struct trial *trial, const struct ek_plan_move *move, int64_t at_ms)
 {
     int all = 0;
@@ -442,16 +464,18 @@ static void judge_limits(struct trial *trial, const struct ek_plan_move *move, i
     }
 }
 
-/* Whether the move had room at that instant beside all that go there before it in the plan. */
+/* Whether the move had room at that instant beside all that go there before it, in the plan or in
+ * the schedule. */
 static bool could_start(struct trial *trial, size_t index, int64_t at_ms)
 {
     const struct ek_plan_move *moves = trial->plan->moves;
+    const struct ek_slot *slots = trial->schedule->slots;
     double memory = 0;
     double vcpus = 0;
 
-    for (size_t i = 0; i <= index; i++) {
-        if (trial->schedule->slots[i].start_ms > at_ms &&
-            moves[i].destination == moves[index].destination) {
+    for (size_t i = 0; i < trial->plan->move_count; i++) {
+        if ((i <= index || slots[i].start_ms <= slots[index].start_ms) &&
+            slots[i].start_ms > at_ms && moves[i].destination == moves[index].destination) {
             memory += trial->snapshot->domains[moves[i].domain].memory_mib;
             vcpus += trial->snapshot->domains[moves[i].domain].vcpus;
         }
@@ -518,6 +542,7 @@ static void judge_schedule(struct trial *trial)
             COMPLAIN(trial, "move %zu finds no room at %lld ms\n", i + 1, (long long)at_ms);
         }
         judge_limits(trial, &trial->plan->moves[i], at_ms);
+        judge_rates(trial, &trial->plan->moves[i], at_ms);
         judge_dependencies(trial, i);
     }
     judge_makespan(trial);
