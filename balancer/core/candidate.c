@@ -23,14 +23,14 @@ struct ek_candidate ek_candidate_from(const struct ek_search *search, const stru
 {
     const struct ek_cluster *cluster = search->cluster;
     const struct ek_host *hosts = cluster->snapshot->hosts;
-    uint32_t home = cluster->snapshot->domains[domain].host;
     /* An undisturbed link: limits are the schedule's matter, and a ranking only needs them to be
      * alike for all candidates. The slower end decides; prices from home at its own rate are kept,
-     * since most destinations are no slower. */
+     * since most destinations are no slower, and mostly than any host. */
     double rate = hosts[destination].migration_mib_s;
     assert(cluster->total_memory_mib > 0 && rate > 0);
-    double price = rate < hosts[home].migration_mib_s ? ek_candidate_price(cluster, domain, rate)
-                                                      : search->price[domain];
+    bool slower = rate < search->fastest_mib_s &&
+                  rate < hosts[cluster->snapshot->domains[domain].host].migration_mib_s;
+    double price = slower ? ek_candidate_price(cluster, domain, rate) : search->price[domain];
 
     assert(now->overload >= 0 && after->overload >= 0);
     return (struct ek_candidate){.domain = domain,

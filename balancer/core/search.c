@@ -82,6 +82,8 @@ bool ek_search_init(struct ek_search *search, struct ek_cluster *cluster,
         return false;
     }
     for (size_t h = 0; h < snapshot->host_count; h++) {
+        double rate = snapshot->hosts[h].migration_mib_s;
+        search->fastest_mib_s = rate > search->fastest_mib_s ? rate : search->fastest_mib_s;
         search->first[h] = EK_NONE;
         search->best[h].domain = EK_NONE;
     }

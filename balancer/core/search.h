@@ -38,6 +38,7 @@ struct ek_search {
     bool *settled;                      /* per domain: has moved in this plan */
     bool *movable;                      /* per domain: nothing holds it for balancing */
     double *price;                      /* per domain, in units of the score */
+    double fastest_mib_s;               /* the fastest link of all hosts */
 
     /* Domains of each host as linked lists. */
     uint32_t *first;    /* per host */

@@ -134,18 +134,37 @@ static double least_variance(const struct ek_cluster *cluster, const struct ek_s
     return least;
 }
 
+/* Whether the domain could move anywhere better than *best, had it the ideal host. */
+static bool worth_a_try(const struct ek_search *search, const struct ek_search_ideal *ideal,
+                        const struct offer *offer, ek_pays *pays)
+{
+    const struct ek_cluster *cluster = search->cluster;
+    uint32_t domain = offer->departure.domain;
+
+    /* Who leaves an overloaded host is wanted for that, too. */
+    if (offer->departure.overload < cluster->overload) {
+        return true;
+    }
+    double variance = least_variance(cluster, ideal, &offer->departure);
+    if (variance >= offer->limit) {
+        return false;
+    }
+    const struct ek_level level = {search->level.overload, variance > 0 ? variance : 0};
+    struct ek_score after = ek_cluster_score_of(cluster, level);
+    double gain = search->now.spread - after.spread + MARGIN;
+    return pays(&(struct ek_candidate){
+        .domain = domain, .gain = gain, .worth = gain - search->price[domain]});
+}
+
 void ek_search_offer(struct ek_search *search, uint32_t domain, const uint32_t *hosts, size_t count,
                      const struct ek_search_ideal *ideal, ek_pays *pays, struct ek_candidate *best)
 {
     struct offer offer = {.departure = ek_cluster_depart(search->cluster, domain),
                           .limit = variance_limit(search, domain, best)};
-    /* Who leaves an overloaded host is wanted for that, too. */
-    bool relieves = offer.departure.overload < search->cluster->overload;
 
     assert(ideal == NULL || ideal->version == search->version);
     search->ratings++;
-    if (ideal != NULL && !relieves &&
-        least_variance(search->cluster, ideal, &offer.departure) >= offer.limit) {
+    if (ideal != NULL && !worth_a_try(search, ideal, &offer, pays)) {
         return;
     }
     for (size_t i = 0; i < count; i++) {
