@@ -251,6 +251,16 @@ static const struct ek_schema_row rows[] = {
      .fallback = "0.10",
      .unit = "of the score",
      .doc = "A plan that lowers the score by less than this part is dropped"},
+    /* Two: what chance alone exceeds once in twenty times. */
+    {.path = "trigger.noise_sigma",
+     .type = EK_VALUE_NUMBER,
+     FIELD(double, noise_sigma),
+     .min = 0,
+     .max = 10,
+     .fallback = "2",
+     .unit = "standard deviations",
+     .doc = "How far imbalance and the gain of a move must exceed what the noise of the samples "
+            "explains; 0: noise is passed over"},
 
     {.path = "cost_weight",
      .type = EK_VALUE_NUMBER,
@@ -260,6 +270,36 @@ static const struct ek_schema_row rows[] = {
      .fallback = "1.0",
      .doc =
          "What a move must gain in score for its transfer, as a part of the memory of all hosts"},
+
+    /* Minutes, as DRS's: short enough to follow a working day, too long for a compile. */
+    {.path = "forecast.half_life",
+     .type = EK_VALUE_DURATION,
+     FIELD(int64_t, forecast_half_life_ms),
+     .min = 0,
+     .max = DAY,
+     .fallback = "5m",
+     .doc = "After this time a sample counts half in the mean of a domain's demand; 0s: the newest "
+            "sample is the mean"},
+    /* Also how long a domain may go unseen before its history is forgotten. */
+    {.path = "forecast.window",
+     .type = EK_VALUE_DURATION,
+     FIELD(int64_t, forecast_window_ms),
+     .min = 0,
+     .max = 30 * DAY,
+     .fallback = "15m",
+     .doc = "The time of which a domain's peak and noise are taken; 0s: no forecast, the newest "
+            "sample is the demand"},
+    /* Not the largest: one odd sample must not decide. Memory takes the largest all the same, since
+     * a host without memory kills guests. */
+    {.path = "forecast.percentile",
+     .type = EK_VALUE_RATIO,
+     FIELD(double, forecast_percentile),
+     .min = 0,
+     .max = 1,
+     .fallback = "0.90",
+     .unit = "of a domain's samples",
+     .doc = "CPU demand is the larger of the mean and this percentile of the window; memory takes "
+            "the largest"},
 
     /* 1.0: configured memory is what a guest may take at any time, and a host without memory kills
      * guests. */

@@ -1,5 +1,6 @@
 /* How possible moves are rated and ranked, the same for every policy. */
 #include "balancer/core/migration_cost.h"
+#include "balancer/core/noise.h"
 #include "balancer/core/search.h"
 
 #include <assert.h>
@@ -33,11 +34,17 @@ struct ek_candidate ek_candidate_from(const struct ek_search *search, const stru
     double price = slower ? ek_candidate_price(cluster, domain, rate) : search->price[domain];
 
     assert(now->overload >= 0 && after->overload >= 0);
+    /* What would not pay for its copying need not be held against the noise as well. */
+    double gain = now->spread - after->spread;
+    bool doubtful = cluster->noisy && (gain > price || after->overload < now->overload);
+    double noise =
+        doubtful ? ek_noise_of_move(cluster, now->spread, domain, destination, EK_NONE) : 0;
     return (struct ek_candidate){.domain = domain,
                                  .destination = destination,
                                  .overload_fall = now->overload - after->overload,
-                                 .gain = now->spread - after->spread,
-                                 .worth = now->spread - after->spread - price};
+                                 .gain = gain,
+                                 .noise = noise,
+                                 .worth = gain - price - noise};
 }
 
 struct ek_candidate ek_candidate_rate(const struct ek_search *search, uint32_t domain,
@@ -47,6 +54,11 @@ struct ek_candidate ek_candidate_rate(const struct ek_search *search, uint32_t d
     const struct ek_score after = ek_cluster_score_after(search->cluster, domain, destination);
 
     return ek_candidate_from(search, &now, domain, destination, &after);
+}
+
+bool ek_candidate_relieves(const struct ek_candidate *candidate)
+{
+    return EK_RELIEF_WEIGHT * candidate->overload_fall + candidate->worth > 0;
 }
 
 /* Equal within rounding: sums kept incrementally differ in their last bits by history. */

@@ -40,6 +40,15 @@ static void allocate(struct ek_host_load *host, const struct ek_domain *domain, 
     host->vcpus += sign * domain->vcpus;
 }
 
+double ek_cluster_noise(const struct ek_cluster *cluster, uint32_t domain,
+                        enum ek_resource resource)
+{
+    /* Of further resources only what is allotted is known, which does not jump about. */
+    return resource < EK_RESOURCE_FURTHER
+               ? ek_domain_outlook(&cluster->snapshot->domains[domain], resource)->noise
+               : 0;
+}
+
 /* Divided here, once for each change: rating a move asks for it millions of times. */
 static void gauge(struct ek_cluster *cluster, uint32_t h)
 {
@@ -60,7 +69,9 @@ static void place(struct ek_cluster *cluster, uint32_t d, uint32_t h, double sig
     const double *demand = &cluster->demand[(size_t)d * cluster->resource_count];
 
     for (unsigned int r = 0; r < cluster->resource_count; r++) {
+        double noise = ek_cluster_noise(cluster, d, (enum ek_resource)r);
         host->load[r] = positive(host->load[r] + sign * demand[r]);
+        host->variance[r] = positive(host->variance[r] + sign * noise * noise);
     }
     gauge(cluster, h);
 }
@@ -122,8 +133,12 @@ static void fill(struct ek_cluster *cluster, const double *base)
     }
     settle_in_flight(cluster);
     for (size_t d = 0; d < snapshot->domain_count; d++) {
+        const struct ek_domain *domain = &snapshot->domains[d];
         place(cluster, (uint32_t)d, cluster->host_of[d], 1);
+        cluster->noisy =
+            cluster->noisy || domain->cpu_outlook.noise > 0 || domain->memory_outlook.noise > 0;
     }
+    cluster->noisy = cluster->noisy && cluster->policy->noise_sigma > 0;
     for (size_t h = 0; h < snapshot->host_count; h++) {
         gauge(cluster, (uint32_t)h); /* also those where no domain is */
         account(cluster, (uint32_t)h, 1);

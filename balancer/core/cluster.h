@@ -12,8 +12,9 @@
 
 /* What is added up of each host. */
 struct ek_host_load {
-    double load[EK_RESOURCE_MAX]; /* base + settled domains' demand, in cores, MiB, ... */
-    double memory_mib;            /* configured memory of all that is there or arriving */
+    double load[EK_RESOURCE_MAX];     /* base + settled domains' demand, in cores, MiB, ... */
+    double variance[EK_RESOURCE_MAX]; /* of the settled domains' demand, cores^2, MiB^2, ... */
+    double memory_mib;                /* configured memory of all that is there or arriving */
     double vcpus;
     bool counted;        /* up and not in maintenance: part of the imbalance */
     bool unseen_arrival; /* a move ends here that no sample shows: admit nothing */
@@ -31,6 +32,7 @@ struct ek_cluster {
     struct ek_host_load *hosts;
     uint32_t *host_of;               /* per domain: where it is in this model */
     bool *in_flight;                 /* per domain */
+    bool noisy;                      /* the policy heeds noise, and some demand has some */
     unsigned int resource_count;     /* of the policy */
     double *capacity;                /* [host * resource_count + resource]; 0: it has none */
     double *demand;                  /* [domain * resource_count + resource] */
@@ -61,6 +63,10 @@ void ek_cluster_move(struct ek_cluster *cluster, uint32_t domain, uint32_t desti
 /* What the domain takes of a resource. */
 double ek_cluster_demand(const struct ek_cluster *cluster, uint32_t domain,
                          enum ek_resource resource);
+
+/* Standard deviation of that from sample to sample; 0: none, or not known. */
+double ek_cluster_noise(const struct ek_cluster *cluster, uint32_t domain,
+                        enum ek_resource resource);
 
 /* What the host has of a resource; 0: none. */
 double ek_cluster_capacity(const struct ek_cluster *cluster, uint32_t host,

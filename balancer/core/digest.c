@@ -121,14 +121,20 @@ static void feed_domain(struct ek_digest *digest, const struct ek_domain *domain
     const double figures[] = {
         domain->vcpus,       domain->memory_mib,      domain->cpu_used_cores,
         domain->cpu_steal,   domain->memory_used_mib, domain->memory_rss_mib,
-        domain->dirty_mib_s, domain->local_disk_mib,
+        domain->dirty_mib_s, domain->local_disk_mib,  domain->migration_factor,
     };
+    const struct ek_outlook *const outlooks[] = {&domain->cpu_outlook, &domain->memory_outlook};
 
     ek_digest_text(digest, domain->uuid);
     ek_digest_text(digest, domain->name);
     ek_digest_integer(digest, domain->host);
     for (size_t i = 0; i < sizeof(figures) / sizeof(figures[0]); i++) {
         ek_digest_number(digest, figures[i]);
+    }
+    for (size_t i = 0; i < sizeof(outlooks) / sizeof(outlooks[0]); i++) {
+        ek_digest_integer(digest, outlooks[i]->known);
+        ek_digest_number(digest, outlooks[i]->demand);
+        ek_digest_number(digest, outlooks[i]->noise);
     }
     ek_digest_integer(digest, domain->movable);
     ek_digest_text(digest, domain->immovable_reason);
@@ -189,7 +195,7 @@ void ek_digest_policy(struct ek_digest *digest, const struct ek_policy *policy)
     const double figures[] = {
         policy->trigger_imbalance, policy->trigger_comfort,        policy->min_gain,
         policy->cost_weight,       policy->memory_overcommit,      policy->cpu_overcommit,
-        policy->memory_reserve,    policy->cooldown_repeat_factor,
+        policy->memory_reserve,    policy->cooldown_repeat_factor, policy->noise_sigma,
     };
     const int64_t integers[] = {
         policy->mode,           policy->kind,

@@ -50,7 +50,9 @@ struct ek_cost ek_migration_cost(const struct ek_domain *domain, double bandwidt
         converges = left <= allowed;
     }
     assert(left >= 0 && left <= writable);
-    sent += left;
+    /* What was learned of the domain's earlier moves; without any the model is taken at its word.
+     */
+    sent = (sent + left) * (domain->migration_factor > 0 ? domain->migration_factor : 1.0);
     double copying_ms = sent / bandwidth_mib_s * 1000;
     return (struct ek_cost){.transfer_mib = sent,
                             .duration_ms = whole_ms(copying_ms + OVERHEAD_MS),

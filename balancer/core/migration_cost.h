@@ -13,7 +13,7 @@
 #define EK_FOREVER_MS 1e14
 
 struct ek_cost {
-    double transfer_mib; /* all rounds, local disks included */
+    double transfer_mib; /* all rounds, local disks included, times the learned factor */
     int64_t duration_ms; /* at least 1 */
     int64_t downtime_ms;
     bool converges; /* false: the guest dirties memory faster than the link; auto-converge or abort

@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -158,12 +159,12 @@ bool ek_plan_balance(struct ek_plan_work *work, struct ek_error *err)
     }
     struct ek_score after = ek_cluster_score(&work->cluster);
     assert(work->out->move_count >= mark);
-    double fall = before.score.spread - after.spread;
+    /* Relief of overload counts as it does for a single move: little of it needs other gains. */
+    double relief = fmax(0, before.score.overload - after.overload);
+    double fall = before.score.spread - after.spread + EK_RELIEF_WEIGHT * relief;
     if (work->out->move_count == mark) {
         explain_quiet(work);
-        /* Ending overload is worth any gain. */
-    } else if (!(after.overload < before.score.overload) &&
-               fall < work->policy->min_gain * before.score.spread) {
+    } else if (fall < work->policy->min_gain * before.score.spread) {
         ek_plan_drop(work, phase.mark);
         (void)snprintf(work->why, sizeof(work->why),
                        "the best plan would lower the score by %.1f %% only, less than min_gain",

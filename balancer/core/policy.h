@@ -32,7 +32,12 @@ struct ek_policy {
     double trigger_comfort;   /* 0..1 */
     int sustained_cycles;     /* >= 1 */
     double min_gain;          /* 0..1, relative fall of the score by the whole plan */
+    double noise_sigma;       /* >= 0: so many standard deviations are noise; 0: none is */
     double cost_weight;       /* score per (transfer_mib / memory_mib of all up hosts) */
+
+    int64_t forecast_half_life_ms; /* of the mean of a domain's demand; 0: the newest sample */
+    int64_t forecast_window_ms;    /* what the percentile is of; 0: no forecast at all */
+    double forecast_percentile;    /* 0..1, of CPU demand within the window */
 
     double memory_overcommit; /* > 0 */
     double cpu_overcommit;    /* > 0 */

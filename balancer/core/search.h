@@ -17,7 +17,8 @@ struct ek_candidate {
     uint32_t destination;
     double overload_fall; /* first in rank */
     double gain;          /* fall of the score */
-    double worth;         /* gain less the cost; second in rank */
+    double noise;         /* of the gain, noise_sigma standard deviations */
+    double worth;         /* gain less cost and noise; second in rank */
     bool beyond_target;   /* target_max gave way */
 };
 
@@ -95,6 +96,14 @@ struct ek_candidate ek_candidate_from(const struct ek_search *search, const stru
 /* Rates a move of `domain` to `destination` in the model's present state. */
 struct ek_candidate ek_candidate_rate(const struct ek_search *search, uint32_t domain,
                                       uint32_t destination);
+
+/* Overload is worth so many times its figure in units of the score: one point of one host's
+ * utilization above its target as much as ten points of imbalance of the whole cluster. */
+#define EK_RELIEF_WEIGHT 10.0
+
+/* Whether a move's relief of overload earns its cost and the noise:
+ * EK_RELIEF_WEIGHT * overload_fall + worth > 0. */
+bool ek_candidate_relieves(const struct ek_candidate *candidate);
 
 /* Whether `a` ranks before `b`: overload, worth, then UUID and host name, so that the order of the
  * input does not matter. */

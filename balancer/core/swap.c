@@ -1,5 +1,7 @@
 #include "balancer/core/swap.h"
 
+#include "balancer/core/noise.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -80,6 +82,19 @@ static bool free_to_go(const struct ek_search *search, uint32_t domain)
     return search->movable[domain] && !search->settled[domain];
 }
 
+/* Of both moves: what is uncertain is the difference that changes hosts, not each half of it. */
+static double worth_of(const struct ek_search *search, const struct ek_candidate *there,
+                       const struct ek_candidate *back)
+{
+    const struct ek_cluster *cluster = search->cluster;
+    double worth = there->worth + there->noise + back->worth + back->noise;
+
+    return cluster->noisy && worth > 0
+               ? worth - ek_noise_of_move(cluster, ek_cluster_score(cluster).spread, there->domain,
+                                          there->destination, back->domain)
+               : worth;
+}
+
 /* All exchanges of domain a for one of host_b. */
 static void exchange(struct ek_search *search, uint32_t a, uint32_t host_b, struct best *best)
 {
@@ -96,9 +111,10 @@ static void exchange(struct ek_search *search, uint32_t a, uint32_t host_b, stru
         ek_cluster_move(cluster, a, host_a);
         search->ratings++;
         double overload_fall = there.overload_fall + back.overload_fall;
-        double worth = there.worth + back.worth;
+        double worth = worth_of(search, &there, &back);
         bool better =
-            overload_fall > best->overload_fall + RELIEF ||
+            (overload_fall > best->overload_fall + RELIEF &&
+             EK_RELIEF_WEIGHT * overload_fall + worth > 0) ||
             (overload_fall > best->overload_fall - RELIEF && worth > best->worth + RELIEF);
         if (better && fits(search, a, host_a, b, host_b)) {
             *best = (struct best){worth, overload_fall, {{a, host_a, host_b}, {b, host_b, host_a}}};

@@ -124,6 +124,7 @@ static bool read_cluster(struct ek_tool *tool, struct ek_plan_input *in)
         return false;
     }
     warn_of_lost_hosts(&in->view.snapshot);
+    ek_view_expect(&in->view, tool, &in->policy);
     return read_cooldown(tool, in);
 }
 

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import socket
+import time
 import unittest
 
 from harness import Case, World, evenkeel
@@ -247,6 +248,32 @@ class Why(Online):
         self.fill()
         result = self.world.run("why-not", "web-1", "h8")
         self.check(result, 2, err='found the unknown host "h8", expected one of: h1, h2, h3')
+
+    def remember(self, demand):
+        """As the balancer keeps it: web-1 was seen to want that, in a float's upper half, just now."""
+        history = demand + "0000" + "01" + f"{int(demand, 16) * 2:04x}" + "ffff" * 15
+        self.world.redis("SET", "evenkeel:memory", json.dumps({
+            "version": 1, "sustained": {"cycles": 0, "at_ms": 0, "policy": "0" * 16},
+            "window_ms": 900000, "learned": [], "forecasts": [
+                {"domain": "00000000-0000-4000-8000-000000000001", "cpu": history,
+                 "at_ms": round(time.time() * 1000) - 30000, "memory": history}]}))
+
+    def test_expected(self):
+        """Plans are made from what the balancer expects, which `snapshot` writes down."""
+        self.fill()
+        snapshot = self.world.run("snapshot").json()
+        self.assertNotIn("cpu_demand_cores", snapshot["domains"][0])
+        self.remember("3f00")  # 0.5 cores
+        domain = self.world.run("snapshot").json()["domains"][0]
+        self.assertEqual(domain["cpu_used_cores"], snapshot["domains"][0]["cpu_used_cores"])
+        self.assertGreater(domain["cpu_demand_cores"], 0.4)
+        self.assertLess(domain["cpu_demand_cores"], domain["cpu_used_cores"])
+
+    def test_bad_memory(self):
+        """Forecasts that cannot be read are warned of, and the newest samples are planned on."""
+        self.fill()
+        self.world.redis("SET", "evenkeel:memory", "[")
+        self.check(self.world.run("plan"), 0, err="warning: memory:1:")
 
     def test_bad_rests(self):
         """Rests that cannot be read are warned of, as the balancer does, and the answer is given."""

@@ -5,22 +5,25 @@ static const struct bad cases[] = {
     /* keys */
     {"triger: {imbalance: 0.1}\n",
      "p:1: found unknown key \"triger\", expected one of version, mode, policy, aggressiveness, "
-     "resources, trigger, cost_weight, capacity, cooldown, limits, migration, rules; did you mean "
+     "resources, trigger, cost_weight, forecast, capacity, cooldown, limits, migration, rules; did "
+     "you mean "
      "\"trigger\"?",
      0},
     {"trigger:\n  imbalence: 0.1\n",
      "p:2: found unknown key \"trigger.imbalence\", expected one of imbalance, comfort, "
-     "sustained_cycles, min_gain; did you mean \"trigger.imbalance\"?",
+     "sustained_cycles, min_gain, noise_sigma; did you mean \"trigger.imbalance\"?",
      0},
     {"trigger.imbalance: 0.1\n",
      "p:1: found unknown key \"trigger.imbalance\", expected one of version, mode, policy, "
-     "aggressiveness, resources, trigger, cost_weight, capacity, cooldown, limits, migration, "
+     "aggressiveness, resources, trigger, cost_weight, forecast, capacity, cooldown, limits, "
+     "migration, "
      "rules; keys "
      "are nested: write \"trigger:\" and below it \"imbalance:\"",
      0},
     {"imbalance: 0.1\n",
      "p:1: found unknown key \"imbalance\", expected one of version, mode, policy, aggressiveness, "
-     "resources, trigger, cost_weight, capacity, cooldown, limits, migration, rules; did you mean "
+     "resources, trigger, cost_weight, forecast, capacity, cooldown, limits, migration, rules; did "
+     "you mean "
      "\"trigger.imbalance\"?",
      0},
     {"cooldown: {zzz: 1}\n",
@@ -187,7 +190,7 @@ static const struct bad cases[] = {
      "p:1: found \"on\" for mode, expected recommend or automatic\n"
      "p:2: found \"x\" for cost_weight, expected a number from 0 to 1000\n"
      "p:3: found unknown key \"zz\", expected one of version, mode, policy, aggressiveness, "
-     "resources, trigger, cost_weight, capacity, cooldown, limits, migration, rules\n"
+     "resources, trigger, cost_weight, forecast, capacity, cooldown, limits, migration, rules\n"
      "p:4: found key \"mode\" again, expected it once (first in line 1)",
      0},
 };
