@@ -54,6 +54,7 @@ static bool begin(struct ek_plan_work *work, struct ek_error *err)
         return false;
     }
     out->snapshot = snapshot;
+    out->model = &evaluation->cluster;
     out->policy = ek_policy_kind_name(work->policy->kind);
     out->resources = work->policy->resources;
     out->before = evaluation->levels;
