@@ -128,6 +128,7 @@ static const char *reason(const struct ek_search *search, const struct ek_candid
 
 const struct ek_policy_ops ek_policy_spread = {.name = "spread",
                                                .kind = EK_MOVE_BALANCE,
+                                               .quiet = "no move earns more than it costs",
                                                .wants = wants,
                                                .pays = pays,
                                                .next = next,

@@ -156,9 +156,10 @@ static const struct ek_schema_row rows[] = {
      .type = EK_VALUE_WORD,
      FIELD(enum ek_policy_kind, kind),
      .word = kind_word,
-     .word_count = EK_POLICY_SPREAD + 1,
+     .word_count = EK_POLICY_KIND_COUNT,
      .fallback = "spread",
-     .doc = "What balancing aims at: spread levels the utilization of all hosts"},
+     .doc = "What balancing aims at: spread levels the utilization of all hosts, hotspot ends "
+            "overload with the fewest moves, pack frees whole hosts"},
     /* Read before all others (policy_file.c), as a preset of four of them. */
     {.path = "aggressiveness",
      .type = EK_VALUE_INT,
@@ -329,6 +330,16 @@ static const struct ek_schema_row rows[] = {
      .fallback = "5%",
      .unit = "of a host's memory",
      .doc = "Memory that arriving domains must leave free, before overcommit"},
+    /* Many clusters run without a host to spare, and know it. */
+    {.path = "capacity.spare_hosts",
+     .type = EK_VALUE_INT,
+     FIELD(int, spare_hosts),
+     .min = 0,
+     .max = 1000,
+     .fallback = "0",
+     .unit = "hosts",
+     .doc = "The loss of so many hosts should be bearable: pack keeps room for their guests, other "
+            "policies report when there is none"},
 
     /* Against going to and fro: a domain that has just come is not looked at again until its new
      * host's figures mean something. */

@@ -203,6 +203,7 @@ void ek_digest_policy(struct ek_digest *digest, const struct ek_policy *policy)
         policy->cooldown_ms,    policy->limit_cluster,
         policy->limit_host_in,  policy->limit_host_out,
         policy->moves_per_plan, policy->max_downtime_ms,
+        policy->spare_hosts,
     };
 
     ek_digest_number(digest, policy->bandwidth_per_host_mib_s);

@@ -1,6 +1,8 @@
 /* Evaluation: the numbers of a cluster as it is, which trigger, plan and status all quote. */
 #include "balancer/core/evaluate.h"
 
+#include "balancer/core/spare.h"
+
 #include <assert.h>
 #include <string.h>
 
@@ -65,6 +67,23 @@ static bool fill(struct ek_evaluation *out, const struct ek_cluster *cluster, st
     return true;
 }
 
+/* Whether the guests of lost hosts would find room; not asked for the default, which spares none.
+ */
+static bool ask_spare(struct ek_evaluation *out, struct ek_cluster *cluster, struct ek_error *err)
+{
+    struct ek_spare spare;
+    size_t count = (size_t)cluster->policy->spare_hosts;
+
+    if (count == 0) {
+        return true;
+    }
+    if (!ek_spare_init(&spare, cluster, err)) {
+        return false;
+    }
+    out->spare_lacks = !ek_spare_bears(&spare, count, NULL, false);
+    return true;
+}
+
 bool ek_evaluate(struct ek_evaluation *out, const struct ek_snapshot *snapshot,
                  const struct ek_policy *policy, struct ek_error *err)
 {
@@ -77,7 +96,7 @@ bool ek_evaluate(struct ek_evaluation *out, const struct ek_snapshot *snapshot,
     out->snapshot = snapshot;
     out->policy = policy;
     out->levels = ek_levels_of(&out->cluster);
-    if (!fill(out, &out->cluster, err)) {
+    if (!fill(out, &out->cluster, err) || !ask_spare(out, &out->cluster, err)) {
         ek_evaluation_finish(out);
         return false;
     }

@@ -27,6 +27,7 @@ struct ek_evaluation {
     double *utilization;                         /* [host * policy->resources.count + resource] */
     const struct ek_rule_problem *rule_problems; /* the most serious first */
     size_t rule_problem_count;
+    bool spare_lacks;          /* capacity.spare_hosts: their loss could not be borne now */
     uint32_t maintenance_left; /* movable or not: domains on hosts in maintenance */
     struct ek_arena arena;
 };

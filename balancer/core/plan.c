@@ -140,7 +140,7 @@ bool ek_plan_make(struct ek_plan *out, const struct ek_plan_request *request, st
     memset(out, 0, sizeof(*out));
     bool ok = begin(&work, err) && evacuate(&work, err) && ek_plan_balance(&work, err) &&
               evacuate_again(&work, err) && ek_plan_list_unresolved(&work, err) &&
-              summarise(&work, err);
+              summarise(&work, err) && ek_plan_warn_of_spare(&work, err);
     if (ok) {
         out->after = ek_levels_of(&work.cluster);
     } else {

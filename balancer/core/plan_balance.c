@@ -30,8 +30,8 @@ static void explain_quiet(struct ek_plan_work *work)
             ek_constraint_domain(cluster, work->request->cooldown, d, EK_PURPOSE_BALANCE);
         resting += block == EK_BLOCK_RESTING || block == EK_BLOCK_FAILED_LATELY ? 1 : 0;
     }
-    (void)snprintf(work->why + used, sizeof(work->why) - used,
-                   ", but no move earns more than it costs");
+    (void)snprintf(work->why + used, sizeof(work->why) - used, ", but %s",
+                   work->request->balance->quiet);
     if (resting > 0) {
         used = strlen(work->why);
         (void)snprintf(work->why + used, sizeof(work->why) - used, " (%" PRIu32 " domain%s rest%s)",
@@ -69,6 +69,33 @@ static void take_back(struct ek_plan_work *work, const struct ek_choice *choices
     for (size_t i = count; i > 0; i--) {
         ek_search_undo(&work->search, choices[i - 1].domain, choices[i - 1].source);
     }
+}
+
+/* A policy that chooses all of its moves itself: its order is kept, nothing is chosen again. */
+static bool choose_all(struct ek_plan_work *work, const struct ek_plan_phase *phase,
+                       struct ek_error *err)
+{
+    const struct ek_plan_phase before = {phase->ops->before, phase->purpose, phase->mark,
+                                         phase->most};
+    size_t domains = work->out->snapshot->domain_count;
+    size_t count = 0;
+
+    if (before.ops != NULL && !choose_all(work, &before, err)) {
+        return false;
+    }
+    size_t limit = phase->most - work->out->move_count;
+    limit = limit < domains ? limit : domains;
+    struct ek_choice *choices = ek_arena_alloc(&work->cluster.arena, limit, sizeof(*choices));
+    if (choices == NULL) {
+        return ek_plan_nomem(err);
+    }
+    if (!phase->ops->choose(&work->search, choices, limit, &count, err)) {
+        return false;
+    }
+    take_back(work, choices, count);
+    bool ok = ek_plan_order(work, phase, choices, &count, err);
+    assert(!ok || count == 0);
+    return ok;
 }
 
 /* What a set of balance moves is measured by: overload first, then the score with the price of
@@ -154,7 +181,7 @@ bool ek_plan_balance(struct ek_plan_work *work, struct ek_error *err)
     if (!ops->wants(&work->cluster, &before, work->why, sizeof(work->why))) {
         return true;
     }
-    if (!level(work, &phase, err)) {
+    if (!(ops->choose != NULL ? choose_all : level)(work, &phase, err)) {
         return false;
     }
     struct ek_score after = ek_cluster_score(&work->cluster);
@@ -164,7 +191,7 @@ bool ek_plan_balance(struct ek_plan_work *work, struct ek_error *err)
     double fall = before.score.spread - after.spread + EK_RELIEF_WEIGHT * relief;
     if (work->out->move_count == mark) {
         explain_quiet(work);
-    } else if (fall < work->policy->min_gain * before.score.spread) {
+    } else if (ops->choose == NULL && fall < work->policy->min_gain * before.score.spread) {
         ek_plan_drop(work, phase.mark);
         (void)snprintf(work->why, sizeof(work->why),
                        "the best plan would lower the score by %.1f %% only, less than min_gain",

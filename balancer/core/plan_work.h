@@ -54,6 +54,13 @@ void ek_plan_drop(struct ek_plan_work *work, size_t mark);
 /* Lets the request's policy balance, unless it is held. Error: NOMEM. */
 bool ek_plan_balance(struct ek_plan_work *work, struct ek_error *err);
 
+/* ---- plan_spare.c ------------------------------------------------------------------------------
+ */
+
+/* Adds to the summary when the loss of capacity.spare_hosts hosts could not be borne after the
+ * plan. Error: NOMEM. */
+bool ek_plan_warn_of_spare(struct ek_plan_work *work, struct ek_error *err);
+
 /* ---- plan_unresolved.c -------------------------------------------------------------------------
  */
 

@@ -89,7 +89,8 @@ const char *ek_mode_name(enum ek_mode mode)
 
 const char *ek_policy_kind_name(enum ek_policy_kind kind)
 {
-    static const char *const names[] = {[EK_POLICY_SPREAD] = "spread"};
+    static const char *const names[] = {
+        [EK_POLICY_SPREAD] = "spread", [EK_POLICY_HOTSPOT] = "hotspot", [EK_POLICY_PACK] = "pack"};
 
     assert((unsigned int)kind < sizeof(names) / sizeof(names[0]));
     return names[kind];

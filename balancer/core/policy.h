@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum ek_policy_kind { EK_POLICY_SPREAD };
+enum ek_policy_kind { EK_POLICY_SPREAD, EK_POLICY_HOTSPOT, EK_POLICY_PACK, EK_POLICY_KIND_COUNT };
 
 enum ek_mode {
     EK_MODE_RECOMMEND, /* plans are recorded and shown; nothing moves, evacuations neither */
@@ -42,6 +42,7 @@ struct ek_policy {
     double memory_overcommit; /* > 0 */
     double cpu_overcommit;    /* > 0 */
     double memory_reserve;    /* 0..1 of a host's memory that arrivals must leave free */
+    int spare_hosts;          /* >= 0: the loss of so many hosts at once should be bearable */
 
     int64_t cooldown_ms;           /* a domain rests that long after a move */
     double cooldown_repeat_factor; /* >= 1: rest grows by this with each repeated move */

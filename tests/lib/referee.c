@@ -376,7 +376,8 @@ static void judge_plan(struct trial *trial)
     }
     judge_levels(trial, &after, &trial->plan->after, "after");
     if (level.overload > emptied.overload + 1e-6 ||
-        (level.overload > emptied.overload - 1e-9 && level.spread > emptied.spread + 1e-9)) {
+        (trial->policy->kind == EK_POLICY_SPREAD && level.overload > emptied.overload - 1e-9 &&
+         level.spread > emptied.spread + 1e-9)) {
         COMPLAIN(trial, "balancing made it worse\n");
     }
     for (uint32_t d = 0; d < trial->snapshot->domain_count; d++) {

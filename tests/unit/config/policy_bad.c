@@ -115,7 +115,7 @@ static const struct bad cases[] = {
      "p:1: found \"automatc\" for mode, expected recommend or automatic; did you mean "
      "\"automatic\"?",
      0},
-    {"policy: pack\n", "p:1: found \"pack\" for policy, expected spread", 0},
+    {"policy: drain\n", "p:1: found \"drain\" for policy, expected spread, hotspot or pack", 0},
     {"mode:\n", "p:1: found nothing for mode, expected recommend or automatic", 0},
     {"mode: [automatic]\n", "p:1: found a list for mode, expected recommend or automatic", 0},
     {"aggressiveness: 6\n",
