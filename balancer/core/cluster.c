@@ -69,8 +69,10 @@ static void place(struct ek_cluster *cluster, uint32_t d, uint32_t h, double sig
     const double *demand = &cluster->demand[(size_t)d * cluster->resource_count];
 
     for (unsigned int r = 0; r < cluster->resource_count; r++) {
-        double noise = ek_cluster_noise(cluster, d, (enum ek_resource)r);
         host->load[r] = positive(host->load[r] + sign * demand[r]);
+    }
+    for (unsigned int r = 0; cluster->noisy && r < cluster->resource_count; r++) {
+        double noise = ek_cluster_noise(cluster, d, (enum ek_resource)r);
         host->variance[r] = positive(host->variance[r] + sign * noise * noise);
     }
     gauge(cluster, h);
@@ -103,6 +105,18 @@ static void settle_in_flight(struct ek_cluster *cluster)
     }
 }
 
+static bool noisy(const struct ek_cluster *cluster)
+{
+    const struct ek_snapshot *snapshot = cluster->snapshot;
+    bool found = false;
+
+    for (size_t d = 0; !found && d < snapshot->domain_count; d++) {
+        const struct ek_domain *domain = &snapshot->domains[d];
+        found = domain->cpu_outlook.noise > 0 || domain->memory_outlook.noise > 0;
+    }
+    return found && cluster->policy->noise_sigma > 0;
+}
+
 /* In this order: host_of must stand before loads are placed, and loads before they are summed. */
 static void fill(struct ek_cluster *cluster, const double *base)
 {
@@ -132,13 +146,10 @@ static void fill(struct ek_cluster *cluster, const double *base)
         allocate(&cluster->hosts[copy->host], &snapshot->domains[copy->domain], 1);
     }
     settle_in_flight(cluster);
+    cluster->noisy = noisy(cluster);
     for (size_t d = 0; d < snapshot->domain_count; d++) {
-        const struct ek_domain *domain = &snapshot->domains[d];
         place(cluster, (uint32_t)d, cluster->host_of[d], 1);
-        cluster->noisy =
-            cluster->noisy || domain->cpu_outlook.noise > 0 || domain->memory_outlook.noise > 0;
     }
-    cluster->noisy = cluster->noisy && cluster->policy->noise_sigma > 0;
     for (size_t h = 0; h < snapshot->host_count; h++) {
         gauge(cluster, (uint32_t)h); /* also those where no domain is */
         account(cluster, (uint32_t)h, 1);

@@ -13,7 +13,8 @@
 /* What is added up of each host. */
 struct ek_host_load {
     double load[EK_RESOURCE_MAX];     /* base + settled domains' demand, in cores, MiB, ... */
-    double variance[EK_RESOURCE_MAX]; /* of the settled domains' demand, cores^2, MiB^2, ... */
+    double variance[EK_RESOURCE_MAX]; /* of the demand of what is settled, in its unit squared; kept
+                                         where it counts: `noisy` */
     double memory_mib;                /* configured memory of all that is there or arriving */
     double vcpus;
     bool counted;        /* up and not in maintenance: part of the imbalance */
