@@ -41,28 +41,22 @@ bool ek_engine_settled(const struct ek_engine *engine)
 }
 
 /* Asks the policy once per cycle: whoever asked twice would count twice. */
-static bool count_sustained(struct ek_engine *engine, char *why, size_t size, bool *held,
-                            struct ek_error *err)
+static bool count_sustained(struct ek_engine *engine, char *why, size_t size)
 {
-    struct ek_cluster cluster;
     char reason[EK_TEXT_SIZE];
 
     assert(engine->ops != NULL && engine->ops->wants != NULL);
-    if (!ek_cluster_init(&cluster, &engine->snapshot, &engine->policy, err)) {
-        return false;
-    }
-    bool wants = engine->ops->wants(&cluster, &engine->levels, reason, sizeof(reason));
-    ek_cluster_finish(&cluster);
+    bool wants =
+        engine->ops->wants(&engine->evaluation.cluster, &engine->levels, reason, sizeof(reason));
     engine->sustained = wants ? engine->sustained + 1 : 0;
-    /* Counted even while it is held, or it would never be reached. */
-    *held = engine->sustained < engine->policy.sustained_cycles;
     if (wants) {
         (void)snprintf(why, size, "%s, for %d of %d cycles", reason, engine->sustained,
                        engine->policy.sustained_cycles);
     } else {
         (void)snprintf(why, size, "%s", reason);
     }
-    return true;
+    /* Counted even while it is held, or it would never be reached. */
+    return engine->sustained < engine->policy.sustained_cycles;
 }
 
 /* Whether the samples show the cluster as it is: nothing moves, nothing has just moved. */
@@ -71,14 +65,12 @@ static bool figures_stand(const struct ek_engine *engine)
     return unmeasured(engine) == NULL && engine->running_count == 0 && ek_engine_settled(engine);
 }
 
-bool ek_engine_balance_held(struct ek_engine *engine, char *why, size_t size, bool *held,
-                            struct ek_error *err)
+bool ek_engine_balance_held(struct ek_engine *engine, char *why, size_t size)
 {
     /* In this order; the cycles are counted only when nothing else holds, since figures in motion
      * prove nothing. */
     const struct ek_host *host = unmeasured(engine);
 
-    *held = true;
     if (host != NULL) {
         (void)snprintf(why, size, "the CPU use of %s is not measured yet", host->name);
         return true;
@@ -92,7 +84,7 @@ bool ek_engine_balance_held(struct ek_engine *engine, char *why, size_t size, bo
         (void)snprintf(why, size, "waiting for fresh samples after the last move");
         return true;
     }
-    return count_sustained(engine, why, size, held, err);
+    return count_sustained(engine, why, size);
 }
 
 /* Names are bounded by ek_snapshot_check(); only a reason may really be cut. */
@@ -297,14 +289,13 @@ static bool record_summary(struct ek_engine *engine, struct ek_effects *effects,
 bool ek_engine_replan(struct ek_engine *engine, struct ek_effects *effects, struct ek_error *err)
 {
     char why[EK_TEXT_SIZE];
-    bool held = true;
 
     /* Something waits here only for that one reason (see on_snapshot): otherwise this drops
      * nothing. */
-    if (!ek_engine_abandon(engine, effects, "the hosts to be emptied have changed", err) ||
-        !ek_engine_balance_held(engine, why, sizeof(why), &held, err)) {
+    if (!ek_engine_abandon(engine, effects, "the hosts to be emptied have changed", err)) {
         return false;
     }
+    bool held = ek_engine_balance_held(engine, why, sizeof(why));
     const struct ek_plan_request request = {.evaluation = &engine->evaluation,
                                             .balance = engine->ops,
                                             .cooldown = engine->cooldown,

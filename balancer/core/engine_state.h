@@ -111,10 +111,9 @@ bool ek_engine_expect(struct ek_engine *engine, struct ek_error *err);
 /* ---- engine_plan.c
  * ------------------------------------------------------------------------------- */
 
-/* Why balancing must wait in this cycle, NULL: it need not. Counts sustained cycles; once per
- * cycle. */
-bool ek_engine_balance_held(struct ek_engine *engine, char *why, size_t size, bool *held,
-                            struct ek_error *err);
+/* Whether balancing must wait in this cycle, and why; what the policy says when it need not. Counts
+ * sustained cycles; once per cycle. */
+bool ek_engine_balance_held(struct ek_engine *engine, char *why, size_t size);
 
 /* Two fresh samples of every host since the last move ended, so that rates after it are known. */
 bool ek_engine_settled(const struct ek_engine *engine);

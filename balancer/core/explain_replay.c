@@ -60,7 +60,7 @@ bool ek_replay_begin(struct ek_replay *replay, const struct ek_plan *plan,
     replay->thorough = thorough;
     replay->out = out;
     replay->balance_begin = first_balance(plan, request->balance);
-    if (!ek_cluster_init(&replay->cluster, plan->snapshot, request->evaluation->policy, err)) {
+    if (!ek_cluster_copy(&replay->cluster, &request->evaluation->cluster, err)) {
         return false;
     }
     if (!index_unresolved(replay, err) ||

@@ -54,10 +54,11 @@ static bool begin(struct ek_plan_work *work, struct ek_error *err)
 
     assert(snapshot != NULL && evaluation->policy != NULL);
     work->policy = evaluation->policy;
-    if (!ek_cluster_init(&work->cluster, snapshot, work->policy, err)) {
+    if (!ek_cluster_copy(&work->cluster, &evaluation->cluster, err)) {
         return false;
     }
     out->snapshot = snapshot;
+    out->model = &evaluation->cluster;
     out->policy = ek_policy_kind_name(work->policy->kind);
     out->resources = work->policy->resources;
     out->before = evaluation->levels;

@@ -34,8 +34,10 @@ struct ek_unresolved {
 struct ek_plan {
     char id[EK_ID_SIZE];
     const struct ek_snapshot *snapshot; /* borrowed; must outlive the plan */
-    const char *policy;                 /* its name */
-    struct ek_resources resources;      /* what the levels are of */
+    const struct ek_cluster *model; /* before any move, of the evaluation: borrowed; NULL: a plan
+                                       that was not made by ek_plan_make */
+    const char *policy;             /* its name */
+    struct ek_resources resources;  /* what the levels are of */
     struct ek_levels before;
     struct ek_levels after;
     struct ek_plan_move *moves;

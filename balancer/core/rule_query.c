@@ -10,6 +10,16 @@ const uint32_t *ek_rule_set_rules_of(const struct ek_rule_set *set, uint32_t dom
     return *count == 0 ? NULL : set->rules_of + set->first[domain];
 }
 
+bool ek_rule_set_prefers(const struct ek_rule_set *set)
+{
+    bool found = false;
+
+    for (size_t r = 0; !found && r < set->rule_count; r++) {
+        found = set->rules[r].count > 0 && set->rules[r].rule->enforcement == EK_SHOULD;
+    }
+    return found;
+}
+
 const uint32_t *ek_rule_set_members(const struct ek_rule_set *set, uint32_t rule, size_t *count)
 {
     assert(rule < set->rule_count);

@@ -416,3 +416,50 @@ void ek_rule_set_finish(struct ek_rule_set *set)
     ek_arena_finish(&set->arena);
     memset(set, 0, sizeof(*set));
 }
+
+static size_t slots_of(const struct ek_rule_state *state)
+{
+    return state->slots == NULL ? 0 : (size_t)state->mask + 1;
+}
+
+static bool copy_states(struct ek_rule_set *out, const struct ek_rule_set *from)
+{
+    size_t slots = 0;
+
+    for (size_t r = 0; r < from->rule_count; r++) {
+        slots += slots_of(&from->rules[r]);
+    }
+    out->rules = ek_arena_alloc(&out->arena, from->rule_count, sizeof(*out->rules));
+    struct ek_rule_slot *next = ek_arena_alloc(&out->arena, slots, sizeof(*next));
+    if (out->rules == NULL || next == NULL) {
+        return false;
+    }
+    for (size_t r = 0; r < from->rule_count; r++) {
+        size_t own = slots_of(&from->rules[r]);
+        out->rules[r] = from->rules[r];
+        if (own > 0) {
+            memcpy(next, from->rules[r].slots, own * sizeof(*next));
+            out->rules[r].slots = next;
+            next += own;
+        }
+    }
+    return true;
+}
+
+bool ek_rule_set_copy(struct ek_rule_set *out, const struct ek_rule_set *from, struct ek_error *err)
+{
+    *out = *from;
+    out->arena = (struct ek_arena){.newest = NULL};
+    if (from->place == NULL) {
+        return true;
+    }
+    size_t domains = from->snapshot->domain_count;
+    out->place = ek_arena_alloc(&out->arena, domains, sizeof(*out->place));
+    if (out->place == NULL || !copy_states(out, from)) {
+        ek_rule_set_finish(out);
+        return ek_error_set(err, EK_ERR_NOMEM, "out of memory for the rules of %zu domains",
+                            domains);
+    }
+    memcpy(out->place, from->place, domains * sizeof(*out->place));
+    return true;
+}

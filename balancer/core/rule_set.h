@@ -61,6 +61,11 @@ bool ek_rule_set_init(struct ek_rule_set *set, const struct ek_rules *rules,
                       const struct ek_snapshot *snapshot, struct ek_error *err);
 void ek_rule_set_finish(struct ek_rule_set *set);
 
+/* The same set once more, to be changed by itself. What changes never (members, groups, hosts,
+ * problems) is borrowed from `from`, which must outlive the copy. Error: NOMEM. */
+bool ek_rule_set_copy(struct ek_rule_set *out, const struct ek_rule_set *from,
+                      struct ek_error *err);
+
 /* For who wants all rules to make sense, such as a plan for one given snapshot. Errors: INVALID
  * with the first problem that is not EK_RULE_DOUBTFUL, NOMEM. */
 bool ek_rule_set_check(const struct ek_rules *rules, const struct ek_snapshot *snapshot,
@@ -104,6 +109,9 @@ const char *ek_rule_explain_mending(const struct ek_rule_set *set, uint32_t rule
 
 /* Broken must rules, by settled placements. */
 size_t ek_rule_set_broken(const struct ek_rule_set *set);
+
+/* Whether any should rule has a domain. */
+bool ek_rule_set_prefers(const struct ek_rule_set *set);
 
 /* How far rules are from being kept: the sum of weight x degree. The degree of anti_affinity and
  * spread is the number of groups that are missing, of pin and avoid that of domains on the wrong

@@ -64,6 +64,27 @@ void ek_rule_count(struct ek_rule_state *state, uint32_t group, int settled, int
  */
 bool ek_rule_set_gather(struct ek_rule_set *set, const struct ek_rules *rules);
 
+/* ---- rule_hosts.c ------------------------------------------------------------------------------
+ */
+
+/* Hosts by name and by selector; zero but for its snapshot and scratch it is empty and valid. */
+struct ek_rule_hosts {
+    const struct ek_snapshot *snapshot;
+    struct ek_arena *scratch; /* must outlive it */
+    struct named *names;
+    struct selected *selected;
+};
+
+/* Words of one bit for each host. */
+static inline size_t ek_rule_hosts_words(const struct ek_snapshot *snapshot)
+{
+    return snapshot->host_count / 64 + 1;
+}
+
+/* Sets the bits of the hosts that the rule names; false: NOMEM. */
+bool ek_rule_hosts_mark(struct ek_rule_hosts *index, const struct ek_rule *rule, uint64_t *hosts);
+void ek_rule_hosts_finish(struct ek_rule_hosts *index);
+
 /* ---- rule_build.c: groups, allowed hosts and tables of all rules; false: NOMEM ----------------
  */
 bool ek_rule_set_prepare(struct ek_rule_set *set);

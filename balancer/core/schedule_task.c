@@ -198,9 +198,11 @@ bool ek_schedule_tasks_init(struct ek_schedule_tasks *out, const struct ek_plan 
     out->plan = plan;
     out->policy = policy;
     out->count = (uint32_t)plan->move_count;
-    if (!ek_cluster_init(&out->occupied, plan->snapshot, policy, err)) {
+    if (!(plan->model != NULL ? ek_cluster_copy(&out->occupied, plan->model, err)
+                              : ek_cluster_init(&out->occupied, plan->snapshot, policy, err))) {
         return false;
     }
+    out->occupied.policy = policy;
     if (!build(out)) {
         ek_schedule_tasks_finish(out);
         return ek_error_set(err, EK_ERR_NOMEM, "out of memory while scheduling");

@@ -25,12 +25,22 @@ struct ek_candidate {
 
 enum { EK_SEARCH_CHANGES = 8 };
 
+/* A destination as good as the best of some hosts in each resource: what would not pay there pays
+ * on none of them. */
+struct ek_search_ideal {
+    uint64_t version;                    /* of the search; 0: none */
+    double utilization[EK_RESOURCE_MAX]; /* the lowest */
+    double largest[EK_RESOURCE_MAX];     /* of the capacities that are not 0 */
+    double smallest[EK_RESOURCE_MAX];
+};
+
 struct ek_search {
     struct ek_cluster *cluster;         /* as it is after the moves so far */
     const struct ek_cooldown *cooldown; /* may be NULL */
     bool *settled;                      /* per domain: has moved in this plan */
     bool *movable;                      /* per domain: nothing holds it for balancing */
     double *price;                      /* per domain, in units of the score */
+    double fastest_mib_s;               /* the fastest link of all hosts */
 
     /* Domains of each host as linked lists. */
     uint32_t *first;    /* per host */
@@ -48,13 +58,16 @@ struct ek_search {
 
     uint32_t *targets; /* destinations worth a look */
     size_t target_count;
-    uint64_t targets_at; /* the version at which they were chosen */
-    bool exact;          /* few hosts: every one is a target, and changes are told to all */
-    uint64_t ratings;    /* made so far: the work that has been done */
-    struct ek_score now; /* of the model while candidates are looked for */
+    uint64_t targets_at;          /* the version at which they were chosen */
+    struct ek_search_ideal ideal; /* of the targets */
+    bool exact;            /* few hosts: every one is a target, and changes are told to all */
+    uint64_t ratings;      /* made so far: the work that has been done */
+    struct ek_score now;   /* of the model while candidates are looked for ... */
+    struct ek_level level; /* ... and what it is made of */
 };
 
-/* Whether a candidate may be chosen at all. */
+/* Whether a candidate may be chosen at all: what pays would do so with a larger fall of overload or
+ * a larger worth as well, and something of overload and score must fall. */
 typedef bool ek_pays(const struct ek_candidate *candidate);
 
 /* Takes memory from the cluster's arena. Error: NOMEM. */
@@ -80,12 +93,12 @@ void ek_search_choose_targets(struct ek_search *search);
 /* What copying the domain costs in units of the score, at the rate of its host's link. */
 double ek_candidate_price(const struct ek_cluster *cluster, uint32_t domain, double mib_s);
 
-/* Rates a move of `domain` to `destination` in the model's present state, whose score is `now`. */
-struct ek_candidate ek_candidate_rate_from(const struct ek_search *search,
-                                           const struct ek_score *now, uint32_t domain,
-                                           uint32_t destination);
+/* The candidate of a move after which the score is `after`, in a model whose score is `now`. */
+struct ek_candidate ek_candidate_from(const struct ek_search *search, const struct ek_score *now,
+                                      uint32_t domain, uint32_t destination,
+                                      const struct ek_score *after);
 
-/* The same, with the score worked out. */
+/* Rates a move of `domain` to `destination` in the model's present state. */
 struct ek_candidate ek_candidate_rate(const struct ek_search *search, uint32_t domain,
                                       uint32_t destination);
 
