@@ -5,7 +5,7 @@
 #include "tests/lib/random.h"
 #include "tests/lib/referee.h"
 
-enum { CLUSTERS = 1500, MAX_HOSTS = 12, MAX_PLANS = 8 };
+enum { CLUSTERS = 900, MAX_HOSTS = 12, MAX_PLANS = 8 };
 
 /* Policies that differ in what binds: limits, eagerness, price. */
 static struct ek_policy policy_make(struct ek_random *random)

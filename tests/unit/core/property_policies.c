@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-enum { CLUSTERS = 1500, MAX_HOSTS = 12, MAX_PLANS = 8 };
+enum { CLUSTERS = 600, MAX_HOSTS = 12, MAX_PLANS = 8 };
 
 struct trial {
     struct ek_snapshot snapshot;
