@@ -17,6 +17,10 @@ struct ek_policy_ops {
     bool (*wants)(const struct ek_cluster *cluster, const struct ek_levels *levels, char *why,
                   size_t why_size);
 
+    /* What it wants is that overload and spread fall (struct ek_score) at small cost, and nothing
+     * else: its moves may be chosen as a whole. */
+    bool spreads;
+
     /* Whether a move may be chosen at all; NULL: the policy's moves are not chosen again. */
     ek_pays *pays;
 

@@ -125,6 +125,7 @@ static const char *reason(const struct ek_search *search, const struct ek_candid
 const struct ek_policy_ops ek_policy_spread = {.name = "spread",
                                                .kind = EK_MOVE_BALANCE,
                                                .wants = wants,
+                                               .spreads = true,
                                                .pays = pays,
                                                .next = next,
                                                .reason = reason};

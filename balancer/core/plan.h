@@ -49,6 +49,7 @@ struct ek_plan_request {
     const struct ek_policy_ops *balance; /* the policy that levels; NULL: evacuate only */
     const struct ek_cooldown *cooldown;  /* NULL: nobody rests (offline) */
     const char *balance_held;            /* why balancing must wait; NULL: it need not */
+    uint64_t trials; /* the most that the search may make; 0: as many as are worth while */
 };
 
 /* Every move of the result is feasible after those before it. Same request, same bytes. Error:

@@ -1,5 +1,7 @@
-/* The balance moves of a plan: choose one best move after the other, choose again with hindsight,
- * put the result in order, and judge it as a whole. */
+/* The balance moves of a plan: choose, put the result in order, and judge it as a whole. A policy
+ * that wants the spread to fall has its moves chosen as a whole (anneal.h); any other has one best
+ * move chosen after the other, and again with hindsight. */
+#include "balancer/core/anneal.h"
 #include "balancer/core/plan_work.h"
 #include "balancer/core/refine.h"
 #include "balancer/core/swap.h"
@@ -7,6 +9,7 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Ratings that refining may take: a few tens of milliseconds, whatever the size of the cluster. */
@@ -15,6 +18,9 @@
 /* Exchanges are looked for while the search has rated no more than this: they are for small
  * clusters and short plans, where a single move has nowhere to go. */
 #define SWAP_RATINGS 600000
+
+/* Sums of the same figures in another order differ by less. */
+#define ROUNDING 1e-6
 
 /* Wanted, and yet nothing moves: nothing pays, or what would pay must rest. */
 static void explain_quiet(struct ek_plan_work *work)
@@ -93,43 +99,168 @@ static struct result result_of(const struct ek_plan_work *work, const struct ek_
 
 static bool worse(const struct result *a, const struct result *b)
 {
-    bool level = a->overload < b->overload + 1e-9;
+    bool level = a->overload < b->overload + ROUNDING;
 
-    return !level || (a->overload > b->overload - 1e-9 && a->cost > b->cost + 1e-9);
+    return !level || (a->overload > b->overload - ROUNDING && a->cost > b->cost + ROUNDING);
 }
 
-/* Chooses, chooses again with hindsight, and puts the result in order. When that has no feasible
- * order, or parking made it dearer than the first choice, the first choice stands, whose order is
- * its own. */
+/* Sets of moves that stand for one another, each with room for all domains. */
+struct sets {
+    struct ek_choice *first;  /* one best move after the other; their order is feasible */
+    struct ek_choice *better; /* chosen as a whole; their order is to be found */
+    size_t first_count;
+    size_t better_count;
+};
+
+/* The first choice, which is left in `sets` and not in the model, and what it brings. */
+static struct result choose_first(struct ek_plan_work *work, const struct ek_plan_phase *phase,
+                                  struct sets *sets)
+{
+    sets->first_count = choose(work, phase, sets->first);
+    struct result wanted = result_of(work, sets->first, sets->first_count, phase->mark);
+
+    take_back(work, sets->first, sets->first_count);
+    return wanted;
+}
+
+/* The first choice, chosen again move by move. */
+static struct result choose_again(struct ek_plan_work *work, const struct ek_plan_phase *phase,
+                                  struct sets *sets)
+{
+    sets->first_count = choose(work, phase, sets->first);
+    struct result wanted = result_of(work, sets->first, sets->first_count, phase->mark);
+
+    memcpy(sets->better, sets->first, sets->first_count * sizeof(*sets->first));
+    sets->better_count = sets->first_count;
+    if (phase->ops->pays != NULL) {
+        ek_refine(&work->search, sets->better, &sets->better_count, phase->ops->pays,
+                  REFINE_RATINGS);
+    }
+    take_back(work, sets->better, sets->better_count);
+    return wanted;
+}
+
+/* A choice with what it would bring as the first of all. */
+struct rated {
+    struct ek_choice choice;
+    double overload_fall;
+    double worth;
+};
+
+static int by_worth(const void *a, const void *b)
+{
+    const struct rated *of_a = a;
+    const struct rated *of_b = b;
+
+    if (of_a->overload_fall < of_b->overload_fall || of_a->overload_fall > of_b->overload_fall) {
+        return of_a->overload_fall > of_b->overload_fall ? -1 : 1;
+    }
+    if (of_a->worth < of_b->worth || of_a->worth > of_b->worth) {
+        return of_a->worth > of_b->worth ? -1 : 1;
+    }
+    return of_a->choice.domain < of_b->choice.domain ? -1 : 1;
+}
+
+/* What brings most goes first: a plan may be stopped half way. */
+static bool best_first(struct ek_plan_work *work, struct sets *sets, struct ek_error *err)
+{
+    struct rated *rated = ek_arena_alloc(&work->cluster.arena, sets->better_count, sizeof(*rated));
+
+    if (rated == NULL) {
+        return ek_plan_nomem(err);
+    }
+    for (size_t i = 0; i < sets->better_count; i++) {
+        const struct ek_choice *choice = &sets->better[i];
+        struct ek_candidate candidate =
+            ek_candidate_rate(&work->search, choice->domain, choice->destination);
+        rated[i] = (struct rated){*choice, candidate.overload_fall, candidate.worth};
+    }
+    qsort(rated, sets->better_count, sizeof(*rated), by_worth);
+    for (size_t i = 0; i < sets->better_count; i++) {
+        sets->better[i] = rated[i].choice;
+    }
+    return true;
+}
+
+/* Moves whose sources do not count, out of maintenance or of hosts without fresh figures, are none
+ * of a goal's. */
+static bool begin_with_first(struct ek_goal *goal, const struct sets *sets)
+{
+    for (size_t i = 0; i < sets->first_count; i++) {
+        const struct ek_choice *choice = &sets->first[i];
+        if (!goal->search->cluster->hosts[choice->source].counted) {
+            ek_goal_clear(goal);
+            return false;
+        }
+        ek_goal_put(goal, &(struct ek_shift){choice->domain, choice->destination}, 1);
+    }
+    return true;
+}
+
+/* The moves as a whole: where everything is to be in the end. `wanted` is what they bring. */
+static bool choose_goal(struct ek_plan_work *work, const struct ek_plan_phase *phase,
+                        struct sets *sets, struct result *wanted, struct ek_error *err)
+{
+    struct ek_goal goal;
+    uint64_t most = work->request->trials;
+
+    if (!ek_goal_init(&goal, &work->search, (uint32_t)(phase->most - phase->mark), err)) {
+        return false;
+    }
+    if (!ek_anneal_alone(&goal)) {
+        /* Before the goal has moves, since both use the cluster's rules. */
+        (void)choose_first(work, phase, sets);
+        (void)begin_with_first(&goal, sets);
+    }
+    uint64_t worth = ek_anneal_budget(&goal);
+    if (!ek_anneal(&goal, most > 0 && most < worth ? most : worth, err)) {
+        return false;
+    }
+    *wanted = (struct result){goal.overload, goal.cost};
+    sets->better_count = goal.moved_count;
+    for (uint32_t i = 0; i < goal.moved_count; i++) {
+        const struct ek_goal_domain *domain = &goal.domains[goal.moved[i]];
+        sets->better[i] = (struct ek_choice){goal.moved[i], domain->home, domain->host};
+    }
+    ek_goal_clear(&goal);
+    return best_first(work, sets, err);
+}
+
+/* Chooses in the way of the policy, and puts the result in order. When that has no feasible order,
+ * or parking made it dearer than one best move after the other, these stand. */
 static bool level(struct ek_plan_work *work, const struct ek_plan_phase *phase,
                   struct ek_error *err)
 {
-    const struct ek_policy_ops *ops = phase->ops;
     struct ek_arena *scratch = &work->cluster.arena;
     size_t domains = work->out->snapshot->domain_count;
-    struct ek_choice *first = ek_arena_alloc(scratch, domains, sizeof(*first));
-    struct ek_choice *refined = ek_arena_alloc(scratch, domains, sizeof(*refined));
+    struct sets sets = {.first = ek_arena_alloc(scratch, domains, sizeof(*sets.first)),
+                        .better = ek_arena_alloc(scratch, domains, sizeof(*sets.better))};
+    struct result wanted;
 
-    if (first == NULL || refined == NULL) {
+    if (sets.first == NULL || sets.better == NULL) {
         return ek_plan_nomem(err);
     }
-    size_t first_count = choose(work, phase, first);
-    struct result wanted = result_of(work, first, first_count, phase->mark);
-    size_t count = first_count;
-    memcpy(refined, first, count * sizeof(*first));
-    if (ops->pays != NULL) {
-        ek_refine(&work->search, refined, &count, ops->pays, REFINE_RATINGS);
+    if (!phase->ops->spreads) {
+        wanted = choose_again(work, phase, &sets);
+    } else if (!choose_goal(work, phase, &sets, &wanted, err)) {
+        return false;
     }
-    take_back(work, refined, count);
-    if (!ek_plan_order(work, phase, refined, &count, err)) {
+    size_t left = 0;
+    if (!ek_plan_order_any(work, phase, sets.better, sets.better_count, &left, err)) {
         return false;
     }
     struct result got = result_of(work, NULL, 0, phase->mark);
-    if (count > 0 || worse(&got, &wanted)) {
-        ek_plan_drop(work, phase->mark);
-        return ek_plan_order(work, phase, first, &first_count, err);
+    if (left == 0 && !worse(&got, &wanted)) {
+        return true;
     }
-    return true;
+    ek_plan_drop(work, phase->mark);
+    if (phase->ops->spreads) {
+        wanted = choose_first(work, phase, &sets);
+        if (worse(&wanted, &got)) {
+            return ek_plan_order_any(work, phase, sets.better, sets.better_count, &left, err);
+        }
+    }
+    return ek_plan_order(work, phase, sets.first, &sets.first_count, err);
 }
 
 bool ek_plan_balance(struct ek_plan_work *work, struct ek_error *err)

@@ -45,6 +45,11 @@ bool ek_plan_take(struct ek_plan_work *work, const struct ek_policy_ops *ops,
 bool ek_plan_order(struct ek_plan_work *work, const struct ek_plan_phase *phase,
                    struct ek_choice *choices, size_t *left, struct ek_error *err);
 
+/* The same, where any of several orders will do: choices are put in another order until none is
+ * left, a few times. They are not changed otherwise. Error: NOMEM. */
+bool ek_plan_order_any(struct ek_plan_work *work, const struct ek_plan_phase *phase,
+                       struct ek_choice *choices, size_t count, size_t *left, struct ek_error *err);
+
 /* Undoes all moves after the first `mark`. */
 void ek_plan_drop(struct ek_plan_work *work, size_t mark);
 

@@ -1,0 +1,211 @@
+#include "balancer/core/anneal.h"
+
+#include "balancer/core/anneal_steps.h"
+#include "balancer/core/polish.h"
+
+#include <assert.h>
+#include <math.h>
+
+/* A new best must be better by more than rounding. */
+#define PROGRESS 1e-9
+
+/* So large may a cluster be that annealing needs no good start: it finds one itself. */
+enum { ALONE_HOSTS = 64, ALONE_DOMAINS = 5000 };
+
+/* So few hosts leave time to be thorough. */
+enum { SMALL_HOSTS = 12, SMALL_ROUNDS = 16 };
+
+/* Trials for each pair of domain and host and each move; at most some tens of milliseconds, and in
+ * small clusters a tenth of a second. */
+enum { TRIALS_EACH = 400, MOST_TRIALS = 600000, SMALL_TRIALS = 2000000 };
+
+/* An order is looked for at once when at most so many moves may be made; of more, the few that
+ * cannot be made matter less. */
+enum { ORDERED_MOVES = 12 };
+
+/* Prices begin that much higher, but no higher than this cost_weight. */
+#define MOST_DEAR 20.0
+#define DEAREST 2.0
+
+/* The part of a cooling down in which they are higher than they are. */
+#define DEAR_UNTIL 0.7
+
+enum { PATIENCES = 1024 };
+
+struct annealing {
+    struct ek_goal *goal;
+    struct ek_anneal_steps steps;
+    bool ordered; /* the best must have an order ... */
+    bool strict;  /* ... and every goal on the way to it */
+    double heat;
+    double patience[PATIENCES]; /* exponentially distributed: what is accepted, in units of heat */
+    struct ek_shift *best;
+    size_t best_count;
+    double best_cost;
+};
+
+static void remember(struct annealing *it)
+{
+    const struct ek_goal *goal = it->goal;
+
+    it->best_cost = ek_goal_true_cost(goal);
+    it->best_count = goal->moved_count;
+    for (uint32_t i = 0; i < goal->moved_count; i++) {
+        uint32_t domain = goal->moved[i];
+        it->best[i] = (struct ek_shift){domain, goal->domains[domain].host};
+    }
+}
+
+/* True: made. */
+static bool make(struct annealing *it, const struct ek_trial *trial)
+{
+    struct ek_goal *goal = it->goal;
+    struct ek_shift before[EK_GOAL_SHIFTS];
+
+    if (!ek_goal_admits(goal, trial)) {
+        return false;
+    }
+    for (size_t i = 0; i < trial->count; i++) {
+        uint32_t domain = trial->shifts[i].domain;
+        before[i] = (struct ek_shift){domain, goal->domains[domain].host};
+    }
+    ek_goal_make(goal, trial);
+    if (it->strict && !ek_goal_orderable(goal)) {
+        ek_goal_put(goal, before, trial->count);
+        return false;
+    }
+    return true;
+}
+
+static void step(struct annealing *it)
+{
+    struct ek_goal *goal = it->goal;
+    struct ek_trial trial;
+
+    if (!ek_anneal_propose(&it->steps, &trial) || !ek_goal_weigh(goal, &trial)) {
+        return;
+    }
+    double worse = it->heat * it->patience[ek_anneal_draw(&it->steps) % PATIENCES];
+    if (ek_goal_below(goal, &trial, goal->cost + worse) && make(it, &trial) &&
+        ek_goal_true_cost(goal) < it->best_cost - PROGRESS &&
+        (!it->ordered || it->strict || ek_goal_orderable(goal))) {
+        remember(it);
+    }
+}
+
+/* What does not earn its price goes home. */
+static void drop_needless(struct annealing *it)
+{
+    struct ek_goal *goal = it->goal;
+    bool dropped = true;
+
+    while (dropped) {
+        dropped = false;
+        for (uint32_t i = goal->moved_count; i > 0; i--) {
+            uint32_t domain = goal->moved[i - 1];
+            struct ek_trial trial = {.shifts = {{domain, goal->domains[domain].home}}, .count = 1};
+            if (ek_goal_weigh(goal, &trial) && ek_goal_below(goal, &trial, goal->cost) &&
+                make(it, &trial)) {
+                dropped = true;
+            }
+        }
+    }
+}
+
+bool ek_anneal_alone(const struct ek_goal *goal)
+{
+    return goal->open_count <= ALONE_HOSTS && goal->free_count <= ALONE_DOMAINS;
+}
+
+static bool is_small(const struct ek_goal *goal)
+{
+    return goal->open_count <= SMALL_HOSTS;
+}
+
+uint64_t ek_anneal_budget(const struct ek_goal *goal)
+{
+    uint64_t moves = goal->limit < goal->free_count ? goal->limit : goal->free_count;
+    uint64_t worth = moves * goal->free_count * goal->open_count * TRIALS_EACH;
+    uint64_t most = is_small(goal) ? SMALL_TRIALS : MOST_TRIALS;
+
+    return worth < most ? worth : most;
+}
+
+/* One cooling down, geometric from `hot` to `cold`. Prices begin `dear` times as high, so that the
+ * large moves, which are decided first, are not more than what is needed. */
+static void cool(struct annealing *it, double hot, double cold, double dear, uint64_t trials)
+{
+    for (uint64_t i = 0; i < trials; i++) {
+        if (i % 256 == 0) {
+            double done = (double)i / (double)trials;
+            double still = 1 - done / DEAR_UNTIL;
+            ek_goal_price(it->goal, still > 0 ? 1 + (dear - 1) * still : 1);
+            it->heat = hot * pow(cold / hot, done);
+        }
+        step(it);
+    }
+    ek_goal_price(it->goal, 1);
+    ek_goal_clear(it->goal);
+    ek_goal_put(it->goal, it->best, it->best_count);
+}
+
+/* How dear prices are at first: not where the moves are limited, for those few are large ones. */
+static double dear_at_first(const struct ek_goal *goal)
+{
+    double weight = goal->search->cluster->policy->cost_weight;
+
+    if (goal->limit <= 2 * goal->open_count || weight >= DEAREST) {
+        return 1;
+    }
+    return weight * MOST_DEAR > DEAREST ? DEAREST / weight : MOST_DEAR;
+}
+
+/* In the larger clusters all budget goes into one cooling down. In a small one it is enough for
+ * several, each from the best so far; every other one may pass through goals without an order. */
+static void cool_down(struct annealing *it, uint64_t budget)
+{
+    const struct ek_goal *goal = it->goal;
+    bool ordered = goal->limit <= ORDERED_MOVES;
+    bool small = is_small(goal);
+    int rounds = small ? SMALL_ROUNDS : 1;
+    /* One move changes the score by about its hosts' part of it. */
+    double hot = (small ? 2 : ek_anneal_alone(goal) ? 0.2 : 0.02) * goal->cost / goal->open_count;
+    double cold = small ? 3e-4 : 1e-5;
+
+    it->ordered = ordered;
+    for (int i = 0; i < rounds && hot > cold; i++) {
+        it->strict = ordered && i % 2 == 1;
+        cool(it, hot, cold, dear_at_first(goal), budget / (uint64_t)rounds);
+        hot *= 0.9;
+    }
+    it->strict = ordered;
+}
+
+bool ek_anneal(struct ek_goal *goal, uint64_t budget, struct ek_error *err)
+{
+    struct ek_arena *arena = &goal->search->cluster->arena;
+    struct annealing *it = ek_arena_alloc(arena, 1, sizeof(*it));
+    struct ek_shift *best = ek_arena_alloc(arena, goal->free_count, sizeof(*best));
+
+    if (it == NULL || best == NULL) {
+        return ek_error_set(err, EK_ERR_NOMEM, "out of memory for annealing");
+    }
+    if (goal->free_count == 0 || goal->open_count == 0) {
+        return true;
+    }
+    *it = (struct annealing){.goal = goal, .best = best};
+    if (!ek_anneal_steps_init(&it->steps, goal, is_small(goal), err)) {
+        return false;
+    }
+    for (int i = 0; i < PATIENCES; i++) {
+        it->patience[i] = -log((i + 0.5) / PATIENCES);
+    }
+    remember(it);
+    cool_down(it, budget);
+    drop_needless(it);
+    if (is_small(goal) && !ek_polish(goal, budget, it->strict, err)) {
+        return false;
+    }
+    ek_polish_ties(goal);
+    return true;
+}
