@@ -13,15 +13,21 @@
 enum { ALONE_HOSTS = 64, ALONE_DOMAINS = 5000 };
 
 /* So few hosts leave time to be thorough. */
-enum { SMALL_HOSTS = 12, SMALL_ROUNDS = 16 };
+enum { SMALL_HOSTS = 12, ROUNDS = 16, IDLE_ROUNDS = 6 };
 
-/* Trials for each pair of domain and host and each move; at most some tens of milliseconds, and in
- * small clusters a tenth of a second. */
-enum { TRIALS_EACH = 400, MOST_TRIALS = 600000, SMALL_TRIALS = 2000000 };
+/* Trials for each pair of domain and host and each move; at most some tens of milliseconds. */
+enum { TRIALS_EACH = 5000, MOST_TRIALS = 600000, SMALL_TRIALS = 3000000, POLISH_TRIALS = 6000000 };
 
-/* An order is looked for at once when at most so many moves may be made; of more, the few that
- * cannot be made matter less. */
-enum { ORDERED_MOVES = 12 };
+/* Heat is in units of the score. At first it is so many times the part that one host has in the
+ * cost: what one move changes is of that order. Where a good start is given it is to be kept. */
+#define SMALL_HOT 2.0
+#define HOT 0.2
+#define WARM 0.02
+#define COOLER 0.9 /* each further round */
+
+/* At last it is less than what any move is worth. */
+#define SMALL_COLD 3e-4
+#define COLD 1e-5
 
 /* Prices begin that much higher, but no higher than this cost_weight. */
 #define MOST_DEAR 20.0
@@ -70,7 +76,7 @@ static bool make(struct annealing *it, const struct ek_trial *trial)
         before[i] = (struct ek_shift){domain, goal->domains[domain].host};
     }
     ek_goal_make(goal, trial);
-    if (it->strict && !ek_goal_orderable(goal)) {
+    if (it->strict && !ek_goal_orderable(goal, NULL)) {
         ek_goal_put(goal, before, trial->count);
         return false;
     }
@@ -88,7 +94,7 @@ static void step(struct annealing *it)
     double worse = it->heat * it->patience[ek_anneal_draw(&it->steps) % PATIENCES];
     if (ek_goal_below(goal, &trial, goal->cost + worse) && make(it, &trial) &&
         ek_goal_true_cost(goal) < it->best_cost - PROGRESS &&
-        (!it->ordered || it->strict || ek_goal_orderable(goal))) {
+        (!it->ordered || it->strict || ek_goal_orderable(goal, NULL))) {
         remember(it);
     }
 }
@@ -122,13 +128,16 @@ static bool is_small(const struct ek_goal *goal)
     return goal->open_count <= SMALL_HOSTS;
 }
 
-uint64_t ek_anneal_budget(const struct ek_goal *goal)
+/* What is worth while for this goal, and no more than `most`, unless that is 0. */
+static uint64_t budget(const struct ek_goal *goal, uint64_t most)
 {
     uint64_t moves = goal->limit < goal->free_count ? goal->limit : goal->free_count;
     uint64_t worth = moves * goal->free_count * goal->open_count * TRIALS_EACH;
-    uint64_t most = is_small(goal) ? SMALL_TRIALS : MOST_TRIALS;
 
-    return worth < most ? worth : most;
+    uint64_t limit = is_small(goal) ? SMALL_TRIALS : MOST_TRIALS;
+
+    limit = most > 0 && most < limit ? most : limit;
+    return worth < limit ? worth : limit;
 }
 
 /* One cooling down, geometric from `hot` to `cold`. Prices begin `dear` times as high, so that the
@@ -160,50 +169,61 @@ static double dear_at_first(const struct ek_goal *goal)
     return weight * MOST_DEAR > DEAREST ? DEAREST / weight : MOST_DEAR;
 }
 
-/* In the larger clusters all budget goes into one cooling down. In a small one it is enough for
- * several, each from the best so far; every other one may pass through goals without an order. */
-static void cool_down(struct annealing *it, uint64_t budget)
+/* A small cluster has time for several rounds, each from the best so far; every other one may pass
+ * through goals without an order. */
+static void anneal_small(struct annealing *it, uint64_t trials)
 {
     const struct ek_goal *goal = it->goal;
-    bool ordered = goal->limit <= ORDERED_MOVES;
-    bool small = is_small(goal);
-    int rounds = small ? SMALL_ROUNDS : 1;
-    /* One move changes the score by about its hosts' part of it. */
-    double hot = (small ? 2 : ek_anneal_alone(goal) ? 0.2 : 0.02) * goal->cost / goal->open_count;
-    double cold = small ? 3e-4 : 1e-5;
+    bool ordered = goal->limit <= EK_GOAL_ORDERED;
+    double hot = SMALL_HOT * goal->cost / goal->open_count;
+    int idle = 0;
 
     it->ordered = ordered;
-    for (int i = 0; i < rounds && hot > cold; i++) {
+    for (int i = 0; i < ROUNDS && idle < IDLE_ROUNDS && hot > SMALL_COLD; i++) {
+        double before = it->best_cost;
         it->strict = ordered && i % 2 == 1;
-        cool(it, hot, cold, dear_at_first(goal), budget / (uint64_t)rounds);
-        hot *= 0.9;
+        cool(it, hot, SMALL_COLD, dear_at_first(goal), trials / ROUNDS);
+        idle = it->best_cost < before ? 0 : idle + 1;
+        hot *= COOLER;
     }
     it->strict = ordered;
 }
 
-bool ek_anneal(struct ek_goal *goal, uint64_t budget, struct ek_error *err)
+static bool prepare(struct annealing *it, struct ek_goal *goal, struct ek_error *err)
 {
     struct ek_arena *arena = &goal->search->cluster->arena;
-    struct annealing *it = ek_arena_alloc(arena, 1, sizeof(*it));
-    struct ek_shift *best = ek_arena_alloc(arena, goal->free_count, sizeof(*best));
 
-    if (it == NULL || best == NULL) {
+    it->goal = goal;
+    it->best = ek_arena_alloc(arena, goal->free_count, sizeof(*it->best));
+    if (it->best == NULL) {
         return ek_error_set(err, EK_ERR_NOMEM, "out of memory for annealing");
-    }
-    if (goal->free_count == 0 || goal->open_count == 0) {
-        return true;
-    }
-    *it = (struct annealing){.goal = goal, .best = best};
-    if (!ek_anneal_steps_init(&it->steps, goal, is_small(goal), err)) {
-        return false;
     }
     for (int i = 0; i < PATIENCES; i++) {
         it->patience[i] = -log((i + 0.5) / PATIENCES);
     }
     remember(it);
-    cool_down(it, budget);
-    drop_needless(it);
-    if (is_small(goal) && !ek_polish(goal, budget, it->strict, err)) {
+    return ek_anneal_steps_init(&it->steps, goal, is_small(goal), err);
+}
+
+bool ek_anneal(struct ek_goal *goal, uint64_t most, struct ek_error *err)
+{
+    struct annealing it = {.heat = 0};
+
+    if (goal->free_count == 0 || goal->open_count == 0) {
+        return true;
+    }
+    if (!prepare(&it, goal, err)) {
+        return false;
+    }
+    if (is_small(goal)) {
+        anneal_small(&it, budget(goal, most));
+    } else {
+        double hot = (ek_anneal_alone(goal) ? HOT : WARM) * goal->cost / goal->open_count;
+        cool(&it, hot > COLD ? hot : COLD, COLD, dear_at_first(goal), budget(goal, most));
+    }
+    drop_needless(&it);
+    if (is_small(goal) &&
+        !ek_polish(goal, most > 0 && most < POLISH_TRIALS ? most : POLISH_TRIALS, it.strict, err)) {
         return false;
     }
     ek_polish_ties(goal);

@@ -12,12 +12,9 @@
 /* Whether the cluster is so small that annealing needs no good start. */
 bool ek_anneal_alone(const struct ek_goal *goal);
 
-/* The trials that are worth while for this goal. */
-uint64_t ek_anneal_budget(const struct ek_goal *goal);
-
-/* Makes the goal's cost small within `budget` trials; never ends worse than it began. Starts from
- * the moves that the goal has. A goal of a few moves is kept orderable. Moves that do not earn
- * their price are dropped from the result. Error: NOMEM. */
-bool ek_anneal(struct ek_goal *goal, uint64_t budget, struct ek_error *err);
+/* Makes the goal's cost small; never ends worse than it began. Starts from the moves that the goal
+ * has, and makes `most` trials at most, 0: as many as are worth while. A goal of a few moves is
+ * kept orderable. Moves that do not earn their price are dropped in the end. Error: NOMEM. */
+bool ek_anneal(struct ek_goal *goal, uint64_t most, struct ek_error *err);
 
 #endif

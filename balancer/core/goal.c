@@ -14,9 +14,6 @@
 /* Moves are not free even where copying is: so that of two equal goals the one with fewer wins. */
 #define MOVE_PRICE 2e-6
 
-/* So many orders are tried, each led by those that were stuck in the one before. */
-enum { ATTEMPTS = 4 };
-
 /* Known answers. */
 enum { UNKNOWN, ADMITTED, REFUSED };
 
@@ -341,75 +338,4 @@ void ek_goal_price(struct ek_goal *goal, double dear)
 double ek_goal_true_cost(const struct ek_goal *goal)
 {
     return goal->cost - (goal->dear - 1) * goal->price;
-}
-
-/* ---- order --------------------------------------------------------------------------------- */
-
-/* Moves what has room on the scratch hosts; what has not stays in the list. */
-static size_t move_fitting(struct ek_goal *goal, size_t count)
-{
-    size_t left = 0;
-
-    for (size_t i = 0; i < count; i++) {
-        const struct ek_goal_domain *domain = &goal->domains[goal->waiting[i]];
-        struct ek_goal_host *from = &goal->scratch[domain->home];
-        struct ek_goal_host *to = &goal->scratch[domain->host];
-        bool fits =
-            domain->memory_mib <= to->memory_mib + SLACK && domain->vcpus <= to->vcpus + SLACK;
-        for (unsigned int r = 0; r < goal->resources; r++) {
-            fits = fits &&
-                   to->use[r] + domain->demand[r] * to->share[r] <= goal->most[r] + TARGET_SLACK;
-        }
-        if (!fits) {
-            goal->waiting[left++] = goal->waiting[i];
-            continue;
-        }
-        for (unsigned int r = 0; r < goal->resources; r++) {
-            from->use[r] -= domain->demand[r] * from->share[r];
-            to->use[r] += domain->demand[r] * to->share[r];
-        }
-        from->memory_mib += domain->memory_mib;
-        to->memory_mib -= domain->memory_mib;
-        from->vcpus += domain->vcpus;
-        to->vcpus -= domain->vcpus;
-    }
-    return left;
-}
-
-/* Who went first may be in the way of others: they go first in the next attempt. */
-static void stuck_first(struct ek_goal *goal, size_t stuck)
-{
-    size_t count = stuck;
-
-    for (uint32_t i = 0; i < goal->moved_count; i++) {
-        size_t s = 0;
-        while (s < stuck && goal->waiting[s] != goal->moved[i]) {
-            s++;
-        }
-        if (s == stuck) {
-            goal->waiting[count++] = goal->moved[i];
-        }
-    }
-    assert(count == goal->moved_count);
-}
-
-bool ek_goal_orderable(struct ek_goal *goal)
-{
-    size_t hosts = goal->search->cluster->snapshot->host_count;
-
-    memcpy(goal->waiting, goal->moved, goal->moved_count * sizeof(*goal->moved));
-    for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
-        size_t before = goal->moved_count + 1;
-        size_t left = goal->moved_count;
-        memcpy(goal->scratch, goal->start, hosts * sizeof(*goal->scratch));
-        while (left > 0 && left < before) {
-            before = left;
-            left = move_fitting(goal, left);
-        }
-        if (left == 0) {
-            return true;
-        }
-        stuck_first(goal, left);
-    }
-    return false;
 }

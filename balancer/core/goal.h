@@ -91,7 +91,6 @@ struct ek_goal {
     bool even_links;              /* no price depends on the destination */
     unsigned char *admitted;      /* per domain and host: known answers; NULL: too many */
     struct ek_goal_host *scratch; /* for trying an order */
-    uint32_t *waiting;
 };
 
 /* The cluster as it is in the model is the start; the goal has no move yet. At most `limit` domains
@@ -128,8 +127,13 @@ void ek_goal_price(struct ek_goal *goal, double dear);
 /* The cost with prices counted once. */
 double ek_goal_true_cost(const struct ek_goal *goal);
 
-/* Whether an order is known in which each move has room after those before it, nobody moving twice.
- * Looks at no rules. O(moves^2) at least, so it is for a few moves. */
-bool ek_goal_orderable(struct ek_goal *goal);
+/* An order is looked for at once when no more moves may be made; of many, the few that cannot be
+ * made matter less. */
+enum { EK_GOAL_ORDERED = 12 };
+
+/* Whether an order was found in which each move has room after those before it, nobody moving
+ * twice. Of EK_GOAL_ORDERED moves at most. Looks at no rules. `order`, unless NULL, gets the
+ * domains. */
+bool ek_goal_orderable(struct ek_goal *goal, uint32_t *order);
 
 #endif

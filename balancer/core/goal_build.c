@@ -20,7 +20,6 @@ static bool allocate(struct ek_goal *goal)
     goal->hosts = ek_arena_alloc(arena, hosts, sizeof(*goal->hosts));
     goal->start = ek_arena_alloc(arena, hosts, sizeof(*goal->start));
     goal->scratch = ek_arena_alloc(arena, hosts, sizeof(*goal->scratch));
-    goal->waiting = ek_arena_alloc(arena, domains, sizeof(*goal->waiting));
     goal->domains = ek_arena_alloc(arena, domains, sizeof(*goal->domains));
     goal->open = ek_arena_alloc(arena, hosts, sizeof(*goal->open));
     goal->free = ek_arena_alloc(arena, domains, sizeof(*goal->free));
@@ -29,9 +28,8 @@ static bool allocate(struct ek_goal *goal)
     bool keep = hosts == 0 || domains <= MOST_PAIRS / hosts;
     goal->admitted = keep ? ek_arena_alloc(arena, hosts * domains, 1) : NULL;
     return goal->hosts != NULL && goal->start != NULL && goal->scratch != NULL &&
-           goal->waiting != NULL && goal->domains != NULL && goal->open != NULL &&
-           goal->free != NULL && goal->first != NULL && goal->moved != NULL &&
-           (!keep || goal->admitted != NULL);
+           goal->domains != NULL && goal->open != NULL && goal->free != NULL &&
+           goal->first != NULL && goal->moved != NULL && (!keep || goal->admitted != NULL);
 }
 
 static void fill_host(struct ek_goal *goal, uint32_t h)

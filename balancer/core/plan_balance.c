@@ -197,12 +197,25 @@ static bool begin_with_first(struct ek_goal *goal, const struct sets *sets)
     return true;
 }
 
+static bool in_order(struct ek_goal *goal, struct sets *sets)
+{
+    uint32_t order[EK_GOAL_ORDERED];
+
+    if (!ek_goal_orderable(goal, order)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < goal->moved_count; i++) {
+        const struct ek_goal_domain *domain = &goal->domains[order[i]];
+        sets->better[i] = (struct ek_choice){order[i], domain->home, domain->host};
+    }
+    return true;
+}
+
 /* The moves as a whole: where everything is to be in the end. `wanted` is what they bring. */
 static bool choose_goal(struct ek_plan_work *work, const struct ek_plan_phase *phase,
                         struct sets *sets, struct result *wanted, struct ek_error *err)
 {
     struct ek_goal goal;
-    uint64_t most = work->request->trials;
 
     if (!ek_goal_init(&goal, &work->search, (uint32_t)(phase->most - phase->mark), err)) {
         return false;
@@ -212,8 +225,7 @@ static bool choose_goal(struct ek_plan_work *work, const struct ek_plan_phase *p
         (void)choose_first(work, phase, sets);
         (void)begin_with_first(&goal, sets);
     }
-    uint64_t worth = ek_anneal_budget(&goal);
-    if (!ek_anneal(&goal, most > 0 && most < worth ? most : worth, err)) {
+    if (!ek_anneal(&goal, work->request->trials, err)) {
         return false;
     }
     *wanted = (struct result){goal.overload, goal.cost};
@@ -222,8 +234,10 @@ static bool choose_goal(struct ek_plan_work *work, const struct ek_plan_phase *p
         const struct ek_goal_domain *domain = &goal.domains[goal.moved[i]];
         sets->better[i] = (struct ek_choice){goal.moved[i], domain->home, domain->host};
     }
+    /* Where room is short, the order that is known to be feasible; else what brings most first. */
+    bool ordered = goal.limit <= EK_GOAL_ORDERED && in_order(&goal, sets);
     ek_goal_clear(&goal);
-    return best_first(work, sets, err);
+    return ordered || best_first(work, sets, err);
 }
 
 /* Chooses in the way of the policy, and puts the result in order. When that has no feasible order,

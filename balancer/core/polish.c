@@ -6,7 +6,7 @@
 /* A change must lower the cost by more than rounding does, or there would be no end. */
 #define PROGRESS 1e-9
 
-enum { MOST = EK_GOAL_SHIFTS };
+enum { MOST = 6 };
 
 /* More than one host has too little room: no single move mends that. */
 #define MANY (EK_NONE - 1)
@@ -52,7 +52,7 @@ static void consider(struct polish *it, struct ek_trial *trial)
     const struct ek_shift back = {trial->shifts[0].domain,
                                   goal->domains[trial->shifts[0].domain].home};
     ek_goal_make(goal, trial);
-    if (!it->strict || ek_goal_orderable(goal)) {
+    if (!it->strict || ek_goal_orderable(goal, NULL)) {
         it->best_cost = goal->cost;
         it->best_count = it->chosen_count + 1;
         for (size_t i = 0; i < it->chosen_count; i++) {
@@ -108,7 +108,7 @@ static bool instead_of(struct polish *it, const struct ek_shift *out, size_t cou
     it->best_cost = before;
     it->best_count = 0;
     if (crowded(goal) == EK_NONE && goal->cost < before - PROGRESS &&
-        (!it->strict || ek_goal_orderable(goal))) {
+        (!it->strict || ek_goal_orderable(goal, NULL))) {
         it->best_cost = goal->cost;
     }
     complete(it, 0, more);
@@ -160,7 +160,7 @@ static double effort(const struct ek_goal *goal, size_t count, size_t more)
     double ways = choose(goal->free_count, more);
 
     for (size_t i = 0; i < more; i++) {
-        ways *= goal->open_count;
+        ways *= goal->open_count - 1;
     }
     return choose(goal->moved_count, count) * ways;
 }
