@@ -15,8 +15,11 @@ enum { ALONE_HOSTS = 64, ALONE_DOMAINS = 5000 };
 /* So few hosts leave time to be thorough. */
 enum { SMALL_HOSTS = 12, ROUNDS = 16, IDLE_ROUNDS = 6 };
 
-/* Trials for each pair of domain and host and each move; at most some tens of milliseconds. */
-enum { TRIALS_EACH = 5000, MOST_TRIALS = 600000, SMALL_TRIALS = 3000000, POLISH_TRIALS = 6000000 };
+/* Trials for each pair of domain and host and each move; some tens of milliseconds at most. */
+enum { TRIALS_EACH = 50, MOST_TRIALS = 600000, POLISH_TRIALS = 200000 };
+
+/* A few moves in a small cluster can be the best possible ones: a quarter of a second at most. */
+enum { THOROUGH_TRIALS_EACH = 5000, THOROUGH_TRIALS = 3000000, THOROUGH_POLISH_TRIALS = 6000000 };
 
 /* Heat is in units of the score. At first it is so many times the part that one host has in the
  * cost: what one move changes is of that order. Where a good start is given it is to be kept. */
@@ -222,8 +225,9 @@ bool ek_anneal(struct ek_goal *goal, uint64_t most, struct ek_error *err)
         cool(&it, hot > COLD ? hot : COLD, COLD, dear_at_first(goal), budget(goal, most));
     }
     drop_needless(&it);
-    if (is_small(goal) &&
-        !ek_polish(goal, most > 0 && most < POLISH_TRIALS ? most : POLISH_TRIALS, it.strict, err)) {
+    uint64_t trials = it.strict ? THOROUGH_POLISH_TRIALS : POLISH_TRIALS;
+    trials = most > 0 && most < trials ? most : trials;
+    if (is_small(goal) && !ek_polish(goal, trials, it.strict, err)) {
         return false;
     }
     ek_polish_ties(goal);
