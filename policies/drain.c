@@ -32,6 +32,16 @@ static bool wants(const struct ek_cluster *cluster, const struct ek_levels *leve
     return left > 0;
 }
 
+static void offer(const struct ek_search *search, uint32_t domain, uint32_t host,
+                  enum ek_purpose purpose, struct ek_candidate *best)
+{
+    if (ek_constraint_pair(search->cluster, search->cooldown, domain, host, purpose) ==
+        EK_BLOCK_NONE) {
+        struct ek_candidate candidate = ek_candidate_rate(search, domain, host);
+        *best = ek_candidate_better(search, &candidate, best) ? candidate : *best;
+    }
+}
+
 /* The best destination of one domain for this purpose; overload and score after it decide. */
 static struct ek_candidate place(const struct ek_search *search, uint32_t domain,
                                  enum ek_purpose purpose)
@@ -39,13 +49,7 @@ static struct ek_candidate place(const struct ek_search *search, uint32_t domain
     struct ek_candidate best = {.domain = EK_NONE};
 
     for (uint32_t h = 0; h < search->cluster->snapshot->host_count; h++) {
-        if (ek_constraint_pair(search->cluster, search->cooldown, domain, h, purpose) ==
-            EK_BLOCK_NONE) {
-            struct ek_candidate candidate = ek_candidate_rate(search, domain, h);
-            if (ek_candidate_better(search, &candidate, &best)) {
-                best = candidate;
-            }
-        }
+        offer(search, domain, h, purpose, &best);
     }
     assert(best.domain == EK_NONE || best.domain == domain);
     best.beyond_target = purpose == EK_PURPOSE_EVACUATE_FORCED;
@@ -63,9 +67,17 @@ static bool before(const struct ek_domain *a, const struct ek_domain *b)
 
 /* target_max gives way at once for a domain that needs it: were the smaller ones placed first, they
  * would take the room that only the largest host has. */
-static struct ek_candidate place_anyhow(const struct ek_search *search, uint32_t domain)
+struct ek_candidate ek_drain_place(struct ek_search *search, uint32_t domain)
 {
-    struct ek_candidate best = place(search, domain, EK_PURPOSE_EVACUATE);
+    struct ek_candidate best = {.domain = EK_NONE};
+
+    ek_search_targets(search);
+    for (size_t t = 0; !search->exact && t < search->target_count; t++) {
+        offer(search, domain, search->targets[t], EK_PURPOSE_EVACUATE, &best);
+    }
+    if (best.domain == EK_NONE) {
+        best = place(search, domain, EK_PURPOSE_EVACUATE);
+    }
 
     return best.domain != EK_NONE ? best : place(search, domain, EK_PURPOSE_EVACUATE_FORCED);
 }
@@ -79,7 +91,7 @@ static struct ek_candidate next(struct ek_search *search)
     for (uint32_t d = 0; d < search->cluster->snapshot->domain_count; d++) {
         if (must_leave(search, d) &&
             (best.domain == EK_NONE || before(&domains[d], &domains[best.domain]))) {
-            struct ek_candidate candidate = place_anyhow(search, d);
+            struct ek_candidate candidate = ek_drain_place(search, d);
             best = candidate.domain == EK_NONE ? best : candidate;
         }
     }

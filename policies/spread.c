@@ -1,4 +1,5 @@
 /* spread: level every resource over all hosts. See spread.md. */
+#include "balancer/core/noise.h"
 #include "policies/policy_ops.h"
 
 #include <assert.h>
@@ -47,7 +48,7 @@ static bool wants(const struct ek_cluster *cluster, const struct ek_levels *leve
     /* Asked for here, since an overloaded host triggers whatever the thresholds are. */
     assert(why_size > 0);
     if (policy->aggressiveness <= 1) {
-        (void)snprintf(why, why_size, "aggressiveness 1 moves for maintenance only");
+        (void)snprintf(why, why_size, "aggressiveness 1 moves for rules and maintenance only");
         return false;
     }
     /* Before comfort: a host above its target is no comfort, however idle the mean is. */
@@ -65,7 +66,8 @@ static bool wants(const struct ek_cluster *cluster, const struct ek_levels *leve
     }
     for (unsigned int r = 0; r < cluster->resource_count; r++) {
         /* A resource without weight earns nothing by moving, so it must not ask for moves. */
-        if (policy->weight[r] > 0 && levels->imbalance[r] > policy->trigger_imbalance) {
+        double beyond = ek_noise_beyond(cluster, (enum ek_resource)r, levels->imbalance[r]);
+        if (policy->weight[r] > 0 && beyond > policy->trigger_imbalance) {
             (void)snprintf(why, why_size, "imbalance of %s is %.3f, above the trigger of %.3f",
                            policy->resources.names[r], levels->imbalance[r],
                            policy->trigger_imbalance);
@@ -77,11 +79,13 @@ static bool wants(const struct ek_cluster *cluster, const struct ek_levels *leve
     return false;
 }
 
-/* Relief of overload needs no price; all else must earn its cost and may not add overload. */
+/* Relief of overload counts many times what levelling does, and yet must earn its cost; all else
+ * must earn it by levelling and may not add overload. */
 static bool pays(const struct ek_candidate *candidate)
 {
-    return candidate->overload_fall > RELIEF ||
-           (candidate->overload_fall > -RELIEF && candidate->worth > RELIEF);
+    return candidate->overload_fall > RELIEF
+               ? ek_candidate_relieves(candidate)
+               : candidate->overload_fall > -RELIEF && candidate->worth > RELIEF;
 }
 
 static struct ek_candidate next(struct ek_search *search)
@@ -124,8 +128,8 @@ static const char *reason(const struct ek_search *search, const struct ek_candid
 
 const struct ek_policy_ops ek_policy_spread = {.name = "spread",
                                                .kind = EK_MOVE_BALANCE,
+                                               .quiet = "no move earns more than it costs",
                                                .wants = wants,
-                                               .spreads = true,
                                                .pays = pays,
                                                .next = next,
                                                .reason = reason};

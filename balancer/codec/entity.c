@@ -76,6 +76,28 @@ static bool read_figures(const struct ek_json_node *node, struct ek_domain *doma
                               &domain->local_disk_mib);
 }
 
+/* What is absent is not known: the sample's own figures then count. */
+static bool read_outlook(const struct ek_json_node *node, const char *demand, const char *noise,
+                         struct ek_outlook *outlook)
+{
+    double value = NAN;
+    bool done =
+        ek_json_get_number(node, demand, EK_JSON_OPTIONAL, &ek_json_at_least_0, &value) &&
+        ek_json_get_number(node, noise, EK_JSON_OPTIONAL, &ek_json_at_least_0, &outlook->noise);
+
+    outlook->known = !isnan(value);
+    outlook->demand = outlook->known ? value : 0;
+    return done;
+}
+
+static bool read_expectations(const struct ek_json_node *node, struct ek_domain *domain)
+{
+    return read_outlook(node, "cpu_demand_cores", "cpu_noise_cores", &domain->cpu_outlook) &&
+           read_outlook(node, "memory_demand_mib", "memory_noise_mib", &domain->memory_outlook) &&
+           ek_json_get_number(node, "migration_factor", EK_JSON_OPTIONAL, &ek_json_above_0,
+                              &domain->migration_factor);
+}
+
 bool ek_json_read_domain(const struct ek_json_node *node, struct ek_domain *domain)
 {
     /* Dirty rate and local disk are 0 by default, as the contract says; what was not said to be
@@ -90,7 +112,7 @@ bool ek_json_read_domain(const struct ek_json_node *node, struct ek_domain *doma
     }
     domain->name = domain->uuid; /* a domain without a name goes by its UUID */
     return ek_json_get_text(node, "name", EK_JSON_OPTIONAL, &domain->name) &&
-           read_figures(node, domain) &&
+           read_figures(node, domain) && read_expectations(node, domain) &&
            ek_json_get_bool(node, "paused", EK_JSON_OPTIONAL, &domain->paused) &&
            ek_json_get_bool(node, "movable", EK_JSON_OPTIONAL, &domain->movable) &&
            ek_json_get_text(node, "immovable_reason", EK_JSON_OPTIONAL,
@@ -134,6 +156,13 @@ void ek_json_write_host(struct ek_json_writer *writer, const struct ek_host *hos
     ek_json_end(writer, '}');
 }
 
+static void write_outlook(struct ek_json_writer *writer, const char *demand, const char *noise,
+                          const struct ek_outlook *outlook)
+{
+    ek_json_put_number(writer, demand, outlook->known ? outlook->demand : NAN);
+    ek_json_put_number(writer, noise, outlook->noise > 0 ? outlook->noise : NAN);
+}
+
 /* `host_name` NULL leaves "host" out: a sample's domains are all on its one host. */
 void ek_json_write_domain(struct ek_json_writer *writer, const struct ek_domain *domain,
                           const char *host_name)
@@ -151,6 +180,10 @@ void ek_json_write_domain(struct ek_json_writer *writer, const struct ek_domain 
     ek_json_put_number(writer, "memory_rss_mib", domain->memory_rss_mib);
     ek_json_put_number(writer, "dirty_mib_s", domain->dirty_mib_s);
     ek_json_put_number(writer, "local_disk_mib", domain->local_disk_mib);
+    write_outlook(writer, "cpu_demand_cores", "cpu_noise_cores", &domain->cpu_outlook);
+    write_outlook(writer, "memory_demand_mib", "memory_noise_mib", &domain->memory_outlook);
+    ek_json_put_number(writer, "migration_factor",
+                       domain->migration_factor > 0 ? domain->migration_factor : NAN);
     ek_json_put_bool(writer, "movable", domain->movable);
     ek_json_put_text(writer, "immovable_reason", domain->immovable_reason);
     ek_json_put_quantities(writer, "resources", false, domain->resources);

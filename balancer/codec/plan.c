@@ -77,36 +77,42 @@ static void write_unresolved(struct ek_json_writer *writer, const struct ek_plan
     ek_json_end(writer, '}');
 }
 
+void ek_json_put_plan(struct ek_json_writer *writer, const struct ek_plan *plan,
+                      const struct ek_schedule *schedule)
+{
+    ek_json_put_integer(writer, "version", 1);
+    ek_json_put_text(writer, "id", plan->id);
+    ek_json_put_text(writer, "policy", plan->policy);
+    ek_json_put_text(writer, "summary", plan->summary);
+    ek_json_break(writer);
+    write_levels(writer, "before", plan, &plan->before);
+    ek_json_break(writer);
+    write_levels(writer, "after", plan, &plan->after);
+    ek_json_break(writer);
+    ek_json_key(writer, "moves");
+    ek_json_begin(writer, '[');
+    for (size_t i = 0; i < plan->move_count; i++) {
+        write_move(writer, plan, schedule, i);
+    }
+    ek_json_end(writer, ']');
+    ek_json_break(writer);
+    ek_json_key(writer, "unresolved");
+    ek_json_begin(writer, '[');
+    for (size_t i = 0; i < plan->unresolved_count; i++) {
+        write_unresolved(writer, plan, &plan->unresolved[i]);
+    }
+    ek_json_end(writer, ']');
+    ek_json_break(writer);
+    ek_json_put_seconds(writer, "makespan_s", schedule->makespan_ms);
+    ek_json_put_seconds(writer, "makespan_lower_bound_s", schedule->lower_bound_ms);
+}
+
 char *ek_codec_write_plan(const struct ek_plan *plan, const struct ek_schedule *schedule)
 {
     struct ek_json_writer writer = {0};
 
     ek_json_begin(&writer, '{');
-    ek_json_put_integer(&writer, "version", 1);
-    ek_json_put_text(&writer, "id", plan->id);
-    ek_json_put_text(&writer, "policy", plan->policy);
-    ek_json_put_text(&writer, "summary", plan->summary);
-    ek_json_break(&writer);
-    write_levels(&writer, "before", plan, &plan->before);
-    ek_json_break(&writer);
-    write_levels(&writer, "after", plan, &plan->after);
-    ek_json_break(&writer);
-    ek_json_key(&writer, "moves");
-    ek_json_begin(&writer, '[');
-    for (size_t i = 0; i < plan->move_count; i++) {
-        write_move(&writer, plan, schedule, i);
-    }
-    ek_json_end(&writer, ']');
-    ek_json_break(&writer);
-    ek_json_key(&writer, "unresolved");
-    ek_json_begin(&writer, '[');
-    for (size_t i = 0; i < plan->unresolved_count; i++) {
-        write_unresolved(&writer, plan, &plan->unresolved[i]);
-    }
-    ek_json_end(&writer, ']');
-    ek_json_break(&writer);
-    ek_json_put_seconds(&writer, "makespan_s", schedule->makespan_ms);
-    ek_json_put_seconds(&writer, "makespan_lower_bound_s", schedule->lower_bound_ms);
+    ek_json_put_plan(&writer, plan, schedule);
     ek_json_end(&writer, '}');
     return ek_json_finish(&writer);
 }

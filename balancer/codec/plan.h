@@ -7,8 +7,14 @@
 
 #include <stdio.h>
 
+struct ek_json_writer;
+
 /* The contract's plan document; malloc'ed for the caller, NULL when memory ran out. */
 char *ek_codec_write_plan(const struct ek_plan *plan, const struct ek_schedule *schedule);
+
+/* Its members, into an object that the caller has begun and may add to. */
+void ek_json_put_plan(struct ek_json_writer *writer, const struct ek_plan *plan,
+                      const struct ek_schedule *schedule);
 
 /* What a decision was made from: a snapshot's JSON and a policy file's text in one document.
  * Malloc'ed for the caller, NULL when memory ran out. */

@@ -63,8 +63,9 @@ void ek_codec_print_plan(FILE *out, const struct ek_plan *plan, const struct ek_
     for (size_t i = 0; i < plan->unresolved_count; i++) {
         const struct ek_unresolved *stuck = &plan->unresolved[i];
         /* An empty line before the first sets them off from the table. */
-        (void)fprintf(out, "%s%s cannot leave %s: %s\n", i == 0 ? "\n" : "",
+        (void)fprintf(out, "%s%s %s %s: %s\n", i == 0 ? "\n" : "",
                       name_of(&plan->snapshot->domains[stuck->domain]),
+                      stuck->rule == EK_NONE ? "cannot leave" : "stays on",
                       plan->snapshot->hosts[stuck->host].name, stuck->reason);
     }
 }

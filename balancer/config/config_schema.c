@@ -102,7 +102,7 @@ static const struct ek_schema_row host_rows[] = {
      .min = 1,
      .max = 1024.0 * 1024.0,
      .fallback = "110MiB/s",
-     .doc = "What its migration link carries, in each direction"},
+     .doc = "What its migration link carries, in each direction; no migration is faster"},
 };
 
 /* Items have a schema of their own, whose paths begin anew: "name", not "hosts.name". */

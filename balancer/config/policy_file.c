@@ -126,6 +126,18 @@ static void check_rule_names(const struct ek_rules *rules, struct ek_arena *aren
     }
 }
 
+static bool check_domains(const struct ek_rule *rule, struct ek_error *err)
+{
+    bool of_hosts = rule->kind == EK_RULE_IGNORE && rule->hosts.count > 0;
+
+    return rule->domains.count > 0 || of_hosts ||
+           ek_error_set(err, EK_ERR_INVALID,
+                        "found rule \"%s\" of kind %s without domains, expected domains, such as "
+                        "[\"web-*\"]%s",
+                        rule->name, ek_rule_kind_name(rule->kind),
+                        rule->kind == EK_RULE_IGNORE ? ", or hosts" : "");
+}
+
 /* A rule that could not be read whole has been reported; its kind may not be what was meant. */
 static void check_rules(const struct ek_rules *rules, struct ek_arena *arena,
                         const struct ek_report *report)
@@ -134,7 +146,7 @@ static void check_rules(const struct ek_rules *rules, struct ek_arena *arena,
     struct ek_error err;
 
     for (size_t i = 0; whole && i < rules->count; i++) {
-        if (!ek_rule_check(&rules->items[i], &err)) {
+        if (!check_domains(&rules->items[i], &err) || !ek_rule_check(&rules->items[i], &err)) {
             (void)ek_report_add(report, err.code, rules->items[i].line, "%s", err.message);
         }
     }

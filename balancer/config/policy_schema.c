@@ -60,17 +60,20 @@ static const struct ek_schema_row rule_rows[] = {
     {.path = "domains",
      .type = EK_VALUE_TEXTS,
      RULE_FIELD(struct ek_strings, domains),
-     .required = true,
+     .optional = true,
      .check = ek_selector_valid,
      .form = SELECTORS,
-     .doc = "The domains that it is about, by name, UUID, pattern or label"},
+     .doc =
+         "The domains that it is about, by name, UUID, pattern or label; only an ignore of hosts "
+         "has none"},
     {.path = "hosts",
      .type = EK_VALUE_TEXTS,
      RULE_FIELD(struct ek_strings, hosts),
      .optional = true,
      .check = ek_selector_valid,
      .form = SELECTORS,
-     .doc = "The hosts of pin and avoid, which must have them; no other kind has any"},
+     .doc = "The hosts of pin and avoid, which must have them; ignore may have them instead of "
+            "domains"},
     {.path = "topology",
      .type = EK_VALUE_STRING,
      RULE_FIELD(const char *, topology),
@@ -156,9 +159,10 @@ static const struct ek_schema_row rows[] = {
      .type = EK_VALUE_WORD,
      FIELD(enum ek_policy_kind, kind),
      .word = kind_word,
-     .word_count = EK_POLICY_SPREAD + 1,
+     .word_count = EK_POLICY_KIND_COUNT,
      .fallback = "spread",
-     .doc = "What balancing aims at: spread levels the utilization of all hosts"},
+     .doc = "What balancing aims at: spread levels the utilization of all hosts, hotspot ends "
+            "overload with the fewest moves, pack frees whole hosts"},
     /* Read before all others (policy_file.c), as a preset of four of them. */
     {.path = "aggressiveness",
      .type = EK_VALUE_INT,
@@ -251,6 +255,16 @@ static const struct ek_schema_row rows[] = {
      .fallback = "0.10",
      .unit = "of the score",
      .doc = "A plan that lowers the score by less than this part is dropped"},
+    /* Two: what chance alone exceeds once in twenty times. */
+    {.path = "trigger.noise_sigma",
+     .type = EK_VALUE_NUMBER,
+     FIELD(double, noise_sigma),
+     .min = 0,
+     .max = 10,
+     .fallback = "2",
+     .unit = "standard deviations",
+     .doc = "How far imbalance and the gain of a move must exceed what the noise of the samples "
+            "explains; 0: noise is passed over"},
 
     {.path = "cost_weight",
      .type = EK_VALUE_NUMBER,
@@ -260,6 +274,36 @@ static const struct ek_schema_row rows[] = {
      .fallback = "1.0",
      .doc =
          "What a move must gain in score for its transfer, as a part of the memory of all hosts"},
+
+    /* Minutes, as DRS's: short enough to follow a working day, too long for a compile. */
+    {.path = "forecast.half_life",
+     .type = EK_VALUE_DURATION,
+     FIELD(int64_t, forecast_half_life_ms),
+     .min = 0,
+     .max = DAY,
+     .fallback = "5m",
+     .doc = "After this time a sample counts half in the mean of a domain's demand; 0s: the newest "
+            "sample is the mean"},
+    /* Also how long a domain may go unseen before its history is forgotten. */
+    {.path = "forecast.window",
+     .type = EK_VALUE_DURATION,
+     FIELD(int64_t, forecast_window_ms),
+     .min = 0,
+     .max = 30 * DAY,
+     .fallback = "15m",
+     .doc = "The time of which a domain's peak and noise are taken; 0s: no forecast, the newest "
+            "sample is the demand"},
+    /* Not the largest: one odd sample must not decide. Memory takes the largest all the same, since
+     * a host without memory kills guests. */
+    {.path = "forecast.percentile",
+     .type = EK_VALUE_RATIO,
+     FIELD(double, forecast_percentile),
+     .min = 0,
+     .max = 1,
+     .fallback = "0.90",
+     .unit = "of a domain's samples",
+     .doc = "CPU demand is the larger of the mean and this percentile of the window; memory takes "
+            "the largest"},
 
     /* 1.0: configured memory is what a guest may take at any time, and a host without memory kills
      * guests. */
@@ -289,6 +333,16 @@ static const struct ek_schema_row rows[] = {
      .fallback = "5%",
      .unit = "of a host's memory",
      .doc = "Memory that arriving domains must leave free, before overcommit"},
+    /* Many clusters run without a host to spare, and know it. */
+    {.path = "capacity.spare_hosts",
+     .type = EK_VALUE_INT,
+     FIELD(int, spare_hosts),
+     .min = 0,
+     .max = 1000,
+     .fallback = "0",
+     .unit = "hosts",
+     .doc = "The loss of so many hosts should be bearable: pack keeps room for their guests, other "
+            "policies report when there is none"},
 
     /* Against going to and fro: a domain that has just come is not looked at again until its new
      * host's figures mean something. */
@@ -298,7 +352,7 @@ static const struct ek_schema_row rows[] = {
      .min = 0,
      .max = 30 * DAY,
      .fallback = "30m",
-     .doc = "How long a domain rests after a move; evacuations do not wait for it"},
+     .doc = "How long a domain rests after a move; evacuations and must rules do not wait for it"},
     /* A domain that keeps being moved is not helped by moving: each time it rests longer. */
     {.path = "cooldown.repeat_factor",
      .type = EK_VALUE_NUMBER,
@@ -343,7 +397,24 @@ static const struct ek_schema_row rows[] = {
      .max = 100000,
      .fallback = "40",
      .unit = "moves",
-     .doc = "How many moves a plan may have; evacuations are not limited by it"},
+     .doc = "How many moves for rules and balance a plan may have; evacuations are not limited "
+            "by it"},
+    /* Where the link is shared with guests or storage. */
+    {.path = "limits.bandwidth_per_host",
+     .type = EK_VALUE_RATE,
+     FIELD(double, bandwidth_per_host_mib_s),
+     .min = 0,
+     .max = 1024.0 * 1024.0,
+     .fallback = "0MiB/s",
+     .doc = "What migrations may take of a host's link, in each direction; 0MiB/s: all of it"},
+    /* The core that all links meet in may carry less than they do together. */
+    {.path = "limits.bandwidth_cluster",
+     .type = EK_VALUE_RATE,
+     FIELD(double, bandwidth_cluster_mib_s),
+     .min = 0,
+     .max = 1024.0 * 1024.0,
+     .fallback = "0MiB/s",
+     .doc = "What all migrations may take together; 0MiB/s: as much as their links carry"},
 
     /* libvirt has no time-out for a migration at all: a guest that writes faster than the link
      * carries would be copied for ever. */

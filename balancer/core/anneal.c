@@ -102,6 +102,15 @@ static void step(struct annealing *it)
     }
 }
 
+/* Whether the move only pleases should rules: those choose among moves that level, and no more. */
+static bool levels_not(const struct ek_goal *goal, const struct ek_trial *home)
+{
+    double left =
+        goal->cost - goal->soft - goal->price - EK_RELIEF_WEIGHT * fmax(0, home->overload);
+
+    return goal->soft != 0 && left > 0 && home->variance + home->doubt < left * left;
+}
+
 /* What does not earn its price goes home. */
 static void drop_needless(struct annealing *it)
 {
@@ -113,7 +122,8 @@ static void drop_needless(struct annealing *it)
         for (uint32_t i = goal->moved_count; i > 0; i--) {
             uint32_t domain = goal->moved[i - 1];
             struct ek_trial trial = {.shifts = {{domain, goal->domains[domain].home}}, .count = 1};
-            if (ek_goal_weigh(goal, &trial) && ek_goal_below(goal, &trial, goal->cost) &&
+            if (ek_goal_weigh(goal, &trial) &&
+                (ek_goal_below(goal, &trial, goal->cost) || levels_not(goal, &trial)) &&
                 make(it, &trial)) {
                 dropped = true;
             }
@@ -135,9 +145,10 @@ static bool is_small(const struct ek_goal *goal)
 static uint64_t budget(const struct ek_goal *goal, uint64_t most)
 {
     uint64_t moves = goal->limit < goal->free_count ? goal->limit : goal->free_count;
-    uint64_t worth = moves * goal->free_count * goal->open_count * TRIALS_EACH;
-
-    uint64_t limit = is_small(goal) ? SMALL_TRIALS : MOST_TRIALS;
+    bool thorough = is_small(goal) && goal->limit <= EK_GOAL_ORDERED;
+    uint64_t each = thorough ? THOROUGH_TRIALS_EACH : TRIALS_EACH;
+    uint64_t worth = moves * goal->free_count * goal->open_count * each;
+    uint64_t limit = thorough ? THOROUGH_TRIALS : MOST_TRIALS;
 
     limit = most > 0 && most < limit ? most : limit;
     return worth < limit ? worth : limit;

@@ -1,5 +1,6 @@
 /* How possible moves are rated and ranked, the same for every policy. */
 #include "balancer/core/migration_cost.h"
+#include "balancer/core/noise.h"
 #include "balancer/core/search.h"
 
 #include <assert.h>
@@ -17,39 +18,57 @@ double ek_candidate_price(const struct ek_cluster *cluster, uint32_t domain, dou
     return cluster->policy->cost_weight * cost.transfer_mib / cluster->total_memory_mib;
 }
 
-struct ek_candidate ek_candidate_rate_from(const struct ek_search *search,
-                                           const struct ek_score *now, uint32_t domain,
-                                           uint32_t destination)
+struct ek_candidate ek_candidate_from(const struct ek_search *search, const struct ek_score *now,
+                                      uint32_t domain, uint32_t destination,
+                                      const struct ek_score *after)
 {
     const struct ek_cluster *cluster = search->cluster;
     const struct ek_host *hosts = cluster->snapshot->hosts;
-    uint32_t home = cluster->snapshot->domains[domain].host;
-    struct ek_score after = ek_cluster_score_after(cluster, domain, destination);
     /* An undisturbed link: limits are the schedule's matter, and a ranking only needs them to be
      * alike for all candidates. The slower end decides; prices from home at its own rate are kept,
-     * since most destinations are no slower. */
+     * since most destinations are no slower, and mostly than any host. */
     double rate = hosts[destination].migration_mib_s;
     assert(cluster->total_memory_mib > 0 && rate > 0);
-    double price = rate < hosts[home].migration_mib_s ? ek_candidate_price(cluster, domain, rate)
-                                                      : search->price[domain];
+    bool slower = rate < search->fastest_mib_s &&
+                  rate < hosts[cluster->snapshot->domains[domain].host].migration_mib_s;
+    double price = slower ? ek_candidate_price(cluster, domain, rate) : search->price[domain];
 
-    assert(now->overload >= 0 && after.overload >= 0);
+    assert(now->overload >= 0 && after->overload >= 0);
+    double gain = now->spread - after->spread;
+    double soft = ek_cluster_soft_fall(cluster, domain, destination);
+    /* Should rules choose among moves that level; what does not level earns nothing by them here,
+     * so that they never outweigh it (plan_prefer.c moves for them alone). */
+    if (!(gain > 0) && soft > 0) {
+        soft = 0;
+    }
+    /* What would not pay for its copying need not be held against the noise as well. */
+    bool doubtful = cluster->noisy && (gain > price || after->overload < now->overload);
+    double noise =
+        doubtful ? ek_noise_of_move(cluster, now->spread, domain, destination, EK_NONE) : 0;
     return (struct ek_candidate){.domain = domain,
                                  .destination = destination,
-                                 .overload_fall = now->overload - after.overload,
-                                 .gain = now->spread - after.spread,
-                                 .worth = now->spread - after.spread - price};
+                                 .overload_fall = now->overload - after->overload,
+                                 .gain = gain,
+                                 .price = price,
+                                 .noise = noise,
+                                 .worth = gain + soft - price - noise};
 }
 
-/* Equal within rounding: sums kept incrementally differ in their last bits by history. */
 struct ek_candidate ek_candidate_rate(const struct ek_search *search, uint32_t domain,
                                       uint32_t destination)
 {
     const struct ek_score now = ek_cluster_score(search->cluster);
+    const struct ek_score after = ek_cluster_score_after(search->cluster, domain, destination);
 
-    return ek_candidate_rate_from(search, &now, domain, destination);
+    return ek_candidate_from(search, &now, domain, destination, &after);
 }
 
+bool ek_candidate_relieves(const struct ek_candidate *candidate)
+{
+    return EK_RELIEF_WEIGHT * candidate->overload_fall + candidate->worth > 0;
+}
+
+/* Equal within rounding: sums kept incrementally differ in their last bits by history. */
 static int order(double a, double b)
 {
     return (a > b + EPSILON) - (b > a + EPSILON);

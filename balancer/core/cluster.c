@@ -6,13 +6,13 @@
 #include <math.h>
 #include <string.h>
 
-/* Above the target only: a host far below it does not pay for one above it. */
 /* max(0, x) without a call: a plan asks for it millions of times. NAN cannot come here. */
 static double positive(double value)
 {
     return value > 0 ? value : 0;
 }
 
+/* Above the target only: a host far below it does not pay for one above it. */
 static double excess(double utilization, double target)
 {
     return positive(utilization - target);
@@ -40,8 +40,29 @@ static void allocate(struct ek_host_load *host, const struct ek_domain *domain, 
     host->vcpus += sign * domain->vcpus;
 }
 
-/* Load follows use, which is what balance is about. fmax, since taking away what was added may
- * leave a hair below zero, and a square root is taken later. */
+double ek_cluster_noise(const struct ek_cluster *cluster, uint32_t domain,
+                        enum ek_resource resource)
+{
+    /* Of further resources only what is allotted is known, which does not jump about. */
+    return resource < EK_RESOURCE_FURTHER
+               ? ek_domain_outlook(&cluster->snapshot->domains[domain], resource)->noise
+               : 0;
+}
+
+/* Divided here, once for each change: rating a move asks for it millions of times. */
+static void gauge(struct ek_cluster *cluster, uint32_t h)
+{
+    size_t first = (size_t)h * cluster->resource_count;
+
+    for (unsigned int r = 0; r < cluster->resource_count; r++) {
+        double capacity = cluster->capacity[first + r];
+        assert(cluster->hosts[h].load[r] >= 0);
+        cluster->utilization[first + r] = capacity > 0 ? cluster->hosts[h].load[r] / capacity : 0;
+    }
+}
+
+/* Load follows use, which is what balance is about. Never below zero, since taking away what was
+ * added may leave a hair below, and a square root is taken later. */
 static void place(struct ek_cluster *cluster, uint32_t d, uint32_t h, double sign)
 {
     struct ek_host_load *host = &cluster->hosts[h];
@@ -50,6 +71,11 @@ static void place(struct ek_cluster *cluster, uint32_t d, uint32_t h, double sig
     for (unsigned int r = 0; r < cluster->resource_count; r++) {
         host->load[r] = positive(host->load[r] + sign * demand[r]);
     }
+    for (unsigned int r = 0; cluster->noisy && r < cluster->resource_count; r++) {
+        double noise = ek_cluster_noise(cluster, d, (enum ek_resource)r);
+        host->variance[r] = positive(host->variance[r] + sign * noise * noise);
+    }
+    gauge(cluster, h);
 }
 
 /* A domain in flight is where it will be: planning by the source would send it, or a second one,
@@ -79,6 +105,35 @@ static void settle_in_flight(struct ek_cluster *cluster)
     }
 }
 
+/* As much as copying two average domains costs: enough to move one of them for a rule, too little
+ * to undo what levels the hosts. Where copying is cheaper than at cost_weight 1 a rule is not. */
+static double soft_unit(const struct ek_cluster *cluster)
+{
+    const struct ek_snapshot *snapshot = cluster->snapshot;
+    double memory_mib = 0;
+
+    for (size_t d = 0; d < snapshot->domain_count; d++) {
+        memory_mib += snapshot->domains[d].memory_mib;
+    }
+    if (!ek_rule_set_prefers(&cluster->rules) || !(cluster->total_memory_mib > 0)) {
+        return 0;
+    }
+    return 2 * fmax(1, cluster->policy->cost_weight) * memory_mib / (double)snapshot->domain_count /
+           cluster->total_memory_mib;
+}
+
+static bool noisy(const struct ek_cluster *cluster)
+{
+    const struct ek_snapshot *snapshot = cluster->snapshot;
+    bool found = false;
+
+    for (size_t d = 0; !found && d < snapshot->domain_count; d++) {
+        const struct ek_domain *domain = &snapshot->domains[d];
+        found = domain->cpu_outlook.noise > 0 || domain->memory_outlook.noise > 0;
+    }
+    return found && cluster->policy->noise_sigma > 0;
+}
+
 /* In this order: host_of must stand before loads are placed, and loads before they are summed. */
 static void fill(struct ek_cluster *cluster, const double *base)
 {
@@ -90,7 +145,9 @@ static void fill(struct ek_cluster *cluster, const double *base)
                cluster->resource_count * sizeof(*base));
         /* A host in maintenance or without fresh figures would pull the mean to where nothing can
          * go. */
-        cluster->hosts[h].counted = host->state == EK_HOST_UP && !host->maintenance;
+        cluster->hosts[h].counted =
+            host->state == EK_HOST_UP && !host->maintenance &&
+            ek_rule_set_ignored_host(&cluster->rules, (uint32_t)h) == EK_NONE;
         for (unsigned int r = 0; r < cluster->resource_count; r++) {
             bool has = cluster->capacity[h * cluster->resource_count + r] > 0;
             cluster->counted[r] += cluster->hosts[h].counted && has ? 1 : 0;
@@ -108,10 +165,12 @@ static void fill(struct ek_cluster *cluster, const double *base)
         allocate(&cluster->hosts[copy->host], &snapshot->domains[copy->domain], 1);
     }
     settle_in_flight(cluster);
+    cluster->noisy = noisy(cluster);
     for (size_t d = 0; d < snapshot->domain_count; d++) {
         place(cluster, (uint32_t)d, cluster->host_of[d], 1);
     }
     for (size_t h = 0; h < snapshot->host_count; h++) {
+        gauge(cluster, (uint32_t)h); /* also those where no domain is */
         account(cluster, (uint32_t)h, 1);
     }
 }
@@ -161,9 +220,11 @@ bool ek_cluster_init(struct ek_cluster *cluster, const struct ek_snapshot *snaps
     size_t domain_figures = snapshot->domain_count * cluster->resource_count;
     cluster->capacity = ek_arena_alloc(arena, host_figures, sizeof(double));
     cluster->demand = ek_arena_alloc(arena, domain_figures, sizeof(double));
+    cluster->utilization = ek_arena_alloc(arena, host_figures, sizeof(double));
     double *base = ek_arena_alloc(arena, host_figures, sizeof(*base));
     if (cluster->hosts == NULL || cluster->capacity == NULL || cluster->demand == NULL ||
-        cluster->host_of == NULL || cluster->in_flight == NULL || base == NULL) {
+        cluster->utilization == NULL || cluster->host_of == NULL || cluster->in_flight == NULL ||
+        base == NULL) {
         ek_cluster_finish(cluster);
         return ek_error_set(err, EK_ERR_NOMEM, "out of memory for a model of %zu domains",
                             snapshot->domain_count);
@@ -172,9 +233,43 @@ bool ek_cluster_init(struct ek_cluster *cluster, const struct ek_snapshot *snaps
         ek_cluster_finish(cluster);
         return false;
     }
+    for (unsigned int r = 0; r < cluster->resource_count; r++) {
+        cluster->weights += policy->weight[r];
+    }
     measure(cluster);
     ek_base_load(snapshot, &policy->resources, base);
     fill(cluster, base);
+    cluster->soft_unit = soft_unit(cluster);
+    return true;
+}
+
+static void *duplicate(struct ek_arena *arena, const void *from, size_t count, size_t size)
+{
+    void *copy = ek_arena_alloc(arena, count, size);
+
+    return copy == NULL || count == 0 ? copy : memcpy(copy, from, count * size);
+}
+
+bool ek_cluster_copy(struct ek_cluster *out, const struct ek_cluster *from, struct ek_error *err)
+{
+    size_t hosts = from->snapshot->host_count;
+    size_t domains = from->snapshot->domain_count;
+    struct ek_arena *arena = &out->arena;
+
+    *out = *from;
+    *arena = (struct ek_arena){.newest = NULL};
+    if (!ek_rule_set_copy(&out->rules, &from->rules, err)) {
+        memset(out, 0, sizeof(*out));
+        return false;
+    }
+    out->hosts = duplicate(arena, from->hosts, hosts, sizeof(*out->hosts));
+    out->utilization = duplicate(arena, from->utilization, hosts * from->resource_count,
+                                 sizeof(*out->utilization));
+    out->host_of = duplicate(arena, from->host_of, domains, sizeof(*out->host_of));
+    if (out->hosts == NULL || out->utilization == NULL || out->host_of == NULL) {
+        ek_cluster_finish(out);
+        return ek_error_set(err, EK_ERR_NOMEM, "out of memory for a model of %zu domains", domains);
+    }
     return true;
 }
 
@@ -220,10 +315,8 @@ double ek_cluster_capacity(const struct ek_cluster *cluster, uint32_t host,
 double ek_cluster_utilization(const struct ek_cluster *cluster, uint32_t host,
                               enum ek_resource resource)
 {
-    double capacity = ek_cluster_capacity(cluster, host, resource);
-
-    assert(cluster->hosts[host].load[resource] >= 0);
-    return capacity > 0 ? cluster->hosts[host].load[resource] / capacity : 0;
+    assert(host < cluster->snapshot->host_count);
+    return cluster->utilization[(size_t)host * cluster->resource_count + resource];
 }
 
 double ek_cluster_utilization_with(const struct ek_cluster *cluster, uint32_t host,
@@ -249,48 +342,136 @@ double ek_cluster_imbalance(const struct ek_cluster *cluster, enum ek_resource r
 }
 
 /* Weights of 0 switch a resource off; all of them 0 leaves nothing to level. */
-static struct ek_score score_of(const struct ek_cluster *cluster, const double *sum,
-                                const double *square, double overload)
+struct ek_level ek_cluster_level(const struct ek_cluster *cluster)
 {
-    double weighted = 0;
-    double weights = 0;
+    struct ek_level level = {.overload = positive(cluster->overload)};
 
     for (unsigned int r = 0; r < cluster->resource_count; r++) {
-        weighted += cluster->policy->weight[r] * variance(cluster->counted[r], sum[r], square[r]);
-        weights += cluster->policy->weight[r];
+        level.variance += cluster->policy->weight[r] *
+                          variance(cluster->counted[r], cluster->sum[r], cluster->square[r]);
     }
-    return (struct ek_score){positive(overload), weights > 0 ? sqrt(weighted / weights) : 0.0};
+    return level;
+}
+
+struct ek_score ek_cluster_score_of(const struct ek_cluster *cluster, struct ek_level level)
+{
+    double weights = cluster->weights;
+
+    return (struct ek_score){.overload = level.overload,
+                             .spread = weights > 0 ? sqrt(level.variance / weights) : 0.0};
 }
 
 struct ek_score ek_cluster_score(const struct ek_cluster *cluster)
 {
-    return score_of(cluster, cluster->sum, cluster->square, cluster->overload);
+    struct ek_score score = ek_cluster_score_of(cluster, ek_cluster_level(cluster));
+
+    score.soft = cluster->soft_unit * ek_rule_set_should_cost(&cluster->rules);
+    return score;
+}
+
+double ek_cluster_soft_fall(const struct ek_cluster *cluster, uint32_t domain, uint32_t destination)
+{
+    return cluster->soft_unit > 0
+               ? -cluster->soft_unit *
+                     ek_rule_set_should_delta(&cluster->rules, domain, destination)
+               : 0;
+}
+
+/* What one host adds to the sums, and what it will add when the domain has come (sign 1) or gone
+ * (sign -1). */
+struct change {
+    double before;
+    double after;
+    double overload;
+};
+
+static inline struct change change_of(const struct ek_cluster *cluster, uint32_t host,
+                                      unsigned int r, uint32_t domain, double sign)
+{
+    size_t at = (size_t)host * cluster->resource_count + r;
+    double demand = cluster->demand[(size_t)domain * cluster->resource_count + r];
+    double capacity = cluster->capacity[at];
+    double target = cluster->policy->target_max[r];
+    double before = cluster->utilization[at];
+    double load = positive(cluster->hosts[host].load[r] + sign * demand);
+    double after = capacity > 0 ? load / capacity : 0;
+
+    return (struct change){before, after, excess(after, target) - excess(before, target)};
+}
+
+/* `count` is the number of resources: a constant for the two that are always there makes straight
+ * code of the loop, and half of the time that rating takes. */
+static inline struct ek_departure depart(const struct ek_cluster *cluster, uint32_t domain,
+                                         unsigned int count)
+{
+    struct ek_departure sums;
+    uint32_t source = cluster->host_of[domain];
+    bool counted = cluster->hosts[source].counted;
+
+    sums.domain = domain;
+    sums.overload = cluster->overload;
+    for (unsigned int r = 0; r < count; r++) {
+        sums.sum[r] = cluster->sum[r];
+        sums.square[r] = cluster->square[r];
+        if (counted) {
+            struct change it = change_of(cluster, source, r, domain, -1);
+            sums.sum[r] += it.after - it.before;
+            sums.square[r] += it.after * it.after - it.before * it.before;
+            sums.overload += it.overload;
+        }
+    }
+    return sums;
+}
+
+struct ek_departure ek_cluster_depart(const struct ek_cluster *cluster, uint32_t domain)
+{
+    assert(domain < cluster->snapshot->domain_count);
+    return cluster->resource_count == EK_RESOURCE_FURTHER
+               ? depart(cluster, domain, EK_RESOURCE_FURTHER)
+               : depart(cluster, domain, cluster->resource_count);
+}
+
+static inline struct ek_level arrive(const struct ek_cluster *cluster,
+                                     const struct ek_departure *departure, uint32_t destination,
+                                     unsigned int count)
+{
+    struct ek_level level = {.overload = departure->overload};
+    bool counted = cluster->hosts[destination].counted;
+
+    for (unsigned int r = 0; r < count; r++) {
+        double sum = departure->sum[r];
+        double square = departure->square[r];
+        if (counted) {
+            struct change it = change_of(cluster, destination, r, departure->domain, 1);
+            sum += it.after - it.before;
+            square += it.after * it.after - it.before * it.before;
+            level.overload += it.overload;
+        }
+        level.variance += cluster->policy->weight[r] * variance(cluster->counted[r], sum, square);
+    }
+    level.overload = positive(level.overload);
+    return level;
+}
+
+struct ek_level ek_cluster_arrive(const struct ek_cluster *cluster,
+                                  const struct ek_departure *departure, uint32_t destination)
+{
+    /* Only these two hosts change; every other one's part of the sums stays as it is. Were they the
+     * same, its utilization would be counted twice. */
+    assert(cluster->host_of[departure->domain] != destination);
+    return cluster->resource_count == EK_RESOURCE_FURTHER
+               ? arrive(cluster, departure, destination, EK_RESOURCE_FURTHER)
+               : arrive(cluster, departure, destination, cluster->resource_count);
 }
 
 struct ek_score ek_cluster_score_after(const struct ek_cluster *cluster, uint32_t domain,
                                        uint32_t destination)
 {
-    /* Only these two change; every other host's part of the sums stays as it is. */
-    const uint32_t hosts[2] = {cluster->host_of[domain], destination};
-    double sum[EK_RESOURCE_MAX];
-    double square[EK_RESOURCE_MAX];
-    double overload = cluster->overload;
+    struct ek_departure departure = ek_cluster_depart(cluster, domain);
 
-    assert(hosts[0] != destination); /* its utilization would be counted twice */
-    memcpy(sum, cluster->sum, sizeof(sum));
-    memcpy(square, cluster->square, sizeof(square));
-    for (int i = 0; i < 2; i++) {
-        for (unsigned int r = 0; cluster->hosts[hosts[i]].counted && r < cluster->resource_count;
-             r++) {
-            enum ek_resource resource = (enum ek_resource)r;
-            double target = cluster->policy->target_max[r];
-            double before = ek_cluster_utilization(cluster, hosts[i], resource);
-            double after =
-                ek_cluster_utilization_with(cluster, hosts[i], resource, domain, i == 0 ? -1 : 1);
-            sum[r] += after - before;
-            square[r] += after * after - before * before;
-            overload += excess(after, target) - excess(before, target);
-        }
-    }
-    return score_of(cluster, sum, square, overload);
+    struct ek_score score =
+        ek_cluster_score_of(cluster, ek_cluster_arrive(cluster, &departure, destination));
+    score.soft = cluster->soft_unit * ek_rule_set_should_cost(&cluster->rules) -
+                 ek_cluster_soft_fall(cluster, domain, destination);
+    return score;
 }

@@ -67,6 +67,11 @@ enum ek_block ek_constraint_domain(const struct ek_cluster *cluster,
     if (snapshot->hosts[cluster->host_of[domain]].state != EK_HOST_UP) {
         return EK_BLOCK_SOURCE_STATE;
     }
+    /* Maintenance is an operator's word, too, and the younger one. */
+    if (!snapshot->hosts[cluster->host_of[domain]].maintenance &&
+        ek_rule_set_ignored_host(&cluster->rules, cluster->host_of[domain]) != EK_NONE) {
+        return EK_BLOCK_SOURCE_IGNORED;
+    }
     return rest_block(ek_cooldown_find(cooldown, it->uuid), snapshot->taken_at_ms, purpose);
 }
 
@@ -210,6 +215,9 @@ enum ek_block ek_constraint_admission(const struct ek_cluster *cluster,
     if (host->maintenance) {
         return EK_BLOCK_MAINTENANCE;
     }
+    if (ek_rule_set_ignored_host(&cluster->rules, destination) != EK_NONE) {
+        return EK_BLOCK_HOST_IGNORED;
+    }
     /* Its newest figures are from before an arrival: what still fits cannot be told. */
     if (cluster->hosts[destination].unseen_arrival) {
         return EK_BLOCK_UNSEEN;
@@ -322,6 +330,17 @@ static const char *explain_ignored(const struct ek_cluster *cluster, uint32_t do
                            : ek_rule_explain(&cluster->rules, rule, domain, 0, arena);
 }
 
+static const char *explain_ignored_host(const struct ek_cluster *cluster, uint32_t host,
+                                        struct ek_arena *arena)
+{
+    uint32_t rule = ek_rule_set_ignored_host(&cluster->rules, host);
+
+    return rule == EK_NONE ? ek_block_text(EK_BLOCK_HOST_IGNORED)
+                           : ek_arena_printf(arena, "rule %s leaves %s alone",
+                                             ek_rule_set_rule(&cluster->rules, rule)->name,
+                                             cluster->snapshot->hosts[host].name);
+}
+
 const char *ek_constraint_explain(const struct ek_cluster *cluster,
                                   const struct ek_cooldown *cooldown, uint32_t domain,
                                   uint32_t destination, enum ek_block block, struct ek_arena *arena)
@@ -338,6 +357,10 @@ const char *ek_constraint_explain(const struct ek_cluster *cluster,
         return it->immovable_reason == NULL ? ek_block_text(block) : it->immovable_reason;
     case EK_BLOCK_IGNORED:
         return explain_ignored(cluster, domain, arena);
+    case EK_BLOCK_SOURCE_IGNORED:
+        return explain_ignored_host(cluster, cluster->host_of[domain], arena);
+    case EK_BLOCK_HOST_IGNORED:
+        return explain_ignored_host(cluster, destination, arena);
     case EK_BLOCK_RULE:
         return explain_rule(cluster, domain, destination, arena);
     case EK_BLOCK_RESTING:

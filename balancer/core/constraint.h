@@ -22,10 +22,12 @@
     X(EK_BLOCK_IGNORED, "is left alone by a rule")                                             \
     X(EK_BLOCK_UNRESOLVED, "has a move whose outcome is unknown: an operator must resolve it") \
     X(EK_BLOCK_SOURCE_STATE, "is on a host that is not up")                                    \
+    X(EK_BLOCK_SOURCE_IGNORED, "is on a host that a rule leaves alone")                        \
     X(EK_BLOCK_RESTING, "rests after its last move")                                           \
     X(EK_BLOCK_FAILED_LATELY, "waits after a failed move")                                     \
     X(EK_BLOCK_HOST_STATE, "host is not up")                                                   \
     X(EK_BLOCK_MAINTENANCE, "host is in maintenance")                                          \
+    X(EK_BLOCK_HOST_IGNORED, "host is left alone by a rule")                                   \
     X(EK_BLOCK_AVOIDED, "a move to that host failed lately")                                   \
     X(EK_BLOCK_UNSEEN, "a move that just ended there is not sampled yet")                      \
     X(EK_BLOCK_HYPERVISOR, "another hypervisor")                                               \

@@ -1,27 +1,38 @@
-/* Digests: 64-bit FNV-1a over everything that a decision is made from. It names plans and finds
- * equal recommendations; it is no defence against forgery and need not be. */
+/* Digests over everything that a decision is made from. They name plans and find equal
+ * recommendations; they are no defence against forgery and need not be. */
 #include "balancer/core/digest.h"
 
 #include <assert.h>
 #include <math.h>
 #include <string.h>
 
-/* The published constants of FNV-1a, 64 bits. */
-#define FNV_OFFSET 14695981039346656037ULL
-#define FNV_PRIME 1099511628211ULL
+/* The start of FNV-1a, and the first multiplier of MurmurHash3's finalizer (both published). */
+#define START 14695981039346656037ULL
+#define MULTIPLIER 0xff51afd7ed558ccdULL
 
 struct ek_digest ek_digest_begin(void)
 {
-    return (struct ek_digest){FNV_OFFSET};
+    return (struct ek_digest){START};
+}
+
+/* Eight bytes at a time: every cycle feeds a whole snapshot, and byte by byte that would take
+ * longer than evaluating it. The product carries each bit upwards, the shift brings it down again.
+ */
+static void feed(struct ek_digest *digest, uint64_t value)
+{
+    digest->state = (digest->state ^ value) * MULTIPLIER;
+    digest->state ^= digest->state >> 32;
 }
 
 /* Little end first whatever the machine: the same input has the same name everywhere. */
-static void feed(struct ek_digest *digest, uint64_t value)
+static uint64_t word_of(const unsigned char *bytes, size_t count)
 {
-    for (int shift = 0; shift < 64; shift += 8) {
-        digest->state ^= (value >> shift) & 0xff;
-        digest->state *= FNV_PRIME;
+    uint64_t word = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        word |= (uint64_t)bytes[i] << (8 * i);
     }
+    return word;
 }
 
 void ek_digest_integer(struct ek_digest *digest, int64_t value)
@@ -47,9 +58,12 @@ void ek_digest_text(struct ek_digest *digest, const char *text)
     /* The length goes first, so that "ab","c" and "a","bc" differ; no text differs from an empty
      * one. */
     feed(digest, text == NULL ? UINT64_MAX : length);
-    for (size_t i = 0; i < length; i++) {
-        digest->state ^= (unsigned char)text[i];
-        digest->state *= FNV_PRIME;
+    const unsigned char *bytes = (const unsigned char *)text;
+    for (; length >= 8; length -= 8, bytes += 8) {
+        feed(digest, word_of(bytes, 8));
+    }
+    if (length > 0) {
+        feed(digest, word_of(bytes, length));
     }
 }
 
@@ -107,14 +121,20 @@ static void feed_domain(struct ek_digest *digest, const struct ek_domain *domain
     const double figures[] = {
         domain->vcpus,       domain->memory_mib,      domain->cpu_used_cores,
         domain->cpu_steal,   domain->memory_used_mib, domain->memory_rss_mib,
-        domain->dirty_mib_s, domain->local_disk_mib,
+        domain->dirty_mib_s, domain->local_disk_mib,  domain->migration_factor,
     };
+    const struct ek_outlook *const outlooks[] = {&domain->cpu_outlook, &domain->memory_outlook};
 
     ek_digest_text(digest, domain->uuid);
     ek_digest_text(digest, domain->name);
     ek_digest_integer(digest, domain->host);
     for (size_t i = 0; i < sizeof(figures) / sizeof(figures[0]); i++) {
         ek_digest_number(digest, figures[i]);
+    }
+    for (size_t i = 0; i < sizeof(outlooks) / sizeof(outlooks[0]); i++) {
+        ek_digest_integer(digest, outlooks[i]->known);
+        ek_digest_number(digest, outlooks[i]->demand);
+        ek_digest_number(digest, outlooks[i]->noise);
     }
     ek_digest_integer(digest, domain->movable);
     ek_digest_text(digest, domain->immovable_reason);
@@ -175,7 +195,7 @@ void ek_digest_policy(struct ek_digest *digest, const struct ek_policy *policy)
     const double figures[] = {
         policy->trigger_imbalance, policy->trigger_comfort,        policy->min_gain,
         policy->cost_weight,       policy->memory_overcommit,      policy->cpu_overcommit,
-        policy->memory_reserve,    policy->cooldown_repeat_factor,
+        policy->memory_reserve,    policy->cooldown_repeat_factor, policy->noise_sigma,
     };
     const int64_t integers[] = {
         policy->mode,           policy->kind,
@@ -183,8 +203,11 @@ void ek_digest_policy(struct ek_digest *digest, const struct ek_policy *policy)
         policy->cooldown_ms,    policy->limit_cluster,
         policy->limit_host_in,  policy->limit_host_out,
         policy->moves_per_plan, policy->max_downtime_ms,
+        policy->spare_hosts,
     };
 
+    ek_digest_number(digest, policy->bandwidth_per_host_mib_s);
+    ek_digest_number(digest, policy->bandwidth_cluster_mib_s);
     for (unsigned int r = 0; r < policy->resources.count; r++) {
         if (r >= EK_RESOURCE_FURTHER) {
             ek_digest_text(digest, policy->resources.names[r]);

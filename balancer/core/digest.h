@@ -1,5 +1,5 @@
-/* A digest of what a decision was made from: 64-bit FNV-1a (Fowler, Noll, Vo), in a fixed byte
- * order. It names plans; it does not protect against an adversary. */
+/* A digest of what a decision was made from: 64 bits, in a fixed byte order. It names plans; it
+ * does not protect against an adversary. */
 #ifndef EK_CORE_DIGEST_H
 #define EK_CORE_DIGEST_H
 

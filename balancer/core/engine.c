@@ -27,8 +27,10 @@ struct ek_engine *ek_engine_create(void)
         return NULL;
     }
     engine->cooldown = ek_cooldown_create();
-    if (engine->cooldown == NULL) {
-        free(engine);
+    engine->forecast = ek_forecast_create();
+    engine->learned = ek_learned_create();
+    if (engine->cooldown == NULL || engine->forecast == NULL || engine->learned == NULL) {
+        ek_engine_destroy(engine);
         return NULL;
     }
     /* The defaults recommend and move nothing: an engine without its policy is harmless. */
@@ -57,6 +59,8 @@ void ek_engine_destroy(struct ek_engine *engine)
     ek_arena_finish(&engine->stuck_arena);
     ek_arena_finish(&engine->maintained_arena);
     ek_cooldown_destroy(engine->cooldown);
+    ek_forecast_destroy(engine->forecast);
+    ek_learned_destroy(engine->learned);
     free(engine->running);
     free(engine->running_view);
     free(engine->recent);
@@ -231,6 +235,9 @@ static bool on_snapshot(struct ek_engine *engine, const struct ek_event *event,
     engine->clock_back_ms = 0;
     recent_expire(engine, event->now_ms);
     ek_cooldown_expire(engine->cooldown, event->now_ms);
+    if (!ek_engine_expect(engine, err)) {
+        return false;
+    }
     if (!ek_evaluate(&engine->evaluation, &engine->snapshot, &engine->policy, err)) {
         return false;
     }
@@ -296,7 +303,8 @@ static bool note_success(struct ek_engine *engine, const struct ek_outcome *outc
         engine->seq_done[seq] = true;
     }
     apply_move(engine, outcome);
-    if (!recent_add(engine, outcome, err)) {
+    if (!recent_add(engine, outcome, err) ||
+        (running != NULL && !ek_learned_note(engine->learned, &running->order, outcome, err))) {
         return false;
     }
     /* A parked domain has its last move still before it; it rests after that. */

@@ -2,6 +2,7 @@
 #include "balancer/core/engine_state.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -122,9 +123,59 @@ bool ek_engine_present(struct ek_engine *engine, struct ek_snapshot *present, st
     return true;
 }
 
+/* What a move between those hosts takes of their links, as the schedule has it; 0 when one of them
+ * is not known any more. */
+static double rate_of(const struct ek_engine *engine, const struct ek_move_order *order)
+{
+    uint32_t source = ek_snapshot_find_host(&engine->snapshot, order->source);
+    uint32_t destination = ek_snapshot_find_host(&engine->snapshot, order->destination);
+
+    if (source == EK_NONE || destination == EK_NONE) {
+        return 0;
+    }
+    return ek_migration_rate(&engine->snapshot, &engine->policy, source, destination);
+}
+
+static double link_of(const struct ek_engine *engine, const char *name)
+{
+    uint32_t host = ek_snapshot_find_host(&engine->snapshot, name);
+
+    return host == EK_NONE ? HUGE_VAL
+                           : ek_migration_link(&engine->snapshot.hosts[host], &engine->policy);
+}
+
+/* When it ends nobody knows any more: it keeps its places under the limits, but nobody waits for
+ * its share of the links. */
+static bool is_late(const struct ek_engine *engine, const struct ek_running *running)
+{
+    return engine->now_ms > running->started_at_ms + running->order.predicted_duration_ms;
+}
+
+/* Whether the move finds its full rate beside those that run: few at full bandwidth beat many at a
+ * share. */
+static bool links_carry(const struct ek_engine *engine, const struct ek_move_order *order)
+{
+    double rate = rate_of(engine, order);
+    double slack = 1e-6 * rate;
+    double cluster = engine->policy.bandwidth_cluster_mib_s;
+    double out = link_of(engine, order->source) - rate;
+    double in = link_of(engine, order->destination) - rate;
+    double all = (cluster > 0 ? cluster : HUGE_VAL) - rate;
+
+    for (size_t i = 0; i < engine->running_count; i++) {
+        const struct ek_move_order *other = &engine->running[i].order;
+        double taken = is_late(engine, &engine->running[i]) ? 0 : rate_of(engine, other);
+        out -= strcmp(other->source, order->source) == 0 ? taken : 0;
+        in -= strcmp(other->destination, order->destination) == 0 ? taken : 0;
+        all -= taken;
+    }
+    return out >= -slack && in >= -slack && all >= -slack;
+}
+
 /* By name: indices change with each snapshot, running moves outlive several. */
 static bool limits_allow(const struct ek_engine *engine, const struct ek_move_order *order)
 {
+    const struct ek_policy *policy = &engine->policy;
     int out = 0;
     int in = 0;
 
@@ -132,8 +183,13 @@ static bool limits_allow(const struct ek_engine *engine, const struct ek_move_or
         out += strcmp(engine->running[i].order.source, order->source) == 0 ? 1 : 0;
         in += strcmp(engine->running[i].order.destination, order->destination) == 0 ? 1 : 0;
     }
-    return (int)engine->running_count < engine->policy.limit_cluster &&
-           out < engine->policy.limit_host_out && in < engine->policy.limit_host_in;
+    if ((int)engine->running_count >= policy->limit_cluster || out >= policy->limit_host_out ||
+        in >= policy->limit_host_in) {
+        return false;
+    }
+    /* Alone on its links and without a budget, a move always finds its rate. */
+    return (out == 0 && in == 0 && !(policy->bandwidth_cluster_mib_s > 0)) ||
+           links_carry(engine, order);
 }
 
 /* A move that failed never counts as done, but then its plan is abandoned as a whole. */
@@ -197,6 +253,17 @@ static bool runs_already(const struct ek_engine *engine, const char *domain)
     return false;
 }
 
+/* Every move is feasible after those before it in the plan, whatever the schedule starts first. */
+static bool has_waiting_before(const struct ek_engine *engine, uint32_t seq)
+{
+    for (size_t i = 0; i < engine->waiting_count; i++) {
+        if (!engine->waiting[i].gone && engine->waiting[i].order.seq < seq) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The order on the newest figures: still where it was, and is the destination still fit? */
 static enum verdict check(const struct ek_engine *engine, const struct ek_cluster *cluster,
                           struct ek_waiting *waiting, char *why, size_t size)
@@ -228,10 +295,12 @@ static enum verdict check(const struct ek_engine *engine, const struct ek_cluste
     }
     (void)snprintf(why, size, "%s to %s: %s", order->name, order->destination,
                    ek_block_text(block));
-    /* Room may come when a running move ends; an arrival may be seen with the next sample. */
+    /* Room may come when a running move ends, or one that was planned before this one; an arrival
+     * may be seen with the next sample. */
     bool room = block == EK_BLOCK_MEMORY || block == EK_BLOCK_VCPUS || block == EK_BLOCK_TARGET ||
                 block == EK_BLOCK_RULE;
-    bool passes = block == EK_BLOCK_UNSEEN || (engine->running_count > 0 && room);
+    bool comes = engine->running_count > 0 || has_waiting_before(engine, order->seq);
+    bool passes = block == EK_BLOCK_UNSEEN || (comes && room);
     return passes ? WAIT : DROP;
 }
 

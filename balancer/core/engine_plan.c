@@ -1,6 +1,7 @@
 /* The engine's planning: when a plan is wanted, and how it becomes the present one. */
 #include "balancer/core/digest.h"
 #include "balancer/core/engine_state.h"
+#include "balancer/core/plural.h"
 
 #include <assert.h>
 #include <math.h>
@@ -40,51 +41,50 @@ bool ek_engine_settled(const struct ek_engine *engine)
 }
 
 /* Asks the policy once per cycle: whoever asked twice would count twice. */
-static bool count_sustained(struct ek_engine *engine, char *why, size_t size, bool *held,
-                            struct ek_error *err)
+static bool count_sustained(struct ek_engine *engine, char *why, size_t size)
 {
-    struct ek_cluster cluster;
     char reason[EK_TEXT_SIZE];
 
     assert(engine->ops != NULL && engine->ops->wants != NULL);
-    if (!ek_cluster_init(&cluster, &engine->snapshot, &engine->policy, err)) {
-        return false;
-    }
-    bool wants = engine->ops->wants(&cluster, &engine->levels, reason, sizeof(reason));
-    ek_cluster_finish(&cluster);
+    bool wants =
+        engine->ops->wants(&engine->evaluation.cluster, &engine->levels, reason, sizeof(reason));
     engine->sustained = wants ? engine->sustained + 1 : 0;
-    /* Counted even while it is held, or it would never be reached. */
-    *held = engine->sustained < engine->policy.sustained_cycles;
     if (wants) {
         (void)snprintf(why, size, "%s, for %d of %d cycles", reason, engine->sustained,
                        engine->policy.sustained_cycles);
     } else {
         (void)snprintf(why, size, "%s", reason);
     }
-    return true;
+    /* Counted even while it is held, or it would never be reached. */
+    return engine->sustained < engine->policy.sustained_cycles;
 }
 
-bool ek_engine_balance_held(struct ek_engine *engine, char *why, size_t size, bool *held,
-                            struct ek_error *err)
+/* Whether the samples show the cluster as it is: nothing moves, nothing has just moved. */
+static bool figures_stand(const struct ek_engine *engine)
+{
+    return unmeasured(engine) == NULL && engine->running_count == 0 && ek_engine_settled(engine);
+}
+
+bool ek_engine_balance_held(struct ek_engine *engine, char *why, size_t size)
 {
     /* In this order; the cycles are counted only when nothing else holds, since figures in motion
      * prove nothing. */
     const struct ek_host *host = unmeasured(engine);
 
-    *held = true;
     if (host != NULL) {
         (void)snprintf(why, size, "the CPU use of %s is not measured yet", host->name);
         return true;
     }
     if (engine->running_count > 0) {
-        (void)snprintf(why, size, "%zu moves are running", engine->running_count);
+        (void)snprintf(why, size, "%zu move%s running", engine->running_count,
+                       engine->running_count == 1 ? " is" : "s are");
         return true;
     }
     if (!ek_engine_settled(engine)) {
         (void)snprintf(why, size, "waiting for fresh samples after the last move");
         return true;
     }
-    return count_sustained(engine, why, size, held, err);
+    return count_sustained(engine, why, size);
 }
 
 /* Names are bounded by ek_snapshot_check(); only a reason may really be cut. */
@@ -92,6 +92,9 @@ static void text_copy(char *to, size_t size, const char *from)
 {
     (void)snprintf(to, size, "%s", from);
 }
+
+/* More than any link has; libvirt counts bytes in 63 bits. */
+#define MOST_MIB_S 1e9
 
 /* An order is complete in itself: the migrator asks neither plan nor policy, so that a reload or a
  * new plan does not change a move that runs. */
@@ -109,6 +112,8 @@ static struct ek_move_order order_of(const struct ek_engine *engine,
         .backoff_ms = policy->backoff_ms,
         .retries = policy->retries,
         .auto_converge = policy->auto_converge,
+        /* Never below what was predicted, which a rate rounded down would be. */
+        .bandwidth_mib_s = (uint64_t)fmin(ceil(slot->rate_mib_s), MOST_MIB_S),
         .predicted_transfer_mib = move->cost.transfer_mib,
         .predicted_duration_ms = slot->duration_ms,
         .predicted_downtime_ms = move->cost.downtime_ms,
@@ -126,11 +131,13 @@ static struct ek_move_order order_of(const struct ek_engine *engine,
     return order;
 }
 
-/* Plan and schedule live until the next step; what waits lives longer and is copied. */
-static bool adopt_move(struct ek_engine *engine, size_t index, struct ek_error *err)
+/* Plan and schedule live until the next step; what waits lives longer and is copied. In the order
+ * of the schedule, so that dispatch tries first what was predicted to start first. */
+static bool adopt_move(struct ek_engine *engine, size_t place, struct ek_error *err)
 {
+    size_t index = engine->schedule.order[place];
     const struct ek_slot *slot = &engine->schedule.slots[index];
-    struct ek_waiting *waiting = &engine->waiting[index];
+    struct ek_waiting *waiting = &engine->waiting[place];
 
     assert(slot->duration_ms > 0 && index < engine->schedule.slot_count);
     assert(engine->plan.moves[index].seq == index + 1);
@@ -282,18 +289,18 @@ static bool record_summary(struct ek_engine *engine, struct ek_effects *effects,
 bool ek_engine_replan(struct ek_engine *engine, struct ek_effects *effects, struct ek_error *err)
 {
     char why[EK_TEXT_SIZE];
-    bool held = true;
 
     /* Something waits here only for that one reason (see on_snapshot): otherwise this drops
      * nothing. */
-    if (!ek_engine_abandon(engine, effects, "the hosts to be emptied have changed", err) ||
-        !ek_engine_balance_held(engine, why, sizeof(why), &held, err)) {
+    if (!ek_engine_abandon(engine, effects, "the hosts to be emptied have changed", err)) {
         return false;
     }
+    bool held = ek_engine_balance_held(engine, why, sizeof(why));
     const struct ek_plan_request request = {.evaluation = &engine->evaluation,
                                             .balance = engine->ops,
                                             .cooldown = engine->cooldown,
-                                            .balance_held = held ? why : NULL};
+                                            .balance_held = held ? why : NULL,
+                                            .prefer_held = !figures_stand(engine)};
     if (!ek_plan_make(&engine->plan, &request, err) ||
         !ek_schedule_make(&engine->schedule, &engine->plan, &engine->policy, err) ||
         !keep_stuck(engine, err) || !record_summary(engine, effects, err)) {
@@ -333,6 +340,7 @@ bool ek_engine_abandon(struct ek_engine *engine, struct ek_effects *effects, con
     effect->u.fate.fate = "abandoned";
     return (effect->u.fate.plan_id != NULL || nomem(err)) &&
            ek_effect_event(effects, "plan", engine->plan_id, err,
-                           "plan %s: its %zu moves that have not started are dropped: %s",
-                           engine->plan_id, left, why);
+                           "plan %s: its %zu move%s not started %s dropped: %s", engine->plan_id,
+                           left, left == 1 ? " that has" : "s that have", left == 1 ? "is" : "are",
+                           why);
 }

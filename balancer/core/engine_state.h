@@ -3,6 +3,7 @@
 #define EK_CORE_ENGINE_STATE_H
 
 #include "balancer/core/engine.h"
+#include "balancer/core/engine_memory.h"
 #include "policies/policy_ops.h"
 
 /* One move of the present plan that has not started yet. */
@@ -37,6 +38,9 @@ struct ek_engine {
     struct ek_policy policy;
     const struct ek_policy_ops *ops;
     struct ek_cooldown *cooldown;
+    struct ek_forecast *forecast;
+    struct ek_learned *learned;
+    struct ek_sustained recalled; /* of an earlier run, until the next snapshot; cycles 0: none */
     struct ek_snapshot snapshot;
     bool has_snapshot;
     struct ek_levels levels;
@@ -98,13 +102,18 @@ bool ek_effect_event(struct ek_effects *effects, const char *kind, const char *s
     __attribute__((format(printf, 5, 6)));
 void ek_effects_sort(struct ek_effects *effects);
 
+/* ---- engine_memory.c ---------------------------------------------------------------------------
+ */
+
+/* Writes what is expected of each domain into the newest snapshot. */
+bool ek_engine_expect(struct ek_engine *engine, struct ek_error *err);
+
 /* ---- engine_plan.c
  * ------------------------------------------------------------------------------- */
 
-/* Why balancing must wait in this cycle, NULL: it need not. Counts sustained cycles; once per
- * cycle. */
-bool ek_engine_balance_held(struct ek_engine *engine, char *why, size_t size, bool *held,
-                            struct ek_error *err);
+/* Whether balancing must wait in this cycle, and why; what the policy says when it need not. Counts
+ * sustained cycles; once per cycle. */
+bool ek_engine_balance_held(struct ek_engine *engine, char *why, size_t size);
 
 /* Two fresh samples of every host since the last move ended, so that rates after it are known. */
 bool ek_engine_settled(const struct ek_engine *engine);

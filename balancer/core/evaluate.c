@@ -1,6 +1,8 @@
 /* Evaluation: the numbers of a cluster as it is, which trigger, plan and status all quote. */
 #include "balancer/core/evaluate.h"
 
+#include "balancer/core/spare.h"
+
 #include <assert.h>
 #include <string.h>
 
@@ -41,23 +43,6 @@ struct ek_levels ek_levels_of(const struct ek_cluster *cluster)
     return levels;
 }
 
-/* The model goes, what it found wrong with the rules stays. */
-static bool keep_problems(struct ek_evaluation *out, const struct ek_rule_set *rules)
-{
-    struct ek_rule_problem *kept = ek_arena_alloc(&out->arena, rules->problem_count, sizeof(*kept));
-    bool ok = kept != NULL;
-
-    for (size_t i = 0; ok && i < rules->problem_count; i++) {
-        kept[i] = rules->problems[i];
-        kept[i].rule = ek_arena_strdup(&out->arena, rules->problems[i].rule);
-        kept[i].text = ek_arena_strdup(&out->arena, rules->problems[i].text);
-        ok = kept[i].rule != NULL && kept[i].text != NULL;
-    }
-    out->rule_problems = kept;
-    out->rule_problem_count = rules->problem_count;
-    return ok;
-}
-
 /* All hosts, also those that do not count: status shows them. */
 static bool fill(struct ek_evaluation *out, const struct ek_cluster *cluster, struct ek_error *err)
 {
@@ -74,39 +59,53 @@ static bool fill(struct ek_evaluation *out, const struct ek_cluster *cluster, st
                 ek_cluster_utilization(cluster, h, (enum ek_resource)r);
         }
     }
-    if (!keep_problems(out, &cluster->rules)) {
-        return ek_error_set(err, EK_ERR_NOMEM, "out of memory for the evaluation");
-    }
+    out->rule_problems = cluster->rules.problems;
+    out->rule_problem_count = cluster->rules.problem_count;
     for (size_t d = 0; d < cluster->snapshot->domain_count; d++) {
         out->maintenance_left += cluster->snapshot->hosts[cluster->host_of[d]].maintenance ? 1 : 0;
     }
     return true;
 }
 
+/* Whether the guests of lost hosts would find room; not asked for the default, which spares none.
+ */
+static bool ask_spare(struct ek_evaluation *out, struct ek_cluster *cluster, struct ek_error *err)
+{
+    struct ek_spare spare;
+    size_t count = (size_t)cluster->policy->spare_hosts;
+
+    if (count == 0) {
+        return true;
+    }
+    if (!ek_spare_init(&spare, cluster, err)) {
+        return false;
+    }
+    out->spare_lacks = !ek_spare_bears(&spare, count, NULL, false);
+    return true;
+}
+
 bool ek_evaluate(struct ek_evaluation *out, const struct ek_snapshot *snapshot,
                  const struct ek_policy *policy, struct ek_error *err)
 {
-    struct ek_cluster cluster;
-
     memset(out, 0, sizeof(*out));
     assert(ek_snapshot_sorted(snapshot));
-    if (!ek_cluster_init(&cluster, snapshot, policy, err)) {
+    if (!ek_cluster_init(&out->cluster, snapshot, policy, err)) {
         return false;
     }
     /* Borrowed: copying 200,000 domains in each cycle would cost more than evaluating them. */
     out->snapshot = snapshot;
     out->policy = policy;
-    out->levels = ek_levels_of(&cluster);
-    bool ok = fill(out, &cluster, err);
-    ek_cluster_finish(&cluster);
-    if (!ok) {
+    out->levels = ek_levels_of(&out->cluster);
+    if (!fill(out, &out->cluster, err) || !ask_spare(out, &out->cluster, err)) {
         ek_evaluation_finish(out);
+        return false;
     }
-    return ok;
+    return true;
 }
 
 void ek_evaluation_finish(struct ek_evaluation *evaluation)
 {
+    ek_cluster_finish(&evaluation->cluster);
     ek_arena_finish(&evaluation->arena);
     memset(evaluation, 0, sizeof(*evaluation));
 }

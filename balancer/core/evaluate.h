@@ -23,9 +23,11 @@ struct ek_evaluation {
     const struct ek_snapshot *snapshot; /* borrowed; must outlive the evaluation */
     const struct ek_policy *policy;     /* borrowed */
     struct ek_levels levels;
+    struct ek_cluster cluster;                   /* the model, for later stages to copy */
     double *utilization;                         /* [host * policy->resources.count + resource] */
     const struct ek_rule_problem *rule_problems; /* the most serious first */
     size_t rule_problem_count;
+    bool spare_lacks;          /* capacity.spare_hosts: their loss could not be borne now */
     uint32_t maintenance_left; /* movable or not: domains on hosts in maintenance */
     struct ek_arena arena;
 };

@@ -1,5 +1,7 @@
 #include "balancer/core/goal.h"
 
+#include "balancer/core/noise.h"
+
 #include <assert.h>
 #include <math.h>
 #include <string.h>
@@ -7,9 +9,6 @@
 /* As in constraint.c: sums of doubles do not refuse what exactly fits. */
 #define SLACK 1e-3
 #define TARGET_SLACK 1e-9
-
-/* Overload comes before everything else: no spread and no price is ever as large. */
-#define OVERLOAD_WEIGHT 100.0
 
 /* Moves are not free even where copying is: so that of two equal goals the one with fewer wins. */
 #define MOVE_PRICE 2e-6
@@ -32,6 +31,29 @@ static double price_of(const struct ek_goal *goal, uint32_t d, uint32_t host)
         return search->price[d] + MOVE_PRICE;
     }
     return ek_candidate_price(search->cluster, d, hosts[host].migration_mib_s) + MOVE_PRICE;
+}
+
+/* In units of the squared score. */
+static double work_out_doubt(const struct ek_goal *goal, uint32_t d, uint32_t host)
+{
+    return 2 * ek_noise_of_move(goal->search->cluster, 1, d, host, EK_NONE);
+}
+
+static double doubt_of(const struct ek_goal *goal, uint32_t d, uint32_t host)
+{
+    const struct ek_cluster *cluster = goal->search->cluster;
+
+    if (!cluster->noisy || host == goal->domains[d].home) {
+        return 0;
+    }
+    if (goal->doubts == NULL) {
+        return work_out_doubt(goal, d, host);
+    }
+    float *known = &goal->doubts[(size_t)d * cluster->snapshot->host_count + host];
+    if (*known < 0) {
+        *known = (float)work_out_doubt(goal, d, host);
+    }
+    return (double)*known;
 }
 
 /* The host's part of the trial. */
@@ -130,10 +152,13 @@ static inline void add_up(const struct ek_goal *goal, struct ek_trial *trial,
 static inline int measure(const struct ek_goal *goal, struct ek_trial *trial,
                           unsigned int resources)
 {
+    const struct ek_cluster *cluster = goal->search->cluster;
     int more = 0;
 
     trial->change_count = 0;
     trial->price = goal->price;
+    trial->doubt = goal->doubt;
+    trial->soft = goal->soft;
     for (size_t i = 0; i < trial->count; i++) {
         uint32_t d = trial->shifts[i].domain;
         const struct ek_goal_domain *domain = &goal->domains[d];
@@ -141,6 +166,11 @@ static inline int measure(const struct ek_goal *goal, struct ek_trial *trial,
         assert(domain->host != host);
         more += (host != domain->home) - (domain->host != domain->home);
         trial->price += price_of(goal, d, host) - domain->price;
+        trial->doubt += doubt_of(goal, d, host) - domain->doubt;
+        if (domain->wished) {
+            /* Each by itself: of two with one rule this is a guess, ek_goal_make() knows. */
+            trial->soft += cluster->soft_unit * ek_rule_set_should_delta(&cluster->rules, d, host);
+        }
         add_part(goal, trial, d, domain->host, -1, resources);
         add_part(goal, trial, d, host, 1, resources);
     }
@@ -170,10 +200,11 @@ bool ek_goal_weigh(const struct ek_goal *goal, struct ek_trial *trial)
 
 bool ek_goal_below(const struct ek_goal *goal, const struct ek_trial *trial, double cost)
 {
-    double left = cost - goal->dear * trial->price - OVERLOAD_WEIGHT * above(trial->overload, 0);
+    double left = cost - goal->dear * trial->price - trial->soft -
+                  EK_RELIEF_WEIGHT * above(trial->overload, 0);
 
     /* Squares are compared: a root for each trial would be a quarter of the work. */
-    return left > 0 && trial->variance < left * left;
+    return left > 0 && trial->variance + trial->doubt < left * left;
 }
 
 /* ---- rules and admission ------------------------------------------------------------------- */
@@ -238,6 +269,14 @@ bool ek_goal_admits(struct ek_goal *goal, const struct ek_trial *trial)
 
 /* ---- changing ------------------------------------------------------------------------------ */
 
+static double soft_of(const struct ek_goal *goal)
+{
+    const struct ek_cluster *cluster = goal->search->cluster;
+
+    return cluster->soft_unit > 0 ? cluster->soft_unit * ek_rule_set_should_cost(&cluster->rules)
+                                  : 0;
+}
+
 /* Sums of many changes, so that a hair below zero is zero. */
 static void add_cost(struct ek_goal *goal)
 {
@@ -247,8 +286,9 @@ static void add_cost(struct ek_goal *goal)
         variance +=
             goal->of_square[r] * goal->square[r] - goal->of_sum[r] * goal->sum[r] * goal->sum[r];
     }
-    goal->cost = OVERLOAD_WEIGHT * above(goal->overload, 0) + goal->dear * goal->price +
-                 sqrt(above(variance, 0));
+    goal->spread = sqrt(above(variance + goal->doubt, 0));
+    goal->cost = EK_RELIEF_WEIGHT * above(goal->overload, 0) + goal->spread + goal->soft +
+                 goal->dear * goal->price;
 }
 
 static void list_moved(struct ek_goal *goal, uint32_t d)
@@ -282,6 +322,7 @@ void ek_goal_make(struct ek_goal *goal, const struct ek_trial *trial)
         uint32_t d = trial->shifts[i].domain;
         struct ek_goal_domain *domain = &goal->domains[d];
         domain->price = price_of(goal, d, trial->shifts[i].host);
+        domain->doubt = doubt_of(goal, d, trial->shifts[i].host);
         domain->host = trial->shifts[i].host;
         list_moved(goal, d);
         if (domain->ruled) {
@@ -292,6 +333,8 @@ void ek_goal_make(struct ek_goal *goal, const struct ek_trial *trial)
     memcpy(goal->square, trial->square, sizeof(goal->square));
     goal->overload = trial->overload;
     goal->price = trial->price;
+    goal->doubt = trial->doubt;
+    goal->soft = soft_of(goal);
     add_cost(goal);
 }
 
@@ -304,6 +347,7 @@ void ek_goal_clear(struct ek_goal *goal)
         struct ek_goal_domain *domain = &goal->domains[d];
         domain->host = domain->home;
         domain->price = 0;
+        domain->doubt = 0;
         list_moved(goal, d);
         if (domain->ruled) {
             ek_rule_set_move(&goal->search->cluster->rules, d, domain->home);
@@ -315,6 +359,8 @@ void ek_goal_clear(struct ek_goal *goal)
     memcpy(goal->square, cluster->square, sizeof(goal->square));
     goal->overload = cluster->overload;
     goal->price = 0;
+    goal->doubt = 0;
+    goal->soft = soft_of(goal);
     add_cost(goal);
 }
 
@@ -333,6 +379,14 @@ void ek_goal_price(struct ek_goal *goal, double dear)
 {
     goal->dear = dear;
     add_cost(goal);
+}
+
+double ek_goal_cost_without_noise(const struct ek_goal *goal)
+{
+    double moves = MOVE_PRICE * goal->moved_count;
+
+    return ek_goal_true_cost(goal) - moves - goal->spread +
+           sqrt(above(goal->spread * goal->spread - goal->doubt, 0));
 }
 
 double ek_goal_true_cost(const struct ek_goal *goal)

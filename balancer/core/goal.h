@@ -3,7 +3,11 @@
  * A goal is the model of the cluster (cluster.h) laid out for changing one's mind a million times:
  * one piece of memory for each domain and host, no calls out of it while a change of up to three
  * domains is weighed. What must hold of a goal is what must hold at the end: room and target_max on
- * each host where a domain arrives, must rules, admission. */
+ * each host where a domain arrives, must rules, admission.
+ *
+ * Noise: a move must take away more of the variance than noise explains. That is what
+ * ek_noise_of_move() says of the score, times two and times the score, so that it does not depend
+ * on the moves before: the noise of hosts is that of the start. */
 #ifndef EK_CORE_GOAL_H
 #define EK_CORE_GOAL_H
 
@@ -30,10 +34,12 @@ struct ek_goal_domain {
     double memory_mib;
     double vcpus;
     double price; /* of its move as it is now; 0 at home */
+    double doubt; /* likewise, what noise explains of the variance that it takes away */
     uint32_t home;
     uint32_t host;
     uint32_t at; /* its place in `moved`; EK_NONE: it is at home */
-    bool ruled;  /* some rule is about it */
+    bool ruled;  /* some rule is about it ... */
+    bool wished; /* ... one that gives way */
 };
 
 /* What a host would gain by a trial; negative: lose. */
@@ -57,6 +63,8 @@ struct ek_trial {
     double square[EK_RESOURCE_MAX];
     double overload;
     double price;
+    double doubt;
+    double soft;
     double variance; /* the square of the spread */
 };
 
@@ -85,10 +93,14 @@ struct ek_goal {
     double overload;
     bool overloads; /* some host was above a target at first; else none ever is */
     double price;   /* of all moves, in units of the score */
+    double doubt;   /* of all moves, in units of its square */
+    double soft;    /* what should rules cost, in units of the score */
     double dear;    /* prices count so many times */
-    double cost;    /* what is to be small: overload first, then the spread with the prices */
+    double spread;  /* with the doubts: a move that noise explains takes away nothing */
+    double cost;    /* what is to be small: overload, many times, spread, should rules and prices */
 
     bool even_links;              /* no price depends on the destination */
+    float *doubts;                /* per domain and host, below 0: not known yet; NULL: no noise */
     unsigned char *admitted;      /* per domain and host: known answers; NULL: too many */
     struct ek_goal_host *scratch; /* for trying an order */
 };
@@ -126,6 +138,9 @@ void ek_goal_price(struct ek_goal *goal, double dear);
 
 /* The cost with prices counted once. */
 double ek_goal_true_cost(const struct ek_goal *goal);
+
+/* That, as a plan is measured afterwards: without doubts. */
+double ek_goal_cost_without_noise(const struct ek_goal *goal);
 
 /* An order is looked for at once when no more moves may be made; of many, the few that cannot be
  * made matter less. */

@@ -27,9 +27,16 @@ static bool allocate(struct ek_goal *goal)
     goal->moved = ek_arena_alloc(arena, domains, sizeof(*goal->moved));
     bool keep = hosts == 0 || domains <= MOST_PAIRS / hosts;
     goal->admitted = keep ? ek_arena_alloc(arena, hosts * domains, 1) : NULL;
-    return goal->hosts != NULL && goal->start != NULL && goal->scratch != NULL &&
-           goal->domains != NULL && goal->open != NULL && goal->free != NULL &&
-           goal->first != NULL && goal->moved != NULL && (!keep || goal->admitted != NULL);
+    if (cluster->noisy && keep) {
+        goal->doubts = ek_arena_alloc(arena, hosts * domains, sizeof(*goal->doubts));
+        for (size_t i = 0; goal->doubts != NULL && i < hosts * domains; i++) {
+            goal->doubts[i] = -1;
+        }
+    }
+    return (!cluster->noisy || !keep || goal->doubts != NULL) && goal->hosts != NULL &&
+           goal->start != NULL && goal->scratch != NULL && goal->domains != NULL &&
+           goal->open != NULL && goal->free != NULL && goal->first != NULL && goal->moved != NULL &&
+           (!keep || goal->admitted != NULL);
 }
 
 static void fill_host(struct ek_goal *goal, uint32_t h)
@@ -68,6 +75,7 @@ static void fill_domain(struct ek_goal *goal, uint32_t d)
     domain->home = domain->host = cluster->host_of[d];
     domain->at = EK_NONE;
     domain->ruled = rules->rule_count > 0 && rules->first[d] < rules->first[d + 1];
+    domain->wished = domain->ruled && cluster->soft_unit > 0;
 }
 
 /* The domains of each host behind one another, host by host. */

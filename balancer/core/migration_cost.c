@@ -50,7 +50,9 @@ struct ek_cost ek_migration_cost(const struct ek_domain *domain, double bandwidt
         converges = left <= allowed;
     }
     assert(left >= 0 && left <= writable);
-    sent += left;
+    /* What was learned of the domain's earlier moves; without any the model is taken at its word.
+     */
+    sent = (sent + left) * (domain->migration_factor > 0 ? domain->migration_factor : 1.0);
     double copying_ms = sent / bandwidth_mib_s * 1000;
     return (struct ek_cost){.transfer_mib = sent,
                             .duration_ms = whole_ms(copying_ms + OVERHEAD_MS),
@@ -58,12 +60,21 @@ struct ek_cost ek_migration_cost(const struct ek_domain *domain, double bandwidt
                             .converges = converges};
 }
 
-double ek_migration_bandwidth(const struct ek_snapshot *snapshot, uint32_t source,
-                              uint32_t destination)
+double ek_migration_link(const struct ek_host *host, const struct ek_policy *policy)
+{
+    return policy->bandwidth_per_host_mib_s > 0
+               ? fmin(host->migration_mib_s, policy->bandwidth_per_host_mib_s)
+               : host->migration_mib_s;
+}
+
+double ek_migration_rate(const struct ek_snapshot *snapshot, const struct ek_policy *policy,
+                         uint32_t source, uint32_t destination)
 {
     assert(source < snapshot->host_count && destination < snapshot->host_count);
-    return fmin(snapshot->hosts[source].migration_mib_s,
-                snapshot->hosts[destination].migration_mib_s);
+    double rate = fmin(ek_migration_link(&snapshot->hosts[source], policy),
+                       ek_migration_link(&snapshot->hosts[destination], policy));
+
+    return policy->bandwidth_cluster_mib_s > 0 ? fmin(rate, policy->bandwidth_cluster_mib_s) : rate;
 }
 
 int64_t ek_migration_timeout_ms(const struct ek_domain *domain, const struct ek_policy *policy)

@@ -13,7 +13,7 @@
 #define EK_FOREVER_MS 1e14
 
 struct ek_cost {
-    double transfer_mib; /* all rounds, local disks included */
+    double transfer_mib; /* all rounds, local disks included, times the learned factor */
     int64_t duration_ms; /* at least 1 */
     int64_t downtime_ms;
     bool converges; /* false: the guest dirties memory faster than the link; auto-converge or abort
@@ -25,9 +25,13 @@ struct ek_cost {
 struct ek_cost ek_migration_cost(const struct ek_domain *domain, double bandwidth_mib_s,
                                  int64_t max_downtime_ms);
 
-/* The slower of the two hosts' links. */
-double ek_migration_bandwidth(const struct ek_snapshot *snapshot, uint32_t source,
-                              uint32_t destination);
+/* What migrations may take of the host's link in each direction, in MiB/s. */
+double ek_migration_link(const struct ek_host *host, const struct ek_policy *policy);
+
+/* What one migration between the two hosts gets, in MiB/s: the slower of their links, within the
+ * policy's bandwidths. */
+double ek_migration_rate(const struct ek_snapshot *snapshot, const struct ek_policy *policy,
+                         uint32_t source, uint32_t destination);
 
 /* How long one attempt may take: the larger of timeout_min and timeout_per_gib times what is to be
  * copied. */

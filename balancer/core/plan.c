@@ -1,13 +1,17 @@
-/* Planning: drain what is in maintenance, let the policy level the rest, list what cannot leave.
- * Greedy, one best move after the other on the model as it then is, so that every prefix of the
- * plan is feasible (docs/planner.md). */
+/* Planning: drain what is in maintenance, mend must rules, let the policy level the rest, move for
+ * should rules what is worth it, list what could not be done. Every prefix of the plan is feasible
+ * (docs/planner.md). */
 #include "balancer/core/digest.h"
 #include "balancer/core/plan_work.h"
+#include "balancer/core/plural.h"
 
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+
+/* Pairs that making room may look at in one plan, whatever there is to do: about a second. */
+#define LOOKS 4000000
 
 bool ek_plan_nomem(struct ek_error *err)
 {
@@ -25,6 +29,7 @@ static void name(struct ek_plan_work *work)
     ek_digest_policy(&digest, work->policy);
     ek_digest_text(&digest, request->balance == NULL ? NULL : request->balance->name);
     ek_digest_text(&digest, request->balance_held);
+    ek_digest_integer(&digest, request->prefer_held);
     for (size_t d = 0; d < snapshot->domain_count; d++) {
         /* In the snapshot's order, not the map's, which depends on history. */
         const struct ek_rest *rest = ek_cooldown_find(request->cooldown, snapshot->domains[d].uuid);
@@ -49,10 +54,11 @@ static bool begin(struct ek_plan_work *work, struct ek_error *err)
 
     assert(snapshot != NULL && evaluation->policy != NULL);
     work->policy = evaluation->policy;
-    if (!ek_cluster_init(&work->cluster, snapshot, work->policy, err)) {
+    if (!ek_cluster_copy(&work->cluster, &evaluation->cluster, err)) {
         return false;
     }
     out->snapshot = snapshot;
+    out->model = &evaluation->cluster;
     out->policy = ek_policy_kind_name(work->policy->kind);
     out->resources = work->policy->resources;
     out->before = evaluation->levels;
@@ -60,7 +66,9 @@ static bool begin(struct ek_plan_work *work, struct ek_error *err)
     out->moves = ek_arena_alloc(&out->arena, 2 * snapshot->domain_count, sizeof(*out->moves));
     out->unresolved = ek_arena_alloc(&out->arena, snapshot->domain_count + snapshot->copy_count,
                                      sizeof(*out->unresolved));
-    if (out->moves == NULL || out->unresolved == NULL) {
+    work->moved = ek_arena_alloc(&work->cluster.arena, snapshot->domain_count, sizeof(uint8_t));
+    work->looks = LOOKS;
+    if (out->moves == NULL || out->unresolved == NULL || work->moved == NULL) {
         return ek_plan_nomem(err);
     }
     if (!ek_search_init(&work->search, &work->cluster, work->request->cooldown, err)) {
@@ -68,28 +76,6 @@ static bool begin(struct ek_plan_work *work, struct ek_error *err)
     }
     name(work);
     return true;
-}
-
-/* Lets a policy move until it is content or `limit` moves are made. */
-static bool run(struct ek_plan_work *work, const struct ek_policy_ops *ops, size_t limit,
-                struct ek_error *err)
-{
-    for (size_t made = 0; made < limit; made++) {
-        struct ek_candidate chosen = ops->next(&work->search);
-        if (chosen.domain == EK_NONE) {
-            break;
-        }
-        if (!ek_plan_take(work, ops, &chosen, err)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* Without a limit: half an evacuation is none, so moves_per_plan is for balancing only. */
-static bool evacuate(struct ek_plan_work *work, struct ek_error *err)
-{
-    return run(work, &ek_policy_drain, work->out->snapshot->domain_count, err);
 }
 
 static size_t moves_of(const struct ek_plan *plan, enum ek_move_kind kind)
@@ -102,10 +88,27 @@ static size_t moves_of(const struct ek_plan *plan, enum ek_move_kind kind)
     return count;
 }
 
-/* Balance moves may have made room for domains that could not leave before. */
-static bool evacuate_again(struct ek_plan_work *work, struct ek_error *err)
+/* Later moves may have made room for domains that could not leave before, or not be mended. */
+static bool once_more(struct ek_plan_work *work, struct ek_error *err)
 {
-    return work->out->move_count == moves_of(work->out, EK_MOVE_EVACUATE) || evacuate(work, err);
+    return work->out->move_count == moves_of(work->out, EK_MOVE_EVACUATE) ||
+           (ek_plan_evacuate(work, err) && ek_plan_repair(work, err));
+}
+
+/* What rules have to do with it; "" when nothing. NULL: out of memory. */
+static const char *rules_part(struct ek_plan *out, size_t repairing)
+{
+    size_t broken = out->unresolved_count - out->stuck_count;
+
+    if (repairing == 0 && broken == 0) {
+        return "";
+    }
+    return broken == 0
+               ? ek_arena_printf(&out->arena, "%zu move%s for rules; ", repairing,
+                                 ek_plural(repairing))
+               : ek_arena_printf(&out->arena,
+                                 "%zu move%s for rules, %zu domain%s should move for one; ",
+                                 repairing, ek_plural(repairing), broken, ek_plural(broken));
 }
 
 /* One sentence for every plan, the empty ones too: "nothing to move" needs its reason most. */
@@ -113,16 +116,26 @@ static bool summarise(struct ek_plan_work *work, struct ek_error *err)
 {
     struct ek_plan *out = work->out;
     size_t evacuating = moves_of(out, EK_MOVE_EVACUATE);
-    size_t balancing = out->move_count - evacuating;
+    size_t repairing = moves_of(out, EK_MOVE_RULE);
+    size_t balancing = out->move_count - evacuating - repairing;
+    const char *rules = rules_part(out, repairing);
 
-    if (evacuating > 0 || out->unresolved_count > 0) {
-        out->summary =
-            ek_arena_printf(&out->arena,
-                            "%zu moves to empty hosts in maintenance, %zu domains cannot leave; "
-                            "%zu moves to balance (%s)",
-                            evacuating, out->unresolved_count, balancing, work->why);
+    if (rules == NULL) {
+        return ek_plan_nomem(err);
+    }
+    if (evacuating > 0 || out->stuck_count > 0) {
+        out->summary = ek_arena_printf(
+            &out->arena,
+            "%zu move%s to empty hosts in maintenance, %zu domain%s cannot leave; "
+            "%s%zu move%s to balance (%s)",
+            evacuating, ek_plural(evacuating), out->stuck_count, ek_plural(out->stuck_count), rules,
+            balancing, ek_plural(balancing), work->why);
+    } else if (rules[0] != '\0') {
+        out->summary = ek_arena_printf(&out->arena, "%s%zu move%s to balance (%s)", rules,
+                                       balancing, ek_plural(balancing), work->why);
     } else if (balancing > 0) {
-        out->summary = ek_arena_printf(&out->arena, "%zu moves: %s", balancing, work->why);
+        out->summary = ek_arena_printf(&out->arena, "%zu move%s: %s", balancing,
+                                       ek_plural(balancing), work->why);
     } else {
         out->summary = ek_arena_printf(&out->arena, "nothing to move: %s", work->why);
     }
@@ -134,9 +147,11 @@ bool ek_plan_make(struct ek_plan *out, const struct ek_plan_request *request, st
     struct ek_plan_work work = {.request = request, .out = out};
 
     memset(out, 0, sizeof(*out));
-    bool ok = begin(&work, err) && evacuate(&work, err) && ek_plan_balance(&work, err) &&
-              evacuate_again(&work, err) && ek_plan_list_unresolved(&work, err) &&
-              summarise(&work, err);
+    bool ok = begin(&work, err) && ek_plan_evacuate(&work, err) && ek_plan_repair(&work, err) &&
+              ek_plan_puzzle(&work, err) && ek_plan_balance(&work, err) && once_more(&work, err) &&
+              ek_plan_prefer(&work, err) && ek_plan_mark_parks(&work, err) &&
+              ek_plan_list_unresolved(&work, err) && summarise(&work, err) &&
+              ek_plan_warn_of_spare(&work, err);
     if (ok) {
         out->after = ek_levels_of(&work.cluster);
     } else {

@@ -11,7 +11,7 @@ struct ek_policy_ops;
 
 /* Domains and hosts are indices into the plan's snapshot. */
 struct ek_plan_move {
-    uint32_t seq; /* from 1, in dispatch order */
+    uint32_t seq; /* from 1; each move is feasible after those before it */
     uint32_t domain;
     uint32_t source;
     uint32_t destination;
@@ -25,6 +25,8 @@ struct ek_plan_move {
 struct ek_unresolved {
     uint32_t domain;
     uint32_t host;
+    uint32_t rule;      /* the must rule that stays broken, an index of the rule set of snapshot
+                           and policy; EK_NONE: its host is in maintenance */
     bool for_now;       /* time or an operator may change it; else no host can take it */
     const char *reason; /* the first reason of each host */
 };
@@ -32,15 +34,18 @@ struct ek_unresolved {
 struct ek_plan {
     char id[EK_ID_SIZE];
     const struct ek_snapshot *snapshot; /* borrowed; must outlive the plan */
-    const char *policy;                 /* its name */
-    struct ek_resources resources;      /* what the levels are of */
+    const struct ek_cluster *model; /* before any move, of the evaluation: borrowed; NULL: a plan
+                                       that was not made by ek_plan_make */
+    const char *policy;             /* its name */
+    struct ek_resources resources;  /* what the levels are of */
     struct ek_levels before;
     struct ek_levels after;
     struct ek_plan_move *moves;
     size_t move_count;
     struct ek_unresolved *unresolved;
-    size_t unresolved_count;
-    const char *summary; /* one sentence: what it does, or why it does nothing */
+    size_t unresolved_count; /* those on hosts in maintenance come first ... */
+    size_t stuck_count;      /* ... and are so many */
+    const char *summary;     /* one sentence: what it does, or why it does nothing */
     struct ek_arena arena;
 };
 
@@ -49,6 +54,7 @@ struct ek_plan_request {
     const struct ek_policy_ops *balance; /* the policy that levels; NULL: evacuate only */
     const struct ek_cooldown *cooldown;  /* NULL: nobody rests (offline) */
     const char *balance_held;            /* why balancing must wait; NULL: it need not */
+    bool prefer_held;                    /* figures are in motion: should rules wait, too */
     uint64_t trials; /* the most that the search may make; 0: as many as are worth while */
 };
 

@@ -9,14 +9,13 @@
  * where very many could not. */
 enum { ATTEMPTS = 4, MOST_STUCK = 50 };
 
-/* The reason before the move: it quotes both hosts as they are until then. */
-bool ek_plan_take(struct ek_plan_work *work, const struct ek_policy_ops *ops,
-                  const struct ek_candidate *chosen, struct ek_error *err)
+bool ek_plan_add(struct ek_plan_work *work, enum ek_move_kind kind,
+                 const struct ek_candidate *chosen, const char *reason, struct ek_error *err)
 {
     struct ek_plan *out = work->out;
     struct ek_plan_move *move = &out->moves[out->move_count];
     uint32_t source = work->cluster.host_of[chosen->domain];
-    double rate = ek_migration_bandwidth(out->snapshot, source, chosen->destination);
+    double rate = ek_migration_rate(out->snapshot, work->policy, source, chosen->destination);
 
     assert(chosen->domain < out->snapshot->domain_count && source != chosen->destination);
     assert(out->move_count < 2 * out->snapshot->domain_count);
@@ -25,15 +24,23 @@ bool ek_plan_take(struct ek_plan_work *work, const struct ek_policy_ops *ops,
         .domain = chosen->domain,
         .source = source,
         .destination = chosen->destination,
-        .kind = ops->kind,
+        .kind = kind,
         .gain = chosen->gain,
         .cost = ek_migration_cost(&out->snapshot->domains[chosen->domain], rate,
                                   work->policy->max_downtime_ms),
-        .reason = ops->reason(&work->search, chosen, &out->arena),
+        .reason = reason,
     };
     out->move_count++;
     ek_search_move(&work->search, chosen->domain, chosen->destination);
-    return move->reason != NULL || ek_plan_nomem(err);
+    return reason != NULL || ek_plan_nomem(err);
+}
+
+/* The reason before the move: it quotes both hosts as they are until then. */
+bool ek_plan_take(struct ek_plan_work *work, const struct ek_policy_ops *ops,
+                  const struct ek_candidate *chosen, struct ek_error *err)
+{
+    return ek_plan_add(work, ops->kind, chosen,
+                       ops->reason(&work->search, chosen, &work->out->arena), err);
 }
 
 static bool fits_now(const struct ek_plan_work *work, const struct ek_plan_phase *phase,
@@ -196,4 +203,23 @@ void ek_plan_drop(struct ek_plan_work *work, size_t mark)
         work->search.settled[move->domain] = true; /* a parked one is not */
         ek_search_undo(&work->search, move->domain, move->source);
     }
+}
+
+bool ek_plan_mark_parks(struct ek_plan_work *work, struct ek_error *err)
+{
+    struct ek_plan *out = work->out;
+    bool *later = ek_arena_alloc(&work->cluster.arena, out->snapshot->domain_count, sizeof(bool));
+
+    if (later == NULL) {
+        return ek_plan_nomem(err);
+    }
+    for (size_t i = out->move_count; i > 0; i--) {
+        struct ek_plan_move *move = &out->moves[i - 1];
+        if (later[move->domain]) {
+            move->kind = EK_MOVE_PARK;
+            move->reason = "makes room for a while";
+        }
+        later[move->domain] = true;
+    }
+    return true;
 }

@@ -6,11 +6,28 @@
 #define EK_CORE_PLAN_WORK_H
 
 #include "balancer/core/plan.h"
-#include "balancer/core/refine.h"
 #include "policies/policy_ops.h"
 
 /* One sentence with two names of hosts. */
 enum { EK_PLAN_WHY_SIZE = 200 };
+
+/* Steps that belong together, at most: a group and what makes room for it. */
+enum { EK_PLAN_TRAIL = 160 };
+
+/* Moves that are tried in the model before they become the plan's, all or none of them. */
+struct ek_plan_trail {
+    struct ek_choice steps[EK_PLAN_TRAIL];
+    bool settled[EK_PLAN_TRAIL]; /* whether its domain had moved before */
+    size_t count;
+    bool together; /* they are one group that moves as a whole */
+};
+
+/* What a trail is for. */
+struct ek_plan_errand {
+    enum ek_move_kind kind; /* EK_MOVE_EVACUATE or EK_MOVE_RULE */
+    uint32_t domain;        /* for whom */
+    uint32_t rule;          /* what it mends; EK_NONE: nothing */
+};
 
 /* Everything that is needed while one plan is made. */
 struct ek_plan_work {
@@ -19,6 +36,10 @@ struct ek_plan_work {
     struct ek_cluster cluster; /* after the moves so far */
     struct ek_search search;
     struct ek_plan *out;
+    struct ek_plan_trail trail;
+    uint8_t *moved; /* per domain: its moves for maintenance and must rules */
+    size_t repairs; /* moves for must rules: with the balance moves at most moves_per_plan */
+    uint64_t looks; /* pairs of domain and host that making room may still look at */
     char why[EK_PLAN_WHY_SIZE]; /* why the hosts are balanced, or not */
 };
 
@@ -39,6 +60,10 @@ bool ek_plan_nomem(struct ek_error *err);
 bool ek_plan_take(struct ek_plan_work *work, const struct ek_policy_ops *ops,
                   const struct ek_candidate *chosen, struct ek_error *err);
 
+/* The same without a policy: the reason may be NULL, which is NOMEM. */
+bool ek_plan_add(struct ek_plan_work *work, enum ek_move_kind kind,
+                 const struct ek_candidate *chosen, const char *reason, struct ek_error *err);
+
 /* Takes the choices in an order in which each is feasible, those first that stand first; where each
  * of some waits for another, one is parked. `left` of them could not be made; they stand at the
  * front. The model is as before the choices. Error: NOMEM. */
@@ -53,11 +78,88 @@ bool ek_plan_order_any(struct ek_plan_work *work, const struct ek_plan_phase *ph
 /* Undoes all moves after the first `mark`. */
 void ek_plan_drop(struct ek_plan_work *work, size_t mark);
 
+/* Calls each move that is not its domain's last a parking. Error: NOMEM. */
+bool ek_plan_mark_parks(struct ek_plan_work *work, struct ek_error *err);
+
+/* ---- plan_trail.c ------------------------------------------------------------------------------
+ */
+
+/* Whether maintenance or a must rule may move the domain: nothing holds it, it has not been
+ * balanced, and it moves no third time. */
+bool ek_plan_may_go(const struct ek_plan_work *work, uint32_t domain);
+
+/* Tries a move; there must be room in the trail. */
+void ek_plan_push(struct ek_plan_work *work, uint32_t domain, uint32_t destination);
+
+/* Takes tried moves back until `mark` are left. */
+void ek_plan_pop(struct ek_plan_work *work, size_t mark);
+
+/* Makes the tried moves the plan's; the trail is empty afterwards. Error: NOMEM. */
+bool ek_plan_commit(struct ek_plan_work *work, const struct ek_plan_errand *errand,
+                    struct ek_error *err);
+
+/* The price of all tried moves. */
+double ek_plan_trail_price(const struct ek_plan_work *work);
+
+/* ---- plan_group.c ------------------------------------------------------------------------------
+ */
+
+/* Tries to bring all that must be with the domain to where all have room and each leaves a host in
+ * maintenance, or, to mend (`mends`), to where must rules are broken less. True: the trail has the
+ * moves. Error: NOMEM, then *ok is false. */
+bool ek_plan_group(struct ek_plan_work *work, uint32_t domain, bool mends, bool *ok,
+                   struct ek_error *err);
+
+/* ---- plan_chain.c ------------------------------------------------------------------------------
+ */
+
+/* Tries to make room for the domain by moving others out of its way, with few moves and a bounded
+ * number of looks; `mends` as above. True: the trail has the moves, the domain's last. */
+bool ek_plan_chain(struct ek_plan_work *work, uint32_t domain, bool mends);
+
+/* ---- plan_evacuate.c ---------------------------------------------------------------------------
+ */
+
+/* Empties the hosts in maintenance as far as that goes. Error: NOMEM. */
+bool ek_plan_evacuate(struct ek_plan_work *work, struct ek_error *err);
+
+/* ---- plan_repair.c -----------------------------------------------------------------------------
+ */
+
+/* Mends must rules that are broken, as far as that goes. Error: NOMEM. */
+bool ek_plan_repair(struct ek_plan_work *work, struct ek_error *err);
+
+/* ---- plan_puzzle.c -----------------------------------------------------------------------------
+ */
+
+/* In a small cluster: empties and mends what the phases before could not. Error: NOMEM. */
+bool ek_plan_puzzle(struct ek_plan_work *work, struct ek_error *err);
+
+/* ---- plan_prefer.c -----------------------------------------------------------------------------
+ */
+
+/* Moves for should rules what earns its price by them. Error: NOMEM. */
+bool ek_plan_prefer(struct ek_plan_work *work, struct ek_error *err);
+
+/* ---- plan_level.c ------------------------------------------------------------------------------
+ */
+
+/* The moves that make overload, spread and prices small together. Error: NOMEM. */
+bool ek_plan_level(struct ek_plan_work *work, const struct ek_plan_phase *phase,
+                   struct ek_error *err);
+
 /* ---- plan_balance.c ----------------------------------------------------------------------------
  */
 
 /* Lets the request's policy balance, unless it is held. Error: NOMEM. */
 bool ek_plan_balance(struct ek_plan_work *work, struct ek_error *err);
+
+/* ---- plan_spare.c ------------------------------------------------------------------------------
+ */
+
+/* Adds to the summary when the loss of capacity.spare_hosts hosts could not be borne after the
+ * plan. Error: NOMEM. */
+bool ek_plan_warn_of_spare(struct ek_plan_work *work, struct ek_error *err);
 
 /* ---- plan_unresolved.c -------------------------------------------------------------------------
  */

@@ -31,6 +31,12 @@ void ek_policy_defaults(struct ek_policy *policy)
         .target_max = {[EK_CPU] = 0.70, [EK_MEMORY] = 0.85},
         /* Three cycles in a row: one hot minute is no reason to move anything. */
         .sustained_cycles = 3,
+        /* Two standard deviations: what chance alone exceeds once in twenty times. */
+        .noise_sigma = 2,
+        /* A mean over minutes (DRS takes five) and the busiest tenth of a quarter of an hour. */
+        .forecast_half_life_ms = 5 * MINUTE_MS,
+        .forecast_window_ms = 15 * MINUTE_MS,
+        .forecast_percentile = 0.90,
         .memory_overcommit = 1.0,
         /* vCPUs are mostly idle, so that four for each core is customary; memory is not shared by
          * default. */
@@ -83,7 +89,8 @@ const char *ek_mode_name(enum ek_mode mode)
 
 const char *ek_policy_kind_name(enum ek_policy_kind kind)
 {
-    static const char *const names[] = {[EK_POLICY_SPREAD] = "spread"};
+    static const char *const names[] = {
+        [EK_POLICY_SPREAD] = "spread", [EK_POLICY_HOTSPOT] = "hotspot", [EK_POLICY_PACK] = "pack"};
 
     assert((unsigned int)kind < sizeof(names) / sizeof(names[0]));
     return names[kind];

@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum ek_policy_kind { EK_POLICY_SPREAD };
+enum ek_policy_kind { EK_POLICY_SPREAD, EK_POLICY_HOTSPOT, EK_POLICY_PACK, EK_POLICY_KIND_COUNT };
 
 enum ek_mode {
     EK_MODE_RECOMMEND, /* plans are recorded and shown; nothing moves, evacuations neither */
@@ -32,19 +32,27 @@ struct ek_policy {
     double trigger_comfort;   /* 0..1 */
     int sustained_cycles;     /* >= 1 */
     double min_gain;          /* 0..1, relative fall of the score by the whole plan */
+    double noise_sigma;       /* >= 0: so many standard deviations are noise; 0: none is */
     double cost_weight;       /* score per (transfer_mib / memory_mib of all up hosts) */
+
+    int64_t forecast_half_life_ms; /* of the mean of a domain's demand; 0: the newest sample */
+    int64_t forecast_window_ms;    /* what the percentile is of; 0: no forecast at all */
+    double forecast_percentile;    /* 0..1, of CPU demand within the window */
 
     double memory_overcommit; /* > 0 */
     double cpu_overcommit;    /* > 0 */
     double memory_reserve;    /* 0..1 of a host's memory that arrivals must leave free */
+    int spare_hosts;          /* >= 0: the loss of so many hosts at once should be bearable */
 
     int64_t cooldown_ms;           /* a domain rests that long after a move */
     double cooldown_repeat_factor; /* >= 1: rest grows by this with each repeated move */
 
-    int limit_cluster;  /* migrations at once, >= 1 */
-    int limit_host_in;  /* >= 1 */
-    int limit_host_out; /* >= 1 */
-    int moves_per_plan; /* >= 1; evacuations are not limited by it */
+    int limit_cluster;               /* migrations at once, >= 1 */
+    int limit_host_in;               /* >= 1 */
+    int limit_host_out;              /* >= 1 */
+    double bandwidth_per_host_mib_s; /* of migrations in one direction of a link; 0: all of it */
+    double bandwidth_cluster_mib_s;  /* of all migrations; 0: unlimited */
+    int moves_per_plan;              /* >= 1; evacuations are not limited by it */
 
     int64_t timeout_min_ms;      /* a migration may take at least this ... */
     int64_t timeout_per_gib_ms;  /* ... or this for each GiB to copy, whichever is longer */

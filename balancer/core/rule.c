@@ -121,8 +121,10 @@ bool ek_rule_check(const struct ek_rule *rule, struct ek_error *err)
 
     if (placed && rule->hosts.count == 0) {
         found = "without hosts, expected hosts, such as [h1, h2]";
-    } else if (!placed && rule->hosts.count > 0) {
-        found = "with hosts, expected them with pin and avoid only";
+    } else if (rule->kind == EK_RULE_IGNORE && rule->hosts.count > 0 && rule->domains.count > 0) {
+        found = "with domains and hosts, expected either of them";
+    } else if (!placed && rule->kind != EK_RULE_IGNORE && rule->hosts.count > 0) {
+        found = "with hosts, expected them with pin, avoid and ignore only";
     } else if (rule->kind == EK_RULE_SPREAD && rule->at_least == 0) {
         found = "without at_least, expected how many groups of hosts it needs, such as 2";
     } else if (rule->kind != EK_RULE_SPREAD && rule->at_least != 0) {
@@ -267,6 +269,9 @@ static bool finish_parse(struct reader *reader)
     reader->rule->name = grouped ? reader->group : ek_arena_strdup(reader->arena, reader->text);
     if (reader->rule->name == NULL) {
         return ek_error_set(reader->err, EK_ERR_NOMEM, "out of memory for a rule");
+    }
+    if (reader->rule->kind == EK_RULE_IGNORE && reader->rule->hosts.count > 0) {
+        return refuse(reader, "no hosts for ignore: it leaves its own domain alone");
     }
     return ek_rule_check(reader->rule, reader->err);
 }

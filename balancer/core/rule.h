@@ -18,7 +18,7 @@ enum ek_rule_kind {
     EK_RULE_PIN,           /* on no host but these */
     EK_RULE_AVOID,         /* on none of these hosts */
     EK_RULE_SPREAD,        /* in at_least groups */
-    EK_RULE_IGNORE,        /* never moved, by evacuations neither */
+    EK_RULE_IGNORE,        /* domains: never moved, by evacuations neither; hosts: left alone */
     EK_RULE_KIND_COUNT
 };
 
@@ -34,7 +34,7 @@ struct ek_rule {
     const char *name;
     enum ek_rule_kind kind;
     struct ek_strings domains; /* selectors; none in a rule that travels with its domains */
-    struct ek_strings hosts;   /* selectors; of pin and avoid */
+    struct ek_strings hosts;   /* selectors; of pin and avoid, and of ignore without domains */
     const char *topology;      /* NULL or "host": each host; else the key of a host label */
     int at_least;              /* of spread: groups, >= 2; else 0 */
     enum ek_enforcement enforcement;

@@ -108,64 +108,76 @@ static bool slots_make(struct ek_rule_set *set, struct ek_rule_state *state)
     return state->slots != NULL;
 }
 
-static bool names_host(const struct ek_rule *rule, const struct ek_host *host)
+static bool allowed_make(struct ek_rule_set *set, struct ek_rule_state *state,
+                         struct ek_rule_hosts *hosts)
 {
-    for (size_t i = 0; i < rule->hosts.count; i++) {
-        if (ek_selector_matches(rule->hosts.items[i], host->name, NULL, &host->labels)) {
-            return true;
-        }
+    size_t words = ek_rule_hosts_words(set->snapshot);
+    bool any = false;
+    uint64_t *allowed = ek_arena_alloc(&set->arena, words, sizeof(*allowed));
+
+    if (allowed == NULL || !ek_rule_hosts_mark(hosts, state->rule, allowed)) {
+        return false;
     }
-    return false;
+    for (size_t w = 0; w < words; w++) {
+        any = any || allowed[w] != 0;
+        allowed[w] = state->rule->kind == EK_RULE_AVOID ? ~allowed[w] : allowed[w];
+    }
+    /* No bit beyond the last host: whoever looks for what is left over counts words. */
+    allowed[words - 1] &= ((uint64_t)1 << (set->snapshot->host_count % 64)) - 1;
+    state->allowed = allowed;
+    return any || ek_rule_set_report(set, EK_RULE_NO_HOST, state->rule->name,
+                                     "rule %s: found no host that it names, expected known ones",
+                                     state->rule->name);
 }
 
-static bool allowed_make(struct ek_rule_set *set, struct ek_rule_state *state)
+/* The first rule that leaves a host alone is the one that reasons name. */
+static bool leave_alone(struct ek_rule_set *set, const struct ek_rule_state *state)
 {
-    const struct ek_snapshot *snapshot = set->snapshot;
-    size_t named = 0;
-    uint64_t *allowed =
-        ek_arena_alloc(&set->arena, snapshot->host_count / 64 + 1, sizeof(*allowed));
+    size_t hosts = set->snapshot->host_count;
 
-    for (size_t h = 0; allowed != NULL && h < snapshot->host_count; h++) {
-        bool names = names_host(state->rule, &snapshot->hosts[h]);
-        named += names ? 1 : 0;
-        if (names == (state->rule->kind == EK_RULE_PIN)) {
-            allowed[h / 64] |= (uint64_t)1 << (h % 64);
+    if (set->ignored_hosts == NULL) {
+        set->ignored_hosts = ek_arena_alloc(&set->arena, hosts, sizeof(*set->ignored_hosts));
+        for (size_t h = 0; set->ignored_hosts != NULL && h < hosts; h++) {
+            set->ignored_hosts[h] = EK_NONE;
         }
     }
-    state->allowed = allowed;
-    return allowed != NULL &&
-           (named > 0 ||
-            ek_rule_set_report(set, EK_RULE_NO_HOST, state->rule->name,
-                               "rule %s: found no host that it names, expected known ones",
-                               state->rule->name));
+    for (uint32_t h = 0; set->ignored_hosts != NULL && h < hosts; h++) {
+        if (set->ignored_hosts[h] == EK_NONE && ek_rule_allows(state, h)) {
+            set->ignored_hosts[h] = (uint32_t)(state - set->rules);
+        }
+    }
+    return set->ignored_hosts != NULL;
 }
 
 static bool state_prepare(struct ek_rule_set *set, struct ek_rule_state *state,
-                          struct topology **topologies, struct ek_arena *scratch)
+                          struct topology **topologies, struct ek_rule_hosts *hosts)
 {
     uint64_t members = state->count;
 
     if (state->rule->kind == EK_RULE_IGNORE) {
-        return true;
+        return state->rule->hosts.count == 0 ||
+               (allowed_make(set, state, hosts) && leave_alone(set, state));
     }
     if (!ek_rule_kind_grouped(state->rule->kind)) {
-        return allowed_make(set, state);
+        return allowed_make(set, state, hosts);
     }
     state->need = (uint32_t)state->rule->at_least;
     state->need = state->need < state->count ? state->need : state->count;
     state->split = members > 0 ? members * (members - 1) / 2 : 0;
-    return topology_find(set, topologies, state, scratch) && slots_make(set, state);
+    return topology_find(set, topologies, state, hosts->scratch) && slots_make(set, state);
 }
 
 bool ek_rule_set_prepare(struct ek_rule_set *set)
 {
     struct ek_arena scratch = {.newest = NULL};
+    struct ek_rule_hosts hosts = {.snapshot = set->snapshot, .scratch = &scratch};
     struct topology *topologies = NULL;
     bool ok = true;
 
     for (size_t r = 0; ok && r < set->rule_count; r++) {
-        ok = state_prepare(set, &set->rules[r], &topologies, &scratch);
+        ok = state_prepare(set, &set->rules[r], &topologies, &hosts);
     }
+    ek_rule_hosts_finish(&hosts);
     HASH_CLEAR(hh, topologies);
     ek_arena_finish(&scratch);
     return ok;

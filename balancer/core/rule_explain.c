@@ -1,6 +1,7 @@
 /* Rules in words: why one speaks against a destination. */
 #include "balancer/core/rule_state.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* Another member whose settled group is (or is not) that of the host; of several the first by name,
@@ -83,4 +84,57 @@ const char *ek_rule_explain(const struct ek_rule_set *set, uint32_t rule, uint32
     return it->kind == EK_RULE_SPREAD
                ? explain_spread(state, before, arena)
                : ek_arena_printf(arena, "%sanother of its domains is on its way", before);
+}
+
+static const char *topology_of(const struct ek_rule *rule)
+{
+    return rule->topology == NULL ? "host" : rule->topology;
+}
+
+/* Where it leaves others, or what it joins. */
+static const char *mend_group(const struct ek_rule_set *set, const struct ek_rule_state *state,
+                              uint32_t domain, uint32_t destination, struct ek_arena *arena)
+{
+    const struct ek_snapshot *snapshot = set->snapshot;
+    const char *name = snapshot->domains[domain].name;
+    uint32_t source = set->place[domain];
+    bool joins = state->rule->kind == EK_RULE_AFFINITY;
+    uint32_t member = member_find(set, state, domain, joins ? destination : source, true);
+
+    if (state->rule->kind == EK_RULE_SPREAD || member == EK_NONE) {
+        return joins ? ek_arena_printf(arena, "%s goes to %s, and others of it follow", name,
+                                       snapshot->hosts[destination].name)
+                     : ek_arena_printf(arena, "%s leaves %s, its domains need %u different %ss",
+                                       name, snapshot->hosts[source].name,
+                                       (unsigned int)state->need, topology_of(state->rule));
+    }
+    const char *at = snapshot->hosts[set->place[member]].name;
+    const char *other = snapshot->domains[member].name;
+    if (joins) {
+        return ek_arena_printf(arena, "%s joins %s on %s", name, other, at);
+    }
+    return state->group_of == NULL || set->place[member] == source
+               ? ek_arena_printf(arena, "%s leaves %s, where %s is", name, at, other)
+               : ek_arena_printf(arena, "%s leaves %s, %s is on %s in the same %s", name,
+                                 snapshot->hosts[source].name, other, at, topology_of(state->rule));
+}
+
+const char *ek_rule_explain_mending(const struct ek_rule_set *set, uint32_t rule, uint32_t domain,
+                                    uint32_t destination, struct ek_arena *arena)
+{
+    const struct ek_rule_state *state = &set->rules[rule];
+    const struct ek_rule *it = state->rule;
+    const char *how = NULL;
+
+    if (state->allowed == NULL) {
+        how = mend_group(set, state, domain, destination, arena);
+    } else {
+        how =
+            ek_arena_printf(arena, "%s leaves %s, which is %s", set->snapshot->domains[domain].name,
+                            set->snapshot->hosts[set->place[domain]].name,
+                            it->kind == EK_RULE_PIN ? "none of its hosts" : "to be avoided");
+    }
+    return how == NULL ? NULL
+                       : ek_arena_printf(arena, "%s rule %s: %s",
+                                         ek_enforcement_name(it->enforcement), it->name, how);
 }

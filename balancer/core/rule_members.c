@@ -38,6 +38,12 @@ struct pair {
     uint32_t domain;
 };
 
+/* Names of the policy's rules. */
+struct names {
+    struct selector *map;
+    uint64_t lengths; /* a bit for each length that occurs; the last one for all that are longer */
+};
+
 struct work {
     struct ek_rule_set *set;
     const struct ek_rules *rules;
@@ -84,7 +90,12 @@ static bool scan(struct work *work, uint32_t rule, const char *selector)
     return ok;
 }
 
-static bool name_add(struct work *work, struct selector **names, const char *text, uint32_t rule)
+static uint64_t length_bit(size_t length)
+{
+    return (uint64_t)1 << (length < 63 ? length : 63);
+}
+
+static bool name_add(struct work *work, struct names *names, const char *text, uint32_t rule)
 {
     struct selector *first = NULL;
     struct selector *selector = ek_arena_alloc(&work->scratch, 1, sizeof(*selector));
@@ -93,34 +104,39 @@ static bool name_add(struct work *work, struct selector **names, const char *tex
         return false;
     }
     *selector = (struct selector){.text = text, .rule = rule};
-    HASH_FIND_STR(*names, text, first);
+    HASH_FIND_STR(names->map, text, first);
     if (first != NULL) {
         selector->next = first->next;
         first->next = selector;
         return true;
     }
-    HASH_ADD_KEYPTR(hh, *names, selector->text, strlen(text), selector);
+    HASH_ADD_KEYPTR(hh, names->map, selector->text, strlen(text), selector);
+    names->lengths |= length_bit(strlen(text));
     return selector->hh.tbl != NULL;
 }
 
-static bool look_up(struct work *work, struct selector *names, const char *text, uint32_t domain)
+static bool look_up(struct work *work, const struct names *names, const char *text, uint32_t domain)
 {
     struct selector *selector = NULL;
+    size_t length = strlen(text);
     bool ok = true;
 
-    HASH_FIND_STR(names, text, selector);
+    /* Mostly rules name domains by their names: then no UUID is hashed. */
+    if ((names->lengths & length_bit(length)) != 0) {
+        HASH_FIND(hh, names->map, text, length, selector);
+    }
     for (; ok && selector != NULL; selector = selector->next) {
         ok = pair_add(work, selector->rule, NULL, domain);
     }
     return ok;
 }
 
-static bool names_match(struct work *work, struct selector *names)
+static bool names_match(struct work *work, const struct names *names)
 {
     const struct ek_snapshot *snapshot = work->set->snapshot;
     bool ok = true;
 
-    for (size_t d = 0; ok && names != NULL && d < snapshot->domain_count; d++) {
+    for (size_t d = 0; ok && names->map != NULL && d < snapshot->domain_count; d++) {
         const struct ek_domain *domain = &snapshot->domains[d];
         ok = look_up(work, names, domain->uuid, (uint32_t)d) &&
              (domain->name == NULL || domain->name == domain->uuid ||
@@ -131,7 +147,7 @@ static bool names_match(struct work *work, struct selector *names)
 
 static bool own_gather(struct work *work)
 {
-    struct selector *names = NULL;
+    struct names names = {.map = NULL};
     bool ok = true;
 
     for (size_t r = 0; ok && r < work->own; r++) {
@@ -142,8 +158,8 @@ static bool own_gather(struct work *work)
                       : scan(work, (uint32_t)r, domains->items[i]);
         }
     }
-    ok = ok && names_match(work, names);
-    HASH_CLEAR(hh, names);
+    ok = ok && names_match(work, &names);
+    HASH_CLEAR(hh, names.map);
     return ok;
 }
 

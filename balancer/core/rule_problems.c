@@ -82,6 +82,9 @@ static bool judge_size(struct ek_rule_set *set, const struct ek_rule_state *stat
     const struct ek_rule *rule = state->rule;
     const char *topology = rule->topology == NULL ? "host" : rule->topology;
 
+    if (rule->kind == EK_RULE_IGNORE && rule->hosts.count > 0) {
+        return true; /* it is about hosts */
+    }
     if (state->count == 0) {
         return ek_rule_set_report(set, EK_RULE_NO_DOMAIN, rule->name,
                                   "rule %s: found no domain that it is about, expected at least 1",

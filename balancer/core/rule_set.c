@@ -55,8 +55,7 @@ static struct ek_rule_slot slot_of(const struct ek_rule_state *state, uint32_t h
     return slot == NULL ? (struct ek_rule_slot){.group = EK_NONE} : *slot;
 }
 
-/* The degree if one of its domains settled elsewhere. */
-static double degree_after(const struct ek_rule_state *state, uint32_t from, uint32_t to)
+double ek_rule_degree_after(const struct ek_rule_state *state, uint32_t from, uint32_t to)
 {
     uint32_t occupied = state->occupied;
     uint64_t split = state->split;
@@ -94,6 +93,11 @@ uint32_t ek_rule_set_ignored(const struct ek_rule_set *set, uint32_t domain)
     return EK_NONE;
 }
 
+uint32_t ek_rule_set_ignored_host(const struct ek_rule_set *set, uint32_t host)
+{
+    return set->ignored_hosts == NULL ? EK_NONE : set->ignored_hosts[host];
+}
+
 bool ek_rule_set_concerns(const struct ek_rule_set *set, uint32_t rule, uint32_t domain)
 {
     struct range range = range_of(set, domain);
@@ -118,7 +122,7 @@ static bool breaks_settled(const struct ek_rule_state *state, uint32_t from, uin
     if (state->rule->kind == EK_RULE_ANTI_AFFINITY) {
         return meets(state, from, to);
     }
-    return degree_after(state, from, to) > ek_rule_degree(state);
+    return ek_rule_degree_after(state, from, to) > ek_rule_degree(state);
 }
 
 /* Each domain on its way may leave a group that it was alone in, whatever ends first. Alone on its
@@ -133,7 +137,7 @@ static bool breaks_spread(const struct ek_rule_state *state, uint32_t from, uint
     if (state->occupied >= state->need + lost) {
         return false;
     }
-    return state->passing > 0 || degree_after(state, from, to) > ek_rule_degree(state);
+    return state->passing > 0 || ek_rule_degree_after(state, from, to) > ek_rule_degree(state);
 }
 
 static bool breaks_transit(const struct ek_rule_state *state, uint32_t from, uint32_t to)
@@ -204,8 +208,8 @@ static double delta(const struct ek_rule_set *set, enum ek_enforcement enforceme
     for (const uint32_t *rule = range.begin; rule < range.end; rule++) {
         const struct ek_rule_state *state = &set->rules[*rule];
         if (state->rule->enforcement == enforcement) {
-            sum += state->weight *
-                   (degree_after(state, set->place[domain], destination) - ek_rule_degree(state));
+            sum += state->weight * (ek_rule_degree_after(state, set->place[domain], destination) -
+                                    ek_rule_degree(state));
         }
     }
     return sum;
@@ -220,34 +224,6 @@ double ek_rule_set_should_delta(const struct ek_rule_set *set, uint32_t domain,
 double ek_rule_set_must_delta(const struct ek_rule_set *set, uint32_t domain, uint32_t destination)
 {
     return delta(set, EK_MUST, domain, destination);
-}
-
-static bool offends(const struct ek_rule_state *state, uint32_t host)
-{
-    if (state->rule->enforcement != EK_MUST || !(ek_rule_degree(state) > 0)) {
-        return false;
-    }
-    if (state->allowed != NULL) {
-        return !ek_rule_allows(state, host);
-    }
-    return state->rule->kind == EK_RULE_AFFINITY || slot_of(state, host).settled > 1;
-}
-
-size_t ek_rule_set_offenders(const struct ek_rule_set *set, uint32_t *out)
-{
-    size_t count = 0;
-
-    for (uint32_t d = 0; set->broken > 0 && d < set->snapshot->domain_count; d++) {
-        struct range range = range_of(set, d);
-        bool found = false;
-        for (const uint32_t *rule = range.begin; !found && rule < range.end; rule++) {
-            found = offends(&set->rules[*rule], set->place[d]);
-        }
-        if (found) {
-            out[count++] = d;
-        }
-    }
-    return count;
 }
 
 /* ---- changes ------------------------------------------------------------------------------- */
@@ -348,6 +324,22 @@ bool ek_rule_set_held(const struct ek_rule_set *set, uint32_t domain)
     return false;
 }
 
+size_t ek_rule_set_ordering(const struct ek_rule_set *set, uint32_t domain, uint32_t *out)
+{
+    struct range range = range_of(set, domain);
+    size_t count = 0;
+
+    for (const uint32_t *rule = range.begin; rule < range.end; rule++) {
+        if (orders(&set->rules[*rule])) {
+            if (out != NULL) {
+                out[count] = *rule;
+            }
+            count++;
+        }
+    }
+    return count;
+}
+
 void ek_rule_set_release(struct ek_rule_set *set)
 {
     set->hold++;
@@ -423,4 +415,51 @@ void ek_rule_set_finish(struct ek_rule_set *set)
 {
     ek_arena_finish(&set->arena);
     memset(set, 0, sizeof(*set));
+}
+
+static size_t slots_of(const struct ek_rule_state *state)
+{
+    return state->slots == NULL ? 0 : (size_t)state->mask + 1;
+}
+
+static bool copy_states(struct ek_rule_set *out, const struct ek_rule_set *from)
+{
+    size_t slots = 0;
+
+    for (size_t r = 0; r < from->rule_count; r++) {
+        slots += slots_of(&from->rules[r]);
+    }
+    out->rules = ek_arena_alloc(&out->arena, from->rule_count, sizeof(*out->rules));
+    struct ek_rule_slot *next = ek_arena_alloc(&out->arena, slots, sizeof(*next));
+    if (out->rules == NULL || next == NULL) {
+        return false;
+    }
+    for (size_t r = 0; r < from->rule_count; r++) {
+        size_t own = slots_of(&from->rules[r]);
+        out->rules[r] = from->rules[r];
+        if (own > 0) {
+            memcpy(next, from->rules[r].slots, own * sizeof(*next));
+            out->rules[r].slots = next;
+            next += own;
+        }
+    }
+    return true;
+}
+
+bool ek_rule_set_copy(struct ek_rule_set *out, const struct ek_rule_set *from, struct ek_error *err)
+{
+    *out = *from;
+    out->arena = (struct ek_arena){.newest = NULL};
+    if (from->place == NULL) {
+        return true;
+    }
+    size_t domains = from->snapshot->domain_count;
+    out->place = ek_arena_alloc(&out->arena, domains, sizeof(*out->place));
+    if (out->place == NULL || !copy_states(out, from)) {
+        ek_rule_set_finish(out);
+        return ek_error_set(err, EK_ERR_NOMEM, "out of memory for the rules of %zu domains",
+                            domains);
+    }
+    memcpy(out->place, from->place, domains * sizeof(*out->place));
+    return true;
 }

@@ -42,7 +42,8 @@ struct ek_rule_set {
     uint32_t *first;    /* per domain: where its part of rules_of begins; one more for the end */
     uint32_t *rules_of; /* indices of rules */
     uint32_t *place;    /* per domain: where it is settled; NULL when there are no rules */
-    size_t broken;      /* must rules */
+    uint32_t *ignored_hosts; /* per host: the rule that leaves it alone; NULL: none does */
+    size_t broken;           /* must rules */
     double cost[EK_ENFORCEMENT_COUNT];
     uint32_t hold; /* the present round of ek_rule_set_hold */
     struct ek_rule_problem *problems;
@@ -60,6 +61,11 @@ bool ek_rule_set_init(struct ek_rule_set *set, const struct ek_rules *rules,
                       const struct ek_snapshot *snapshot, struct ek_error *err);
 void ek_rule_set_finish(struct ek_rule_set *set);
 
+/* The same set once more, to be changed by itself. What changes never (members, groups, hosts,
+ * problems) is borrowed from `from`, which must outlive the copy. Error: NOMEM. */
+bool ek_rule_set_copy(struct ek_rule_set *out, const struct ek_rule_set *from,
+                      struct ek_error *err);
+
 /* For who wants all rules to make sense, such as a plan for one given snapshot. Errors: INVALID
  * with the first problem that is not EK_RULE_DOUBTFUL, NOMEM. */
 bool ek_rule_set_check(const struct ek_rules *rules, const struct ek_snapshot *snapshot,
@@ -72,6 +78,10 @@ const struct ek_rule *ek_rule_set_rule(const struct ek_rule_set *set, uint32_t r
 
 /* The rule that leaves the domain alone. */
 uint32_t ek_rule_set_ignored(const struct ek_rule_set *set, uint32_t domain);
+
+/* The rule that leaves the host alone: not counted, no destination, no source of moves but those of
+ * its own maintenance. */
+uint32_t ek_rule_set_ignored_host(const struct ek_rule_set *set, uint32_t host);
 
 /* The first must rule that the domain, settled at the destination, would newly break or make worse.
  */
@@ -89,11 +99,19 @@ bool ek_rule_set_concerns(const struct ek_rule_set *set, uint32_t rule, uint32_t
 const char *ek_rule_explain(const struct ek_rule_set *set, uint32_t rule, uint32_t domain,
                             uint32_t destination, struct ek_arena *arena);
 
+/* "must rule web-apart: web-2 leaves h3, where web-1 is", why the domain is to go there. Owned by
+ * the arena; NULL: out of memory. */
+const char *ek_rule_explain_mending(const struct ek_rule_set *set, uint32_t rule, uint32_t domain,
+                                    uint32_t destination, struct ek_arena *arena);
+
 /* ---- what is broken --------------------------------------------------------------------------
  */
 
 /* Broken must rules, by settled placements. */
 size_t ek_rule_set_broken(const struct ek_rule_set *set);
+
+/* Whether any should rule has a domain. */
+bool ek_rule_set_prefers(const struct ek_rule_set *set);
 
 /* How far rules are from being kept: the sum of weight x degree. The degree of anti_affinity and
  * spread is the number of groups that are missing, of pin and avoid that of domains on the wrong
@@ -101,15 +119,40 @@ size_t ek_rule_set_broken(const struct ek_rule_set *set);
 double ek_rule_set_should_cost(const struct ek_rule_set *set);
 double ek_rule_set_must_cost(const struct ek_rule_set *set);
 
+/* The degree of one rule: 0 when it is kept. */
+double ek_rule_set_degree(const struct ek_rule_set *set, uint32_t rule);
+
 /* What settling the domain there would add to that cost; below 0: it repairs. */
 double ek_rule_set_should_delta(const struct ek_rule_set *set, uint32_t domain,
                                 uint32_t destination);
 double ek_rule_set_must_delta(const struct ek_rule_set *set, uint32_t domain, uint32_t destination);
 
-/* The domains whose move may repair a broken must rule, each once, by index: of anti_affinity and
- * spread those who share a group, of affinity all, of pin and avoid those on the wrong hosts. `out`
- * has room for all domains of the snapshot. Returns how many. */
-size_t ek_rule_set_offenders(const struct ek_rule_set *set, uint32_t *out);
+/* The domains whose move may repair a broken rule of that enforcement, each once, by index: of
+ * anti_affinity and spread those who share a group, of affinity all, of pin and avoid those on the
+ * wrong hosts. `out` has room for all domains of the snapshot. Returns how many. */
+size_t ek_rule_set_offenders(const struct ek_rule_set *set, enum ek_enforcement enforcement,
+                             uint32_t *out);
+
+/* Whether the domain is one of these for that rule. */
+bool ek_rule_set_offends(const struct ek_rule_set *set, uint32_t rule, uint32_t domain);
+
+/* The first rule of that enforcement that the domain, settled at the destination, would break less;
+ * EK_NONE: none. */
+uint32_t ek_rule_set_mended(const struct ek_rule_set *set, enum ek_enforcement enforcement,
+                            uint32_t domain, uint32_t destination);
+
+/* Of a must anti_affinity rule: a settled member in the destination's group, where the domain is
+ * not; of several the first by index. EK_NONE: none. */
+uint32_t ek_rule_set_obstacle(const struct ek_rule_set *set, uint32_t rule, uint32_t domain,
+                              uint32_t destination);
+
+/* Indices, borrowed from the set: the domains of a rule, the rules of a domain. */
+const uint32_t *ek_rule_set_members(const struct ek_rule_set *set, uint32_t rule, size_t *count);
+const uint32_t *ek_rule_set_rules_of(const struct ek_rule_set *set, uint32_t domain, size_t *count);
+
+/* The group of the host under a rule of affinity, anti_affinity or spread, below the number of
+ * hosts. */
+uint32_t ek_rule_set_group(const struct ek_rule_set *set, uint32_t rule, uint32_t host);
 
 /* ---- changes ---------------------------------------------------------------------------------
  */
@@ -133,5 +176,9 @@ uint32_t ek_rule_set_other_host(const struct ek_snapshot *snapshot,
 void ek_rule_set_hold(struct ek_rule_set *set, uint32_t domain);
 bool ek_rule_set_held(const struct ek_rule_set *set, uint32_t domain);
 void ek_rule_set_release(struct ek_rule_set *set);
+
+/* The domain's rules that order moves so, for who keeps a queue of each. Writes them to `out`,
+ * which has room for all rules (NULL: counts only); returns how many. */
+size_t ek_rule_set_ordering(const struct ek_rule_set *set, uint32_t domain, uint32_t *out);
 
 #endif

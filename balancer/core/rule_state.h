@@ -30,7 +30,7 @@ struct ek_rule_state {
     uint32_t need;     /* of spread: groups */
     uint64_t split;    /* of affinity: pairs of members in different groups */
 
-    const uint64_t *allowed; /* of pin and avoid: one bit per host */
+    const uint64_t *allowed; /* of pin and avoid: one bit per host; of ignore: its hosts */
     uint32_t outside;        /* members on hosts that are not allowed */
 
     uint32_t hold;     /* the round in which it was held */
@@ -51,6 +51,9 @@ static inline bool ek_rule_allows(const struct ek_rule_state *state, uint32_t ho
 /* 0: the rule is kept; else how far it is from that, see ek_rule_set_should_cost. */
 double ek_rule_degree(const struct ek_rule_state *state);
 
+/* The degree if one of its domains settled elsewhere. */
+double ek_rule_degree_after(const struct ek_rule_state *state, uint32_t from, uint32_t to);
+
 /* The slot of a group, NULL when nobody is there. */
 const struct ek_rule_slot *ek_rule_slot(const struct ek_rule_state *state, uint32_t group);
 
@@ -60,6 +63,27 @@ void ek_rule_count(struct ek_rule_state *state, uint32_t group, int settled, int
 /* ---- rule_members.c: fills set->rules, members, first and rules_of; false: NOMEM ---------------
  */
 bool ek_rule_set_gather(struct ek_rule_set *set, const struct ek_rules *rules);
+
+/* ---- rule_hosts.c ------------------------------------------------------------------------------
+ */
+
+/* Hosts by name and by selector; zero but for its snapshot and scratch it is empty and valid. */
+struct ek_rule_hosts {
+    const struct ek_snapshot *snapshot;
+    struct ek_arena *scratch; /* must outlive it */
+    struct named *names;
+    struct selected *selected;
+};
+
+/* Words of one bit for each host. */
+static inline size_t ek_rule_hosts_words(const struct ek_snapshot *snapshot)
+{
+    return snapshot->host_count / 64 + 1;
+}
+
+/* Sets the bits of the hosts that the rule names; false: NOMEM. */
+bool ek_rule_hosts_mark(struct ek_rule_hosts *index, const struct ek_rule *rule, uint64_t *hosts);
+void ek_rule_hosts_finish(struct ek_rule_hosts *index);
 
 /* ---- rule_build.c: groups, allowed hosts and tables of all rules; false: NOMEM ----------------
  */

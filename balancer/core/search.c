@@ -1,6 +1,9 @@
 #include "balancer/core/search.h"
 
+#include "balancer/core/search_offer.h"
+
 #include <assert.h>
+#include <math.h>
 #include <string.h>
 
 /* Up to so many hosts every host is a destination to look at; beyond, the coolest of each kind. */
@@ -79,6 +82,8 @@ bool ek_search_init(struct ek_search *search, struct ek_cluster *cluster,
         return false;
     }
     for (size_t h = 0; h < snapshot->host_count; h++) {
+        double rate = snapshot->hosts[h].migration_mib_s;
+        search->fastest_mib_s = rate > search->fastest_mib_s ? rate : search->fastest_mib_s;
         search->first[h] = EK_NONE;
         search->best[h].domain = EK_NONE;
     }
@@ -114,38 +119,43 @@ static double coolness(const struct ek_cluster *cluster, uint32_t host, unsigned
     return all;
 }
 
-/* Names decide between equal ones, so that the order of the input does not matter. */
-static bool cooler(const struct ek_cluster *cluster, uint32_t a, uint32_t b, unsigned int kind)
+/* The coolest hosts of one kind so far, in order. */
+struct coolest {
+    uint32_t *hosts;
+    double heat[TARGETS_EACH];
+    size_t count;
+};
+
+/* Hosts come in the order of their names, so that the first by name wins among equal ones. */
+static void keep(struct coolest *list, uint32_t host, double heat)
 {
-    double of_a = coolness(cluster, a, kind);
-    double of_b = coolness(cluster, b, kind);
+    size_t at = list->count < TARGETS_EACH ? list->count++ : TARGETS_EACH - 1;
 
-    if (of_a < of_b || of_a > of_b) {
-        return of_a < of_b;
-    }
-    return strcmp(cluster->snapshot->hosts[a].name, cluster->snapshot->hosts[b].name) < 0;
-}
-
-/* Keeps the coolest so far in order; `count` of them are there. */
-static size_t keep(const struct ek_cluster *cluster, uint32_t *list, size_t count, uint32_t host,
-                   unsigned int kind)
-{
-    size_t at = count < TARGETS_EACH ? count : TARGETS_EACH - 1;
-
-    if (count == TARGETS_EACH && !cooler(cluster, host, list[at], kind)) {
-        return count;
-    }
-    while (at > 0 && cooler(cluster, host, list[at - 1], kind)) {
-        list[at] = list[at - 1];
+    while (at > 0 && heat < list->heat[at - 1]) {
+        list->hosts[at] = list->hosts[at - 1];
+        list->heat[at] = list->heat[at - 1];
         at--;
     }
-    list[at] = host;
-    return count < TARGETS_EACH ? count + 1 : count;
+    list->hosts[at] = host;
+    list->heat[at] = heat;
+}
+
+static size_t choose_coolest(const struct ek_cluster *cluster, unsigned int kind, uint32_t *hosts)
+{
+    struct coolest list = {.hosts = hosts};
+
+    for (uint32_t h = 0; h < cluster->snapshot->host_count; h++) {
+        double heat = cluster->hosts[h].counted ? coolness(cluster, h, kind) : INFINITY;
+        if (heat < INFINITY && (list.count < TARGETS_EACH || heat < list.heat[TARGETS_EACH - 1])) {
+            keep(&list, h, heat);
+        }
+    }
+    return list.count;
 }
 
 /* In a big cluster the best destination is nearly always one of the coolest, and all domains by all
  * hosts would be too many. */
-static void choose_targets(struct ek_search *search)
+void ek_search_choose_targets(struct ek_search *search)
 {
     const struct ek_cluster *cluster = search->cluster;
     size_t hosts = cluster->snapshot->host_count;
@@ -157,64 +167,21 @@ static void choose_targets(struct ek_search *search)
         }
     }
     for (unsigned int kind = 0; !search->exact && kind <= cluster->resource_count; kind++) {
-        uint32_t *list = search->targets + search->target_count;
-        size_t count = 0;
-        for (uint32_t h = 0; h < hosts; h++) {
-            if (cluster->hosts[h].counted) {
-                count = keep(cluster, list, count, h, kind);
-            }
-        }
-        search->target_count += count;
+        search->target_count +=
+            choose_coolest(cluster, kind, search->targets + search->target_count);
     }
     search->targets_at = search->version;
+    search->ideal.version = 0; /* to be worked out when it is asked for */
+}
+
+void ek_search_targets(struct ek_search *search)
+{
+    if (search->targets_at == 0 || search->version - search->targets_at >= TARGETS_KEPT_FOR) {
+        ek_search_choose_targets(search);
+    }
 }
 
 /* ---- candidates ---------------------------------------------------------------------------- */
-
-/* Whether a move cannot level anything: between hosts of one size the sum of squares tells it
- * without a root. Where the source is above a target, or sizes differ, the full rating decides. */
-static bool hopeless(const struct ek_cluster *cluster, uint32_t domain, uint32_t target)
-{
-    const struct ek_policy *policy = cluster->policy;
-    uint32_t source = cluster->host_of[domain];
-    double change = 0;
-
-    for (unsigned int r = 0; r < cluster->resource_count; r++) {
-        enum ek_resource resource = (enum ek_resource)r;
-        double size = ek_cluster_capacity(cluster, source, resource);
-        double other = ek_cluster_capacity(cluster, target, resource);
-        if (other > size || other < size) {
-            return false;
-        }
-        if (size <= 0) {
-            continue;
-        }
-        double from = cluster->hosts[source].load[r] / size;
-        double to = cluster->hosts[target].load[r] / size;
-        double part = ek_cluster_demand(cluster, domain, resource) / size;
-        if (from > policy->target_max[r]) {
-            return false;
-        }
-        change += policy->weight[r] * part * (to - from + part);
-    }
-    return change >= 0 && cluster->hosts[source].counted;
-}
-
-/* Rating comes before the constraints: most candidates are no better than the best so far. */
-static void offer(struct ek_search *search, uint32_t domain, uint32_t target, ek_pays *pays,
-                  struct ek_candidate *best)
-{
-    if (search->cluster->host_of[domain] == target || hopeless(search->cluster, domain, target)) {
-        return;
-    }
-    struct ek_candidate candidate = ek_candidate_rate_from(search, &search->now, domain, target);
-    search->ratings++;
-    if (pays(&candidate) && ek_candidate_better(search, &candidate, best) &&
-        ek_constraint_pair(search->cluster, search->cooldown, domain, target, EK_PURPOSE_BALANCE) ==
-            EK_BLOCK_NONE) {
-        *best = candidate;
-    }
-}
 
 /* A domain moves once in a plan: moving it again would pay twice for one journey. */
 static bool may_leave(const struct ek_search *search, uint32_t domain)
@@ -224,14 +191,24 @@ static bool may_leave(const struct ek_search *search, uint32_t domain)
 
 static void play(struct ek_search *search, uint32_t host);
 
-/* The best move off one host, surely. */
+/* The best move off one host, surely. What was best before is rated first: where it still is good,
+ * hardly another one needs more than a look. */
 static void rate_host(struct ek_search *search, uint32_t host, ek_pays *pays)
 {
+    const struct ek_candidate before = search->best[host];
     struct ek_candidate best = {.domain = EK_NONE};
 
+    if (before.domain != EK_NONE && may_leave(search, before.domain) &&
+        search->cluster->host_of[before.domain] == host) {
+        ek_search_offer(search, before.domain, &before.destination, 1, NULL, pays, &best);
+    }
+    if (search->ideal.version != search->version) {
+        search->ideal = ek_search_idealise(search, search->targets, search->target_count);
+    }
     for (uint32_t d = search->first[host]; d != EK_NONE; d = search->next[d]) {
-        for (size_t t = 0; may_leave(search, d) && t < search->target_count; t++) {
-            offer(search, d, search->targets[t], pays, &best);
+        if (may_leave(search, d)) {
+            ek_search_offer(search, d, search->targets, search->target_count, &search->ideal, pays,
+                            &best);
         }
     }
     search->best[host] = best;
@@ -242,13 +219,20 @@ static void rate_host(struct ek_search *search, uint32_t host, ek_pays *pays)
 /* Tells all hosts which ones have changed: one may be a better destination than before. */
 static void tell_all(struct ek_search *search, ek_pays *pays)
 {
+    uint32_t changed[EK_SEARCH_CHANGES];
+    size_t count = 0;
+
+    for (size_t i = 0; i < search->changed_count; i++) {
+        if (search->cluster->hosts[search->changed[i]].counted) {
+            changed[count++] = search->changed[i];
+        }
+    }
+    const struct ek_search_ideal ideal = ek_search_idealise(search, changed, count);
     for (uint32_t h = 0; h < search->cluster->snapshot->host_count; h++) {
         struct ek_candidate best = search->best[h];
         for (uint32_t d = search->first[h]; d != EK_NONE; d = search->next[d]) {
-            for (size_t i = 0; may_leave(search, d) && i < search->changed_count; i++) {
-                if (search->cluster->hosts[search->changed[i]].counted) {
-                    offer(search, d, search->changed[i], pays, &best);
-                }
+            if (may_leave(search, d)) {
+                ek_search_offer(search, d, changed, count, &ideal, pays, &best);
             }
         }
         search->best[h] = best;
@@ -281,7 +265,7 @@ static void play(struct ek_search *search, uint32_t host)
 
 static void rate_all(struct ek_search *search, ek_pays *pays)
 {
-    choose_targets(search);
+    ek_search_choose_targets(search);
     for (uint32_t h = 0; h < search->cluster->snapshot->host_count; h++) {
         rate_host(search, h, pays);
     }
@@ -297,15 +281,16 @@ static void catch_up(struct ek_search *search, ek_pays *pays)
         rate_all(search, pays);
     } else if (search->exact) {
         tell_all(search, pays);
-    } else if (search->version - search->targets_at >= TARGETS_KEPT_FOR) {
-        choose_targets(search);
+    } else {
+        ek_search_targets(search);
     }
     search->changed_count = 0;
 }
 
 struct ek_candidate ek_search_best(struct ek_search *search, ek_pays *pays)
 {
-    search->now = ek_cluster_score(search->cluster);
+    search->level = ek_cluster_level(search->cluster);
+    search->now = ek_cluster_score_of(search->cluster, search->level);
     catch_up(search, pays);
     for (;;) {
         uint32_t champion = search->winners[1];

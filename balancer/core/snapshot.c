@@ -149,6 +149,11 @@ static bool domain_check(const struct ek_snapshot *snapshot, size_t index, struc
         {"memory_rss_mib", domain->memory_rss_mib, false, true},
         {"dirty_mib_s", domain->dirty_mib_s, false, false},
         {"local_disk_mib", domain->local_disk_mib, false, false},
+        {"cpu_demand_cores", domain->cpu_outlook.demand, false, false},
+        {"cpu_noise_cores", domain->cpu_outlook.noise, false, false},
+        {"memory_demand_mib", domain->memory_outlook.demand, false, false},
+        {"memory_noise_mib", domain->memory_outlook.noise, false, false},
+        {"migration_factor", domain->migration_factor, false, false},
     };
 
     if (domain->host >= snapshot->host_count) {

@@ -77,6 +77,14 @@ struct ek_host {
     int64_t period_ms;      /* of its collector; 0: not from a sample */
 };
 
+/* What a domain is expected to want of one resource, in the unit of its figure (forecast.h).
+ * Zeroed: nothing is known. */
+struct ek_outlook {
+    bool known;    /* `demand` counts instead of the newest sample */
+    double demand; /* >= 0 */
+    double noise;  /* standard deviation from sample to sample, >= 0; 0: none, or not known */
+};
+
 struct ek_domain {
     const char *uuid;
     const char *name;
@@ -90,7 +98,11 @@ struct ek_domain {
     double memory_used_mib; /* NAN: not known */
     double memory_rss_mib;  /* NAN: not known */
     double dirty_mib_s;
-    double local_disk_mib; /* bytes that a migration must copy beside memory */
+    double local_disk_mib;            /* bytes that a migration must copy beside memory */
+    struct ek_outlook cpu_outlook;    /* cores */
+    struct ek_outlook memory_outlook; /* MiB */
+    double migration_factor; /* real over predicted cost of its earlier moves (learned.h); 0: not
+                                known, 1 counts */
     bool movable;
     const char *immovable_reason;   /* why movable is false; NULL when it is true or not said */
     struct ek_quantities resources; /* beside CPU and memory */

@@ -12,14 +12,57 @@ double ek_capacity(const struct ek_host *host, enum ek_resource resource)
     return resource == EK_CPU ? host->cpu_cores : host->memory_mib;
 }
 
+static double allocation(const struct ek_domain *domain, enum ek_resource resource)
+{
+    return resource == EK_CPU ? domain->vcpus : domain->memory_mib;
+}
+
+/* NAN: not known. */
+static double use_sampled(const struct ek_domain *domain, enum ek_resource resource)
+{
+    /* fmax passes over NAN. */
+    return resource == EK_CPU ? domain->cpu_used_cores
+                              : fmax(domain->memory_used_mib, domain->memory_rss_mib);
+}
+
+double ek_use(const struct ek_domain *domain, enum ek_resource resource)
+{
+    double used = use_sampled(domain, resource);
+    const struct ek_outlook *outlook = ek_domain_outlook(domain, resource);
+
+    /* Without any figure the allocation: too careful rather than too full. What is expected is
+     * nearer to the truth, for a domain that has just come and has no rate yet. */
+    if (isnan(used)) {
+        return outlook->known ? outlook->demand : allocation(domain, resource);
+    }
+    return used;
+}
+
+double ek_demand_sampled(const struct ek_domain *domain, enum ek_resource resource)
+{
+    double used = use_sampled(domain, resource);
+
+    /* Steal is demand that was not met: it would be used on a host that has it. A busy QEMU thread
+     * can lift use above the vCPUs; waiting for a CPU cannot. */
+    if (resource == EK_CPU && !isnan(used) && domain->cpu_steal > 0) {
+        return fmax(used, fmin(domain->vcpus, used + domain->cpu_steal * domain->vcpus));
+    }
+    return used;
+}
+
 double ek_demand(const struct ek_domain *domain, enum ek_resource resource)
 {
-    /* Without figures the allocation is the demand: too careful rather than too full. */
-    if (resource == EK_CPU) {
-        return isnan(domain->cpu_used_cores) ? domain->vcpus : domain->cpu_used_cores;
-    }
-    double known = fmax(domain->memory_used_mib, domain->memory_rss_mib); /* fmax passes over NAN */
-    return isnan(known) ? domain->memory_mib : known;
+    const struct ek_outlook *outlook = ek_domain_outlook(domain, resource);
+    double sampled = outlook->known ? outlook->demand : ek_demand_sampled(domain, resource);
+
+    return isnan(sampled) ? allocation(domain, resource) : sampled;
+}
+
+const struct ek_outlook *ek_domain_outlook(const struct ek_domain *domain,
+                                           enum ek_resource resource)
+{
+    assert(resource < EK_RESOURCE_FURTHER);
+    return resource == EK_CPU ? &domain->cpu_outlook : &domain->memory_outlook;
 }
 
 static const struct ek_quantity *find(const struct ek_quantities *quantities, const char *name)
@@ -106,7 +149,7 @@ void ek_base_load(const struct ek_snapshot *snapshot, const struct ek_resources 
             /* What is left is the host's own, which stays when domains leave: storage daemons, the
              * kernel. Below 0 (samples of two moments) there is none. */
             base[domain->host * count + r] -= r < EK_RESOURCE_FURTHER
-                                                  ? ek_demand(domain, (enum ek_resource)r)
+                                                  ? ek_use(domain, (enum ek_resource)r)
                                                   : ek_demand_of(domain, resources->names[r]);
         }
     }
@@ -121,10 +164,9 @@ void ek_use_shift(struct ek_host *host, const struct ek_domain *domain, double s
 
     /* Not known stays not known: a sum with a guess in it would pass for a measurement. */
     if (!isnan(host->cpu_used_cores)) {
-        host->cpu_used_cores = fmax(0.0, host->cpu_used_cores + sign * ek_demand(domain, EK_CPU));
+        host->cpu_used_cores = fmax(0.0, host->cpu_used_cores + sign * ek_use(domain, EK_CPU));
     }
     if (!isnan(host->memory_used_mib)) {
-        host->memory_used_mib =
-            fmax(0.0, host->memory_used_mib + sign * ek_demand(domain, EK_MEMORY));
+        host->memory_used_mib = fmax(0.0, host->memory_used_mib + sign * ek_use(domain, EK_MEMORY));
     }
 }

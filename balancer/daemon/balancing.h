@@ -1,5 +1,5 @@
 /* The balancer role's state, shared by balancing.c, leadership.c, cycle.c,
- * effects.c and status.c. */
+ * effects.c, memory.c and status.c. */
 #ifndef EK_DAEMON_BALANCING_H
 #define EK_DAEMON_BALANCING_H
 
@@ -46,6 +46,7 @@ struct ek_balancing {
     bool leasing;     /* a lease request is on its way */
     bool gathering;   /* a cycle's reading is on its way */
     bool again;       /* another cycle was asked for meanwhile */
+    bool remembering; /* the engine's memory is on its way to the store */
     size_t recording; /* records on their way to the store */
     int64_t cycles;
     bool refused; /* holding, because no snapshot could be made */
@@ -79,6 +80,13 @@ void ek_balancing_show_anew(struct ek_balancing *balancing);
 
 /* Writes the engine's cooldowns, so that the next start knows them; soon. */
 void ek_balancing_keep_rests(struct ek_balancing *balancing);
+
+/* Writes what the engine has learned, once per cycle; soon, and not while the last one is on its
+ * way. */
+void ek_balancing_keep_memory(struct ek_balancing *balancing);
+
+/* Gives the engine what the last leader had learned; `json` NULL: nothing. */
+void ek_balancing_restore_memory(struct ek_balancing *balancing, const char *json);
 
 /* Another balancer has taken over: start nothing. */
 void ek_balancing_follow(struct ek_balancing *balancing, const char *why);

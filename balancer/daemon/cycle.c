@@ -150,6 +150,7 @@ static void decide(struct ek_balancing *balancing, struct gather_job *job)
                                                     .now_ms = snapshot.taken_at_ms,
                                                     .u.snapshot = &snapshot});
     ek_snapshot_finish(&snapshot);
+    ek_balancing_keep_memory(balancing);
     balancing->cycles++;
 }
 

@@ -19,7 +19,8 @@ struct lease_job {
     size_t open_count;
     struct ek_move_record *blocking;
     size_t blocking_count;
-    char *engine_state; /* the rests that the last leader left */
+    char *engine_state; /* the rests that the last leader left ... */
+    char *memory;       /* ... and what it had learned */
 };
 
 static bool lease_work(struct ek_store *store, struct ek_store_job *job, struct ek_error *err)
@@ -34,7 +35,8 @@ static bool lease_work(struct ek_store *store, struct ek_store_job *job, struct 
     return !it->held || (!it->first && it->epoch == it->before) ||
            (ek_store_open_moves(store, &it->open, &it->open_count, err) &&
             ek_store_blocking_moves(store, &it->blocking, &it->blocking_count, err) &&
-            ek_store_get_engine_state(store, &it->engine_state, err));
+            ek_store_get_engine_state(store, &it->engine_state, err) &&
+            ek_store_get_memory(store, &it->memory, err));
 }
 
 /* Domains that rested before the restart rest on. */
@@ -208,6 +210,7 @@ static void lead(struct ek_balancing *balancing, const struct lease_job *job)
     ek_log(EK_LOG_INFO, "this balancer leads, epoch %lld", (long long)job->epoch);
     sweep_statuses(balancing);
     restore_rests(balancing, job->engine_state);
+    ek_balancing_restore_memory(balancing, job->memory);
     adopt(balancing, job);
     ek_balancing_step(balancing,
                       &(struct ek_event){.kind = EK_EVENT_RELEASE, .now_ms = ek_clock_now_ms()});
@@ -233,6 +236,7 @@ static void lease_done(struct ek_store_job *job, const struct ek_error *err)
     free(it->open);
     free(it->blocking);
     free(it->engine_state);
+    free(it->memory);
     free(it);
 }
 

@@ -135,7 +135,8 @@ static void fill_domain(struct ek_domain *out, const struct ek_sim_sampler *samp
 }
 
 struct sums {
-    double cores; /* wanted by all that runs there */
+    double cores;     /* wanted by all that runs there */
+    double unsampled; /* of it by domains that have no rate yet */
     double rss_mib;
 };
 
@@ -158,6 +159,7 @@ static size_t fill_domains(struct ek_sim_sampler *sampler, uint32_t host, struct
         bool here = domain->running > 0 && copy->whole;
         /* The host's use is measured apart from its domains': it is known when a domain's rate is
          * not. */
+        sums->unsampled += isnan(rate) && here ? domain->cores_wanted : 0;
         sums->cores += isnan(rate) ? (here ? domain->cores_wanted : 0) : rate;
         sums->rss_mib += copy->whole ? domain->rss_mib : 0;
         fill_domain(&sample->domains[count++], sampler, domain, copy, rate);
@@ -165,10 +167,13 @@ static size_t fill_domains(struct ek_sim_sampler *sampler, uint32_t host, struct
     return count;
 }
 
-/* Where more is wanted than there is, everybody gets a part of it, and the rest is steal. */
-static void share_cores(struct ek_sim_sampler *sampler, const struct ek_sim_host *host,
-                        struct ek_sample *sample, const struct sums *sums)
+/* Where more is wanted than there is, everybody gets a part of it, and the rest is steal. Returns
+ * what all of them together are seen to use: noise is in the load, so that the host shows it, too.
+ */
+static double share_cores(struct ek_sim_sampler *sampler, const struct ek_sim_host *host,
+                          struct ek_sample *sample, const struct sums *sums)
 {
+    double used = sums->unsampled;
     double free_cores = fmax(host->cpu_cores - host->base_cpu_cores, 0);
     double part = sums->cores > free_cores ? free_cores / sums->cores : 1;
 
@@ -176,19 +181,22 @@ static void share_cores(struct ek_sim_sampler *sampler, const struct ek_sim_host
         struct ek_domain *domain = &sample->domains[i];
         double factor = 1 + sampler->noise * ek_random_noise(&sampler->random);
         if (!isnan(domain->cpu_used_cores)) {
-            domain->cpu_used_cores = fmax(0, domain->cpu_used_cores * part * factor);
             /* Time that was wanted and not had, as vcpu.N.delay shows it. */
-            domain->cpu_steal = 1 - part;
+            domain->cpu_steal =
+                fmin(1, domain->cpu_used_cores * (1 - part) / fmax(domain->vcpus, 1e-9));
+            domain->cpu_used_cores = fmax(0, domain->cpu_used_cores * part * factor);
+            used += domain->cpu_used_cores;
         }
     }
+    return used;
 }
 
 static void fill_host(struct ek_sim_sampler *sampler, uint32_t host, struct ek_sample *sample,
-                      const struct sums *sums)
+                      const struct sums *sums, double domains_used)
 {
     const struct ek_sim_host *it = &sampler->cluster->hosts[host];
     double wanted = it->base_cpu_cores + sums->cores;
-    double used = fmin(it->cpu_cores, wanted);
+    double used = fmin(it->cpu_cores, it->base_cpu_cores + domains_used);
 
     sample->host = (struct ek_host){
         .name = it->name,
@@ -246,8 +254,8 @@ bool ek_sim_sampler_read(struct ek_sim_sampler *sampler, uint32_t host, struct e
         return ek_error_set(err, EK_ERR_NOMEM, "out of memory for a sample");
     }
     sample->domain_count = fill_domains(sampler, host, sample, &sums);
-    share_cores(sampler, it, sample, &sums);
-    fill_host(sampler, host, sample, &sums);
+    double used = share_cores(sampler, it, sample, &sums);
+    fill_host(sampler, host, sample, &sums, used);
     sampler->fresh[host] = true;
     sampler->samples_taken++;
     return true;

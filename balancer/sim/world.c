@@ -130,6 +130,7 @@ void ek_world_destroy(struct ek_world *world)
     free(world->faults);
     free(world->known);
     free(world->rests);
+    ek_engine_memory_finish(&world->memory);
     free(world->resolved);
     free(world->trace.text);
     free(world);

@@ -299,6 +299,16 @@ static void keep_rests(struct ek_world *world)
     world->rest_count = ek_cooldown_export(cooldown, rests, count);
 }
 
+static void keep_memory(struct ek_world *world)
+{
+    struct ek_error err = {0};
+
+    ek_engine_memory_finish(&world->memory);
+    if (!ek_engine_remember(world->engine, &world->memory, &err)) {
+        ek_world_fail(world, &err);
+    }
+}
+
 void ek_world_crash_daemon(struct ek_world *world)
 {
     if (world->engine == NULL) {
@@ -307,6 +317,7 @@ void ek_world_crash_daemon(struct ek_world *world)
     ek_world_say(world, "daemon", "dies");
     /* The moment of death is as good as after the last outcome: nothing changed since. */
     keep_rests(world);
+    keep_memory(world);
     ek_sim_driver_crash(&world->driver);
     ek_engine_destroy(world->engine);
     world->engine = NULL;
@@ -315,7 +326,7 @@ void ek_world_crash_daemon(struct ek_world *world)
     world->wake_ms = 0;
 }
 
-static void restore_rests(struct ek_world *world)
+static void restore(struct ek_world *world)
 {
     struct ek_error err = {0};
 
@@ -323,6 +334,9 @@ static void restore_rests(struct ek_world *world)
         if (!ek_cooldown_import(ek_engine_cooldown(world->engine), &world->rests[i], &err)) {
             ek_world_fail(world, &err);
         }
+    }
+    if (!ek_engine_recall(world->engine, &world->memory, &err)) {
+        ek_world_fail(world, &err);
     }
 }
 
@@ -389,7 +403,7 @@ void ek_world_start_daemon(struct ek_world *world)
     world->journal.epoch++;
     ek_world_say(world, "daemon", "starts, epoch %lld", (long long)world->journal.epoch);
     /* Before the first event: no cycle may see the domains without their rests. */
-    restore_rests(world);
+    restore(world);
     ek_world_step(world, &event);
     ek_sim_journal_each(&world->journal, take_over, world);
 }

@@ -2,6 +2,7 @@
 #ifndef EK_SIM_WORLD_INTERNAL_H
 #define EK_SIM_WORLD_INTERNAL_H
 
+#include "balancer/core/engine_memory.h"
 #include "balancer/sim/world.h"
 
 struct ek_world_trace {
@@ -53,6 +54,7 @@ struct ek_world {
     int64_t wake_ms;       /* an extra cycle that is wanted; 0: none */
     struct ek_rest *rests; /* kept over a restart */
     size_t rest_count;
+    struct ek_engine_memory memory; /* kept as well */
     struct ek_world_resolved *resolved;
     size_t resolved_count;
 

@@ -127,6 +127,23 @@ bool ek_store_get_engine_state(struct ek_store *store, char **json, struct ek_er
     return ek_store_key(store, key, "engine", "", err) && ek_store_get_text(store, key, json, err);
 }
 
+bool ek_store_put_memory(struct ek_store *store, const char *json, int64_t epoch,
+                         struct ek_error *err)
+{
+    char key[EK_KEY_SIZE];
+
+    return ek_store_key(store, key, "memory", "", err) &&
+           ek_store_fenced_set(store, key, json, epoch, err);
+}
+
+bool ek_store_get_memory(struct ek_store *store, char **json, struct ek_error *err)
+{
+    char key[EK_KEY_SIZE];
+
+    *json = NULL;
+    return ek_store_key(store, key, "memory", "", err) && ek_store_get_text(store, key, json, err);
+}
+
 /* Recorded before the decision's first effect, so that each can be replayed. */
 bool ek_store_put_input(struct ek_store *store, const char *id, const char *json, int64_t epoch,
                         struct ek_error *err)

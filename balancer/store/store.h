@@ -146,11 +146,16 @@ bool ek_store_release(struct ek_store *store, const char *owner, struct ek_error
 
 /* ---- engine state -------------------------------------------------------------------------- */
 
-/* Opaque JSON of the engine (cooldowns, sustained counts), fenced; NULL in *json when there is
+/* Opaque JSON of the engine (its cooldowns), fenced; NULL in *json when there is
  * none. */
 bool ek_store_put_engine_state(struct ek_store *store, const char *json, int64_t epoch,
                                struct ek_error *err);
 bool ek_store_get_engine_state(struct ek_store *store, char **json, struct ek_error *err);
+
+/* memory: what the engine has learned of domains (codec/memory.h), in the same way. */
+bool ek_store_put_memory(struct ek_store *store, const char *json, int64_t epoch,
+                         struct ek_error *err);
+bool ek_store_get_memory(struct ek_store *store, char **json, struct ek_error *err);
 
 /* input:<id>: what a decision was made from; kept for 7 days, the newest 500. */
 bool ek_store_put_input(struct ek_store *store, const char *id, const char *json, int64_t epoch,

@@ -165,8 +165,8 @@ static int show(struct ek_tool *tool, struct ek_view *view)
     struct ek_error err;
     int status = EK_EXIT_DONE;
 
-    /* The evaluation is the balancer's own: the imbalance shown is the figure that its trigger is
-     * compared with. */
+    /* The balancer's own evaluation, of the newest samples: what is, and not what is expected,
+     * which the trigger is compared with (`evenkeel plan`). */
     ek_tool_read_policy(tool, &policy, &rules);
     if (!ek_evaluate(&evaluation, &view->snapshot, &policy, &err)) {
         ek_rules_finish(&rules);

@@ -6,7 +6,13 @@
  * bug can be planned again elsewhere. */
 static int show(struct ek_tool *tool, struct ek_view *view)
 {
-    (void)tool; /* JSON is the only form */
+    struct ek_policy policy;
+    struct ek_rules rules = {0};
+
+    ek_tool_read_policy(tool, &policy, &rules);
+    ek_view_expect(view, tool, &policy);
+    ek_rules_finish(&rules);
+    /* JSON is the only form. */
     return ek_tool_print_json(ek_codec_write_snapshot(&view->snapshot));
 }
 

@@ -52,6 +52,8 @@ extern const struct ek_verb ek_verb_status;
 extern const struct ek_verb ek_verb_hosts;
 extern const struct ek_verb ek_verb_domains;
 extern const struct ek_verb ek_verb_plan;
+extern const struct ek_verb ek_verb_why;
+extern const struct ek_verb ek_verb_why_not;
 extern const struct ek_verb ek_verb_maintenance;
 extern const struct ek_verb ek_verb_history;
 extern const struct ek_verb ek_verb_states;

@@ -18,6 +18,11 @@ struct ek_view {
  * The caller owns the result: ek_view_finish. */
 bool ek_view_gather(struct ek_view *view, struct ek_tool *tool);
 
+/* Writes what the balancer expects of each domain into the snapshot, if it has said so; else the
+ * newest samples stand alone, which is warned of when it is a failure. */
+void ek_view_expect(struct ek_view *view, const struct ek_tool *tool,
+                    const struct ek_policy *policy);
+
 /* A verb without options that shows the cluster: opens, gathers, shows, finishes. Returns the exit
  * status. */
 int ek_view_run(struct ek_tool *tool, int argc, char **argv,

@@ -8,7 +8,7 @@ import pathlib
 import statistics
 import tempfile
 
-from common import (Cluster, Planner, Verdicts, arguments, leveling_policy, policy_text, table,
+from common import (Cluster, Planner, Run, Verdicts, arguments, leveling_policy, policy_text, table,
                     why_not, write)
 from referee import Referee
 
@@ -19,6 +19,7 @@ LARGE = ((2500, 50000, None, None), (10000, 200000, 15.0, 1536))
 MOVES, MOVES_KNOWN = 100000, 10000
 MOST_DEVIATION = 0.05
 TIMES = 5
+MOST_IN_CYCLES = 20000  # domains; reading a larger snapshot many times takes long
 
 
 class Point:
@@ -36,6 +37,7 @@ class Point:
             runs = [planner.plan(*files)]
             while runs[0].plan and len(runs) < TIMES and runs[0].wall_s < 5:
                 runs.append(planner.plan(*files))
+            self.cycle_ms = self.quiet_cycle(args, files, policy)
         self.run, self.plan = runs[0], runs[0].plan
         self.wall_s = statistics.median(r.wall_s for r in runs)
         self.rss_mib = statistics.median(r.rss_mib for r in runs)
@@ -46,10 +48,19 @@ class Point:
             self.after = cluster.deviations({d["name"]: referee.at[u]
                                              for u, d in referee.domains.items()})
 
+    def quiet_cycle(self, args, files, policy):
+        """Milliseconds of an engine's cycle in which nothing moves; "" when it is not built."""
+        program = args.build / "tests/bench/engine_cycle"
+        if not program.exists() or self.domains > MOST_IN_CYCLES:
+            return ""
+        quiet = write(files[1].parent, "quiet.yaml", policy_text({**policy, "aggressiveness": 1}))
+        run = Run([program, files[0], quiet], args.timeout)
+        return run.out.split()[1] if run.status == 0 else ""
+
     def row(self):
         """In the table."""
         first = (f"{self.hosts}/{self.domains}", f"{self.wall_s:.3f}", f"{self.rss_mib:.0f}",
-                 f"{1e6 * self.wall_s / self.domains:.1f}")
+                 f"{1e6 * self.wall_s / self.domains:.1f}", self.cycle_ms)
         before = tuple(f"{v:.4f}" for v in self.before)
         if not self.plan:
             return (*first, "", *before, "", "", "", why_not(self.run))
@@ -140,7 +151,7 @@ def main():
             slow = points[-1]
         if most_s is not None:
             judge(verdicts, points[-1], most_s, most_mib, moves, note)
-    table(("hosts/domains", "wall s", "RSS MiB", "us per domain", "moves", "mem sd", "cpu sd",
+    table(("hosts/domains", "wall s", "RSS MiB", "us per domain", "cycle ms", "moves", "mem sd", "cpu sd",
            "mem after", "cpu after", "faults", "note"), [p.row() for p in points])
     growth(args, verdicts, [p for p in points if p.plan])
     verdicts.finish(args)

@@ -191,7 +191,8 @@ static void prepare(struct input *in)
     }
     for (size_t m = 0; m < in->plan.move_count; m++) {
         struct ek_plan_move *move = &in->moves[m];
-        double rate = ek_migration_bandwidth(&in->snapshot, move->source, move->destination);
+        double rate =
+            ek_migration_rate(&in->snapshot, &in->policy, move->source, move->destination);
         move->cost =
             ek_migration_cost(&in->domains[move->domain], rate, in->policy.max_downtime_ms);
     }

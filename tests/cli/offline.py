@@ -15,7 +15,8 @@ import unittest
 from harness import DATA, ENVIRONMENT, EVENKEEL, Case, OnTerminal, evenkeel
 
 UPDATE = "--update" in sys.argv
-VERBS = ["status", "hosts", "domains", "plan", "maintenance", "history", "states", "snapshot"]
+VERBS = ["status", "hosts", "domains", "plan", "why", "why-not", "maintenance", "history", "states",
+         "snapshot"]
 SNAPSHOTS = sorted(DATA.glob("*.snapshot.json"))
 POLICY = """version: 1
 policy: spread
@@ -71,6 +72,107 @@ class GoldenPlans(Case):
                 self.assertLessEqual(move["start_s"] + move["duration_s"],
                                      document["makespan_s"] + 0.0015)
                 where[move["domain"]] = move["destination"]
+
+
+def why(*words, verb="why", snapshot="hot-host", **kwargs):
+    """An answer about one domain of a snapshot of data/, or of standard input."""
+    path = "-" if "stdin" in kwargs else DATA / f"{snapshot}.snapshot.json"
+    return evenkeel(verb, *words, "--snapshot", path, **kwargs)
+
+
+def why_not(*words, **kwargs):
+    return why(*words, verb="why-not", **kwargs)
+
+
+class Explanations(Case):
+    """Why a domain moves, why it stays, why it does not go there."""
+
+    def compare(self, name, text):
+        text = re.sub(r"\bplan [0-9a-f]{16}\b", "plan ID", text)
+        path = DATA / name
+        if UPDATE:
+            path.write_text(text)
+        self.assertEqual(text, path.read_text(), f"{name}; --update rewrites it")
+
+    def test_texts(self):
+        """What people read, to the byte."""
+        for base in ("hot-host", "no-room"):
+            result = plan("--explain", "--snapshot", DATA / f"{base}.snapshot.json")
+            self.compare(f"{base}.explain.txt", result.out)
+        self.compare("hot-host.why.txt", why("web-2").out + why("web-6").out)
+        self.compare("no-room.why-not.txt", "".join(
+            why_not(*words, snapshot="no-room").out
+            for words in (("db-1", "h2"), ("db-1", "h1"), ("web-1", "h2"), ("usb", "h3"))))
+
+    def test_explained_plan(self):
+        """--explain adds one member to the plan and changes nothing else."""
+        for snapshot in SNAPSHOTS:
+            bare = plan("--json", "--snapshot", snapshot).json()
+            document = plan("--json", "--explain", "--snapshot", snapshot).json()
+            explained = document.pop("explanation")
+            self.assertEqual(document, bare)
+            self.assertEqual([m["seq"] for m in explained["moves"]],
+                             [m["seq"] for m in bare["moves"]])
+            domains = {d["uuid"] for d in json.loads(snapshot.read_text())["domains"]}
+            movers = {m["domain"] for m in bare["moves"]}
+            self.assertEqual({s["domain"] for s in explained["stays"]}, domains - movers)
+            self.assertTrue(all(s["reason"] for s in explained["stays"]))
+
+    def test_moves(self):
+        """Each begins where the one before ended, and its numbers are their difference."""
+        moves = plan("--json", "--explain", "--snapshot",
+                     DATA / "hot-host.snapshot.json").json()["explanation"]["moves"]
+        self.assertGreater(len(moves), 2)
+        for before, move in zip([None, *moves], moves):
+            if before is not None:
+                self.assertEqual(move["before"], before["after"])
+            rating = move["rating"]
+            self.assertAlmostEqual(move["before"]["score"] - move["after"]["score"],
+                                   rating["gain"], 9)
+            self.assertAlmostEqual(rating["gain"] - rating["price"], rating["worth"], 9)
+            self.assertIn(move["runner_up"]["host"], ("h2", "h3"))
+            self.assertNotEqual(move["runner_up"]["host"], move["destination"])
+
+    def test_why(self):
+        """By name or UUID; the document has the moves, or why it stays."""
+        moves = why("web-1", "--json").json()
+        by_uuid = why(moves["domain"], "--json").json()
+        self.assertEqual(moves, by_uuid)
+        self.assertEqual([m["name"] for m in moves["moves"]], ["web-1"])
+        self.assertNotIn("stay", moves)
+        stays = why("web-6", "--json").json()
+        self.assertEqual([stays["moves"], stays["stay"]["cause"], stays["stay"]["host"]],
+                         [[], "no_worth", "h1"])
+
+    def test_why_not(self):
+        """Blocked hosts have reason and remedy, possible ones what the planner prefers."""
+        blocked = why_not("db-1", "h2", "--json", snapshot="no-room").json()
+        self.assertEqual([blocked["verdict"], blocked["block"]], ["blocked", "memory"])
+        self.assertRegex(blocked["remedy"], r"\d+ MiB more have to be free .* on h2")
+        possible = why_not("web-6", "h2", "--json").json()
+        self.assertEqual([possible["verdict"], possible["after_moves"]], ["possible", 4])
+        goes = why_not("web-1", "h2", "--json").json()
+        self.assertEqual([goes["verdict"], goes["move"]], ["goes", 1])
+        self.assertEqual(why_not("web-1", "h1", "--json").json()["verdict"], "is_there")
+
+    def test_evacuate(self):
+        """--evacuate changes the answer as it changes the plan."""
+        stays = why("web-6", "--json", "--evacuate", "h1").json()
+        self.assertEqual([m["kind"] for m in stays["moves"]], ["evacuate"])
+
+    def test_unknown_names(self):
+        self.refused(why("web-9"), 2, 'why: found the unknown domain "web-9"', "6 domains", "did you mean")
+        self.refused(why_not("web-1", "h9"), 2, 'why-not: found the unknown host "h9"', "h1, h2")
+        self.refused(why(), 2, "expected the name or UUID of a domain", "evenkeel why --help")
+        self.refused(why_not("web-1"), 2, "expected a domain and a host")
+        self.refused(why("web-1", "h2"), 2, '"h2"', "no more words")
+
+    def test_ambiguous_name(self):
+        """A name of two domains needs the UUID, and those are named."""
+        text = (DATA / "hot-host.snapshot.json").read_text().replace("web-2", "web-1")
+        self.refused(why("web-1", stdin=text), 2, "2 domains bear",
+                     "00000000-0000-4000-8000-000000000001, 00000000-0000-4000-8000-000000000002")
+        self.check(why("00000000-0000-4000-8000-000000000002", stdin=text), 0, out="move", err="")
 
 
 class PlanInput(Case):
@@ -224,7 +326,7 @@ class CommandLine(Case):
             printed = re.sub(r"plan [0-9a-f]{16}", "plan ID", result.out + result.err)
             shown = re.sub(r"plan [0-9a-f]{16}", "plan ID", page)
             self.assertIn(re.sub(r"(?m)^(?=.)", "    ", printed), shown)
-        self.assertEqual(set(re.findall(r"(?m)^## (\w+)$", page)), set(VERBS))
+        self.assertEqual(set(re.findall(r"(?m)^## ([\w-]+)$", page)), set(VERBS))
 
     def test_help(self):
         result = evenkeel("--help")

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import socket
+import time
 import unittest
 
 from harness import Case, World, evenkeel
@@ -198,6 +199,88 @@ class Status(Online):
         self.assertRegex(result.out, r"(?m)^h2 +blocked +1 +40 s +new")
         self.check(result, 0, out="  h2: db-1: no  [31m room anywhere\n")
         self.assertNotIn(ANSI, result.out)  # a reason cannot paint the terminal
+
+
+class Why(Online):
+    """why and why-not on the cluster as it is."""
+
+    def test_moves(self):
+        """The same answer as for the snapshot that the cluster gives."""
+        self.fill()
+        live = self.run_json("why", "web-1")
+        snapshot = self.world.run("snapshot").out
+        offline = evenkeel("why", "web-1", "--snapshot", "-", "--json", stdin=snapshot)
+        self.assertEqual(live["moves"], offline.json()["moves"])
+        self.assertEqual([(m["source"], m["destination"]) for m in live["moves"]], [("h1", "h2")])
+
+    def test_rests_bind(self):
+        """A domain that rests stays for that reason; `plan` asks what would be moved, and moves it."""
+        self.fill()
+        moved = [m["name"] for m in self.run_json("plan")["moves"]]
+        self.assertIn("web-1", moved)
+        self.world.redis("SET", "evenkeel:engine", json.dumps({"version": 1, "rests": [
+            {"domain": "00000000-0000-4000-8000-000000000001", "until_ms": 1 << 45,
+             "moved_at_ms": 0, "repeats": 0, "avoid": "", "avoid_until_ms": 0,
+             "failed_until_ms": 0, "failures": 0, "blocked": False}]}))
+        stay = self.run_json("why", "web-1")["stay"]
+        self.assertEqual([stay["cause"], stay["block"]], ["domain", "resting"])
+        refused = self.run_json("why-not", "web-1", "h2")
+        self.assertEqual([refused["verdict"], refused["block"]], ["blocked", "resting"])
+        self.assertEqual([m["name"] for m in self.run_json("plan")["moves"]], moved)
+
+    def test_blocked(self):
+        """A move without a clear outcome holds its domain, in words."""
+        self.fill()
+        self.world.tell("moves")
+        self.check(self.world.run("why", "web-2"), 0, out="an operator must resolve it")
+
+    def test_warnings(self):
+        """What keeps the plan from being carried out is said beside the answer."""
+        self.world.tell("samples")
+        self.check(self.world.run("why", "web-1"), 0, err="no balancer runs")
+        self.world.tell("balancer recommend 5 -")
+        self.check(self.world.run("why", "web-1"), 0, err="the mode is recommend")
+        self.world.tell("balancer automatic 5 more than half of the hosts have no sample")
+        self.check(self.world.run("why-not", "web-1", "h2"), 0,
+                   err="the balancer holds: more than half")
+
+    def test_unknown(self):
+        self.fill()
+        result = self.world.run("why-not", "web-1", "h8")
+        self.check(result, 2, err='found the unknown host "h8", expected one of: h1, h2, h3')
+
+    def remember(self, demand):
+        """As the balancer keeps it: web-1 was seen to want that, in a float's upper half, just now."""
+        history = demand + "0000" + "01" + f"{int(demand, 16) * 2:04x}" + "ffff" * 15
+        self.world.redis("SET", "evenkeel:memory", json.dumps({
+            "version": 1, "sustained": {"cycles": 0, "at_ms": 0, "policy": "0" * 16},
+            "window_ms": 900000, "learned": [], "forecasts": [
+                {"domain": "00000000-0000-4000-8000-000000000001", "cpu": history,
+                 "at_ms": round(time.time() * 1000) - 30000, "memory": history}]}))
+
+    def test_expected(self):
+        """Plans are made from what the balancer expects, which `snapshot` writes down."""
+        self.fill()
+        snapshot = self.world.run("snapshot").json()
+        self.assertNotIn("cpu_demand_cores", snapshot["domains"][0])
+        self.remember("3f00")  # 0.5 cores
+        domain = self.world.run("snapshot").json()["domains"][0]
+        self.assertEqual(domain["cpu_used_cores"], snapshot["domains"][0]["cpu_used_cores"])
+        self.assertGreater(domain["cpu_demand_cores"], 0.4)
+        self.assertLess(domain["cpu_demand_cores"], domain["cpu_used_cores"])
+
+    def test_bad_memory(self):
+        """Forecasts that cannot be read are warned of, and the newest samples are planned on."""
+        self.fill()
+        self.world.redis("SET", "evenkeel:memory", "[")
+        self.check(self.world.run("plan"), 0, err="warning: memory:1:")
+
+    def test_bad_rests(self):
+        """Rests that cannot be read are warned of, as the balancer does, and the answer is given."""
+        self.fill()
+        self.world.redis("SET", "evenkeel:engine", "[")
+        self.check(self.world.run("why", "web-1"), 0, out="move 1: web-1",
+                   err="warning: rests are not known: engine:1:")
 
 
 class Maintenance(Online):

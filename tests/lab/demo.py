@@ -23,6 +23,7 @@ POLICY = """version: 1
 mode: automatic
 aggressiveness: 4
 trigger: {sustained_cycles: 2}
+forecast: {half_life: 4s, window: 30s}
 cooldown: {domain: 1m}
 limits: {cluster: 2}
 """

@@ -188,6 +188,19 @@ static bool flag(struct ek_domain *domain, const char *word)
     return true;
 }
 
+/* What is expected of it, and what it waited for. */
+static bool outlook_word(struct ek_domain *domain, const char *word)
+{
+    const char *steal = value_of(word, "steal");
+    const char *want = value_of(word, "want");
+    const char *noise = value_of(word, "noise");
+
+    domain->cpu_outlook.known = domain->cpu_outlook.known || want != NULL;
+    return (steal != NULL && number(steal, "", &domain->cpu_steal)) ||
+           (want != NULL && number(want, "c", &domain->cpu_outlook.demand)) ||
+           (noise != NULL && number(noise, "c", &domain->cpu_outlook.noise));
+}
+
 static void domain_word(struct ek_snapshot *out, struct ek_domain *domain, const char *word,
                         int *sizes)
 {
@@ -201,7 +214,7 @@ static void domain_word(struct ek_snapshot *out, struct ek_domain *domain, const
     const char *dirty = value_of(word, "dirty");
     const char *disk = value_of(word, "disk");
     bool known = number(word, "v", &domain->vcpus) || number(word, "c", &domain->cpu_used_cores) ||
-                 flag(domain, word) ||
+                 flag(domain, word) || outlook_word(domain, word) ||
                  shared_word(out, word, &domain->networks, &domain->storages, &domain->cpu_model,
                              &domain->labels) ||
                  (dirty != NULL && number(dirty, "", &domain->dirty_mib_s)) ||

@@ -63,6 +63,10 @@ static struct ek_rule rule_make(struct ek_rules *out, struct ek_random *random,
         rule.hosts =
             names(out, random, snapshot, 1 + ek_random_below(random, MAX_RULE_HOSTS), host_name);
     }
+    if (rule.kind == EK_RULE_IGNORE && ek_random_below(random, 3) == 0) {
+        rule.domains = (struct ek_strings){.given = false};
+        rule.hosts = names(out, random, snapshot, 1, host_name);
+    }
     if (ek_rule_kind_grouped(rule.kind) && ek_random_below(random, 3) == 0) {
         rule.topology = "rack";
     }

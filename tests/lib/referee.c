@@ -1,5 +1,6 @@
 #include "tests/lib/referee.h"
 
+#include "tests/lib/cluster_text.h"
 #include "tests/lib/cmocka.h"
 #include "tests/lib/referee_rules.h"
 
@@ -110,9 +111,11 @@ static double utilization(const struct ek_snapshot *snapshot, const struct ek_po
     return size > 0 ? load / size : 0;
 }
 
-static bool counts(const struct ek_host *host)
+static bool counts(const struct ek_snapshot *snapshot, const struct ek_policy *policy,
+                   uint32_t host)
 {
-    return host->state == EK_HOST_UP && !host->maintenance;
+    return snapshot->hosts[host].state == EK_HOST_UP && !snapshot->hosts[host].maintenance &&
+           !ek_referee_host_ignored(snapshot, policy, host);
 }
 
 /* Two passes: the mean first, then the deviations. */
@@ -142,7 +145,7 @@ struct ek_referee_levels ek_referee_levels(const struct ek_snapshot *snapshot,
     for (unsigned int r = 0; r < policy->resources.count; r++) {
         size_t count = 0;
         for (uint32_t h = 0; h < snapshot->host_count; h++) {
-            if (counts(&snapshot->hosts[h]) && capacity(&snapshot->hosts[h], policy, r) > 0) {
+            if (counts(snapshot, policy, h) && capacity(&snapshot->hosts[h], policy, r) > 0) {
                 double u = utilization(snapshot, policy, place, h, r);
                 values[count++] = u;
                 levels.overload += u > policy->target_max[r] ? u - policy->target_max[r] : 0;
@@ -188,15 +191,18 @@ static bool host_admits(const struct trial *trial, uint32_t domain, uint32_t hos
     }
     bool models = it->cpu_model == NULL || guest->cpu_model == NULL ||
                   strcmp(it->cpu_model, guest->cpu_model) == 0;
-    return counts(it) && models && offers(&guest->networks, &it->networks) &&
-           offers(&guest->storages, &it->storages);
+    return counts(trial->snapshot, trial->policy, host) && models &&
+           offers(&guest->networks, &it->networks) && offers(&guest->storages, &it->storages);
 }
 
 static bool may_leave(const struct trial *trial, uint32_t domain)
 {
     const struct ek_domain *guest = &trial->snapshot->domains[domain];
 
-    return guest->movable && guest->devices.count == 0 &&
+    bool alone = !trial->snapshot->hosts[guest->host].maintenance &&
+                 ek_referee_host_ignored(trial->snapshot, trial->policy, guest->host);
+
+    return !alone && guest->movable && guest->devices.count == 0 &&
            !ek_referee_rules_ignored(trial->rules, domain) && !trial->in_flight[domain] &&
            trial->snapshot->hosts[guest->host].state == EK_HOST_UP;
 }
@@ -335,7 +341,7 @@ static uint32_t violations_of(const struct trial *trial)
 
     for (uint32_t h = 0; h < trial->snapshot->host_count; h++) {
         for (unsigned int r = 0;
-             counts(&trial->snapshot->hosts[h]) && r < trial->policy->resources.count; r++) {
+             counts(trial->snapshot, trial->policy, h) && r < trial->policy->resources.count; r++) {
             found += utilization(trial->snapshot, trial->policy, trial->place, h, r) >
                              trial->policy->target_max[r] + 1e-9
                          ? 1
@@ -345,30 +351,48 @@ static uint32_t violations_of(const struct trial *trial)
     return found;
 }
 
-/* Judges the moves from *next on that are of this kind or are not; levels after them. */
-static struct ek_referee_levels judge_moves(struct trial *trial, size_t *next, bool evacuations)
+/* A parked domain is moved for whatever its last move is for. */
+static bool balances(const struct ek_plan *plan, size_t move)
+{
+    size_t last = move;
+
+    for (size_t i = move + 1; i < plan->move_count; i++) {
+        last = plan->moves[i].domain == plan->moves[move].domain ? i : last;
+    }
+    return plan->moves[last].kind == EK_MOVE_BALANCE;
+}
+
+/* Judges the moves from *next on that are for balance or are not; levels after them. */
+static struct ek_referee_levels judge_moves(struct trial *trial, size_t *next, bool balance)
 {
     const struct ek_plan *plan = trial->plan;
 
-    while (*next < plan->move_count &&
-           (plan->moves[*next].kind == EK_MOVE_EVACUATE) == evacuations) {
+    while (*next < plan->move_count && balances(plan, *next) == balance) {
         judge_move(trial, &plan->moves[(*next)++]);
     }
     return ek_referee_levels(trial->snapshot, trial->policy, trial->place);
 }
 
-/* Evacuations come first, then balance, then evacuations that balance has made room for. */
+/* Evacuations and must rules come first, then balance, then evacuations and rules once more. */
 static void judge_plan(struct trial *trial)
 {
     size_t next = 0;
     struct ek_referee_levels before =
         ek_referee_levels(trial->snapshot, trial->policy, trial->place);
     uint32_t violations = violations_of(trial);
-    struct ek_referee_levels emptied = judge_moves(trial, &next, true);
-    struct ek_referee_levels level = judge_moves(trial, &next, false);
-    struct ek_referee_levels after = judge_moves(trial, &next, true);
+    uint32_t broken = ek_referee_rules_broken(trial->rules, trial->place);
+    struct ek_referee_levels emptied = judge_moves(trial, &next, false);
+    struct ek_referee_levels level = judge_moves(trial, &next, true);
+    struct ek_referee_levels after = judge_moves(trial, &next, false);
 
-    assert_int_equal(next, trial->plan->move_count);
+    if (ek_referee_rules_broken(trial->rules, trial->place) > broken) {
+        COMPLAIN(trial, "more rules are broken in the end\n");
+    }
+    if (next != trial->plan->move_count) {
+        struct ek_text moves = {.used = 0};
+        ek_test_print_moves(trial->plan, &moves);
+        COMPLAIN(trial, "the order of phases is not kept:\n%s", moves.text);
+    }
     judge_levels(trial, &before, &trial->plan->before, "before");
     if (violations != trial->plan->before.violations ||
         violations_of(trial) != trial->plan->after.violations) {
@@ -376,7 +400,8 @@ static void judge_plan(struct trial *trial)
     }
     judge_levels(trial, &after, &trial->plan->after, "after");
     if (level.overload > emptied.overload + 1e-6 ||
-        (level.overload > emptied.overload - 1e-9 && level.spread > emptied.spread + 1e-9)) {
+        (trial->policy->kind == EK_POLICY_SPREAD && level.overload > emptied.overload - 1e-9 &&
+         level.spread > emptied.spread + 1e-9)) {
         COMPLAIN(trial, "balancing made it worse\n");
     }
     for (uint32_t d = 0; d < trial->snapshot->domain_count; d++) {
@@ -424,6 +449,28 @@ static bool has_room(struct trial *trial, uint32_t host, int64_t at_ms, double m
     return fits(trial, host, there_memory + memory, there_vcpus + vcpus);
 }
 
+/* What the slots take of the two links and of the cluster at that instant. */
+static void judge_rates(struct trial *trial, const struct ek_plan_move *move, int64_t at_ms)
+{
+    const struct ek_policy *policy = trial->policy;
+    double own = policy->bandwidth_per_host_mib_s > 0 ? policy->bandwidth_per_host_mib_s : HUGE_VAL;
+    double all = policy->bandwidth_cluster_mib_s > 0 ? policy->bandwidth_cluster_mib_s : HUGE_VAL;
+    double out = fmin(own, trial->snapshot->hosts[move->source].migration_mib_s);
+    double in = fmin(own, trial->snapshot->hosts[move->destination].migration_mib_s);
+
+    for (size_t i = 0; i < trial->plan->move_count; i++) {
+        const struct ek_plan_move *other = &trial->plan->moves[i];
+        double rate = trial->schedule->slots[i].rate_mib_s;
+        bool now = runs(&trial->schedule->slots[i], at_ms);
+        all -= now ? rate : 0;
+        out -= now && other->source == move->source ? rate : 0;
+        in -= now && other->destination == move->destination ? rate : 0;
+    }
+    if (fmin(all, fmin(out, in)) < -1e-3) {
+        COMPLAIN(trial, "links carry too much at %lld ms\n", (long long)at_ms);
+    }
+}
+
 static void judge_limits(struct trial *trial, const struct ek_plan_move *move, int64_t at_ms)
 {
     int all = 0;
@@ -442,16 +489,18 @@ static void judge_limits(struct trial *trial, const struct ek_plan_move *move, i
     }
 }
 
-/* Whether the move had room at that instant beside all that go there before it in the plan. */
+/* Whether the move had room at that instant beside all that go there before it, in the plan or in
+ * the schedule. */
 static bool could_start(struct trial *trial, size_t index, int64_t at_ms)
 {
     const struct ek_plan_move *moves = trial->plan->moves;
+    const struct ek_slot *slots = trial->schedule->slots;
     double memory = 0;
     double vcpus = 0;
 
-    for (size_t i = 0; i <= index; i++) {
-        if (trial->schedule->slots[i].start_ms > at_ms &&
-            moves[i].destination == moves[index].destination) {
+    for (size_t i = 0; i < trial->plan->move_count; i++) {
+        if ((i <= index || slots[i].start_ms <= slots[index].start_ms) &&
+            slots[i].start_ms > at_ms && moves[i].destination == moves[index].destination) {
             memory += trial->snapshot->domains[moves[i].domain].memory_mib;
             vcpus += trial->snapshot->domains[moves[i].domain].vcpus;
         }
@@ -518,6 +567,7 @@ static void judge_schedule(struct trial *trial)
             COMPLAIN(trial, "move %zu finds no room at %lld ms\n", i + 1, (long long)at_ms);
         }
         judge_limits(trial, &trial->plan->moves[i], at_ms);
+        judge_rates(trial, &trial->plan->moves[i], at_ms);
         judge_dependencies(trial, i);
     }
     judge_makespan(trial);

@@ -238,6 +238,21 @@ static int badness(const struct ek_referee_rules *rules, const struct rule *rule
     return tally.wrong;
 }
 
+bool ek_referee_host_ignored(const struct ek_snapshot *snapshot, const struct ek_policy *policy,
+                             uint32_t host)
+{
+    const struct ek_host *it = &snapshot->hosts[host];
+    bool ignored = false;
+
+    for (size_t r = 0; policy->rules != NULL && r < policy->rules->count; r++) {
+        const struct ek_rule *rule = &policy->rules->items[r];
+        for (size_t i = 0; rule->kind == EK_RULE_IGNORE && i < rule->hosts.count; i++) {
+            ignored = ignored || selects(rule->hosts.items[i], it->name, "", &it->labels);
+        }
+    }
+    return ignored;
+}
+
 uint32_t ek_referee_rules_broken(const struct ek_referee_rules *rules, const uint32_t *place)
 {
     uint32_t broken = 0;
@@ -278,15 +293,15 @@ static bool meets(const struct ek_referee_rules *rules, const struct rule *rule,
     return met;
 }
 
-bool ek_referee_rules_allow(const struct ek_referee_rules *rules, uint32_t *place, uint32_t domain,
-                            uint32_t host)
+static bool allow(const struct ek_referee_rules *rules, uint32_t *place, uint32_t domain,
+                  uint32_t host, bool settles)
 {
     uint32_t home = place[domain];
     bool allowed = true;
 
     for (size_t r = 0; r < rules->count; r++) {
         const struct rule *rule = &rules->items[r];
-        if (!rule->must || !rule->member[domain]) {
+        if (!rule->must || !rule->member[domain] || (!settles && is(rule, "affinity"))) {
             continue;
         }
         int before = badness(rules, rule, place);
@@ -296,6 +311,30 @@ bool ek_referee_rules_allow(const struct ek_referee_rules *rules, uint32_t *plac
         place[domain] = home;
     }
     return allowed;
+}
+
+bool ek_referee_rules_allow(const struct ek_referee_rules *rules, uint32_t *place, uint32_t domain,
+                            uint32_t host)
+{
+    return allow(rules, place, domain, host, true);
+}
+
+bool ek_referee_rules_allow_step(const struct ek_referee_rules *rules, uint32_t *place,
+                                 uint32_t domain, uint32_t host)
+{
+    return allow(rules, place, domain, host, false);
+}
+
+bool ek_referee_rules_kept(const struct ek_referee_rules *rules, const uint32_t *before,
+                           const uint32_t *after)
+{
+    bool kept = true;
+
+    for (size_t r = 0; r < rules->count; r++) {
+        const struct rule *rule = &rules->items[r];
+        kept = kept && (!rule->must || badness(rules, rule, after) <= badness(rules, rule, before));
+    }
+    return kept;
 }
 
 bool ek_referee_rules_share(const struct ek_referee_rules *rules, uint32_t a, uint32_t b)

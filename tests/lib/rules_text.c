@@ -67,7 +67,13 @@ static void rule_item(struct ek_rules *out, char *item)
     char *word = NULL;
 
     assert_true(name != NULL && kind != NULL && domains != NULL);
-    *rule = (struct ek_rule){.name = name, .kind = kind_of(kind), .domains = list(out, domains)};
+    *rule = (struct ek_rule){
+        .name = name,
+        .kind = kind_of(kind),
+    };
+    if (strcmp(domains, "-") != 0) {
+        rule->domains = list(out, domains);
+    }
     while ((word = strtok_r(NULL, " \n", &next)) != NULL) {
         option(out, rule, word);
     }

@@ -2,8 +2,8 @@
  *
  *     "apart anti_affinity web-* by=rack; home pin db-1,db-2 on=h1,h2 should weight=3"
  *
- * Items end with ';': name, kind, domains, then any of on= (hosts), by= (topology), at_least=,
- * weight=, should. */
+ * Items end with ';': name, kind, domains ("-": none), then any of on= (hosts), by= (topology),
+ * at_least=, weight=, should. */
 #ifndef EK_TESTS_LIB_RULES_TEXT_H
 #define EK_TESTS_LIB_RULES_TEXT_H
 

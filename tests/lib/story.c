@@ -15,6 +15,8 @@ void ek_story_begin(struct ek_story *story)
     ek_policy_defaults(&story->policy);
     story->policy.mode = EK_MODE_AUTOMATIC;
     story->policy.sustained_cycles = 1;
+    /* Stories tell what one snapshot after the other shows; those of forecasts turn it on. */
+    story->policy.forecast_window_ms = 0;
     ek_story_policy(story);
 }
 

@@ -25,7 +25,8 @@ struct ek_story {
 
 enum { EK_STORY_PERIOD_MS = 10000 };
 
-/* An engine with the default policy in automatic mode, one sustained cycle; time is 1000 s. */
+/* An engine with the default policy in automatic mode, one sustained cycle, no forecasts; time is
+ * 1000 s. */
 void ek_story_begin(struct ek_story *story);
 void ek_story_end(struct ek_story *story);
 

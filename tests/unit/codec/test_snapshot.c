@@ -17,6 +17,8 @@ static const char full[] =
     "  {\"uuid\": \"u1\", \"name\": \"web-1\", \"host\": \"h2\", \"vcpus\": 4, \"memory_mib\": "
     "8192,"
     "   \"cpu_used_cores\": 1.7, \"cpu_steal\": 0.02, \"memory_used_mib\": 6100,"
+    "   \"cpu_demand_cores\": 2.5, \"cpu_noise_cores\": 0.25, \"memory_demand_mib\": 0,"
+    "   \"migration_factor\": 1.5,"
     "   \"memory_rss_mib\": 7900, \"dirty_mib_s\": 35.0, \"local_disk_mib\": 10, \"movable\": "
     "false,"
     "   \"paused\": true, \"immovable_reason\": \"passes a \\\"GPU\\\" through\","
@@ -82,6 +84,9 @@ static void test_domain_fields(void **state)
     assert_true(domain->cpu_used_cores == 1.7 && domain->cpu_steal == 0.02);
     assert_true(domain->memory_used_mib == 6100 && domain->memory_rss_mib == 7900);
     assert_true(domain->dirty_mib_s == 35 && domain->local_disk_mib == 10);
+    assert_true(domain->cpu_outlook.known && domain->cpu_outlook.demand == 2.5);
+    assert_true(domain->cpu_outlook.noise == 0.25 && domain->migration_factor == 1.5);
+    assert_true(domain->memory_outlook.known && domain->memory_outlook.demand == 0);
     assert_true(domain->paused && !domain->movable);
     assert_string_equal(domain->immovable_reason, "passes a \"GPU\" through");
     assert_string_equal(domain->labels.items[0].key, "tier");
@@ -112,6 +117,8 @@ static void test_defaults(void **state)
     assert_true(isnan(domain->memory_rss_mib) && isnan(domain->memory_used_mib));
     assert_true(isnan(domain->cpu_used_cores) && isnan(domain->cpu_steal));
     assert_true(domain->local_disk_mib == 0 && !domain->devices.given);
+    assert_false(domain->cpu_outlook.known || domain->memory_outlook.known);
+    assert_true(domain->cpu_outlook.noise == 0 && domain->migration_factor == 0);
     assert_null(domain->immovable_reason);
     ek_arena_finish(&snapshot.arena);
 }

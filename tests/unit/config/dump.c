@@ -119,7 +119,8 @@ static const char all_rules[] =
     "  - {name: home, kind: pin, domains: ['label:tier=db'], hosts: [h1, 'label:rack=r1']}\n"
     "  - {name: off, kind: avoid, domains: ['*'], hosts: [h9]}\n"
     "  - {name: wide, kind: spread, domains: ['etcd-?'], at_least: 3}\n"
-    "  - {name: alone, kind: ignore, domains: ['6c1f']}\n";
+    "  - {name: alone, kind: ignore, domains: ['6c1f']}\n"
+    "  - {name: lab, kind: ignore, hosts: ['lab-*']}\n";
 
 /* Rules, dumped and read, are the same rules; what they do not say stays unsaid. */
 static void rules_round_trip(void **state)
@@ -140,13 +141,15 @@ static void rules_round_trip(void **state)
     if (!ek_policy_parse(&back, &again, first, strlen(first), "dump", NULL, &err)) {
         fail_msg("%s\n%s", err.message, first);
     }
-    assert_int_equal(again.count, 6);
+    assert_int_equal(again.count, 7);
     assert_string_equal(again.items[0].domains.items[1], "d \"1\"");
     assert_string_equal(again.items[0].topology, "rack");
     assert_null(again.items[1].topology);
     assert_true(again.items[1].weight == 2.5 && again.items[1].enforcement == EK_SHOULD);
     assert_string_equal(again.items[2].hosts.items[1], "label:rack=r1");
     assert_int_equal(again.items[4].at_least, 3);
+    assert_int_equal(again.items[6].domains.count, 0);
+    assert_string_equal(again.items[6].hosts.items[0], "lab-*");
     assert_string_equal(first, dump_policy(&back));
     ek_rules_finish(&rules);
     ek_rules_finish(&again);

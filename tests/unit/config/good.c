@@ -72,7 +72,8 @@ static void every_policy_key_is_read(void **state)
                 "trigger: {comfort: 0.5, sustained_cycles: 7}\n"
                 "capacity: {memory_overcommit: 1.5, cpu_overcommit: 8, memory_reserve: 10%}\n"
                 "cooldown: {domain: 1h, repeat_factor: 3}\n"
-                "limits: {cluster: 11, host_in: 12, host_out: 13, moves_per_plan: 14}\n"
+                "limits: {cluster: 11, host_in: 12, host_out: 13, moves_per_plan: 14,\n"
+                "         bandwidth_per_host: 15MiB/s, bandwidth_cluster: 1.5GiB/s}\n"
                 "migration: {timeout_min: 1m, timeout_per_gib: 2s, progress_timeout: 3s,\n"
                 "            max_downtime: 4ms, auto_converge: false, retries: 0, backoff: 6s}\n");
     assert_int_equal(p.mode, EK_MODE_AUTOMATIC);
@@ -82,6 +83,7 @@ static void every_policy_key_is_read(void **state)
     assert_true(p.memory_overcommit == 1.5 && p.cpu_overcommit == 8 && p.memory_reserve == 0.1);
     assert_true(p.cooldown_ms == 3600000 && p.cooldown_repeat_factor == 3);
     assert_true(p.limit_cluster == 11 && p.limit_host_in == 12 && p.limit_host_out == 13);
+    assert_true(p.bandwidth_per_host_mib_s == 15 && p.bandwidth_cluster_mib_s == 1536);
     assert_true(p.moves_per_plan == 14 && p.timeout_min_ms == 60000);
     assert_true(p.timeout_per_gib_ms == 2000 && p.progress_timeout_ms == 3000);
     assert_true(p.max_downtime_ms == 4 && !p.auto_converge && p.retries == 0);

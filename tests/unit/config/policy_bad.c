@@ -5,22 +5,25 @@ static const struct bad cases[] = {
     /* keys */
     {"triger: {imbalance: 0.1}\n",
      "p:1: found unknown key \"triger\", expected one of version, mode, policy, aggressiveness, "
-     "resources, trigger, cost_weight, capacity, cooldown, limits, migration, rules; did you mean "
+     "resources, trigger, cost_weight, forecast, capacity, cooldown, limits, migration, rules; did "
+     "you mean "
      "\"trigger\"?",
      0},
     {"trigger:\n  imbalence: 0.1\n",
      "p:2: found unknown key \"trigger.imbalence\", expected one of imbalance, comfort, "
-     "sustained_cycles, min_gain; did you mean \"trigger.imbalance\"?",
+     "sustained_cycles, min_gain, noise_sigma; did you mean \"trigger.imbalance\"?",
      0},
     {"trigger.imbalance: 0.1\n",
      "p:1: found unknown key \"trigger.imbalance\", expected one of version, mode, policy, "
-     "aggressiveness, resources, trigger, cost_weight, capacity, cooldown, limits, migration, "
+     "aggressiveness, resources, trigger, cost_weight, forecast, capacity, cooldown, limits, "
+     "migration, "
      "rules; keys "
      "are nested: write \"trigger:\" and below it \"imbalance:\"",
      0},
     {"imbalance: 0.1\n",
      "p:1: found unknown key \"imbalance\", expected one of version, mode, policy, aggressiveness, "
-     "resources, trigger, cost_weight, capacity, cooldown, limits, migration, rules; did you mean "
+     "resources, trigger, cost_weight, forecast, capacity, cooldown, limits, migration, rules; did "
+     "you mean "
      "\"trigger.imbalance\"?",
      0},
     {"cooldown: {zzz: 1}\n",
@@ -78,14 +81,24 @@ static const struct bad cases[] = {
      0},
     {"rules:\n  - {name: x, kind: affinity, domain: [a]}\n",
      "p:2: found unknown key \"rules[0].domain\", expected one of name, kind, domains, hosts, "
-     "topology, at_least, enforcement, weight; did you mean \"rules[0].domains\"?\n"
-     "p:2: found no key \"rules[0].domains\", expected a list of one or more names, patterns such "
-     "as web-*, or label:KEY=VALUE",
+     "topology, at_least, enforcement, weight; did you mean \"rules[0].domains\"?",
      0},
+    {"rules:\n  - {name: x, kind: affinity}\n",
+     "p:2: found rule \"x\" of kind affinity without domains, expected domains, such as "
+     "[\"web-*\"]",
+     0},
+    {"rules:\n  - {name: x, kind: ignore}\n",
+     "p:2: found rule \"x\" of kind ignore without domains, expected domains, such as "
+     "[\"web-*\"], or hosts",
+     0},
+    {"rules:\n  - {name: x, kind: ignore, domains: [a], hosts: [h]}\n",
+     "p:2: found rule \"x\" of kind ignore with domains and hosts, expected either of them", 0},
     {"rules:\n  - {name: x, kind: pin, domains: [a]}\n",
      "p:2: found rule \"x\" of kind pin without hosts, expected hosts, such as [h1, h2]", 0},
     {"rules:\n  - {name: x, kind: affinity, domains: [a], hosts: [h]}\n",
-     "p:2: found rule \"x\" of kind affinity with hosts, expected them with pin and avoid only", 0},
+     "p:2: found rule \"x\" of kind affinity with hosts, expected them with pin, avoid and "
+     "ignore only",
+     0},
     {"rules:\n  - {name: x, kind: spread, domains: [a]}\n",
      "p:2: found rule \"x\" of kind spread without at_least, expected how many groups of hosts it "
      "needs, such as 2",
@@ -112,7 +125,7 @@ static const struct bad cases[] = {
      "p:1: found \"automatc\" for mode, expected recommend or automatic; did you mean "
      "\"automatic\"?",
      0},
-    {"policy: pack\n", "p:1: found \"pack\" for policy, expected spread", 0},
+    {"policy: drain\n", "p:1: found \"drain\" for policy, expected spread, hotspot or pack", 0},
     {"mode:\n", "p:1: found nothing for mode, expected recommend or automatic", 0},
     {"mode: [automatic]\n", "p:1: found a list for mode, expected recommend or automatic", 0},
     {"aggressiveness: 6\n",
@@ -187,7 +200,7 @@ static const struct bad cases[] = {
      "p:1: found \"on\" for mode, expected recommend or automatic\n"
      "p:2: found \"x\" for cost_weight, expected a number from 0 to 1000\n"
      "p:3: found unknown key \"zz\", expected one of version, mode, policy, aggressiveness, "
-     "resources, trigger, cost_weight, capacity, cooldown, limits, migration, rules\n"
+     "resources, trigger, cost_weight, forecast, capacity, cooldown, limits, migration, rules\n"
      "p:4: found key \"mode\" again, expected it once (first in line 1)",
      0},
 };

@@ -15,6 +15,10 @@ static const char LEVEL[] = "h1 10c; h2 10c; a@h2 1v 1G 3c; b@h1 1v 1G 3c; c@h1 
 /* Three leave h1, over one link of h1. */
 static const char DRAIN[] = "h1 maintenance; h2; h3; a@h1 1v 3G 0c; b@h1 1v 2G 0c; c@h1 1v 1G 0c";
 
+/* The same, and h1 has links for two of them. */
+static const char SLOW_ENDS[] = "h1 maintenance link=200; h2 link=99.5; h3 link=99.5;"
+                                "a@h1 1v 3G 0c; b@h1 1v 2G 0c; c@h1 1v 1G 0c";
+
 static int setup(void **state)
 {
     (void)state;
@@ -163,7 +167,7 @@ static void effects_come_in_their_order(void **state)
     it.events = true;
     it.policy.limit_host_out = 2;
     ek_story_policy(&it);
-    ek_story_cycle(&it, DRAIN);
+    ek_story_cycle(&it, SLOW_ENDS);
     for (size_t i = 1; i < it.effects.count; i++) {
         assert_true(it.effects.items[i - 1].kind <= it.effects.items[i].kind);
     }
@@ -184,6 +188,68 @@ static void moves_wait_for_the_limits(void **state)
     ek_story_outcome(&it, "a", EK_MOVE_DONE);
     ek_story_expect(&it, "maintenance h1 evacuating, 2 left\n"
                          "start b h1->h3\n"
+                         "wake +10 s\n");
+}
+
+/* A limit of two does not put two on one link: a second one starts where it finds its full rate, as
+ * the schedule predicts. Its rate goes with the order, rounded up. */
+static void moves_wait_for_their_full_rate(void **state)
+{
+    (void)state;
+    it.policy.limit_host_out = 2;
+    ek_story_policy(&it);
+    ek_story_cycle(&it, DRAIN);
+    assert_int_equal(running(), 1);
+    assert_true(ek_engine_view(it.engine).running[0].bandwidth_mib_s == 110);
+    teardown(NULL);
+    setup(NULL);
+    it.policy.limit_host_out = 2;
+    ek_story_policy(&it);
+    ek_story_cycle(&it, SLOW_ENDS);
+    assert_int_equal(running(), 2);
+    assert_true(ek_engine_view(it.engine).running[1].bandwidth_mib_s == 100);
+}
+
+/* For a move that takes longer than predicted nobody waits but by the limits. */
+static void nobody_waits_for_a_late_move(void **state)
+{
+    (void)state;
+    it.policy.limit_host_out = 2;
+    it.policy.limit_host_in = 2;
+    ek_story_policy(&it);
+    ek_story_cycle(&it, DRAIN);
+    assert_true(ek_engine_view(it.engine).running[0].predicted_duration_ms > 20000);
+    ek_story_cycle(&it, DRAIN);
+    assert_int_equal(running(), 1);
+    ek_story_cycle(&it, DRAIN);
+    ek_story_cycle(&it, DRAIN);
+    assert_int_equal(running(), 2);
+}
+
+/* The cluster's bandwidth holds over all links. */
+static void moves_wait_for_the_clusters_bandwidth(void **state)
+{
+    (void)state;
+    it.policy.bandwidth_cluster_mib_s = 150;
+    ek_story_policy(&it);
+    ek_story_cycle(&it, "h1 maintenance; h2 maintenance; h3; h4; a@h1 1v 2G; b@h2 1v 1G");
+    assert_int_equal(running(), 1);
+}
+
+/* Dispatch follows the schedule: two at a time, the longest of three does not start last. */
+static void moves_start_in_the_schedules_order(void **state)
+{
+    (void)state;
+    it.policy.limit_cluster = 2;
+    ek_story_policy(&it);
+    ek_story_cycle(&it, "h1 maintenance; h2 maintenance; h3 maintenance; h4; h5; h6;"
+                        "a@h1 1v 3G 0c; b@h2 1v 2G 0c 2G; c@h3 1v 1G 0c 1G dirty=50");
+    ek_story_expect(&it, "plan started: a h1->h4 evacuate, b h2->h5 evacuate, c h3->h6 evacuate\n"
+                         "maintenance h1 evacuating, 1 left\n"
+                         "maintenance h2 evacuating, 1 left\n"
+                         "maintenance h3 evacuating, 1 left\n"
+                         "start a h1->h4\n"
+                         "start c h3->h6\n"
                          "wake +10 s\n");
 }
 
@@ -211,7 +277,7 @@ static void moves_wait_for_what_they_depend_on(void **state)
 
     (void)state;
     ek_story_cycle(&it, crowded);
-    ek_story_expect(&it, "plan started: b h2->h3 balance, a h1->h2 evacuate\n"
+    ek_story_expect(&it, "plan started: b h2->h3 evacuate, a h1->h2 evacuate\n"
                          "maintenance h1 evacuating, 1 left\n"
                          "start b h2->h3\n"
                          "wake +10 s\n");
@@ -528,6 +594,10 @@ int main(void)
         TEST(a_level_cluster_stays_as_it_is),
         TEST(effects_come_in_their_order),
         TEST(moves_wait_for_the_limits),
+        TEST(moves_wait_for_their_full_rate),
+        TEST(nobody_waits_for_a_late_move),
+        TEST(moves_wait_for_the_clusters_bandwidth),
+        TEST(moves_start_in_the_schedules_order),
         TEST(moves_wait_for_the_cluster),
         TEST(moves_wait_for_what_they_depend_on),
         TEST(balancing_waits_for_running_moves),

@@ -42,7 +42,7 @@ static void problems_are_told_once(void **state)
              "event cycle: nothing to move: every host is below the comfort threshold of 60 %\n");
     ek_story_cycle(&it, "h1; h2; a@h1 1v 1G 0c");
     ek_story_expect(&it, "");
-    ek_story_cycle(&it, "h1; h9; b@h1 1v 1G 0c; a@h1 1v 1G 0c");
+    ek_story_cycle(&it, "h1; h9; b@h9 1v 1G 0c; a@h1 1v 1G 0c");
     ek_story_cycle(&it, "h1; h2; a@h1 1v 1G 0c");
     ek_story_expect(&it,
                     "event rules: rule x: found no host that it names, expected known ones\n"

@@ -106,15 +106,23 @@ static void absurd_sizes_stay_defined(void **state)
     assert_int_equal(ek_migration_timeout_ms(&huge, &policy), (int64_t)EK_FOREVER_MS);
 }
 
-/* The slower of the two links counts. */
-static void the_slower_link_counts(void **state)
+/* The slowest counts: of the two links, and of what the policy gives of a link and to all. */
+static void the_slowest_counts(void **state)
 {
     struct ek_snapshot snapshot;
+    struct ek_policy policy;
 
     (void)state;
+    ek_policy_defaults(&policy);
     ek_test_cluster(&snapshot, "h1 link=100; h2 link=900");
-    assert_near(ek_migration_bandwidth(&snapshot, 0, 1), 100, 0);
-    assert_near(ek_migration_bandwidth(&snapshot, 1, 0), 100, 0);
+    assert_near(ek_migration_rate(&snapshot, &policy, 0, 1), 100, 0);
+    assert_near(ek_migration_rate(&snapshot, &policy, 1, 0), 100, 0);
+    policy.bandwidth_per_host_mib_s = 300;
+    assert_near(ek_migration_link(&snapshot.hosts[0], &policy), 100, 0);
+    assert_near(ek_migration_link(&snapshot.hosts[1], &policy), 300, 0);
+    assert_near(ek_migration_rate(&snapshot, &policy, 0, 1), 100, 0);
+    policy.bandwidth_cluster_mib_s = 50;
+    assert_near(ek_migration_rate(&snapshot, &policy, 0, 1), 50, 0);
     ek_snapshot_finish(&snapshot);
 }
 
@@ -141,7 +149,7 @@ int main(void)
         cmocka_unit_test(a_tiny_guest_is_sent_at_once),
         cmocka_unit_test(a_slower_link_costs_no_less),
         cmocka_unit_test(absurd_sizes_stay_defined),
-        cmocka_unit_test(the_slower_link_counts),
+        cmocka_unit_test(the_slowest_counts),
         cmocka_unit_test(the_timeout_grows_with_the_size),
     };
 

@@ -2,6 +2,7 @@
  * may leak (ASan watches), and the engine must go on afterwards. The linker puts the functions
  * below before the C library's. */
 #include "balancer/core/engine.h"
+#include "balancer/core/explain.h"
 #include "policies/policy_ops.h"
 #include "tests/lib/cluster_text.h"
 #include "tests/lib/cmocka.h"
@@ -130,6 +131,35 @@ static void plans_fail_cleanly(void **state)
     (void)state;
     assert_true(fail_each(plan_and_schedule, false) > 3);
     assert_true(fail_each(plan_and_schedule, true) > 3);
+}
+
+static bool plan_and_explain(struct ek_error *err)
+{
+    struct ek_policy policy;
+    struct ek_evaluation evaluation = {.snapshot = NULL};
+    struct ek_plan plan = {.snapshot = NULL};
+    struct ek_explanation explanation = {.plan = NULL};
+    struct ek_why_not why_not = {.move = NULL};
+    struct ek_plan_request request = {.evaluation = &evaluation, .balance = &ek_policy_spread};
+
+    ek_policy_defaults(&policy);
+    policy.rules = &rules;
+    bool ok = ek_evaluate(&evaluation, &cluster, &policy, err) &&
+              ek_plan_make(&plan, &request, err) &&
+              ek_explain_plan(&explanation, &plan, &request, EK_NONE, err) &&
+              ek_explain_why_not(&why_not, &plan, &request, 0, 0, err);
+    ek_why_not_finish(&why_not);
+    ek_explanation_finish(&explanation);
+    ek_plan_finish(&plan);
+    ek_evaluation_finish(&evaluation);
+    return ok;
+}
+
+/* Explanations fail cleanly wherever memory runs out. */
+static void explanations_fail_cleanly(void **state)
+{
+    (void)state;
+    assert_true(fail_each(plan_and_explain, false) > 10);
 }
 
 static bool assemble(struct ek_error *err)
@@ -323,13 +353,14 @@ static bool create(struct ek_error *err)
 static void creation_fails_cleanly(void **state)
 {
     (void)state;
-    assert_int_equal(fail_each(create, false), 2);
+    assert_int_equal(fail_each(create, false), 4);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(plans_fail_cleanly, setup, teardown),
+        cmocka_unit_test_setup_teardown(explanations_fail_cleanly, setup, teardown),
         cmocka_unit_test_setup_teardown(assembly_fails_cleanly, setup, teardown),
         cmocka_unit_test_setup_teardown(checks_fail_cleanly, setup, teardown),
         cmocka_unit_test(cooldowns_fail_cleanly),

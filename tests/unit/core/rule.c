@@ -109,6 +109,7 @@ static void bad_texts_are_refused(void **state)
         {"affinity group=web weight=2", "with a weight and enforcement must"},
         {"affinity group=web enforcement=should weight=0", "expected a whole weight"},
         {"ignore enforcement=should", "a domain is ignored or it is not"},
+        {"ignore hosts=h1", "expected no hosts for ignore"},
     };
 
     (void)state;

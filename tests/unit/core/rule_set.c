@@ -62,7 +62,7 @@ static void offenders(const char *expected)
 {
     uint32_t found[16];
     struct ek_text text = {.used = 0};
-    size_t count = ek_rule_set_offenders(&set, found);
+    size_t count = ek_rule_set_offenders(&set, EK_MUST, found);
 
     for (size_t i = 0; i < count; i++) {
         ek_text_add(&text, "%s%s", i == 0 ? "" : " ", snapshot.domains[found[i]].name);
@@ -270,6 +270,17 @@ static void ignored_domains_have_their_rule(void **state)
     assert_int_equal(ek_rule_set_broken(&set), 0);
 }
 
+/* A host that a rule leaves alone is told with the first such rule; it has no domains to miss. */
+static void ignored_hosts_have_their_rule(void **state)
+{
+    (void)state;
+    model("h1; h2 label=rack:lab; a@h1", "x ignore - on=label:rack=lab; y ignore - on=h2");
+    assert_int_equal(ek_rule_set_ignored_host(&set, 0), EK_NONE);
+    assert_int_equal(ek_rule_set_ignored_host(&set, 1), 0);
+    assert_int_equal(ek_rule_set_ignored(&set, 0), EK_NONE);
+    assert_int_equal(set.problem_count, 0);
+}
+
 /* Should rules forbid nothing; what they cost is their weight times how far they are from kept. */
 static void should_rules_cost(void **state)
 {
@@ -368,6 +379,7 @@ int main(void)
         TEST(spread_counts_all_that_moves),
         TEST(spread_asks_for_what_can_be),
         TEST(ignored_domains_have_their_rule),
+        TEST(ignored_hosts_have_their_rule),
         TEST(should_rules_cost),
         TEST(affinity_costs_what_is_astray),
         TEST(carried_rules_apply),

@@ -4,6 +4,7 @@
 #include "tests/lib/cmocka.h"
 
 #include <math.h>
+#include <stdio.h>
 
 static const struct ek_resources resources = {.count = EK_RESOURCE_FURTHER,
                                               .names = {"cpu", "memory"}};
@@ -46,6 +47,49 @@ static void memory_demand_is_the_larger_known(void **state)
     assert_near(ek_demand(&domain, EK_MEMORY), 300, 0);
     domain.memory_used_mib = NAN;
     assert_near(ek_demand(&domain, EK_MEMORY), 300, 0);
+}
+
+static double demand_of(const char *words)
+{
+    struct ek_snapshot snapshot;
+    char text[100];
+
+    (void)snprintf(text, sizeof(text), "h1; a@h1 4v 8G %s", words);
+    ek_test_cluster(&snapshot, text);
+    double demand = ek_demand(&snapshot.domains[0], EK_CPU);
+    ek_snapshot_finish(&snapshot);
+    return demand;
+}
+
+/* A domain wants what it got and what it waited for, and no more than its vCPUs; a QEMU that uses
+ * more than them by itself keeps its use. */
+static void steal_is_demand(void **state)
+{
+    (void)state;
+    assert_near(demand_of("1c steal=0.25"), 2, 1e-12);
+    assert_near(demand_of("3c steal=0.5"), 4, 1e-12);
+    assert_near(demand_of("4.5c steal=0.5"), 4.5, 1e-12);
+    assert_near(demand_of("steal=0.5"), 4, 1e-12);
+}
+
+/* An outlook counts instead of the sample, be it more or less. */
+static void an_outlook_is_the_demand(void **state)
+{
+    (void)state;
+    assert_near(demand_of("1c steal=0.25 want=3c"), 3, 1e-12);
+    assert_near(demand_of("3c want=0c"), 0, 0);
+    assert_near(demand_of("want=0.5c"), 0.5, 1e-12);
+    assert_near(demand_of("1c noise=0.5c"), 1, 1e-12);
+}
+
+/* Base is what was seen beyond what was seen of the domains: neither steal nor outlooks change
+ * it. */
+static void base_is_of_what_was_seen(void **state)
+{
+    (void)state;
+    assert_near(base_of("h1 8c 16G used=7c; a@h1 4v 8G 2c steal=0.5 want=4c; b@h1 4v 4G 4c want=1c",
+                        0, EK_CPU),
+                1, 1e-12);
 }
 
 /* What the host uses beyond its domains stays with it. */
@@ -119,6 +163,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(unknown_use_is_the_allocation),
         cmocka_unit_test(memory_demand_is_the_larger_known),
+        cmocka_unit_test(steal_is_demand),
+        cmocka_unit_test(an_outlook_is_the_demand),
+        cmocka_unit_test(base_is_of_what_was_seen),
         cmocka_unit_test(base_is_what_the_domains_do_not_use),
         cmocka_unit_test(base_is_never_negative),
         cmocka_unit_test(base_survives_a_move),

@@ -64,6 +64,21 @@ static void add_wave(struct ek_world *it, const char *name, const char *where,
 /* Bursts that are over before they count as lasting move nothing, however high they are. */
 static void test_short_bursts_move_nothing(void **state)
 {
+    static const struct ek_sim_step burst[] = {{0, 0.2}, {19 * EK_WORLD_MINUTE_MS, 3.8}};
+    struct ek_world *it = world("h1 8c 32G; h2 8c 32G; b@h2 2v 4G 0.5c");
+
+    (void)state;
+    add_wave(it, "a1", "h1", burst, 20 * EK_WORLD_MINUTE_MS);
+    add_wave(it, "a2", "h1", burst, 20 * EK_WORLD_MINUTE_MS);
+    until(it, EK_WORLD_DAY_MS);
+    assert_int_equal(ek_world_counters(it).started, 0);
+    ek_world_destroy(it);
+}
+
+/* Bursts that take a fifth of the time are what their guests need: those that share a host are
+ * parted, once. */
+static void test_frequent_bursts_are_parted_once(void **state)
+{
     static const struct ek_sim_step burst[] = {{0, 0.2}, {8 * EK_WORLD_MINUTE_MS, 3.8}};
     struct ek_world *it = world("h1 8c 32G; h2 8c 32G; b@h2 2v 4G 0.5c");
 
@@ -71,8 +86,40 @@ static void test_short_bursts_move_nothing(void **state)
     add_wave(it, "a1", "h1", burst, 10 * EK_WORLD_MINUTE_MS);
     add_wave(it, "a2", "h1", burst, 10 * EK_WORLD_MINUTE_MS);
     until(it, EK_WORLD_DAY_MS);
-    assert_int_equal(ek_world_counters(it).started, 0);
+    assert_int_equal(ek_world_counters(it).started, 1);
+    assert_string_not_equal(home(it, "a1"), home(it, "a2"));
     ek_world_destroy(it);
+}
+
+/* Eight hosts, each with as many guests of the same mean, which jump about it from sample to
+ * sample; a day of an eager policy. Moves that were started. */
+static uint64_t moves_of_a_noisy_day(double noise_sigma)
+{
+    struct ek_world_options options;
+    struct ek_policy policy = automatic_policy();
+
+    ek_world_options_defaults(&options);
+    options.noise = 0.5;
+    options.keep_trace = false;
+    ek_policy_set_aggressiveness(&policy, 5);
+    policy.noise_sigma = noise_sigma;
+    struct ek_world *it = world_with("h1 16c 64G; h2 16c 64G; h3 16c 64G; h4 16c 64G;"
+                                     "a*8@h1 2v 4G 0.8c; b*8@h2 2v 4G 0.8c; c*8@h3 2v 4G 0.8c;"
+                                     "d*8@h4 2v 4G 0.8c",
+                                     &options, &policy);
+    until(it, EK_WORLD_DAY_MS);
+    uint64_t started = ek_world_counters(it).started;
+    ek_world_destroy(it);
+    return started;
+}
+
+/* What noise explains is no reason to move, however eager the policy; a policy that passes over
+ * noise chases it. */
+static void test_noise_moves_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(moves_of_a_noisy_day(2), 0);
+    assert_true(moves_of_a_noisy_day(0) > 10);
 }
 
 /* Load that flaps between two hosts does not flap moves: they are mixed once, then it is quiet. */
@@ -175,6 +222,8 @@ int main(void)
         cmocka_unit_test(test_level_is_left_alone),
         cmocka_unit_test(test_recommend_moves_nothing),
         cmocka_unit_test(test_short_bursts_move_nothing),
+        cmocka_unit_test(test_frequent_bursts_are_parted_once),
+        cmocka_unit_test(test_noise_moves_nothing),
         cmocka_unit_test(test_flapping_load_does_not_flap_moves),
         cmocka_unit_test(test_slow_waves_are_followed_with_rest),
         cmocka_unit_test(test_stale_host_is_no_destination),

@@ -136,6 +136,26 @@ static void test_rests_outlive_the_daemon(void **state)
     ek_world_destroy(it);
 }
 
+/* Cycles that were counted before the daemon's death count on after it, and what was expected is
+ * expected. */
+static void test_memory_outlives_the_daemon(void **state)
+{
+    struct ek_world_options options;
+    struct ek_policy policy = automatic_policy();
+
+    (void)state;
+    ek_world_options_defaults(&options);
+    policy.sustained_cycles = 30;
+    struct ek_world *it = world_with("h1 8c 32G; h2 8c 32G; a*6@h1 2v 2G 1.2c", &options, &policy);
+    until(it, 20 * EK_WORLD_MINUTE_MS);
+    strike(it, EK_WORLD_BALANCER_CRASH, 0, 2 * EK_WORLD_MINUTE_MS);
+    until(it, 30 * EK_WORLD_MINUTE_MS);
+    assert_int_equal(ek_world_counters(it).started, 0);
+    until(it, 40 * EK_WORLD_MINUTE_MS);
+    assert_true(ek_world_counters(it).started > 0);
+    ek_world_destroy(it);
+}
+
 /* A domain that an unknown outcome blocks stays blocked after a restart. */
 static void test_block_outlives_the_daemon(void **state)
 {
@@ -210,6 +230,7 @@ int main(void)
         cmocka_unit_test(test_no_state_is_forgotten),
         cmocka_unit_test(test_death_with_source_libvirtd),
         cmocka_unit_test(test_rests_outlive_the_daemon),
+        cmocka_unit_test(test_memory_outlives_the_daemon),
         cmocka_unit_test(test_block_outlives_the_daemon),
         cmocka_unit_test(test_only_what_we_paused_is_resumed),
     };

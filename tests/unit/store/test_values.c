@@ -253,6 +253,8 @@ static void test_fenced_values(void **state)
         assert_int_equal(err.code, EK_ERR_FENCED);
         assert_false(ek_store_put_engine_state(server.store, "{}", other, &err));
         assert_int_equal(err.code, EK_ERR_FENCED);
+        assert_false(ek_store_put_memory(server.store, "{}", other, &err));
+        assert_int_equal(err.code, EK_ERR_FENCED);
         assert_false(ek_store_put_input(server.store, "p", "{}", other, &err));
         assert_int_equal(err.code, EK_ERR_FENCED);
     }
@@ -261,7 +263,7 @@ static void test_fenced_values(void **state)
     assert_string_equal(server_say(&server, "DBSIZE"), "3"); /* leader, epoch, its owner */
 }
 
-/* The engine's state and an input come back as they were put. */
+/* The engine's state, its memory and an input come back as they were put, each from its own key. */
 static void test_engine_state_and_input(void **state)
 {
     int64_t epoch = take_lease();
@@ -272,6 +274,12 @@ static void test_engine_state_and_input(void **state)
     assert_done(ek_store_put_engine_state(server.store, "{\"a\": 1}", epoch, &err), &err);
     assert_done(ek_store_get_engine_state(server.store, &json, &err), &err);
     assert_string_equal(json, "{\"a\": 1}");
+    free(json);
+    assert_done(ek_store_get_memory(server.store, &json, &err), &err);
+    assert_null(json);
+    assert_done(ek_store_put_memory(server.store, "{\"m\": 3}", epoch, &err), &err);
+    assert_done(ek_store_get_memory(server.store, &json, &err), &err);
+    assert_string_equal(json, "{\"m\": 3}");
     free(json);
     assert_done(ek_store_put_input(server.store, "i1", "{\"b\": 2}", epoch, &err), &err);
     assert_done(ek_store_get_input(server.store, "i1", &json, &err), &err);

@@ -1,0 +1,125 @@
+/* What would have to change so that a block falls. */
+#include "balancer/core/explain.h"
+
+#include <assert.h>
+#include <math.h>
+
+/* Fixed sentences; those with numbers are made below. NULL: none. */
+static const char *fixed(enum ek_block block)
+{
+    static const char *const texts[EK_BLOCK_COUNT] = {
+        [EK_BLOCK_SAME_HOST] = "nothing: it is there",
+        [EK_BLOCK_IN_FLIGHT] = "its running migration has to end",
+        [EK_BLOCK_IMMOVABLE] = "what ties it to its host has to be taken away",
+        [EK_BLOCK_UNRESOLVED] = "an operator has to resolve its last move (evenkeel status)",
+        [EK_BLOCK_SOURCE_STATE] = "its host has to be up",
+        [EK_BLOCK_RESTING] = "only time",
+        [EK_BLOCK_FAILED_LATELY] = "only time",
+        [EK_BLOCK_AVOIDED] = "only time",
+        [EK_BLOCK_UNSEEN] = "a fresh sample of that host has to come",
+        [EK_BLOCK_HOST_STATE] = "that host has to be up",
+        [EK_BLOCK_HYPERVISOR] = "the host would have to run the same hypervisor",
+        [EK_BLOCK_CPU_MODEL] = "the domain would need a CPU model that both hosts have",
+    };
+
+    assert((unsigned int)block < EK_BLOCK_COUNT);
+    return texts[block];
+}
+
+/* How much less the host would have to use, of every resource above its target. */
+static const char *target_remedy(const struct ek_cluster *cluster, uint32_t domain,
+                                 uint32_t destination, struct ek_arena *arena)
+{
+    const char *text = "";
+
+    for (unsigned int r = 0; text != NULL && r < cluster->resource_count; r++) {
+        enum ek_resource resource = (enum ek_resource)r;
+        double after = ek_cluster_utilization_with(cluster, destination, resource, domain, 1);
+        double excess = after - cluster->policy->target_max[r];
+        if (excess > 1e-9) {
+            /* Rounded upwards: what is asked for has to be enough. */
+            text = ek_arena_printf(arena, "%s%sits %s has to be %.1f %% of its capacity lower",
+                                   text, text[0] == '\0' ? "" : ", ",
+                                   cluster->policy->resources.names[r], ceil(1000 * excess) / 10);
+        }
+    }
+    return text == NULL ? NULL
+                        : ek_arena_printf(arena, "%s (or resources.*.target_max higher)", text);
+}
+
+/* The first of the further resources that the host has too little of. */
+static const char *resource_remedy(const struct ek_cluster *cluster, uint32_t domain,
+                                   uint32_t destination, struct ek_arena *arena)
+{
+    for (unsigned int r = EK_RESOURCE_FURTHER; r < cluster->resource_count; r++) {
+        enum ek_resource resource = (enum ek_resource)r;
+        double room = ek_cluster_capacity(cluster, destination, resource) -
+                      cluster->hosts[destination].load[r];
+        double lacks = ek_cluster_demand(cluster, domain, resource) - room;
+        if (lacks > 1e-9) {
+            return ek_arena_printf(arena, "%g more of %s have to be free on %s", lacks,
+                                   cluster->policy->resources.names[r],
+                                   cluster->snapshot->hosts[destination].name);
+        }
+    }
+    return ek_block_text(EK_BLOCK_RESOURCE);
+}
+
+static const char *rule_remedy(const struct ek_cluster *cluster, uint32_t domain,
+                               uint32_t destination, struct ek_arena *arena)
+{
+    uint32_t rule = ek_rule_set_block(&cluster->rules, domain, destination);
+
+    if (rule == EK_NONE) {
+        rule = ek_rule_set_transit_block(&cluster->rules, domain, destination);
+    }
+    return rule == EK_NONE ? "another of the rule's domains has to arrive first"
+                           : ek_arena_printf(arena, "rule %s has to allow it",
+                                             ek_rule_set_rule(&cluster->rules, rule)->name);
+}
+
+static const char *ignore_remedy(const struct ek_cluster *cluster, uint32_t domain,
+                                 struct ek_arena *arena)
+{
+    uint32_t rule = ek_rule_set_ignored(&cluster->rules, domain);
+
+    return rule == EK_NONE ? "no rule may ignore it"
+                           : ek_arena_printf(arena, "rule %s may not name it",
+                                             ek_rule_set_rule(&cluster->rules, rule)->name);
+}
+
+const char *ek_constraint_remedy(const struct ek_cluster *cluster, uint32_t domain,
+                                 uint32_t destination, enum ek_block block, struct ek_arena *arena)
+{
+    const struct ek_domain *it = &cluster->snapshot->domains[domain];
+    const char *host = cluster->snapshot->hosts[destination].name;
+
+    /* int, so that -Wswitch-enum lets the reasons without numbers fall to their fixed texts. */
+    switch ((int)block) {
+    case EK_BLOCK_IGNORED:
+        return ignore_remedy(cluster, domain, arena);
+    case EK_BLOCK_MAINTENANCE:
+        return ek_arena_printf(arena, "maintenance of %s has to end", host);
+    case EK_BLOCK_NETWORK:
+        return ek_arena_printf(arena, "%s has to offer that network", host);
+    case EK_BLOCK_STORAGE:
+        return ek_arena_printf(arena, "%s has to offer that storage", host);
+    case EK_BLOCK_RULE:
+        return rule_remedy(cluster, domain, destination, arena);
+    case EK_BLOCK_MEMORY:
+        /* Upwards, as what is asked for has to be enough. */
+        return ek_arena_printf(
+            arena, "%.0f MiB more have to be free for domains on %s",
+            ceil(it->memory_mib - ek_constraint_memory_room(cluster, destination)), host);
+    case EK_BLOCK_VCPUS:
+        return ek_arena_printf(arena, "%.0f vCPUs more have to be free for domains on %s",
+                               ceil(it->vcpus - ek_constraint_vcpu_room(cluster, destination)),
+                               host);
+    case EK_BLOCK_RESOURCE:
+        return resource_remedy(cluster, domain, destination, arena);
+    case EK_BLOCK_TARGET:
+        return target_remedy(cluster, domain, destination, arena);
+    default:
+        return fixed(block) == NULL ? "it is not known what" : fixed(block);
+    }
+}
