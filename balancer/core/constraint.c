@@ -195,9 +195,9 @@ static enum ek_block capacity(const struct ek_cluster *cluster, uint32_t domain,
     return EK_BLOCK_NONE;
 }
 
-/* All but rules and room. */
-static enum ek_block admission(const struct ek_cluster *cluster, const struct ek_cooldown *cooldown,
-                               uint32_t domain, uint32_t destination)
+enum ek_block ek_constraint_admission(const struct ek_cluster *cluster,
+                                      const struct ek_cooldown *cooldown, uint32_t domain,
+                                      uint32_t destination)
 {
     const struct ek_snapshot *snapshot = cluster->snapshot;
     const struct ek_host *host = &snapshot->hosts[destination];
@@ -235,7 +235,7 @@ enum ek_block ek_constraint_pair(const struct ek_cluster *cluster,
                                  const struct ek_cooldown *cooldown, uint32_t domain,
                                  uint32_t destination, enum ek_purpose purpose)
 {
-    enum ek_block block = admission(cluster, cooldown, domain, destination);
+    enum ek_block block = ek_constraint_admission(cluster, cooldown, domain, destination);
 
     if (block != EK_BLOCK_NONE) {
         return block;
@@ -249,7 +249,7 @@ enum ek_block ek_constraint_step(const struct ek_cluster *cluster,
                                  const struct ek_cooldown *cooldown, uint32_t domain,
                                  uint32_t destination, enum ek_purpose purpose)
 {
-    enum ek_block block = admission(cluster, cooldown, domain, destination);
+    enum ek_block block = ek_constraint_admission(cluster, cooldown, domain, destination);
 
     if (block != EK_BLOCK_NONE) {
         return block;
