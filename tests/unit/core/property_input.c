@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CLUSTERS = 100, MAX_HOSTS = 10 };
+enum { CLUSTERS = 50, MAX_HOSTS = 10 };
 
 struct trial {
     struct ek_planning planning;
