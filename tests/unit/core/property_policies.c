@@ -45,6 +45,7 @@ static void make(struct trial *trial)
 {
     struct ek_error err = {0};
     const struct ek_plan_request request = {.evaluation = &trial->evaluation,
+                                            .trials = 2000,
                                             .balance = ek_policy_find(trial->policy.kind)};
 
     assert_true(ek_evaluate(&trial->evaluation, &trial->snapshot, &trial->policy, &err));
