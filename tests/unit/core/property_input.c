@@ -14,7 +14,7 @@
 /* Trials of the search: the laws hold for any number, and sanitizers make them slow. */
 enum { TRIALS = 2000 };
 
-enum { CLUSTERS = 150, MAX_HOSTS = 10 };
+enum { CLUSTERS = 300, MAX_HOSTS = 10 };
 
 struct trial {
     struct ek_planning planning;
