@@ -16,7 +16,7 @@ enum { ALONE_HOSTS = 64, ALONE_DOMAINS = 5000 };
 enum { SMALL_HOSTS = 12, ROUNDS = 16, IDLE_ROUNDS = 6 };
 
 /* Trials for each pair of domain and host and each move; some tens of milliseconds at most. */
-enum { TRIALS_EACH = 50, MOST_TRIALS = 600000, POLISH_TRIALS = 200000 };
+enum { TRIALS_EACH = 50, MOST_TRIALS = 500000, POLISH_TRIALS = 200000 };
 
 /* A few moves in a small cluster can be the best possible ones: a quarter of a second at most. */
 enum { THOROUGH_TRIALS_EACH = 5000, THOROUGH_TRIALS = 3000000, THOROUGH_POLISH_TRIALS = 6000000 };
@@ -32,9 +32,13 @@ enum { THOROUGH_TRIALS_EACH = 5000, THOROUGH_TRIALS = 3000000, THOROUGH_POLISH_T
 #define SMALL_COLD 3e-4
 #define COLD 1e-5
 
-/* Prices begin that much higher, but no higher than this cost_weight. */
-#define MOST_DEAR 20.0
-#define DEAREST 2.0
+/* Where moves are plentiful, prices count more while it is hot, and somewhat more to the end: what
+ * barely earns its price costs the plan bytes for a hair of levelling. But never more than as if
+ * cost_weight were so much. */
+#define DEAR 40.0
+#define DEAR_WEIGHT 4.0
+#define THRIFT 2.5
+#define THRIFT_WEIGHT 0.25
 
 /* The part of a cooling down in which they are higher than they are. */
 #define DEAR_UNTIL 0.7
@@ -44,8 +48,10 @@ enum { PATIENCES = 1024 };
 struct annealing {
     struct ek_goal *goal;
     struct ek_anneal_steps steps;
-    bool ordered; /* the best must have an order ... */
-    bool strict;  /* ... and every goal on the way to it */
+    bool ordered;  /* the best must have an order ... */
+    bool strict;   /* ... and every goal on the way to it */
+    double dear;   /* prices count so many times at first ... */
+    double thrift; /* ... and so many times at last */
     double heat;
     double patience[PATIENCES]; /* exponentially distributed: what is accepted, in units of heat */
     struct ek_shift *best;
@@ -53,11 +59,17 @@ struct annealing {
     double best_cost;
 };
 
+/* What is made small in the end. */
+static double measure(const struct annealing *it)
+{
+    return it->goal->cost - (it->goal->dear - it->thrift) * it->goal->price;
+}
+
 static void remember(struct annealing *it)
 {
     const struct ek_goal *goal = it->goal;
 
-    it->best_cost = ek_goal_true_cost(goal);
+    it->best_cost = measure(it);
     it->best_count = goal->moved_count;
     for (uint32_t i = 0; i < goal->moved_count; i++) {
         uint32_t domain = goal->moved[i];
@@ -96,7 +108,7 @@ static void step(struct annealing *it)
     }
     double worse = it->heat * it->patience[ek_anneal_draw(&it->steps) % PATIENCES];
     if (ek_goal_below(goal, &trial, goal->cost + worse) && make(it, &trial) &&
-        ek_goal_true_cost(goal) < it->best_cost - PROGRESS &&
+        measure(it) < it->best_cost - PROGRESS &&
         (!it->ordered || it->strict || ek_goal_orderable(goal, NULL))) {
         remember(it);
     }
@@ -154,15 +166,15 @@ static uint64_t budget(const struct ek_goal *goal, uint64_t most)
     return worth < limit ? worth : limit;
 }
 
-/* One cooling down, geometric from `hot` to `cold`. Prices begin `dear` times as high, so that the
- * large moves, which are decided first, are not more than what is needed. */
-static void cool(struct annealing *it, double hot, double cold, double dear, uint64_t trials)
+/* One cooling down, geometric from `hot` to `cold`. While it is hot large moves
+ * are decided, and prices are high, so that these are no more than what is needed. */
+static void cool(struct annealing *it, double hot, double cold, uint64_t trials)
 {
     for (uint64_t i = 0; i < trials; i++) {
         if (i % 256 == 0) {
             double done = (double)i / (double)trials;
             double still = 1 - done / DEAR_UNTIL;
-            ek_goal_price(it->goal, still > 0 ? 1 + (dear - 1) * still : 1);
+            ek_goal_price(it->goal, it->thrift + (it->dear - it->thrift) * fmax(0, still));
             it->heat = hot * pow(cold / hot, done);
         }
         step(it);
@@ -172,15 +184,16 @@ static void cool(struct annealing *it, double hot, double cold, double dear, uin
     ek_goal_put(it->goal, it->best, it->best_count);
 }
 
-/* How dear prices are at first: not where the moves are limited, for those few are large ones. */
-static double dear_at_first(const struct ek_goal *goal)
+/* `times`, but no more than as if cost_weight were `most`. */
+static double dearer(const struct ek_goal *goal, double times, double most)
 {
     double weight = goal->search->cluster->policy->cost_weight;
 
-    if (goal->limit <= 2 * goal->open_count || weight >= DEAREST) {
-        return 1;
+    if (weight * times > most) {
+        times = most / weight;
     }
-    return weight * MOST_DEAR > DEAREST ? DEAREST / weight : MOST_DEAR;
+    /* Few moves are large ones, whatever they cost. */
+    return goal->limit > 2 * goal->open_count && times > 1 ? times : 1;
 }
 
 /* A small cluster has time for several rounds, each from the best so far; every other one may pass
@@ -196,7 +209,7 @@ static void anneal_small(struct annealing *it, uint64_t trials)
     for (int i = 0; i < ROUNDS && idle < IDLE_ROUNDS && hot > SMALL_COLD; i++) {
         double before = it->best_cost;
         it->strict = ordered && i % 2 == 1;
-        cool(it, hot, SMALL_COLD, dear_at_first(goal), trials / ROUNDS);
+        cool(it, hot, SMALL_COLD, trials / ROUNDS);
         idle = it->best_cost < before ? 0 : idle + 1;
         hot *= COOLER;
     }
@@ -215,6 +228,8 @@ static bool prepare(struct annealing *it, struct ek_goal *goal, struct ek_error 
     for (int i = 0; i < PATIENCES; i++) {
         it->patience[i] = -log((i + 0.5) / PATIENCES);
     }
+    it->dear = dearer(goal, DEAR, DEAR_WEIGHT);
+    it->thrift = dearer(goal, THRIFT, THRIFT_WEIGHT);
     remember(it);
     return ek_anneal_steps_init(&it->steps, goal, is_small(goal), err);
 }
@@ -233,14 +248,14 @@ bool ek_anneal(struct ek_goal *goal, uint64_t most, struct ek_error *err)
         anneal_small(&it, budget(goal, most));
     } else {
         double hot = (ek_anneal_alone(goal) ? HOT : WARM) * goal->cost / goal->open_count;
-        cool(&it, hot > COLD ? hot : COLD, COLD, dear_at_first(goal), budget(goal, most));
+        cool(&it, hot > COLD ? hot : COLD, COLD, budget(goal, most));
     }
-    drop_needless(&it);
     uint64_t trials = it.strict ? THOROUGH_POLISH_TRIALS : POLISH_TRIALS;
     trials = most > 0 && most < trials ? most : trials;
     if (is_small(goal) && !ek_polish(goal, trials, it.strict, err)) {
         return false;
     }
+    drop_needless(&it);
     ek_polish_ties(goal);
     return true;
 }
