@@ -78,7 +78,8 @@ bool ek_plan_order_any(struct ek_plan_work *work, const struct ek_plan_phase *ph
 /* Undoes all moves after the first `mark`. */
 void ek_plan_drop(struct ek_plan_work *work, size_t mark);
 
-/* Calls each move that is not its domain's last a parking. Error: NOMEM. */
+/* Calls each move that is not its domain's last a parking, and says where it goes on to. Error:
+ * NOMEM. */
 bool ek_plan_mark_parks(struct ek_plan_work *work, struct ek_error *err);
 
 /* ---- plan_trail.c ------------------------------------------------------------------------------
