@@ -5,9 +5,9 @@
 #ifndef EK_POLICIES_POLICY_OPS_H
 #define EK_POLICIES_POLICY_OPS_H
 
+#include "balancer/core/choice.h"
 #include "balancer/core/constraint.h"
 #include "balancer/core/evaluate.h"
-#include "balancer/core/refine.h"
 #include "balancer/core/search.h"
 
 struct ek_policy_ops {

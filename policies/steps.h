@@ -7,7 +7,7 @@
 #ifndef EK_POLICIES_STEPS_H
 #define EK_POLICIES_STEPS_H
 
-#include "balancer/core/refine.h"
+#include "balancer/core/choice.h"
 #include "balancer/core/search.h"
 
 /* Which of the hosts that can take a domain gets it. */

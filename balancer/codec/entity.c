@@ -9,6 +9,17 @@
 static const char *const state_names[] = {
     [EK_HOST_UP] = "up", [EK_HOST_STALE] = "stale", [EK_HOST_DOWN] = "down"};
 
+/* What would make lines of its own in a log, or colours on a terminal. */
+static bool has_control(const char *text)
+{
+    for (; *text != '\0'; text++) {
+        if ((unsigned char)*text < ' ' || *text == 0x7f) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Move orders carry host names and UUIDs in fields of these sizes (core/move.h). */
 static bool read_identity(const struct ek_json_node *node, const char *key, size_t size,
                           const char *expected, const char **out)
@@ -17,7 +28,10 @@ static bool read_identity(const struct ek_json_node *node, const char *key, size
         return false;
     }
     size_t length = strlen(*out);
-    return (length > 0 && length < size) || ek_json_refuse(node, key, expected);
+    if (length == 0 || length >= size) {
+        return ek_json_refuse(node, key, expected);
+    }
+    return !has_control(*out) || ek_json_refuse(node, key, "a text without control characters");
 }
 
 bool ek_json_read_host(const struct ek_json_node *node, struct ek_host *host)

@@ -3,9 +3,10 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-/* Every range ends at 2^53 at the latest: beyond it doubles skip integers, and sums of figures
+/* Every range ends below 2^53 at the latest: beyond it doubles skip integers, and sums of figures
  * could grow past what is exact. */
 const struct ek_json_range ek_json_above_0 = {0, EK_JSON_MAX_NUMBER, true, "a number above 0"};
 const struct ek_json_range ek_json_at_least_0 = {0, EK_JSON_MAX_NUMBER, false,
@@ -64,7 +65,11 @@ static void describe(const cJSON *item, char *text, size_t size)
         (void)snprintf(text, size, "\"%.*s%s\"", (int)shown, item->valuestring,
                        shown < length ? "..." : "");
     } else if (cJSON_IsNumber(item)) {
+        /* As people write it, unless that is another number: 2^53 needs its last digits. */
         (void)snprintf(text, size, "%.15g", item->valuedouble);
+        if (isfinite(item->valuedouble) && strtod(text, NULL) != item->valuedouble) {
+            (void)snprintf(text, size, "%.17g", item->valuedouble);
+        }
     } else {
         (void)snprintf(text, size, "%s",
                        cJSON_IsTrue(item)    ? "true"
@@ -163,7 +168,7 @@ bool ek_json_get_number(const struct ek_json_node *object, const char *key, enum
         return ek_json_refuse(object, key,
                               range->max < EK_JSON_MAX_NUMBER
                                   ? range->expected
-                                  : "a number of at most 9007199254740992 (2^53)");
+                                  : "a number below 9007199254740992 (2^53)");
     }
     *out = number;
     return true;

@@ -20,8 +20,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* 2^53: up to here every integer is a double of its own. Larger figures are refused. */
-#define EK_JSON_MAX_NUMBER 9007199254740992.0
+/* 2^53 - 1: up to here every integer is a double that no other text gives; 2^53 may have been
+ * 2^53 + 1. Larger figures are refused. */
+#define EK_JSON_MAX_NUMBER 9007199254740991.0
 
 /* Deeper documents are refused before anything recurses into them. */
 enum { EK_JSON_MAX_DEPTH = 100 };

@@ -390,6 +390,11 @@ static bool in_flight_fill(struct work *work, struct ek_error *err)
          * there bind nobody. */
         bool runs = in->moves[m].ended_at_ms == 0;
         bool unseen = flight.domain == EK_NONE;
+        /* On a third host: the move does not explain it, and still something arrives. */
+        if (!unseen && out->domains[flight.domain].host != flight.source &&
+            out->domains[flight.domain].host != flight.destination) {
+            flight.domain = EK_NONE;
+        }
         if (flight.source != EK_NONE && flight.destination != EK_NONE && (runs || unseen)) {
             out->in_flight[out->in_flight_count++] = flight;
         }

@@ -4,7 +4,7 @@
 #include "balancer/core/search.h"
 
 #include <assert.h>
-#include <string.h>
+#include <math.h>
 
 /* Differences below this are rounding. */
 #define EPSILON 1e-9
@@ -68,28 +68,30 @@ bool ek_candidate_relieves(const struct ek_candidate *candidate)
     return EK_RELIEF_WEIGHT * candidate->overload_fall + candidate->worth > 0;
 }
 
-/* Equal within rounding: sums kept incrementally differ in their last bits by history. */
+/* Equal within rounding: sums kept incrementally differ in their last bits by history. In steps, so
+ * that two which are equal to a third are equal to each other. */
 static int order(double a, double b)
 {
-    return (a > b + EPSILON) - (b > a + EPSILON);
+    if (fabs(a - b) <= EPSILON) {
+        a = round(a / EPSILON);
+        b = round(b / EPSILON);
+    }
+    return (a > b) - (a < b);
 }
 
 bool ek_candidate_better(const struct ek_search *search, const struct ek_candidate *a,
                          const struct ek_candidate *b)
 {
-    const struct ek_snapshot *snapshot = search->cluster->snapshot;
-
     if (a->domain == EK_NONE || b->domain == EK_NONE) {
         return a->domain != EK_NONE;
     }
-    assert(a->domain < snapshot->domain_count && a->destination < snapshot->host_count);
+    assert(a->domain < search->cluster->snapshot->domain_count);
+    assert(a->destination < search->cluster->snapshot->host_count);
     int by = order(a->overload_fall, b->overload_fall);
     by = by != 0 ? by : order(a->worth, b->worth);
-    by =
-        by != 0 ? by : strcmp(snapshot->domains[b->domain].uuid, snapshot->domains[a->domain].uuid);
-    by = by != 0
-             ? by
-             : strcmp(snapshot->hosts[b->destination].name, snapshot->hosts[a->destination].name);
-    /* strcmp is reversed above: the first by name is the better one. */
-    return by > 0;
+    /* A snapshot is sorted: who comes first by index does so by UUID, or by name. */
+    if (by == 0 && a->domain != b->domain) {
+        return a->domain < b->domain;
+    }
+    return by > 0 || (by == 0 && a->destination < b->destination);
 }

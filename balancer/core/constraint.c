@@ -203,9 +203,9 @@ static enum ek_block capacity(const struct ek_cluster *cluster, uint32_t domain,
     return EK_BLOCK_NONE;
 }
 
-/* All but rules and room. */
-static enum ek_block admission(const struct ek_cluster *cluster, const struct ek_cooldown *cooldown,
-                               uint32_t domain, uint32_t destination)
+enum ek_block ek_constraint_admission(const struct ek_cluster *cluster,
+                                      const struct ek_cooldown *cooldown, uint32_t domain,
+                                      uint32_t destination)
 {
     const struct ek_snapshot *snapshot = cluster->snapshot;
     const struct ek_host *host = &snapshot->hosts[destination];
@@ -243,7 +243,7 @@ enum ek_block ek_constraint_pair(const struct ek_cluster *cluster,
                                  const struct ek_cooldown *cooldown, uint32_t domain,
                                  uint32_t destination, enum ek_purpose purpose)
 {
-    enum ek_block block = admission(cluster, cooldown, domain, destination);
+    enum ek_block block = ek_constraint_admission(cluster, cooldown, domain, destination);
 
     if (block != EK_BLOCK_NONE) {
         return block;
@@ -257,7 +257,7 @@ enum ek_block ek_constraint_step(const struct ek_cluster *cluster,
                                  const struct ek_cooldown *cooldown, uint32_t domain,
                                  uint32_t destination, enum ek_purpose purpose)
 {
-    enum ek_block block = admission(cluster, cooldown, domain, destination);
+    enum ek_block block = ek_constraint_admission(cluster, cooldown, domain, destination);
 
     if (block != EK_BLOCK_NONE) {
         return block;
@@ -313,6 +313,17 @@ static const char *explain_rule(const struct ek_cluster *cluster, uint32_t domai
                            : ek_rule_explain(&cluster->rules, rule, domain, destination, arena);
 }
 
+/* The collector's reason first: it has looked at the domain's definition. */
+static const char *explain_immovable(const struct ek_domain *domain, struct ek_arena *arena)
+{
+    if (domain->immovable_reason != NULL) {
+        return domain->immovable_reason;
+    }
+    return domain->devices.count == 0 ? ek_block_text(EK_BLOCK_IMMOVABLE)
+                                      : ek_arena_printf(arena, "host device %s ties it to its host",
+                                                        domain->devices.items[0]);
+}
+
 static const char *explain_resource(const struct ek_cluster *cluster, uint32_t domain,
                                     uint32_t destination, struct ek_arena *arena)
 {
@@ -362,7 +373,7 @@ const char *ek_constraint_explain(const struct ek_cluster *cluster,
 
     switch ((int)block) {
     case EK_BLOCK_IMMOVABLE:
-        return it->immovable_reason == NULL ? ek_block_text(block) : it->immovable_reason;
+        return explain_immovable(it, arena);
     case EK_BLOCK_IGNORED:
         return explain_ignored(cluster, domain, arena);
     case EK_BLOCK_SOURCE_IGNORED:

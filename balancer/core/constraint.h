@@ -61,6 +61,11 @@ enum ek_block ek_constraint_domain(const struct ek_cluster *cluster,
                                    const struct ek_cooldown *cooldown, uint32_t domain,
                                    enum ek_purpose purpose);
 
+/* The same without rules and room: what no move of another domain changes. */
+enum ek_block ek_constraint_admission(const struct ek_cluster *cluster,
+                                      const struct ek_cooldown *cooldown, uint32_t domain,
+                                      uint32_t destination);
+
 /* The first reason that keeps the domain off that host; EK_BLOCK_NONE: it may go. Cheapest checks
  * first. */
 enum ek_block ek_constraint_pair(const struct ek_cluster *cluster,

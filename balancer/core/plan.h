@@ -55,6 +55,7 @@ struct ek_plan_request {
     const struct ek_cooldown *cooldown;  /* NULL: nobody rests (offline) */
     const char *balance_held;            /* why balancing must wait; NULL: it need not */
     bool prefer_held;                    /* figures are in motion: should rules wait, too */
+    uint64_t trials; /* the most that the search may make; 0: as many as are worth while */
 };
 
 /* Every move of the result is feasible after those before it. Same request, same bytes. Error:

@@ -1,22 +1,13 @@
-/* The balance moves of a plan: choose one best move after the other, choose again with hindsight,
- * put the result in order, and judge it as a whole. */
+/* The balance moves of a plan: whether they are wanted, who chooses them, and whether they are
+ * worth it as a whole. */
 #include "balancer/core/plan_work.h"
 #include "balancer/core/plural.h"
-#include "balancer/core/refine.h"
-#include "balancer/core/swap.h"
 
 #include <assert.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-
-/* Ratings that refining may take: a few tens of milliseconds, whatever the size of the cluster. */
-#define REFINE_RATINGS 1000000
-
-/* Exchanges are looked for while the search has rated no more than this: they are for small
- * clusters and short plans, where a single move has nowhere to go. */
-#define SWAP_RATINGS 600000
 
 /* Wanted, and yet nothing moves: nothing pays, or what would pay must rest. */
 static void explain_quiet(struct ek_plan_work *work)
@@ -37,31 +28,6 @@ static void explain_quiet(struct ek_plan_work *work)
         (void)snprintf(work->why + used, sizeof(work->why) - used, " (%" PRIu32 " domain%s rest%s)",
                        resting, ek_plural(resting), resting == 1 ? "s" : "");
     }
-}
-
-/* The moves that the policy would make one after the other, made in the model only. Where no single
- * move pays any more, two domains may change places. */
-static size_t choose(struct ek_plan_work *work, const struct ek_plan_phase *phase,
-                     struct ek_choice *choices)
-{
-    const struct ek_policy_ops *ops = phase->ops;
-    size_t limit = phase->most - phase->mark;
-    size_t count = 0;
-
-    while (count < limit) {
-        struct ek_candidate best = ops->next(&work->search);
-        if (best.domain != EK_NONE) {
-            choices[count++] = (struct ek_choice){best.domain, work->cluster.host_of[best.domain],
-                                                  best.destination};
-            ek_search_move(&work->search, best.domain, best.destination);
-        } else if (ops->pays != NULL && count + 2 <= limit && work->search.ratings < SWAP_RATINGS &&
-                   ek_swap_best(&work->search, &choices[count])) {
-            count += 2;
-        } else {
-            break;
-        }
-    }
-    return count;
 }
 
 static void take_back(struct ek_plan_work *work, const struct ek_choice *choices, size_t count)
@@ -98,90 +64,6 @@ static bool choose_all(struct ek_plan_work *work, const struct ek_plan_phase *ph
     return ok;
 }
 
-/* What a set of balance moves is measured by: overload first, then the score with should rules
- * and the price of copying. */
-struct result {
-    double overload;
-    double cost;
-};
-
-static struct result result_of(const struct ek_plan_work *work, const struct ek_choice *choices,
-                               size_t count, size_t mark)
-{
-    struct ek_score score = ek_cluster_score(&work->cluster);
-    struct result result = {score.overload, score.spread + score.soft};
-
-    for (size_t i = 0; i < count; i++) {
-        result.cost += work->search.price[choices[i].domain];
-    }
-    for (size_t i = mark; i < work->out->move_count; i++) {
-        result.cost += work->search.price[work->out->moves[i].domain];
-    }
-    return result;
-}
-
-static bool worse(const struct result *a, const struct result *b)
-{
-    bool level = a->overload < b->overload + 1e-9;
-
-    return !level || (a->overload > b->overload - 1e-9 && a->cost > b->cost + 1e-9);
-}
-
-/* Makes the first choice. One that is parked for a move which then does not fit would stay there:
- * in that case nobody is parked. */
-static bool fall_back(struct ek_plan_work *work, const struct ek_plan_phase *phase,
-                      struct ek_choice *first, size_t count, struct ek_choice *room,
-                      struct ek_error *err)
-{
-    struct ek_plan_phase plain = *phase;
-    size_t left = count;
-
-    memcpy(room, first, count * sizeof(*first));
-    if (!ek_plan_order(work, phase, room, &left, err)) {
-        return false;
-    }
-    if (left == 0) {
-        return true;
-    }
-    plain.most = phase->mark;
-    ek_plan_drop(work, phase->mark);
-    return ek_plan_order(work, &plain, first, &count, err);
-}
-
-/* Chooses, chooses again with hindsight, and puts the result in order. When that has no feasible
- * order, or parking made it dearer than the first choice, the first choice stands, whose order is
- * its own. */
-static bool level(struct ek_plan_work *work, const struct ek_plan_phase *phase,
-                  struct ek_error *err)
-{
-    const struct ek_policy_ops *ops = phase->ops;
-    struct ek_arena *scratch = &work->cluster.arena;
-    size_t domains = work->out->snapshot->domain_count;
-    struct ek_choice *first = ek_arena_alloc(scratch, domains, sizeof(*first));
-    struct ek_choice *refined = ek_arena_alloc(scratch, domains, sizeof(*refined));
-
-    if (first == NULL || refined == NULL) {
-        return ek_plan_nomem(err);
-    }
-    size_t first_count = choose(work, phase, first);
-    struct result wanted = result_of(work, first, first_count, phase->mark);
-    size_t count = first_count;
-    memcpy(refined, first, count * sizeof(*first));
-    if (ops->pays != NULL) {
-        ek_refine(&work->search, refined, &count, ops->pays, REFINE_RATINGS);
-    }
-    take_back(work, refined, count);
-    if (!ek_plan_order(work, phase, refined, &count, err)) {
-        return false;
-    }
-    struct result got = result_of(work, NULL, 0, phase->mark);
-    if (count > 0 || worse(&got, &wanted)) {
-        ek_plan_drop(work, phase->mark);
-        return fall_back(work, phase, first, first_count, refined, err);
-    }
-    return true;
-}
-
 bool ek_plan_balance(struct ek_plan_work *work, struct ek_error *err)
 {
     const struct ek_policy_ops *ops = work->request->balance;
@@ -204,7 +86,7 @@ bool ek_plan_balance(struct ek_plan_work *work, struct ek_error *err)
     if (!ops->wants(&work->cluster, &before, work->why, sizeof(work->why))) {
         return true;
     }
-    if (!(ops->choose != NULL ? choose_all : level)(work, &phase, err)) {
+    if (!(ops->choose != NULL ? choose_all : ek_plan_level)(work, &phase, err)) {
         return false;
     }
     struct ek_score after = ek_cluster_score(&work->cluster);

@@ -3,6 +3,11 @@
 #include "balancer/core/plan_work.h"
 
 #include <assert.h>
+#include <string.h>
+
+/* So many orders are tried, each led by those that could not be made in the one before; and not
+ * where very many could not. */
+enum { ATTEMPTS = 4, MOST_STUCK = 50 };
 
 bool ek_plan_add(struct ek_plan_work *work, enum ek_move_kind kind,
                  const struct ek_candidate *chosen, const char *reason, struct ek_error *err)
@@ -142,6 +147,51 @@ bool ek_plan_order(struct ek_plan_work *work, const struct ek_plan_phase *phase,
         }
     }
     return true;
+}
+
+/* Those that could not be made go before the others, each group as it stood. */
+static void stuck_first(struct ek_choice *choices, size_t count, const struct ek_choice *stuck,
+                        size_t left)
+{
+    size_t end = count;
+
+    for (size_t i = count; i > 0; i--) {
+        bool is_stuck = false;
+        for (size_t s = 0; s < left; s++) {
+            is_stuck = is_stuck || stuck[s].domain == choices[i - 1].domain;
+        }
+        if (!is_stuck) {
+            choices[--end] = choices[i - 1];
+        }
+    }
+    assert(end == left);
+    memcpy(choices, stuck, left * sizeof(*choices));
+}
+
+bool ek_plan_order_any(struct ek_plan_work *work, const struct ek_plan_phase *phase,
+                       struct ek_choice *choices, size_t count, size_t *left, struct ek_error *err)
+{
+    struct ek_choice *attempt = ek_arena_alloc(&work->cluster.arena, count, sizeof(*attempt));
+
+    if (attempt == NULL) {
+        return ek_plan_nomem(err);
+    }
+    for (int i = 0;; i++) {
+        memcpy(attempt, choices, count * sizeof(*choices));
+        *left = count;
+        if (!ek_plan_order(work, phase, attempt, left, err)) {
+            return false;
+        }
+        if (*left == 0 || i == ATTEMPTS || *left > MOST_STUCK) {
+            return true;
+        }
+        ek_plan_drop(work, phase->mark);
+        stuck_first(choices, count, attempt, *left);
+        for (size_t c = 0; c < *left; c++) {
+            /* Parked, perhaps: that is undone. */
+            choices[c].source = work->cluster.host_of[choices[c].domain];
+        }
+    }
 }
 
 void ek_plan_drop(struct ek_plan_work *work, size_t mark)

@@ -6,7 +6,6 @@
 #define EK_CORE_PLAN_WORK_H
 
 #include "balancer/core/plan.h"
-#include "balancer/core/refine.h"
 #include "policies/policy_ops.h"
 
 /* One sentence with two names of hosts. */
@@ -73,6 +72,11 @@ bool ek_plan_add(struct ek_plan_work *work, enum ek_move_kind kind,
  * front. The model is as before the choices. Error: NOMEM. */
 bool ek_plan_order(struct ek_plan_work *work, const struct ek_plan_phase *phase,
                    struct ek_choice *choices, size_t *left, struct ek_error *err);
+
+/* The same, where any of several orders will do: choices are put in another order until none is
+ * left, a few times. They are not changed otherwise. Error: NOMEM. */
+bool ek_plan_order_any(struct ek_plan_work *work, const struct ek_plan_phase *phase,
+                       struct ek_choice *choices, size_t count, size_t *left, struct ek_error *err);
 
 /* Undoes all moves after the first `mark`. */
 void ek_plan_drop(struct ek_plan_work *work, size_t mark);
@@ -142,6 +146,13 @@ bool ek_plan_puzzle(struct ek_plan_work *work, struct ek_error *err);
 
 /* Moves for should rules what earns its price by them. Error: NOMEM. */
 bool ek_plan_prefer(struct ek_plan_work *work, struct ek_error *err);
+
+/* ---- plan_level.c ------------------------------------------------------------------------------
+ */
+
+/* The moves that make overload, spread and prices small together. Error: NOMEM. */
+bool ek_plan_level(struct ek_plan_work *work, const struct ek_plan_phase *phase,
+                   struct ek_error *err);
 
 /* ---- plan_balance.c ----------------------------------------------------------------------------
  */

@@ -175,15 +175,22 @@ static bool in_flight_check(const struct ek_snapshot *snapshot, size_t index, st
     }
     if (flight->source >= snapshot->host_count || flight->destination >= snapshot->host_count ||
         flight->source == flight->destination) {
-        return ek_error_set(err, EK_ERR_INVALID, "in_flight[%zu]: expected two different hosts",
-                            index);
+        return ek_error_set(err, EK_ERR_INVALID,
+                            "in_flight[%zu]: found %s, expected two different hosts", index,
+                            flight->source == flight->destination ? "one host" : "no such host");
+    }
+    if (flight->domain != EK_NONE && snapshot->domains[flight->domain].host != flight->source &&
+        snapshot->domains[flight->domain].host != flight->destination) {
+        return ek_error_set(err, EK_ERR_INVALID,
+                            "in_flight[%zu].domain: found it on %s, expected source or destination",
+                            index, snapshot->hosts[snapshot->domains[flight->domain].host].name);
     }
     /* Quadratic, in the handful of moves that run. */
     for (size_t i = 0; flight->domain != EK_NONE && i < index; i++) {
         if (snapshot->in_flight[i].domain == flight->domain) {
-            return ek_error_set(err, EK_ERR_INVALID,
-                                "in_flight[%zu].domain: found the domain of in_flight[%zu]", index,
-                                i);
+            return ek_error_set(
+                err, EK_ERR_INVALID,
+                "in_flight[%zu].domain: found that of in_flight[%zu], expected another", index, i);
         }
     }
     return true;

@@ -197,7 +197,8 @@ bool ek_snapshot_assemble(struct ek_snapshot *out, const struct ek_assembly *in,
                           struct ek_error *err);
 
 /* Checks all that the stages rely on: positive finite capacities, finite non-negative figures, host
- * indices in range (of moves in flight, too, and one for each domain), unique host names and domain
+ * indices in range (of moves in flight, too, which have their domain on one of their hosts, each
+ * once), unique host names and domain
  * UUIDs that fit into an order (move.h). Error: INVALID, naming e.g.
  * "hosts[3].memory_mib: found -1, expected a number above 0". */
 bool ek_snapshot_check(const struct ek_snapshot *snapshot, struct ek_error *err);

@@ -30,6 +30,27 @@ static bool read_policy(struct ek_tool *tool, struct ek_plan_input *in)
     return done;
 }
 
+/* A file that somebody made for this question: a rule over nothing in it is a slip. */
+static bool check_rules(struct ek_tool *tool, const struct ek_plan_input *in)
+{
+    const char *name = strcmp(in->snapshot_path, "-") == 0 ? "standard input" : in->snapshot_path;
+    struct ek_error err;
+
+    if (ek_rule_set_check(in->policy.rules, &in->offline, &err)) {
+        return true;
+    }
+    /* Rules stand in both files: the snapshot is to blame for what its domains carry. */
+    struct ek_error carried;
+    if (ek_rule_set_check(NULL, &in->offline, &carried)) {
+        name = in->policy_path;
+    } else {
+        err = carried;
+    }
+    tool->exit_status = ek_tool_complain(
+        err.code == EK_ERR_INVALID ? EK_EXIT_USAGE : EK_EXIT_FAILED, "%s: %s", name, err.message);
+    return false;
+}
+
 static bool read_offline(struct ek_tool *tool, struct ek_plan_input *in)
 {
     struct ek_error err;
@@ -41,15 +62,7 @@ static bool read_offline(struct ek_tool *tool, struct ek_plan_input *in)
             ek_tool_complain(bad ? EK_EXIT_USAGE : EK_EXIT_FAILED, "%s", err.message);
         return false;
     }
-    /* A file that somebody made for this question: a rule over nothing in it is a slip. */
-    if (!ek_rule_set_check(in->policy.rules, &in->offline, &err)) {
-        const char *name = in->policy_path == NULL ? in->snapshot_path : in->policy_path;
-        bool bad = err.code == EK_ERR_INVALID;
-        tool->exit_status =
-            ek_tool_complain(bad ? EK_EXIT_USAGE : EK_EXIT_FAILED, "%s: %s", name, err.message);
-        return false;
-    }
-    return true;
+    return check_rules(tool, in);
 }
 
 /* A domain whose last move ended unknown is not moved by the balancer either. */

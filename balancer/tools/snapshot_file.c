@@ -1,4 +1,4 @@
-/* Read to the end instead of asked for its size: standard input and pipes have none. */
+/* Read to the end instead of asked for its size alone: standard input and pipes have none. */
 #include "balancer/tools/snapshot_file.h"
 
 #include "balancer/codec/codec.h"
@@ -7,10 +7,29 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static bool fail_read(const char *name, struct ek_error *err)
 {
     return ek_error_set(err, EK_ERR_IO, "%s: cannot read it: %s", name, strerror(errno));
+}
+
+static bool refuse_size(const char *name, struct ek_error *err)
+{
+    return ek_error_set(err, EK_ERR_INVALID, "%s: found more than %zu MiB, the limit of a snapshot",
+                        name, EK_CODEC_MAX_BYTES >> 20);
+}
+
+/* A file tells its size: one that is too large is not read at all. */
+static bool check_size(FILE *file, const char *name, struct ek_error *err)
+{
+    struct stat status;
+
+    if (fstat(fileno(file), &status) != 0) {
+        return fail_read(name, err);
+    }
+    return !S_ISREG(status.st_mode) || status.st_size <= (off_t)EK_CODEC_MAX_BYTES ||
+           refuse_size(name, err);
 }
 
 /* Reads to the end into a text that doubles; one byte above the limit is enough to refuse. */
@@ -27,9 +46,7 @@ static bool read_all(FILE *file, const char *name, char **text, size_t *size, st
             return fail_read(name, err);
         }
         if (*size > EK_CODEC_MAX_BYTES) {
-            return ek_error_set(err, EK_ERR_INVALID,
-                                "%s: found more than %zu MiB, which is the limit of a snapshot",
-                                name, EK_CODEC_MAX_BYTES >> 20);
+            return refuse_size(name, err);
         }
         if (*size < room) {
             return true;
@@ -57,7 +74,7 @@ bool ek_snapshot_file_read(struct ek_snapshot *out, const char *path, struct ek_
     if (file == NULL) {
         return fail_read(name, err);
     }
-    bool done = read_all(file, name, &text, &size, err) &&
+    bool done = check_size(file, name, err) && read_all(file, name, &text, &size, err) &&
                 ek_codec_read_snapshot(out, text, size, name, err);
     free(text);
     if (!from_stdin) {

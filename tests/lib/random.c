@@ -82,6 +82,12 @@ static struct ek_domain domain_make(struct ek_snapshot *out, struct ek_random *r
 
     /* Half of the domains stand on the first hosts, so that there is something to level. */
     domain.host = chance(random, 0.5) ? domain.host / 2 : domain.host;
+    domain.cpu_steal = chance(random, 0.1) ? 0.5 * ek_random_real(random) : NAN;
+    if (chance(random, 0.2)) {
+        domain.cpu_outlook =
+            (struct ek_outlook){true, vcpus * ek_random_real(random), 0.1 * ek_random_real(random)};
+        domain.memory_outlook = (struct ek_outlook){true, memory * ek_random_real(random), 0};
+    }
     domain.name = domain.uuid;
     assert_non_null(domain.uuid);
     return domain;

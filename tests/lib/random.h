@@ -30,6 +30,9 @@ void ek_random_rules(struct ek_rules *out, struct ek_random *random, struct ek_s
 void ek_random_permute(struct ek_snapshot *out, const struct ek_snapshot *in,
                        struct ek_random *random);
 
+/* Any policy and aggressiveness, with limits that bind or not; without rules. */
+void ek_random_policy(struct ek_policy *out, struct ek_random *random);
+
 /* Often adds a further resource to the policy, which some hosts have and some domains need. */
 void ek_random_resources(struct ek_policy *policy, struct ek_random *random,
                          struct ek_snapshot *snapshot);

@@ -63,8 +63,33 @@ static double host_use(const struct ek_host *host, const struct ek_policy *polic
     return resource == EK_CPU ? host->cpu_used_cores : host->memory_used_mib;
 }
 
-static double demand(const struct ek_domain *domain, const struct ek_policy *policy,
-                     unsigned int resource)
+/* What was sampled of CPU and memory; NAN: nothing. */
+static double sampled(const struct ek_domain *domain, unsigned int resource)
+{
+    if (resource == EK_CPU) {
+        return domain->cpu_used_cores;
+    }
+    if (isnan(domain->memory_used_mib) || isnan(domain->memory_rss_mib)) {
+        return isnan(domain->memory_used_mib) ? domain->memory_rss_mib : domain->memory_used_mib;
+    }
+    return domain->memory_used_mib > domain->memory_rss_mib ? domain->memory_used_mib
+                                                            : domain->memory_rss_mib;
+}
+
+static double expected(const struct ek_domain *domain, unsigned int resource)
+{
+    const struct ek_outlook *outlook =
+        resource == EK_CPU ? &domain->cpu_outlook : &domain->memory_outlook;
+
+    if (outlook->known) {
+        return outlook->demand;
+    }
+    return resource == EK_CPU ? domain->vcpus : domain->memory_mib;
+}
+
+/* Part of its host's use. */
+static double use(const struct ek_domain *domain, const struct ek_policy *policy,
+                  unsigned int resource)
 {
     for (size_t i = 0; i < domain->resources.count; i++) {
         if (strcmp(domain->resources.items[i].name, policy->resources.names[resource]) == 0) {
@@ -74,15 +99,27 @@ static double demand(const struct ek_domain *domain, const struct ek_policy *pol
     if (resource > EK_MEMORY) {
         return labelled(&domain->labels, policy->resources.names[resource]);
     }
-    if (resource == EK_CPU) {
-        return isnan(domain->cpu_used_cores) ? domain->vcpus : domain->cpu_used_cores;
+    double used = sampled(domain, resource);
+    return isnan(used) ? expected(domain, resource) : used;
+}
+
+/* What it will need where it goes: what is expected of it, else its use and the time it waited. */
+static double demand(const struct ek_domain *domain, const struct ek_policy *policy,
+                     unsigned int resource)
+{
+    double used = use(domain, policy, resource);
+
+    if (resource > EK_MEMORY) {
+        return used;
     }
-    if (isnan(domain->memory_used_mib) && isnan(domain->memory_rss_mib)) {
-        return domain->memory_mib;
+    if (resource == EK_CPU ? domain->cpu_outlook.known : domain->memory_outlook.known) {
+        return expected(domain, resource);
     }
-    double used = isnan(domain->memory_used_mib) ? 0 : domain->memory_used_mib;
-    double resident = isnan(domain->memory_rss_mib) ? 0 : domain->memory_rss_mib;
-    return used > resident ? used : resident;
+    if (resource == EK_MEMORY || !(domain->cpu_steal > 0)) {
+        return used;
+    }
+    double whole = used + domain->cpu_steal * domain->vcpus;
+    return used > domain->vcpus ? used : whole < domain->vcpus ? whole : domain->vcpus;
 }
 
 /* What the host itself uses, from the figures that were measured with every domain at home. */
@@ -94,7 +131,7 @@ static double base(const struct ek_snapshot *snapshot, const struct ek_policy *p
 
     for (size_t d = 0; d < snapshot->domain_count; d++) {
         domains +=
-            snapshot->domains[d].host == host ? demand(&snapshot->domains[d], policy, resource) : 0;
+            snapshot->domains[d].host == host ? use(&snapshot->domains[d], policy, resource) : 0;
     }
     return isnan(used) || used < domains ? 0 : used - domains;
 }

@@ -98,7 +98,7 @@ static void test_damage_is_refused(void **state)
     refused("\"policy\":\"f", "\"policy\":\"-",
             "memory: sustained.policy: found \"-edcba9876543210\", expected 16 hexadecimal digits");
     refused("\"window_ms\"", "\"window__s\"",
-            "memory: window_ms: found nothing, expected an integer from 0 to 9007199254740992");
+            "memory: window_ms: found nothing, expected an integer from 0 to 9007199254740991");
 }
 
 /* A mean that is no number, and a newest point without samples that made it. */

@@ -45,7 +45,7 @@ static void test_refusals(void **state)
         const char *message;
     } cases[] = {
         {"{\"version\":1}", "k: taken_at_ms: found nothing, expected an integer from 0 to "
-                            "9007199254740992"},
+                            "9007199254740991"},
         {HEAD "\"domains\":[]}", "k: host: found nothing, expected an object"},
         {HEAD HOST "\"x\":1}", "k: domains: found nothing, expected a list, once"},
         {HEAD "\"host\":{\"name\":\"h\",\"cpu_cores\":1,\"memory_mib\":1,\"state\":\"down\"},"

@@ -199,6 +199,17 @@ static void seen_nowhere_is_an_unseen_arrival(void **state)
     expect("?:h1->h2 ");
 }
 
+/* Seen on a third host while its move still runs, it is there and cannot move, and something may
+ * yet arrive. */
+static void elsewhere_during_its_move_is_an_unseen_arrival(void **state)
+{
+    (void)state;
+    see("h1; h2; h3; a@h3");
+    move("a", "h1", "h2", 0);
+    expect("a@h3 ?:h1->h2 ");
+    assert_false(scene.out.domains[0].movable);
+}
+
 /* Two hosts with one domain and no move: it stands once, cannot move, and is listed. */
 static void an_unexplained_duplicate_cannot_move(void **state)
 {
@@ -280,6 +291,7 @@ int main(void)
         cmocka_unit_test_teardown(a_newer_sample_of_the_source_wins, teardown),
         cmocka_unit_test_teardown(both_after_the_end_is_a_duplicate, teardown),
         cmocka_unit_test_teardown(seen_nowhere_is_an_unseen_arrival, teardown),
+        cmocka_unit_test_teardown(elsewhere_during_its_move_is_an_unseen_arrival, teardown),
         cmocka_unit_test_teardown(an_unexplained_duplicate_cannot_move, teardown),
         cmocka_unit_test_teardown(one_hypervisor_uuid_twice_is_an_error, teardown),
         cmocka_unit_test_teardown(base_is_the_same_before_the_samples_follow, teardown),

@@ -217,9 +217,12 @@ static void moves_name_the_rules_that_they_mend(void **state)
 static void parking_is_explained_too(void **state)
 {
     (void)state;
-    explain_text("h1 10c 9G; h2 10c 9G; h3 10c 5G used=6c;"
-                 "a@h1 1v 4G 4c 1G; b@h1 1v 4G 3.5c 1G; c@h2 1v 4G 0.2c 1G; d@h2 1v 4G 0.2c 1G");
-    ek_planning_expect(&it, "d h2->h3 park\nb h1->h2 balance\nd h3->h1 balance\n");
+    ek_planning_begin(&it, "h1 10c 9G; h2 10c 9G; h3 10c 5G used=5.9c;"
+                           "a@h1 1v 4G 5c 1M; b@h1 1v 4G 4.5c 1M; c@h2 1v 4G 0.9c 1M;"
+                           "d@h2 1v 4G 0.9c 1M");
+    it.policy.cost_weight = 0.1;
+    explain();
+    ek_planning_expect(&it, "c h2->h3 park\na h1->h2 balance\nc h3->h1 balance\n");
     assert_ptr_equal(explanation.moves[2].move, &it.plan.moves[2]);
     assert_int_equal(explanation.moves[1].others.blocked[0].block, EK_BLOCK_MEMORY);
     assert_int_equal(explanation.stay_count, 2);

@@ -111,7 +111,8 @@ static bool plan_and_schedule(struct ek_error *err)
     struct ek_evaluation evaluation = {.snapshot = NULL};
     struct ek_plan plan = {.snapshot = NULL};
     struct ek_schedule schedule = {.plan = NULL};
-    struct ek_plan_request request = {.evaluation = &evaluation, .balance = &ek_policy_spread};
+    struct ek_plan_request request = {
+        .evaluation = &evaluation, .balance = &ek_policy_spread, .trials = 200};
 
     ek_policy_defaults(&policy);
     policy.rules = &rules;

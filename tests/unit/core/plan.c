@@ -347,8 +347,8 @@ static void make_text(struct ek_snapshot *snapshot, struct ek_text *text)
     ek_policy_set_aggressiveness(&policy, 4);
     assert_true(ek_snapshot_sort(snapshot, &err));
     assert_true(ek_evaluate(&evaluation, snapshot, &policy, &err));
-    const struct ek_plan_request request = {.evaluation = &evaluation,
-                                            .balance = &ek_policy_spread};
+    const struct ek_plan_request request = {
+        .evaluation = &evaluation, .balance = &ek_policy_spread, .trials = 2000};
     assert_true(ek_plan_make(&made, &request, &err));
     ek_text_clear(text);
     ek_test_print_moves(&made, text);

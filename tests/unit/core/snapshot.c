@@ -77,9 +77,9 @@ static void indices_are_in_range(void **state)
     refuses("domains[1].host: found no such host");
     snapshot.domains[1].host = 1;
     snapshot.in_flight[0].destination = 7;
-    refuses("in_flight[0]: expected two different hosts");
+    refuses("in_flight[0]: found no such host, expected two different hosts");
     snapshot.in_flight[0].destination = 1;
-    refuses("in_flight[0]: expected two different hosts");
+    refuses("in_flight[0]: found one host, expected two different hosts");
     snapshot.in_flight[0].destination = 0;
     snapshot.in_flight[0].domain = 2;
     refuses("in_flight[0].domain: found no such domain");
@@ -93,7 +93,23 @@ static void a_domain_is_in_flight_once(void **state)
     (void)state;
     snapshot.in_flight = twice;
     snapshot.in_flight_count = 2;
-    refuses("in_flight[1].domain: found the domain of in_flight[0]");
+    refuses("in_flight[1].domain: found that of in_flight[0], expected another");
+}
+
+/* A domain is in flight from or to the host that it is on: elsewhere its memory would not count. */
+static void a_domain_is_in_flight_at_home(void **state)
+{
+    struct ek_host hosts[3] = {snapshot.hosts[0], snapshot.hosts[1], snapshot.hosts[0]};
+    struct ek_error err = {0};
+
+    (void)state;
+    hosts[2].name = "h3";
+    snapshot.hosts = hosts;
+    snapshot.host_count = 3;
+    snapshot.in_flight[0].source = 2;
+    refuses("in_flight[0].domain: found it on h2, expected source or destination");
+    snapshot.in_flight[0].destination = 1;
+    assert_true(ek_snapshot_check(&snapshot, &err));
 }
 
 /* Names of hosts and UUIDs of domains are unique; the message names both. */
@@ -149,6 +165,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(figures_are_not_negative, setup, teardown),
         cmocka_unit_test_setup_teardown(indices_are_in_range, setup, teardown),
         cmocka_unit_test_setup_teardown(a_domain_is_in_flight_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_domain_is_in_flight_at_home, setup, teardown),
         cmocka_unit_test_setup_teardown(names_and_uuids_are_unique, setup, teardown),
         cmocka_unit_test_setup_teardown(texts_fit_into_an_order, setup, teardown),
         cmocka_unit_test_setup_teardown(ambiguous_names_find_nothing, setup, teardown),
