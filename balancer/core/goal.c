@@ -393,3 +393,14 @@ double ek_goal_true_cost(const struct ek_goal *goal)
 {
     return goal->cost - (goal->dear - 1) * goal->price;
 }
+
+bool ek_goal_alike(const struct ek_goal *goal, uint32_t a, uint32_t b)
+{
+    const struct ek_goal_domain *of_a = &goal->domains[a];
+    const struct ek_goal_domain *of_b = &goal->domains[b];
+
+    return memcmp(of_a->demand, of_b->demand, goal->resources * sizeof(*of_a->demand)) == 0 &&
+           memcmp(&of_a->memory_mib, &of_b->memory_mib, sizeof(of_a->memory_mib)) == 0 &&
+           memcmp(&of_a->vcpus, &of_b->vcpus, sizeof(of_a->vcpus)) == 0 &&
+           memcmp(&goal->search->price[a], &goal->search->price[b], sizeof(of_a->price)) == 0;
+}

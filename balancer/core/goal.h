@@ -142,6 +142,9 @@ double ek_goal_true_cost(const struct ek_goal *goal);
 /* That, as a plan is measured afterwards: without doubts. */
 double ek_goal_cost_without_noise(const struct ek_goal *goal);
 
+/* Whether nothing but their names, and rules about these, tells two domains apart. */
+bool ek_goal_alike(const struct ek_goal *goal, uint32_t a, uint32_t b);
+
 /* An order is looked for at once when no more moves may be made; of many, the few that cannot be
  * made matter less. */
 enum { EK_GOAL_ORDERED = 12 };

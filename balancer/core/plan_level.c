@@ -3,11 +3,13 @@
 #include "balancer/core/plan_work.h"
 
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Sums of the same figures in another order differ by less. */
 #define ROUNDING 1e-6
+
+/* So many moves are put in the order of what they bring; the rest is small. */
+enum { BEST_FIRST = 100 };
 
 /* Sets of moves that stand for one another. */
 struct sets {
@@ -57,46 +59,81 @@ static double choose_first(struct ek_plan_work *work, const struct ek_plan_phase
     return cost;
 }
 
-/* A choice with what it would bring as the first of all. */
-struct rated {
-    struct ek_choice choice;
-    double overload_fall;
-    double worth;
-};
-
-static int by_worth(const void *a, const void *b)
+/* Of the choices from the `from`th on, the one that brings most now. */
+static size_t best_of(const struct ek_plan_work *work, const struct sets *sets, size_t from)
 {
-    const struct rated *of_a = a;
-    const struct rated *of_b = b;
+    struct ek_candidate best = {.domain = EK_NONE};
+    size_t at = from;
 
-    if (of_a->overload_fall < of_b->overload_fall || of_a->overload_fall > of_b->overload_fall) {
-        return of_a->overload_fall > of_b->overload_fall ? -1 : 1;
-    }
-    if (of_a->worth < of_b->worth || of_a->worth > of_b->worth) {
-        return of_a->worth > of_b->worth ? -1 : 1;
-    }
-    return of_a->choice.domain < of_b->choice.domain ? -1 : 1;
-}
-
-/* What brings most goes first: a plan may be stopped half way. */
-static bool best_first(struct ek_plan_work *work, struct sets *sets, struct ek_error *err)
-{
-    struct rated *rated = ek_arena_alloc(&work->cluster.arena, sets->better_count, sizeof(*rated));
-
-    if (rated == NULL) {
-        return ek_plan_nomem(err);
-    }
-    for (size_t i = 0; i < sets->better_count; i++) {
+    for (size_t i = from; i < sets->better_count; i++) {
         const struct ek_choice *choice = &sets->better[i];
         struct ek_candidate candidate =
             ek_candidate_rate(&work->search, choice->domain, choice->destination);
-        rated[i] = (struct rated){*choice, candidate.overload_fall, candidate.worth};
+        if (ek_candidate_better(&work->search, &candidate, &best)) {
+            best = candidate;
+            at = i;
+        }
     }
-    qsort(rated, sets->better_count, sizeof(*rated), by_worth);
-    for (size_t i = 0; i < sets->better_count; i++) {
-        sets->better[i] = rated[i].choice;
+    return at;
+}
+
+/* Two domains that nothing tells apart may exchange their destinations. */
+static bool interchange(const struct ek_goal *goal, const struct ek_choice *a,
+                        const struct ek_choice *b)
+{
+    return a->source == b->source && !goal->domains[a->domain].ruled &&
+           !goal->domains[b->domain].ruled && ek_goal_alike(goal, a->domain, b->domain);
+}
+
+/* Of domains that nothing tells apart the first has the first of the destinations, by name. */
+static void sort_alike(const struct ek_goal *goal, struct sets *sets, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < count; j++) {
+            struct ek_choice *a = &sets->better[i];
+            struct ek_choice *b = &sets->better[j];
+            if (a->domain < b->domain && a->destination > b->destination &&
+                interchange(goal, a, b)) {
+                uint32_t destination = a->destination;
+                a->destination = b->destination;
+                b->destination = destination;
+            }
+        }
     }
-    return true;
+}
+
+/* Of domains that nothing tells apart the first goes first: to where it is best now. */
+static void prefer_first(const struct ek_goal *goal, struct sets *sets, size_t chosen)
+{
+    struct ek_choice *choice = &sets->better[chosen];
+
+    for (size_t i = chosen + 1; i < sets->better_count; i++) {
+        struct ek_choice *other = &sets->better[i];
+        if (other->domain < choice->domain && interchange(goal, other, choice)) {
+            uint32_t domain = other->domain;
+            other->domain = choice->domain;
+            choice->domain = domain;
+        }
+    }
+}
+
+/* What brings most goes first, after those before it: a plan may be stopped half way. */
+static void best_first(struct ek_plan_work *work, const struct ek_goal *goal, struct sets *sets)
+{
+    size_t count = sets->better_count < BEST_FIRST ? sets->better_count : BEST_FIRST;
+
+    sort_alike(goal, sets, count);
+    for (size_t i = 0; i < count; i++) {
+        size_t at = best_of(work, sets, i);
+        const struct ek_choice best = sets->better[at];
+        sets->better[at] = sets->better[i];
+        sets->better[i] = best;
+        prefer_first(goal, sets, i);
+        ek_search_move(&work->search, sets->better[i].domain, best.destination);
+    }
+    for (size_t i = count; i > 0; i--) {
+        ek_search_undo(&work->search, sets->better[i - 1].domain, sets->better[i - 1].source);
+    }
 }
 
 /* Moves whose sources do not count, out of maintenance or of hosts without fresh figures, are none
@@ -152,7 +189,10 @@ static bool choose_goal(struct ek_plan_work *work, const struct ek_plan_phase *p
     /* Where room is short, the order that is known to be feasible; else what brings most first. */
     bool ordered = goal.limit <= EK_GOAL_ORDERED && in_order(&goal, sets);
     ek_goal_clear(&goal);
-    return ordered || best_first(work, sets, err);
+    if (!ordered) {
+        best_first(work, &goal, sets);
+    }
+    return true;
 }
 
 /* Makes the first choices. One that is parked for a move which then does not fit would stay there:

@@ -1,12 +1,17 @@
 #include "balancer/core/polish.h"
 
 #include <assert.h>
-#include <string.h>
 
 /* A change must lower the cost by more than rounding does, or there would be no end. */
 #define PROGRESS 1e-9
 
 enum { MOST = 6 };
+
+/* Costs that differ by less are equal. */
+#define TIE 1e-12
+
+/* Pairs of moved domain and host; in a larger cluster nobody expects the first of equal hosts. */
+enum { MOST_TIES = 20000 };
 
 /* More than one host has too little room: no single move mends that. */
 #define MANY (EK_NONE - 1)
@@ -206,19 +211,17 @@ bool ek_polish(struct ek_goal *goal, uint64_t budget, bool strict, struct ek_err
     return true;
 }
 
-/* Whether one may stand for the other: nothing tells them apart but their names. */
-static bool alike(const struct ek_goal *goal, uint32_t a, uint32_t b)
+/* Makes the trial unless it costs anything. */
+static void make_free(struct ek_goal *goal, struct ek_trial *trial)
 {
-    const struct ek_goal_domain *of_a = &goal->domains[a];
-    const struct ek_goal_domain *of_b = &goal->domains[b];
-
-    return memcmp(of_a->demand, of_b->demand, goal->resources * sizeof(*of_a->demand)) == 0 &&
-           memcmp(&of_a->memory_mib, &of_b->memory_mib, sizeof(of_a->memory_mib)) == 0 &&
-           memcmp(&of_a->vcpus, &of_b->vcpus, sizeof(of_a->vcpus)) == 0 &&
-           memcmp(&goal->search->price[a], &goal->search->price[b], sizeof(of_a->price)) == 0;
+    if (ek_goal_weigh(goal, trial) && ek_goal_below(goal, trial, goal->cost + TIE) &&
+        ek_goal_admits(goal, trial)) {
+        ek_goal_make(goal, trial);
+    }
 }
 
-void ek_polish_ties(struct ek_goal *goal)
+/* The first of alike domains moves. */
+static void settle_domains(struct ek_goal *goal)
 {
     for (uint32_t i = 0; i < goal->free_count; i++) {
         uint32_t first = goal->free[i];
@@ -226,13 +229,32 @@ void ek_polish_ties(struct ek_goal *goal)
         for (uint32_t j = i + 1; j < goal->first[home + 1]; j++) {
             uint32_t later = goal->free[j];
             uint32_t host = goal->domains[later].host;
-            if (goal->domains[first].host != home || host == home || !alike(goal, first, later)) {
-                continue;
-            }
-            struct ek_trial trial = {.shifts = {{later, home}, {first, host}}, .count = 2};
-            if (ek_goal_weigh(goal, &trial) && ek_goal_admits(goal, &trial)) {
-                ek_goal_make(goal, &trial);
+            if (host != home && goal->domains[first].host == home &&
+                ek_goal_alike(goal, first, later)) {
+                struct ek_trial trial = {.shifts = {{later, home}, {first, host}}, .count = 2};
+                make_free(goal, &trial);
             }
         }
     }
+}
+
+static void settle_hosts(struct ek_goal *goal)
+{
+    for (uint32_t i = 0; i < goal->free_count; i++) {
+        const struct ek_goal_domain *domain = &goal->domains[goal->free[i]];
+        for (uint32_t h = 0; h < goal->open_count && domain->host != domain->home; h++) {
+            if (goal->open[h] < domain->host && goal->open[h] != domain->home) {
+                struct ek_trial trial = {.shifts = {{goal->free[i], goal->open[h]}}, .count = 1};
+                make_free(goal, &trial);
+            }
+        }
+    }
+}
+
+void ek_polish_ties(struct ek_goal *goal)
+{
+    if ((uint64_t)goal->moved_count * goal->open_count <= MOST_TIES) {
+        settle_hosts(goal);
+    }
+    settle_domains(goal);
 }

@@ -12,7 +12,8 @@
  */
 bool ek_polish(struct ek_goal *goal, uint64_t budget, bool strict, struct ek_error *err);
 
-/* Of domains of one host that nothing but their names tells apart, the first by UUID move. */
+/* Of hosts that are equally good the first by name is taken; of domains of one host that nothing
+ * but their names tells apart, the first by UUID move. */
 void ek_polish_ties(struct ek_goal *goal);
 
 #endif

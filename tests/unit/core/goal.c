@@ -62,8 +62,11 @@ static double cost_in_model(void)
     double cost = 0;
 
     for (uint32_t i = 0; i < goal.moved_count; i++) {
+        uint32_t domain = goal.moved[i];
+        cost += ek_candidate_rate(&search, domain, goal.domains[domain].host).price;
+    }
+    for (uint32_t i = 0; i < goal.moved_count; i++) {
         ek_cluster_move(&cluster, goal.moved[i], goal.domains[goal.moved[i]].host);
-        cost += goal.domains[goal.moved[i]].price;
     }
     struct ek_score score = ek_cluster_score(&cluster);
     for (uint32_t i = 0; i < goal.moved_count; i++) {
@@ -90,7 +93,7 @@ static void costs_are_those_of_the_model(void **state)
             }
         }
         /* The rules of the cluster follow the goal; here there are none. */
-        assert_near(goal.cost, cost_in_model(), 1e-9);
+        assert_near(ek_goal_cost_without_noise(&goal), cost_in_model(), 1e-9);
         ek_goal_clear(&goal);
         teardown(NULL);
     }
