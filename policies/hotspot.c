@@ -45,6 +45,7 @@ static bool choose(struct ek_search *search, struct ek_choice *choices, size_t l
 const struct ek_policy_ops ek_policy_hotspot = {
     .name = "hotspot",
     .kind = EK_MOVE_BALANCE,
+    .chooses = "moves the fewest domains that end an overload",
     .quiet = "no domain of it fits on another host below the target",
     .wants = wants,
     .choose = choose,

@@ -385,6 +385,7 @@ const struct ek_policy_ops ek_policy_pack = {
     .name = "pack",
     .kind = EK_MOVE_BALANCE,
     .before = &ek_policy_hotspot,
+    .chooses = "moves what ends an overload or frees a host whole",
     .quiet = "no host can be emptied whole below the targets of the others and worth the copying",
     .wants = wants,
     .choose = choose,

@@ -15,6 +15,9 @@ struct ek_policy_ops {
     enum ek_move_kind kind; /* of its moves */
     const char *quiet;      /* why nothing moves although moves are wanted */
 
+    /* What it moves domains for, after its name; of a policy with `choose`. */
+    const char *chooses;
+
     /* A policy with `choose` may have another one choose before it, in the same plan. */
     const struct ek_policy_ops *before;
 

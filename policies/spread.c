@@ -48,7 +48,7 @@ static bool wants(const struct ek_cluster *cluster, const struct ek_levels *leve
     /* Asked for here, since an overloaded host triggers whatever the thresholds are. */
     assert(why_size > 0);
     if (policy->aggressiveness <= 1) {
-        (void)snprintf(why, why_size, "aggressiveness 1 moves for rules and maintenance only");
+        (void)snprintf(why, why_size, "aggressiveness 1 moves for must rules and maintenance only");
         return false;
     }
     /* Before comfort: a host above its target is no comfort, however idle the mean is. */
@@ -116,14 +116,20 @@ static const char *reason(const struct ek_search *search, const struct ek_candid
             worst = resource;
         }
     }
+    /* Among moves that level, should rules may have decided for this one. */
+    uint32_t mended =
+        ek_rule_set_mended(&cluster->rules, EK_SHOULD, chosen->domain, chosen->destination);
     return ek_arena_printf(
-        arena, "%s of %s %.0f %% -> %.0f %%, of %s %.0f %% -> %.0f %%",
+        arena, "%s%s of %s %.0f %% -> %.0f %%, of %s %.0f %% -> %.0f %%%s%s",
+        pays(chosen) ? "" : "pays together with other moves; ",
         cluster->policy->resources.names[worst], cluster->snapshot->hosts[source].name,
         100 * ek_cluster_utilization(cluster, source, worst),
         100 * ek_cluster_utilization_with(cluster, source, worst, chosen->domain, -1),
         cluster->snapshot->hosts[chosen->destination].name,
         100 * ek_cluster_utilization(cluster, chosen->destination, worst),
-        100 * ek_cluster_utilization_with(cluster, chosen->destination, worst, chosen->domain, 1));
+        100 * ek_cluster_utilization_with(cluster, chosen->destination, worst, chosen->domain, 1),
+        mended == EK_NONE ? "" : "; mends should rule ",
+        mended == EK_NONE ? "" : ek_rule_set_rule(&cluster->rules, mended)->name);
 }
 
 const struct ek_policy_ops ek_policy_spread = {.name = "spread",

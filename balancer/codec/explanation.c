@@ -33,6 +33,7 @@ static void write_rating(struct ek_json_writer *writer, const char *key,
     ek_json_put_number(writer, "overload_fall", rating->overload_fall);
     ek_json_put_number(writer, "gain", rating->gain);
     ek_json_put_number(writer, "price", rating->price);
+    ek_json_put_number(writer, "should_worth", rating->should_worth);
     ek_json_put_number(writer, "worth", rating->worth);
     ek_json_put_number(writer, "should_fall", rating->should_fall);
     ek_json_put_bool(writer, "pays", rating->pays);

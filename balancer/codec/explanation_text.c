@@ -34,6 +34,9 @@ static void print_rating(FILE *out, const struct ek_rating *rating)
     if (rating->should_fall > 1e-9 || rating->should_fall < -1e-9) {
         (void)fprintf(out, ", should rules %+.3f", -rating->should_fall);
     }
+    if (rating->should_worth > 5e-7 || rating->should_worth < -5e-7) {
+        (void)fprintf(out, " count %.6f", rating->should_worth);
+    }
     (void)fprintf(out, "\n");
 }
 

@@ -21,7 +21,12 @@ static void print_levels(FILE *out, const struct ek_plan *plan)
                       100 * plan->after.hottest.utilization);
     }
     (void)fprintf(out, "  above target         %" PRIu32 " -> %" PRIu32 "\n",
-                  plan->before.violations, plan->after.violations);
+                  plan->before.violations - plan->before.broken,
+                  plan->after.violations - plan->after.broken);
+    if (plan->before.broken > 0 || plan->after.broken > 0) {
+        (void)fprintf(out, "  must rules broken    %" PRIu32 " -> %" PRIu32 "\n",
+                      plan->before.broken, plan->after.broken);
+    }
 }
 
 /* Snapshots from a file may leave names out; the UUID is always there. */

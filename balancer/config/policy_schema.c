@@ -171,7 +171,7 @@ static const struct ek_schema_row rows[] = {
      .max = 5,
      .fallback = "3",
      .doc = "Preset of trigger.imbalance, trigger.comfort, trigger.min_gain and cost_weight: "
-            "1 moves for rules and maintenance only, 5 levels most; a key that is given wins"},
+            "1 moves for must rules and maintenance only, 5 levels most; a key that is given wins"},
 
     /* Weights are relative to each other; that they are not both 0 is checked across keys, since
      * the score divides by their sum. */

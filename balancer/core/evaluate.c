@@ -25,7 +25,8 @@ struct ek_levels ek_levels_of(const struct ek_cluster *cluster)
 {
     struct ek_levels levels = {.hottest = {.host = EK_NONE}, .score = ek_cluster_score(cluster)};
 
-    levels.violations = (uint32_t)ek_rule_set_broken(&cluster->rules);
+    levels.broken = (uint32_t)ek_rule_set_broken(&cluster->rules);
+    levels.violations = levels.broken;
     for (unsigned int r = 0; r < cluster->resource_count; r++) {
         levels.imbalance[r] = ek_cluster_imbalance(cluster, (enum ek_resource)r);
     }

@@ -16,6 +16,7 @@ struct ek_levels {
     struct ek_hottest hottest;         /* equal ones: the first by name */
     uint32_t violations;               /* broken must rules, and (host, resource)
                                           pairs above target_max */
+    uint32_t broken;                   /* the broken must rules among them */
     struct ek_score score;
 };
 

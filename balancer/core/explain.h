@@ -15,8 +15,9 @@
 struct ek_rating {
     double overload_fall; /* first in rank */
     double gain;          /* fall of the score */
-    double price;         /* what it must earn: gain less worth */
-    double worth;         /* second in rank */
+    double price;         /* what it must earn: the copying, and what may be noise */
+    double should_worth;  /* what the fall of should rules counts; 0 unless it levels */
+    double worth;         /* second in rank: gain and should_worth less price */
     double should_fall;   /* of the cost of broken should rules; below 0: it breaks some */
     bool pays;            /* the policy would make it by itself */
 };

@@ -136,6 +136,12 @@ static const char *say_no_worth(const struct ek_replay *replay, const struct ek_
                                "where it is",
                                host, -rating->gain);
     }
+    if (fabs(rating->should_worth) >= NOTHING) {
+        return ek_arena_printf(replay->out,
+                               "%s, its best place, would gain %.6f and %.6f by should rules, and "
+                               "costs %.6f",
+                               host, rating->gain, rating->should_worth, rating->price);
+    }
     return ek_arena_printf(replay->out, "%s, its best place, would gain %.6f, and costs %.6f", host,
                            rating->gain, rating->price);
 }
@@ -183,12 +189,8 @@ static const char *say(const struct ek_replay *replay, const struct ek_stay_expl
     case EK_STAY_UNRESOLVED:
         return replay->unresolved[stay->domain]->reason;
     case EK_STAY_NOT_CHOSEN:
-        return ek_arena_printf(replay->out,
-                               "policy %s chooses its moves together; %s would gain "
-                               "%.6f, and costs %.6f",
-                               replay->request->balance->name,
-                               replay->plan->snapshot->hosts[best->host].name, best->rating.gain,
-                               best->rating.price);
+        return ek_arena_printf(replay->out, "policy %s %s, and did so without it",
+                               replay->request->balance->name, replay->request->balance->chooses);
     case EK_STAY_HELD:
     case EK_STAY_UNWANTED:
         return replay->balancing.why;

@@ -13,6 +13,11 @@
 /* Pairs that making room may look at in one plan, whatever there is to do: about a second. */
 #define LOOKS 4000000
 
+/* The same for groups, whose members are moved about for each look; and for rules that single moves
+ * mend or please: some tenths of a second each. */
+#define GROUP_LOOKS 1000000
+#define RULE_LOOKS 20000000
+
 bool ek_plan_nomem(struct ek_error *err)
 {
     return ek_error_set(err, EK_ERR_NOMEM, "out of memory while planning");
@@ -68,6 +73,9 @@ static bool begin(struct ek_plan_work *work, struct ek_error *err)
                                      sizeof(*out->unresolved));
     work->moved = ek_arena_alloc(&work->cluster.arena, snapshot->domain_count, sizeof(uint8_t));
     work->looks = LOOKS;
+    work->group_looks = GROUP_LOOKS;
+    work->mend_looks = RULE_LOOKS;
+    work->wish_looks = RULE_LOOKS;
     if (out->moves == NULL || out->unresolved == NULL || work->moved == NULL) {
         return ek_plan_nomem(err);
     }
@@ -107,11 +115,12 @@ static const char *rules_part(struct ek_plan *out, size_t repairing)
                ? ek_arena_printf(&out->arena, "%zu move%s for rules; ", repairing,
                                  ek_plural(repairing))
                : ek_arena_printf(&out->arena,
-                                 "%zu move%s for rules, %zu domain%s should move for one; ",
-                                 repairing, ek_plural(repairing), broken, ek_plural(broken));
+                                 "%zu move%s for rules, %zu domain%s cannot keep one; ", repairing,
+                                 ek_plural(repairing), broken, ek_plural(broken));
 }
 
-/* One sentence for every plan, the empty ones too: "nothing to move" needs its reason most. */
+/* One sentence for every plan, the empty ones too: "nothing to move" needs its reason most. A
+ * parking counts as what it is made for: it is not yet marked. */
 static bool summarise(struct ek_plan_work *work, struct ek_error *err)
 {
     struct ek_plan *out = work->out;
@@ -149,9 +158,9 @@ bool ek_plan_make(struct ek_plan *out, const struct ek_plan_request *request, st
     memset(out, 0, sizeof(*out));
     bool ok = begin(&work, err) && ek_plan_evacuate(&work, err) && ek_plan_repair(&work, err) &&
               ek_plan_puzzle(&work, err) && ek_plan_balance(&work, err) && once_more(&work, err) &&
-              ek_plan_prefer(&work, err) && ek_plan_mark_parks(&work, err) &&
-              ek_plan_list_unresolved(&work, err) && summarise(&work, err) &&
-              ek_plan_warn_of_spare(&work, err);
+              ek_plan_prefer(&work, err) && ek_plan_list_unresolved(&work, err) &&
+              summarise(&work, err) && ek_plan_warn_of_spare(&work, err) &&
+              ek_plan_mark_parks(&work, err);
     if (ok) {
         out->after = ek_levels_of(&work.cluster);
     } else {

@@ -208,18 +208,25 @@ void ek_plan_drop(struct ek_plan_work *work, size_t mark)
 bool ek_plan_mark_parks(struct ek_plan_work *work, struct ek_error *err)
 {
     struct ek_plan *out = work->out;
-    bool *later = ek_arena_alloc(&work->cluster.arena, out->snapshot->domain_count, sizeof(bool));
+    size_t domains = out->snapshot->domain_count;
+    bool *later = ek_arena_alloc(&work->cluster.arena, domains, sizeof(*later));
+    uint32_t *next = ek_arena_alloc(&work->cluster.arena, domains, sizeof(*next));
 
-    if (later == NULL) {
+    if (later == NULL || next == NULL) {
         return ek_plan_nomem(err);
     }
     for (size_t i = out->move_count; i > 0; i--) {
         struct ek_plan_move *move = &out->moves[i - 1];
         if (later[move->domain]) {
             move->kind = EK_MOVE_PARK;
-            move->reason = "makes room for a while";
+            move->reason = ek_arena_printf(&out->arena, "%s; goes on to %s later", move->reason,
+                                           out->snapshot->hosts[next[move->domain]].name);
+            if (move->reason == NULL) {
+                return ek_plan_nomem(err);
+            }
         }
         later[move->domain] = true;
+        next[move->domain] = move->destination;
     }
     return true;
 }

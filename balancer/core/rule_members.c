@@ -244,8 +244,8 @@ static bool text_add(struct work *work, const char *text, const struct ek_domain
         ok = made.identity != NULL && traveller_add(work, &made, &traveller);
     } else {
         ok = err.code != EK_ERR_NOMEM &&
-             ek_rule_set_report(work->set, EK_RULE_BAD_TEXT, text, "domain %s: %s", domain->name,
-                                err.message);
+             ek_rule_set_report(work->set, EK_RULE_BAD_TEXT, text, "domain %s: %s",
+                                domain->name == NULL ? domain->uuid : domain->name, err.message);
     }
     *out = ok ? carried_add(work, text, traveller) : NULL;
     return *out != NULL;

@@ -63,19 +63,42 @@ static bool is_must(const struct ek_rule_state *state)
     return state->rule->enforcement == EK_MUST;
 }
 
+/* UUIDs where a snapshot leaves names out. */
+static const char *name_of(const struct ek_rule_set *set, uint32_t domain)
+{
+    const struct ek_domain *it = &set->snapshot->domains[domain];
+
+    return it->name == NULL ? it->uuid : it->name;
+}
+
+/* `what` is completed by the name of the domain. */
 static bool contradict(struct ek_rule_set *set, struct ek_rule_state *state,
-                       const struct ek_rule_state *other, const char *what)
+                       const struct ek_rule_state *other, const char *what, uint32_t domain)
 {
     if (state->contradicted) {
         return true;
     }
     state->contradicted = true;
     return ek_rule_set_report(set, EK_RULE_CONTRADICTION, state->rule->name,
-                              "rules %s and %s contradict each other: %s", state->rule->name,
-                              other->rule->name, what);
+                              "rules %s and %s contradict each other: %s %s", state->rule->name,
+                              other->rule->name, what, name_of(set, domain));
 }
 
 /* ---- sizes --------------------------------------------------------------------------------- */
+
+/* Without any such label each host is a group of its own: mostly the key is mistyped. */
+static bool label_is_known(const struct ek_snapshot *snapshot, const char *key)
+{
+    for (size_t h = 0; h < snapshot->host_count; h++) {
+        const struct ek_labels *labels = &snapshot->hosts[h].labels;
+        for (size_t i = 0; i < labels->count; i++) {
+            if (strcmp(labels->items[i].key, key) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
 
 static bool judge_size(struct ek_rule_set *set, const struct ek_rule_state *state)
 {
@@ -89,6 +112,12 @@ static bool judge_size(struct ek_rule_set *set, const struct ek_rule_state *stat
         return ek_rule_set_report(set, EK_RULE_NO_DOMAIN, rule->name,
                                   "rule %s: found no domain that it is about, expected at least 1",
                                   rule->name);
+    }
+    if (state->group_of != NULL && !label_is_known(set->snapshot, topology)) {
+        return ek_rule_set_report(set, EK_RULE_DOUBTFUL, rule->name,
+                                  "rule %s: found no host with the label %s, expected some; each "
+                                  "host counts as a %s of its own",
+                                  rule->name, topology, topology);
     }
     if (rule->kind == EK_RULE_ANTI_AFFINITY && state->count > state->group_count) {
         return ek_rule_set_report(
@@ -145,7 +174,7 @@ static bool judge_hosts(struct ek_rule_set *set, struct scratch *scratch)
     for (uint32_t d = 0; ok && d < set->snapshot->domain_count; d++) {
         bool bound = hosts_left(set, d, scratch->allowed, &first, &last);
         if (bound && last != NULL && last != first) {
-            ok = contradict(set, last, first, "together they leave no host for a domain");
+            ok = contradict(set, last, first, "together they leave no host for", d);
         } else if (bound && last != NULL && first->rule->kind == EK_RULE_AVOID &&
                    !first->contradicted) {
             first->contradicted = true;
@@ -179,7 +208,8 @@ static bool judge_pairs(struct ek_rule_set *set, uint32_t rule, struct scratch *
                 continue;
             }
             if (scratch->met_by[other] == rule + 1) {
-                ok = contradict(set, affinity, apart, "two domains are in both");
+                ok = contradict(set, affinity, apart, "two domains are in both, the second is",
+                                domain);
             }
             scratch->met_by[other] = rule + 1;
         }
@@ -218,7 +248,9 @@ static bool judge_common(struct ek_rule_set *set, uint32_t rule, struct scratch 
         uint32_t domain = set->members[affinity->first + m];
         if (hosts_left(set, domain, scratch->allowed, &first, &last) &&
             !groups_left(set, affinity, scratch)) {
-            return contradict(set, affinity, first, "its domains have no host in common");
+            return contradict(set, affinity, first,
+                              "its domains have no host in common, the first to find none is",
+                              domain);
         }
     }
     return true;

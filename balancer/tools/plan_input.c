@@ -10,45 +10,75 @@
 #include <string.h>
 
 /* Unlike the verbs that only show, this one refuses a policy that it cannot read: a plan made by
- * another policy would be believed. */
+ * another policy would be believed. All that is wrong is said at once, as a check would. */
 static bool read_policy(struct ek_tool *tool, struct ek_plan_input *in)
 {
+    struct ek_config_problems problems = {.count = 0};
     struct ek_error err;
     bool done = true;
 
     if (in->policy_path != NULL) {
-        done = ek_policy_read(&in->policy, &in->rules, in->policy_path, NULL, &err);
+        done = ek_policy_read(&in->policy, &in->rules, in->policy_path, &problems, &err);
     } else if (in->snapshot_path == NULL) {
-        done = ek_config_read_policy(&in->policy, &in->rules, &tool->config, NULL, &err);
+        done = ek_config_read_policy(&in->policy, &in->rules, &tool->config, &problems, &err);
     } else {
         /* A snapshot from elsewhere is not to depend on what this machine has configured. */
         ek_policy_defaults(&in->policy);
     }
-    if (!done) {
-        tool->exit_status = ek_tool_complain(EK_EXIT_USAGE, "%s", err.message);
-    }
-    return done;
-}
-
-/* A file that somebody made for this question: a rule over nothing in it is a slip. */
-static bool check_rules(struct ek_tool *tool, const struct ek_plan_input *in)
-{
-    const char *name = strcmp(in->snapshot_path, "-") == 0 ? "standard input" : in->snapshot_path;
-    struct ek_error err;
-
-    if (ek_rule_set_check(in->policy.rules, &in->offline, &err)) {
+    if (done) {
         return true;
     }
-    /* Rules stand in both files: the snapshot is to blame for what its domains carry. */
-    struct ek_error carried;
-    if (ek_rule_set_check(NULL, &in->offline, &carried)) {
-        name = in->policy_path;
-    } else {
-        err = carried;
+    for (size_t i = 0; i < problems.count && i < EK_CONFIG_MAX_PROBLEMS; i++) {
+        (void)ek_tool_complain(EK_EXIT_USAGE, "%s", problems.items[i].text);
     }
-    tool->exit_status = ek_tool_complain(
-        err.code == EK_ERR_INVALID ? EK_EXIT_USAGE : EK_EXIT_FAILED, "%s: %s", name, err.message);
+    if (problems.count > EK_CONFIG_MAX_PROBLEMS) {
+        (void)ek_tool_complain(EK_EXIT_USAGE, "... and %zu more",
+                               problems.count - EK_CONFIG_MAX_PROBLEMS);
+    }
+    tool->exit_status =
+        problems.count > 0 ? EK_EXIT_USAGE : ek_tool_complain(EK_EXIT_USAGE, "%s", err.message);
     return false;
+}
+
+/* Rules stand in both files: the snapshot is to blame for what its domains carry. */
+static const char *file_of(const struct ek_plan_input *in, const struct ek_rule_problem *problem)
+{
+    const struct ek_rules *rules = in->policy.rules;
+
+    for (size_t i = 0; rules != NULL && problem->rule != NULL && i < rules->count; i++) {
+        if (strcmp(rules->items[i].name, problem->rule) == 0) {
+            return in->policy_path;
+        }
+    }
+    return strcmp(in->snapshot_path, "-") == 0 ? "standard input" : in->snapshot_path;
+}
+
+/* Files that somebody made for this question: a rule over nothing in them is a slip. A doubt is
+ * said, and the plan made. */
+static bool check_rules(struct ek_tool *tool, const struct ek_plan_input *in)
+{
+    struct ek_rule_set set;
+    struct ek_error err;
+    bool good = true;
+
+    if (!ek_rule_set_init(&set, in->policy.rules, &in->offline, &err)) {
+        tool->exit_status = ek_tool_complain(EK_EXIT_FAILED, "%s", err.message);
+        return false;
+    }
+    for (size_t i = 0; i < set.problem_count; i++) {
+        const struct ek_rule_problem *it = &set.problems[i];
+        bool doubt = it->kind == EK_RULE_DOUBTFUL;
+        good = good && doubt;
+        (void)ek_tool_complain(EK_EXIT_USAGE, "%s%s: %s", doubt ? "warning: " : "", file_of(in, it),
+                               it->text);
+    }
+    if (set.problem_total > set.problem_count) {
+        (void)ek_tool_complain(EK_EXIT_USAGE, "... and %zu more rules are wrong or in doubt",
+                               set.problem_total - set.problem_count);
+    }
+    ek_rule_set_finish(&set);
+    tool->exit_status = good ? tool->exit_status : EK_EXIT_USAGE;
+    return good;
 }
 
 static bool read_offline(struct ek_tool *tool, struct ek_plan_input *in)

@@ -110,7 +110,7 @@ static void spread_sleeps_at_level_one(void **state)
     (void)state;
     ek_policy_set_aggressiveness(&policy, 1);
     model("h1 10c; h2 10c; a@h1 1v 1G 9c; b@h1 1v 1G 1c");
-    wants(&ek_policy_spread, false, "aggressiveness 1 moves for rules and maintenance only");
+    wants(&ek_policy_spread, false, "aggressiveness 1 moves for must rules and maintenance only");
 }
 
 /* Overload comes before balance: the move that ends most of it is chosen. */
