@@ -201,8 +201,9 @@ static void seek_on(struct ek_steps *steps, uint32_t domain, uint32_t host, stru
     size_t mark = steps->count;
     uint32_t next = EK_NONE;
 
-    for (uint32_t d = search->first[host]; d != EK_NONE; d = next) {
+    for (uint32_t d = search->first[host]; d != EK_NONE && steps->looks > 0; d = next) {
         next = search->next[d]; /* trying it relinks the list */
+        steps->looks--;
         bool dearer = search->price[d] > *price || (search->price[d] >= *price && d > best->domain);
         if (!ek_steps_may_leave(steps, d) || dearer || !might_fit(steps, domain, host, d)) {
             continue;
@@ -226,6 +227,7 @@ bool ek_steps_make_room(struct ek_steps *steps, uint32_t domain)
         return false;
     }
     for (uint32_t h = 0; h < cluster->snapshot->host_count && steps->looks > 0; h++) {
+        steps->looks--;
         if (cluster->hosts[h].counted && !steps->closed[h] && cluster->host_of[domain] != h &&
             room_is_missing(steps, domain, h)) {
             seek_on(steps, domain, h, &best, &price);

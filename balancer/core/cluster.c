@@ -40,6 +40,15 @@ static void allocate(struct ek_host_load *host, const struct ek_domain *domain, 
     host->vcpus += sign * domain->vcpus;
 }
 
+/* Of further resources there is no allocation but what is taken; whose load counts on another host
+ * keeps it here all the same. */
+static void hold(struct ek_cluster *cluster, uint32_t host, uint32_t domain)
+{
+    for (unsigned int r = EK_RESOURCE_FURTHER; r < cluster->resource_count; r++) {
+        cluster->hosts[host].held[r] += ek_cluster_demand(cluster, domain, (enum ek_resource)r);
+    }
+}
+
 double ek_cluster_noise(const struct ek_cluster *cluster, uint32_t domain,
                         enum ek_resource resource)
 {
@@ -102,6 +111,7 @@ static void settle_in_flight(struct ek_cluster *cluster)
          * allocated. */
         uint32_t other = domain->host == flight->destination ? flight->source : flight->destination;
         allocate(&cluster->hosts[other], domain, 1);
+        hold(cluster, ek_rule_set_other_host(snapshot, flight), flight->domain);
     }
 }
 
@@ -163,6 +173,7 @@ static void fill(struct ek_cluster *cluster, const double *base)
         const struct ek_copy *copy = &snapshot->copies[c];
         assert(copy->host < snapshot->host_count && copy->domain < snapshot->domain_count);
         allocate(&cluster->hosts[copy->host], &snapshot->domains[copy->domain], 1);
+        hold(cluster, copy->host, copy->domain);
     }
     settle_in_flight(cluster);
     cluster->noisy = noisy(cluster);

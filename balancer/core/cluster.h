@@ -17,6 +17,8 @@ struct ek_host_load {
                                          where it counts: `noisy` */
     double memory_mib;                /* configured memory of all that is there or arriving */
     double vcpus;
+    double held[EK_RESOURCE_MAX]; /* of further resources: by those in flight from here, and by
+                                     copies, whose load counts on another host */
     bool counted;        /* up, not in maintenance, not left alone: part of the imbalance */
     bool unseen_arrival; /* a move ends here that no sample shows: admit nothing */
 };

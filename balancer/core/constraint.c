@@ -144,6 +144,15 @@ double ek_constraint_vcpu_room(const struct ek_cluster *cluster, uint32_t host)
     return usable - cluster->hosts[host].vcpus;
 }
 
+double ek_constraint_resource_room(const struct ek_cluster *cluster, uint32_t host,
+                                   enum ek_resource resource)
+{
+    const struct ek_host_load *it = &cluster->hosts[host];
+
+    assert(resource >= EK_RESOURCE_FURTHER);
+    return ek_cluster_capacity(cluster, host, resource) - it->load[resource] - it->held[resource];
+}
+
 /* The first further resource of which the host has too little for the domain; EK_NONE: none. Where
  * it has none at all, nothing that needs it can run. */
 static uint32_t lacking(const struct ek_cluster *cluster, uint32_t domain, uint32_t destination)
@@ -151,8 +160,7 @@ static uint32_t lacking(const struct ek_cluster *cluster, uint32_t domain, uint3
     for (unsigned int r = EK_RESOURCE_FURTHER; r < cluster->resource_count; r++) {
         enum ek_resource resource = (enum ek_resource)r;
         double demand = ek_cluster_demand(cluster, domain, resource);
-        double room = ek_cluster_capacity(cluster, destination, resource) -
-                      cluster->hosts[destination].load[r];
+        double room = ek_constraint_resource_room(cluster, destination, resource);
         if (demand > 0 && demand > room * (1 + 1e-9)) {
             return r;
         }
@@ -326,10 +334,10 @@ static const char *explain_resource(const struct ek_cluster *cluster, uint32_t d
     }
     enum ek_resource resource = (enum ek_resource)r;
     double capacity = ek_cluster_capacity(cluster, destination, resource);
-    return ek_arena_printf(arena, "%g of %s needed, %g of %g are free",
-                           ek_cluster_demand(cluster, domain, resource),
-                           cluster->policy->resources.names[r],
-                           fmax(0, capacity - cluster->hosts[destination].load[r]), capacity);
+    return ek_arena_printf(
+        arena, "%g of %s needed, %g of %g are free", ek_cluster_demand(cluster, domain, resource),
+        cluster->policy->resources.names[r],
+        fmax(0, ek_constraint_resource_room(cluster, destination, resource)), capacity);
 }
 
 static const char *explain_ignored(const struct ek_cluster *cluster, uint32_t domain,

@@ -82,6 +82,10 @@ enum ek_block ek_constraint_step(const struct ek_cluster *cluster,
 double ek_constraint_memory_room(const struct ek_cluster *cluster, uint32_t host);
 double ek_constraint_vcpu_room(const struct ek_cluster *cluster, uint32_t host);
 
+/* The same of a further resource, in its unit. */
+double ek_constraint_resource_room(const struct ek_cluster *cluster, uint32_t host,
+                                   enum ek_resource resource);
+
 /* The reason with its numbers, for people: "h2: 1024 MiB needed, 512 MiB left". Owned by the arena.
  */
 const char *ek_constraint_explain(const struct ek_cluster *cluster,

@@ -297,8 +297,8 @@ static enum verdict check(const struct ek_engine *engine, const struct ek_cluste
                    ek_block_text(block));
     /* Room may come when a running move ends, or one that was planned before this one; an arrival
      * may be seen with the next sample. */
-    bool room = block == EK_BLOCK_MEMORY || block == EK_BLOCK_VCPUS || block == EK_BLOCK_TARGET ||
-                block == EK_BLOCK_RULE;
+    bool room = block == EK_BLOCK_MEMORY || block == EK_BLOCK_VCPUS || block == EK_BLOCK_RESOURCE ||
+                block == EK_BLOCK_TARGET || block == EK_BLOCK_RULE;
     bool comes = engine->running_count > 0 || has_waiting_before(engine, order->seq);
     bool passes = block == EK_BLOCK_UNSEEN || (comes && room);
     return passes ? WAIT : DROP;

@@ -53,8 +53,7 @@ static const char *resource_remedy(const struct ek_cluster *cluster, uint32_t do
 {
     for (unsigned int r = EK_RESOURCE_FURTHER; r < cluster->resource_count; r++) {
         enum ek_resource resource = (enum ek_resource)r;
-        double room = ek_cluster_capacity(cluster, destination, resource) -
-                      cluster->hosts[destination].load[r];
+        double room = ek_constraint_resource_room(cluster, destination, resource);
         double lacks = ek_cluster_demand(cluster, domain, resource) - room;
         if (lacks > 1e-9) {
             return ek_arena_printf(arena, "%g more of %s have to be free on %s", lacks,

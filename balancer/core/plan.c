@@ -13,6 +13,11 @@
 /* Pairs that making room may look at in one plan, whatever there is to do: about a second. */
 #define LOOKS 4000000
 
+/* The same for groups, whose members are moved about for each look; and for rules that single moves
+ * mend or please: some tenths of a second each. */
+#define GROUP_LOOKS 1000000
+#define RULE_LOOKS 20000000
+
 bool ek_plan_nomem(struct ek_error *err)
 {
     return ek_error_set(err, EK_ERR_NOMEM, "out of memory while planning");
@@ -68,6 +73,9 @@ static bool begin(struct ek_plan_work *work, struct ek_error *err)
                                      sizeof(*out->unresolved));
     work->moved = ek_arena_alloc(&work->cluster.arena, snapshot->domain_count, sizeof(uint8_t));
     work->looks = LOOKS;
+    work->group_looks = GROUP_LOOKS;
+    work->mend_looks = RULE_LOOKS;
+    work->wish_looks = RULE_LOOKS;
     if (out->moves == NULL || out->unresolved == NULL || work->moved == NULL) {
         return ek_plan_nomem(err);
     }

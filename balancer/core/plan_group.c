@@ -153,6 +153,8 @@ static bool place(const struct group *group, uint32_t member, uint32_t anchor,
     }
     bool alone = single(group, member);
     uint32_t end = alone ? anchor + 1 : (uint32_t)work->out->snapshot->host_count;
+    /* Only counted: cheapest() asks whether there is enough for one more place. */
+    (void)ek_plan_spend(&work->group_looks, alone ? 1 : end);
     for (uint32_t h = alone ? anchor : 0; h < end; h++) {
         if (near(group, member, h, anchor) &&
             ek_constraint_step(&work->cluster, work->request->cooldown, member, h, purpose) ==
@@ -211,6 +213,9 @@ static uint32_t cheapest(const struct group *group, enum ek_purpose purpose, boo
     double price = INFINITY;
 
     for (uint32_t h = 0; h < work->out->snapshot->host_count; h++) {
+        if (!ek_plan_spend(&work->group_looks, group->count)) {
+            break;
+        }
         /* With one rule all hosts of a group are the same anchor. */
         uint32_t id = group->rule_count == 1
                           ? ek_rule_set_group(&work->cluster.rules, group->rules[0], h)

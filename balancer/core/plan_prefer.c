@@ -57,7 +57,8 @@ static bool suits(struct ek_plan_work *work, const struct ek_candidate *candidat
 static struct ek_candidate rate(struct ek_plan_work *work, uint32_t domain)
 {
     struct ek_candidate best = {.domain = EK_NONE};
-    bool free = work->search.movable[domain] && !work->search.settled[domain];
+    bool free = work->search.movable[domain] && !work->search.settled[domain] &&
+                ek_plan_spend(&work->wish_looks, work->out->snapshot->host_count);
 
     for (uint32_t h = 0; free && h < work->out->snapshot->host_count; h++) {
         double soft = ek_cluster_soft_fall(&work->cluster, domain, h);

@@ -4,6 +4,7 @@
 #include "balancer/core/plan_work.h"
 
 #include <assert.h>
+#include <string.h>
 
 /* Ratings that one look at all offenders may take. */
 #define LOOKS_ALL 4000000
@@ -17,12 +18,22 @@ struct mending {
     struct ek_candidate move;
 };
 
+/* Whose group found no place is asked again after more and more other groups have moved: were all
+ * asked after each, thousands of them would look at every host thousands of times. */
+struct pause {
+    uint32_t failures;
+    uint32_t until; /* successes */
+};
+
 struct repair {
     struct ek_plan_work *work;
     uint32_t *offenders;
     struct mending *best; /* of each offender, perhaps out of date */
     size_t count;
-    size_t most; /* moves of the plan, at most */
+    size_t most;          /* moves of the plan, at most */
+    struct pause *pauses; /* per domain */
+    uint32_t successes;   /* of groups */
+    bool paused;          /* somebody was not asked */
 };
 
 /* The target gives way only where it must, so that is asked before what a move is worth. */
@@ -44,7 +55,8 @@ static struct mending rate(const struct repair *repair, uint32_t domain)
 {
     struct ek_plan_work *work = repair->work;
     struct mending best = {.move = {.domain = EK_NONE}};
-    bool may_go = ek_plan_may_go(work, domain);
+    bool may_go = ek_plan_may_go(work, domain) &&
+                  ek_plan_spend(&work->mend_looks, work->out->snapshot->host_count);
 
     for (uint32_t h = 0; may_go && h < work->out->snapshot->host_count; h++) {
         struct mending found = {.fall = -ek_rule_set_must_delta(&work->cluster.rules, domain, h)};
@@ -155,6 +167,32 @@ static bool affordable(const struct repair *repair)
     return work->out->move_count + work->trail.count <= repair->most || work->repairs == 0;
 }
 
+static void pause(struct repair *repair, uint32_t domain)
+{
+    struct pause *it = &repair->pauses[domain];
+
+    it->until = repair->successes + (1U << (it->failures < 16 ? it->failures : 16));
+    it->failures++;
+}
+
+/* Tries the group of the domain; true: the trail has its moves. */
+static bool find_group(struct repair *repair, uint32_t domain, uint32_t rule, bool *ok,
+                       struct ek_error *err)
+{
+    if (rule == EK_NONE) {
+        return false;
+    }
+    if (repair->pauses[domain].failures > 0 && repair->successes < repair->pauses[domain].until) {
+        repair->paused = true;
+        return false;
+    }
+    bool found = ek_plan_group(repair->work, domain, true, ok, err);
+    if (!found) {
+        pause(repair, domain);
+    }
+    return found;
+}
+
 /* Whole groups (`together`), or others out of the way. Stops at the first success: what is broken
  * then is another question. */
 static bool mend_jointly(struct repair *repair, bool together, bool *changed, struct ek_error *err)
@@ -169,12 +207,13 @@ static bool mend_jointly(struct repair *repair, bool together, bool *changed, st
         uint32_t rule = together ? binding(set, domain) : EK_NONE;
         bool found = false;
         if (together) {
-            found = rule != EK_NONE && ek_plan_group(work, domain, true, &ok, err);
+            found = find_group(repair, domain, rule, &ok, err);
         } else {
             found = ek_plan_may_go(work, domain) && ek_plan_chain(work, domain, true);
         }
         if (found && affordable(repair)) {
             ok = commit(repair, domain, rule, err);
+            repair->successes += together ? 1 : 0;
             *changed = true;
         } else {
             ek_plan_pop(work, 0);
@@ -190,12 +229,20 @@ static bool mend(struct repair *repair, struct ek_error *err)
     bool changed = true;
     bool ok = true;
 
+    /* When the looks are used up the rest waits for the next plan, making room as well: it would
+     * only do at length what single moves were not allowed any more. */
     while (ok && changed && ek_rule_set_broken(&work->cluster.rules) > 0 &&
            work->out->move_count < repair->most) {
         changed = false;
         ok = mend_jointly(repair, true, &changed, err) &&
              (changed || mend_singly(repair, &changed, err)) &&
-             (changed || mend_jointly(repair, false, &changed, err));
+             (changed || work->mend_looks == 0 || mend_jointly(repair, false, &changed, err));
+        /* Nobody is given up who was not asked once more in the end. */
+        if (ok && !changed && repair->paused) {
+            memset(repair->pauses, 0, work->out->snapshot->domain_count * sizeof(*repair->pauses));
+            repair->paused = false;
+            ok = mend_jointly(repair, true, &changed, err);
+        }
     }
     return ok;
 }
@@ -212,7 +259,8 @@ bool ek_plan_repair(struct ek_plan_work *work, struct ek_error *err)
     repair.most = work->out->move_count + (limit > work->repairs ? limit - work->repairs : 0);
     repair.offenders = ek_arena_alloc(&work->cluster.arena, domains, sizeof(*repair.offenders));
     repair.best = ek_arena_alloc(&work->cluster.arena, domains, sizeof(*repair.best));
-    if (repair.offenders == NULL || repair.best == NULL) {
+    repair.pauses = ek_arena_alloc(&work->cluster.arena, domains, sizeof(*repair.pauses));
+    if (repair.offenders == NULL || repair.best == NULL || repair.pauses == NULL) {
         return ek_plan_nomem(err);
     }
     return mend(&repair, err);

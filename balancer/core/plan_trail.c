@@ -47,6 +47,14 @@ void ek_plan_pop(struct ek_plan_work *work, size_t mark)
     trail->together = trail->together && mark > 0;
 }
 
+bool ek_plan_spend(uint64_t *budget, uint64_t looks)
+{
+    bool left = looks <= *budget;
+
+    *budget = left ? *budget - looks : 0;
+    return left;
+}
+
 double ek_plan_trail_price(const struct ek_plan_work *work)
 {
     double price = 0;

@@ -14,7 +14,8 @@ enum { BROKEN_MAX = 100 };
 static bool passes(const struct ek_cluster *cluster, uint32_t host, enum ek_block block)
 {
     const struct ek_snapshot *snapshot = cluster->snapshot;
-    bool room = block == EK_BLOCK_MEMORY || block == EK_BLOCK_VCPUS || block == EK_BLOCK_RULE;
+    bool room = block == EK_BLOCK_MEMORY || block == EK_BLOCK_VCPUS || block == EK_BLOCK_RESOURCE ||
+                block == EK_BLOCK_RULE;
 
     return block == EK_BLOCK_AVOIDED || block == EK_BLOCK_UNSEEN ||
            (block == EK_BLOCK_HOST_STATE && snapshot->hosts[host].state == EK_HOST_STALE) ||

@@ -37,9 +37,12 @@ struct ek_plan_work {
     struct ek_search search;
     struct ek_plan *out;
     struct ek_plan_trail trail;
-    uint8_t *moved; /* per domain: its moves for maintenance and must rules */
-    size_t repairs; /* moves for must rules: with the balance moves at most moves_per_plan */
-    uint64_t looks; /* pairs of domain and host that making room may still look at */
+    uint8_t *moved;       /* per domain: its moves for maintenance and must rules */
+    size_t repairs;       /* moves for must rules: with the balance moves at most moves_per_plan */
+    uint64_t looks;       /* pairs of domain and host that making room may still look at */
+    uint64_t group_looks; /* the same of moving groups, */
+    uint64_t mend_looks;  /* of mending rules by single moves, */
+    uint64_t wish_looks;  /* and of moves for should rules */
     char why[EK_PLAN_WHY_SIZE]; /* why the hosts are balanced, or not */
 };
 
@@ -98,6 +101,9 @@ void ek_plan_pop(struct ek_plan_work *work, size_t mark);
 /* Makes the tried moves the plan's; the trail is empty afterwards. Error: NOMEM. */
 bool ek_plan_commit(struct ek_plan_work *work, const struct ek_plan_errand *errand,
                     struct ek_error *err);
+
+/* Takes so many looks from a budget; false: it is used up. */
+bool ek_plan_spend(uint64_t *budget, uint64_t looks);
 
 /* The price of all tried moves. */
 double ek_plan_trail_price(const struct ek_plan_work *work);

@@ -26,9 +26,8 @@ struct link {
 /* Of one part. */
 struct place {
     struct link links[2];
-    double room_mib; /* beside what is promised */
-    double room_vcpus;
-    uint32_t unfit;   /* first of the arrivals that have no promise yet */
+    struct ek_schedule_space room; /* beside what is promised */
+    uint32_t unfit;                /* first of the arrivals that have no promise yet */
     uint32_t waiting; /* head of the list of those that lack room, when it is not promised */
 };
 
@@ -157,12 +156,6 @@ static void unload(struct link *link, double rate_mib_s, double capacity_mib_s)
 
 /* ---- start and end -------------------------------------------------------------------------- */
 
-static void take_room(struct place *place, const struct ek_schedule_task *task)
-{
-    place->room_mib -= task->memory_mib;
-    place->room_vcpus -= task->vcpus;
-}
-
 static void start(struct ek_schedule_play *play, uint32_t index)
 {
     const struct ek_schedule_task *task = &play->it->tasks[index];
@@ -174,7 +167,7 @@ static void start(struct ek_schedule_play *play, uint32_t index)
     play->starts_ms[index] = play->now_ms;
     play->makespan_ms = end_ms > play->makespan_ms ? end_ms : play->makespan_ms;
     if (play->room == EK_SCHEDULE_ROOM_FREE) {
-        take_room(&play->places[task->destination], task);
+        ek_schedule_change_room(play->it, task, &play->places[task->destination].room, -1);
     }
     load(&play->cluster, task->rate_mib_s);
     load(link_at(play, task->source, OUT), task->rate_mib_s);
@@ -209,7 +202,7 @@ static bool has_room(const struct ek_schedule_play *play, const struct ek_schedu
     const struct place *place = &play->places[task->destination];
 
     return play->room == EK_SCHEDULE_ROOM_PROMISED ||
-           ek_schedule_fits(task, place->room_mib, place->room_vcpus);
+           ek_schedule_fits(play->it, task, &place->room);
 }
 
 /* Starts the task, or lets it wait at the first thing that stands in its way. */
@@ -248,10 +241,10 @@ static void admit(struct ek_schedule_play *play, uint32_t part)
     while (place->unfit < play->it->parts[part + 1].first_arrival) {
         uint32_t index = play->it->arrivals[place->unfit];
         const struct ek_schedule_task *task = &play->it->tasks[index];
-        if (!ek_schedule_fits(task, place->room_mib, place->room_vcpus)) {
+        if (!ek_schedule_fits(play->it, task, &place->room)) {
             break;
         }
-        take_room(place, task);
+        ek_schedule_change_room(play->it, task, &place->room, -1);
         place->unfit++;
         if (play->notes != NULL) {
             ek_schedule_note_room(play->notes, index);
@@ -302,8 +295,7 @@ static void finish(struct ek_schedule_play *play, uint32_t index)
     ek_rule_set_vacate(rules, task->domain, destination);
     ek_rule_set_move(rules, task->domain, destination);
     /* Only now: until its end a failed move has to find its room on the source again. */
-    play->places[task->source].room_mib += task->memory_mib;
-    play->places[task->source].room_vcpus += task->vcpus;
+    ek_schedule_change_room(play->it, task, &play->places[task->source].room, 1);
     if (play->room == EK_SCHEDULE_ROOM_PROMISED) {
         admit(play, task->source);
     }
@@ -420,8 +412,7 @@ static void begin_place(struct place *place, const struct ek_schedule_part *part
     bool promised = room == EK_SCHEDULE_ROOM_PROMISED;
 
     *place = (struct place){.links = {idle(part->link_mib_s), idle(part->link_mib_s)},
-                            .room_mib = promised ? part->left_mib : part->room_mib,
-                            .room_vcpus = promised ? part->left_vcpus : part->room_vcpus,
+                            .room = promised ? part->left : part->room,
                             .unfit = part->unfit,
                             .waiting = NONE};
 }

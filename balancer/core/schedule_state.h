@@ -17,6 +17,13 @@ enum ek_schedule_rank {
     EK_SCHEDULE_DOUBTFUL, /* its guest is not expected to converge */
 };
 
+/* Room on a host. */
+struct ek_schedule_space {
+    double mib;
+    double vcpus;
+    double further[EK_RESOURCE_MAX]; /* of further resources, from EK_RESOURCE_FURTHER on */
+};
+
 /* One move. Its rate is that of its slower end for as long as it runs: few at full bandwidth beat
  * many at a share, which all of them would have to send more at. */
 struct ek_schedule_task {
@@ -44,13 +51,11 @@ struct ek_schedule_entry {
 /* One host that is a source or a destination. */
 struct ek_schedule_part {
     uint32_t host;
-    double link_mib_s; /* what the policy leaves of it, in each direction */
-    double room_mib;   /* at the beginning */
-    double room_vcpus;
-    double left_mib; /* of that, beside those arrivals that fit then */
-    double left_vcpus;
-    uint32_t unfit;         /* first of its arrivals that does not fit then; or their end */
-    uint32_t first_arrival; /* in arrivals; the next part's tells the end */
+    double link_mib_s;             /* what the policy leaves of it, in each direction */
+    struct ek_schedule_space room; /* at the beginning */
+    struct ek_schedule_space left; /* of that, beside those arrivals that fit then */
+    uint32_t unfit;                /* first of its arrivals that does not fit then; or their end */
+    uint32_t first_arrival;        /* in arrivals; the next part's tells the end */
     uint32_t first_departure;
 };
 
@@ -77,7 +82,13 @@ bool ek_schedule_tasks_init(struct ek_schedule_tasks *out, const struct ek_plan 
 void ek_schedule_tasks_finish(struct ek_schedule_tasks *tasks);
 
 /* Whether that room is enough for the task. */
-bool ek_schedule_fits(const struct ek_schedule_task *task, double room_mib, double room_vcpus);
+bool ek_schedule_fits(const struct ek_schedule_tasks *tasks, const struct ek_schedule_task *task,
+                      const struct ek_schedule_space *room);
+
+/* Adds (sign 1) or takes (sign -1) what the task needs. */
+void ek_schedule_change_room(const struct ek_schedule_tasks *tasks,
+                             const struct ek_schedule_task *task, struct ek_schedule_space *room,
+                             double sign);
 
 /* Room is promised in that order of all tasks (NULL: the plan's). What does not fit keeps all after
  * it waiting: were a later one to take the room that an earlier one was planned into, both could

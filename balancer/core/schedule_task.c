@@ -11,6 +11,20 @@
 /* The same tolerance as the constraints have: sums of many sizes are not exact. */
 #define SLACK 1e-3
 
+/* Of what is needed of a further resource: its unit is not known. */
+#define FURTHER_SLACK 1e-6
+
+static struct ek_schedule_space room_of(const struct ek_cluster *cluster, uint32_t host)
+{
+    struct ek_schedule_space room = {.mib = ek_constraint_memory_room(cluster, host),
+                                     .vcpus = ek_constraint_vcpu_room(cluster, host)};
+
+    for (unsigned int r = EK_RESOURCE_FURTHER; r < cluster->resource_count; r++) {
+        room.further[r] = ek_constraint_resource_room(cluster, host, (enum ek_resource)r);
+    }
+    return room;
+}
+
 static uint32_t part_of(struct ek_schedule_tasks *out, uint32_t host)
 {
     if (out->part_of[host] == EK_SCHEDULE_NONE) {
@@ -18,8 +32,7 @@ static uint32_t part_of(struct ek_schedule_tasks *out, uint32_t host)
         out->parts[out->part_count++] = (struct ek_schedule_part){
             .host = host,
             .link_mib_s = ek_migration_link(&out->plan->snapshot->hosts[host], out->policy),
-            .room_mib = ek_constraint_memory_room(&out->occupied, host),
-            .room_vcpus = ek_constraint_vcpu_room(&out->occupied, host)};
+            .room = room_of(&out->occupied, host)};
     }
     return out->part_of[host];
 }
@@ -92,16 +105,14 @@ static void see_what_fits(struct ek_schedule_tasks *out)
     for (uint32_t p = 0; p < out->part_count; p++) {
         struct ek_schedule_part *part = &out->parts[p];
         uint32_t end = part[1].first_arrival;
-        part->left_mib = part->room_mib;
-        part->left_vcpus = part->room_vcpus;
+        part->left = part->room;
         for (part->unfit = part->first_arrival; part->unfit < end; part->unfit++) {
             struct ek_schedule_task *task = &out->tasks[out->arrivals[part->unfit]];
-            task->fits = ek_schedule_fits(task, part->left_mib, part->left_vcpus);
+            task->fits = ek_schedule_fits(out, task, &part->left);
             if (!task->fits) {
                 break;
             }
-            part->left_mib -= task->memory_mib;
-            part->left_vcpus -= task->vcpus;
+            ek_schedule_change_room(out, task, &part->left, -1);
         }
         for (uint32_t a = part->unfit; a < end; a++) {
             out->tasks[out->arrivals[a]].fits = false;
@@ -123,9 +134,31 @@ void ek_schedule_promise(struct ek_schedule_tasks *tasks, const uint32_t *order)
     see_what_fits(tasks);
 }
 
-bool ek_schedule_fits(const struct ek_schedule_task *task, double room_mib, double room_vcpus)
+bool ek_schedule_fits(const struct ek_schedule_tasks *tasks, const struct ek_schedule_task *task,
+                      const struct ek_schedule_space *room)
 {
-    return task->memory_mib <= room_mib + SLACK && task->vcpus <= room_vcpus + SLACK;
+    const struct ek_cluster *cluster = &tasks->occupied;
+    bool fits = task->memory_mib <= room->mib + SLACK && task->vcpus <= room->vcpus + SLACK;
+
+    for (unsigned int r = EK_RESOURCE_FURTHER; fits && r < cluster->resource_count; r++) {
+        double needed = ek_cluster_demand(cluster, task->domain, (enum ek_resource)r);
+        /* Who needs nothing of it fits even where there is less than nothing. */
+        fits = !(needed > 0) || needed * (1 - FURTHER_SLACK) <= room->further[r];
+    }
+    return fits;
+}
+
+void ek_schedule_change_room(const struct ek_schedule_tasks *tasks,
+                             const struct ek_schedule_task *task, struct ek_schedule_space *room,
+                             double sign)
+{
+    const struct ek_cluster *cluster = &tasks->occupied;
+
+    room->mib += sign * task->memory_mib;
+    room->vcpus += sign * task->vcpus;
+    for (unsigned int r = EK_RESOURCE_FURTHER; r < cluster->resource_count; r++) {
+        room->further[r] += sign * ek_cluster_demand(cluster, task->domain, (enum ek_resource)r);
+    }
 }
 
 static bool queue_rules(struct ek_schedule_tasks *out)

@@ -169,4 +169,10 @@ void ek_use_shift(struct ek_host *host, const struct ek_domain *domain, double s
     if (!isnan(host->memory_used_mib)) {
         host->memory_used_mib = fmax(0.0, host->memory_used_mib + sign * ek_use(domain, EK_MEMORY));
     }
+    for (size_t i = 0; i < host->resources.count; i++) {
+        struct ek_quantity *it = &host->resources.items[i];
+        if (!isnan(it->used)) {
+            it->used = fmax(0.0, it->used + sign * ek_demand_of(domain, it->name));
+        }
+    }
 }

@@ -486,6 +486,42 @@ static bool has_room(struct trial *trial, uint32_t host, int64_t at_ms, double m
     return fits(trial, host, there_memory + memory, there_vcpus + vcpus);
 }
 
+/* The same of a further resource: whoever is on the way holds what it takes on both hosts.
+ * Everybody is placed as has_room() has left it: where they are at that instant. */
+static bool has_further_room(struct trial *trial, uint32_t host, int64_t at_ms, unsigned int r,
+                             double load)
+{
+    const struct ek_plan_move *moves = trial->plan->moves;
+    const struct ek_snapshot *snapshot = trial->snapshot;
+    double size = capacity(&snapshot->hosts[host], trial->policy, r);
+
+    load += utilization(snapshot, trial->policy, trial->place, host, r) * size;
+    for (size_t i = 0; i < trial->plan->move_count; i++) {
+        bool arrives = moves[i].destination == host && runs(&trial->schedule->slots[i], at_ms);
+        load += arrives ? demand(&snapshot->domains[moves[i].domain], trial->policy, r) : 0;
+    }
+    for (size_t f = 0; f < snapshot->in_flight_count; f++) {
+        const struct ek_in_flight *flight = &snapshot->in_flight[f];
+        bool other = flight->domain != EK_NONE && trial->place[flight->domain] != host &&
+                     (flight->source == host || flight->destination == host);
+        load += other ? demand(&snapshot->domains[flight->domain], trial->policy, r) : 0;
+    }
+    return load <= size + 1e-3;
+}
+
+static void judge_further_room(struct trial *trial, size_t index, int64_t at_ms)
+{
+    const struct ek_plan_move *move = &trial->plan->moves[index];
+
+    for (unsigned int r = EK_RESOURCE_FURTHER; r < trial->policy->resources.count; r++) {
+        if (demand(&trial->snapshot->domains[move->domain], trial->policy, r) > 0 &&
+            !has_further_room(trial, move->destination, at_ms, r, 0)) {
+            COMPLAIN(trial, "move %zu finds too little of %s at %lld ms\n", index + 1,
+                     trial->policy->resources.names[r], (long long)at_ms);
+        }
+    }
+}
+
 /* What the slots take of the two links and of the cluster at that instant. */
 static void judge_rates(struct trial *trial, const struct ek_plan_move *move, int64_t at_ms)
 {
@@ -532,17 +568,28 @@ static bool could_start(struct trial *trial, size_t index, int64_t at_ms)
 {
     const struct ek_plan_move *moves = trial->plan->moves;
     const struct ek_slot *slots = trial->schedule->slots;
+    double further[EK_RESOURCE_MAX] = {0};
     double memory = 0;
     double vcpus = 0;
 
     for (size_t i = 0; i < trial->plan->move_count; i++) {
-        if ((i <= index || slots[i].start_ms <= slots[index].start_ms) &&
-            slots[i].start_ms > at_ms && moves[i].destination == moves[index].destination) {
-            memory += trial->snapshot->domains[moves[i].domain].memory_mib;
-            vcpus += trial->snapshot->domains[moves[i].domain].vcpus;
+        const struct ek_domain *domain = &trial->snapshot->domains[moves[i].domain];
+        if ((i > index && slots[i].start_ms > slots[index].start_ms) ||
+            slots[i].start_ms <= at_ms || moves[i].destination != moves[index].destination) {
+            continue;
+        }
+        memory += domain->memory_mib;
+        vcpus += domain->vcpus;
+        for (unsigned int r = EK_RESOURCE_FURTHER; r < trial->policy->resources.count; r++) {
+            further[r] += demand(domain, trial->policy, r);
         }
     }
-    return has_room(trial, moves[index].destination, at_ms, memory, vcpus);
+    bool room = has_room(trial, moves[index].destination, at_ms, memory, vcpus);
+    for (unsigned int r = EK_RESOURCE_FURTHER; r < trial->policy->resources.count; r++) {
+        room = room && (!(further[r] > 0) ||
+                        has_further_room(trial, moves[index].destination, at_ms, r, further[r]));
+    }
+    return room;
 }
 
 static void judge_dependencies(struct trial *trial, size_t index)
@@ -603,6 +650,7 @@ static void judge_schedule(struct trial *trial)
         if (!has_room(trial, trial->plan->moves[i].destination, at_ms, 0, 0)) {
             COMPLAIN(trial, "move %zu finds no room at %lld ms\n", i + 1, (long long)at_ms);
         }
+        judge_further_room(trial, i, at_ms);
         judge_limits(trial, &trial->plan->moves[i], at_ms);
         judge_rates(trial, &trial->plan->moves[i], at_ms);
         judge_dependencies(trial, i);

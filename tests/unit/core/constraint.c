@@ -263,17 +263,39 @@ static void every_reason_has_a_sentence(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* Of a further resource, too, a domain in flight takes what it needs on both hosts, and a copy on
+ * its own: what leaves has not left yet. */
+static void further_resources_are_held_until_a_move_has_ended(void **state)
+{
+    (void)state;
+    policy.resources.count = 3;
+    memcpy(policy.resources.names[2], "gpu", sizeof("gpu"));
+    policy.target_max[2] = 1;
+    model("h1 8c 16G label=gpu:1; h2 8c 16G label=gpu:2; h3 8c 16G label=gpu:2;"
+          "a@h3 1v 1G label=gpu:1; b@h1->h2 1v 1G label=gpu:1");
+    always("h1", EK_BLOCK_RESOURCE);
+    assert_int_equal(pair("h2", EK_PURPOSE_EVACUATE), EK_BLOCK_NONE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(hosts_out_of_use_admit_nothing),    TEST(networks_and_storages_must_be_at_hand),
-        TEST(hypervisors_and_models_must_agree), TEST(memory_must_fit_beside_the_reserve),
-        TEST(vcpus_must_fit_the_overcommit),     TEST(in_flight_takes_room_on_both),
-        TEST(the_target_gives_way_when_forced),  TEST(some_domains_stay),
-        TEST(rest_holds_balancing_alone),        TEST(a_failure_holds_everything_for_a_while),
-        TEST(another_host_may_do_at_once),       TEST(an_old_culprit_excuses_nothing),
-        TEST(an_unknown_outcome_holds_for_good), TEST(reasons_have_numbers),
+        TEST(hosts_out_of_use_admit_nothing),
+        TEST(networks_and_storages_must_be_at_hand),
+        TEST(hypervisors_and_models_must_agree),
+        TEST(memory_must_fit_beside_the_reserve),
+        TEST(vcpus_must_fit_the_overcommit),
+        TEST(in_flight_takes_room_on_both),
+        TEST(the_target_gives_way_when_forced),
+        TEST(some_domains_stay),
+        TEST(rest_holds_balancing_alone),
+        TEST(a_failure_holds_everything_for_a_while),
+        TEST(another_host_may_do_at_once),
+        TEST(an_old_culprit_excuses_nothing),
+        TEST(an_unknown_outcome_holds_for_good),
+        TEST(reasons_have_numbers),
         TEST(every_reason_has_a_sentence),
+        TEST(further_resources_are_held_until_a_move_has_ended),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

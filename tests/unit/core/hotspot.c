@@ -1,4 +1,5 @@
 /* hotspot as a policy: what it moves, what it leaves alone. */
+#include "policies/steps.h"
 #include "tests/lib/cmocka.h"
 #include "tests/lib/planning.h"
 
@@ -150,6 +151,33 @@ static void it_sleeps_at_level_one(void **state)
     ek_planning_expect(&planning, "");
 }
 
+/* Looking for room that nobody can make is counted, domain by domain, and ends with the budget. */
+static void making_room_is_bounded(void **state)
+{
+    struct ek_error err = {0};
+    struct ek_evaluation evaluation;
+    struct ek_cluster cluster;
+    struct ek_search search;
+    struct ek_steps steps;
+    struct ek_choice choices[4];
+
+    (void)state;
+    ek_planning_begin(&planning, "h1 10c 16G; h2 10c 16G; h3 10c 16G; a@h1 1v 4G 9c; b@h2 1v 1G 4c;"
+                                 "c@h2 1v 1G 4c; d@h3 1v 1G 4c; e@h3 1v 1G 4c");
+    assert_true(ek_evaluate(&evaluation, &planning.snapshot, &planning.policy, &err));
+    assert_true(ek_cluster_copy(&cluster, &evaluation.cluster, &err));
+    assert_true(ek_search_init(&search, &cluster, NULL, &err));
+    assert_true(ek_steps_init(&steps, &search, choices, 4, &err));
+    steps.looks = 1000;
+    assert_false(ek_steps_make_room(&steps, 0));
+    assert_int_equal(steps.looks, 1000 - 3 - 4); /* hosts, and the domains of two of them */
+    steps.looks = 3;
+    assert_false(ek_steps_make_room(&steps, 0));
+    assert_int_equal(steps.looks, 0);
+    ek_cluster_finish(&cluster);
+    ek_evaluation_finish(&evaluation);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -163,6 +191,7 @@ int main(void)
         cmocka_unit_test_teardown(it_makes_room, teardown),
         cmocka_unit_test_teardown(it_lessens_what_it_cannot_end, teardown),
         cmocka_unit_test_teardown(it_moves_many_where_many_are_needed, teardown),
+        cmocka_unit_test_teardown(making_room_is_bounded, teardown),
         cmocka_unit_test_teardown(it_keeps_rules, teardown),
         cmocka_unit_test_teardown(it_keeps_to_the_limit, teardown),
         cmocka_unit_test_teardown(it_sleeps_at_level_one, teardown),

@@ -5,6 +5,8 @@
 #include "tests/lib/rules_text.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static struct ek_planning it;
@@ -349,9 +351,65 @@ static void should_rules_wait(void **state)
 
 #define TEST(name) cmocka_unit_test_teardown(name, teardown)
 
+/* ---- many at once ------------------------------------------------------------------------------
+ */
+
+enum { HOSTS = 120, HOPELESS = 150, HOPEFUL = 120 };
+
+/* Each hopeless group has two members that cannot move and one that can; each hopeful one has two
+ * that can. */
+static char *many_groups(void)
+{
+    size_t size = 100 * (HOSTS + 3 * HOPELESS + 2 * HOPEFUL);
+    char *text = malloc(size);
+    size_t used = 0;
+
+    assert_non_null(text);
+    for (int h = 0; h < HOSTS; h++) {
+        used +=
+            (size_t)snprintf(text + used, size - used, "%sh%03d 64c 64G", h == 0 ? "" : "; ", h);
+    }
+    for (int g = 0; g < HOPELESS; g++) {
+        for (int m = 0; m < 3; m++) {
+            used += (size_t)snprintf(text + used, size - used,
+                                     "; a%03d-%d@h%03d 1v 1G .1c%s rule=affinity+group=a%03d", g, m,
+                                     (g + 7 * m) % HOSTS, m < 2 ? " immovable" : "", g);
+        }
+    }
+    for (int g = 0; g < HOPEFUL; g++) {
+        for (int m = 0; m < 2; m++) {
+            used += (size_t)snprintf(text + used, size - used,
+                                     "; b%03d-%d@h%03d 1v 1G .1c rule=affinity+group=b%03d", g, m,
+                                     (g + m) % HOSTS, g);
+        }
+    }
+    assert_true(used < size);
+    return text;
+}
+
+/* Many groups that find no place keep no other group from finding one, although they are asked
+ * first and the work is bounded. */
+static void hopeless_groups_keep_nobody_waiting(void **state)
+{
+    char *text = many_groups();
+
+    (void)state;
+    ek_planning_begin(&it, text);
+    free(text);
+    it.policy.moves_per_plan = 10000;
+    ek_planning_run(&it, NULL);
+    /* Who is alone in a hopeless group joins one of the others or stays; none of them counts. */
+    size_t found = 0;
+    for (size_t i = 0; i < it.plan.move_count; i++) {
+        found += it.snapshot.domains[it.plan.moves[i].domain].name[0] == 'b' ? 1 : 0;
+    }
+    assert_int_equal(found, HOPEFUL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(hopeless_groups_keep_nobody_waiting),
         TEST(ignored_hosts_are_not_counted),
         TEST(ignored_hosts_are_no_destination),
         TEST(maintenance_empties_an_ignored_host),

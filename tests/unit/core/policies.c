@@ -34,6 +34,7 @@ static void model(const char *text)
     ek_cluster_finish(&cluster);
     ek_snapshot_finish(&snapshot);
     ek_test_cluster(&snapshot, text);
+    assert_true(ek_snapshot_sort(&snapshot, &err));
     assert_true(ek_cluster_init(&cluster, &snapshot, &policy, &err));
     levels = ek_levels_of(&cluster);
 }

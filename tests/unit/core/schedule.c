@@ -362,6 +362,20 @@ static void foreign_moves_end_some_time(void **state)
 
 #define TEST(name) cmocka_unit_test_teardown(name, teardown)
 
+/* Room of a further resource is made by departures, too: nobody takes the GPU of a domain that has
+ * not left yet. */
+static void further_resources_make_moves_wait(void **state)
+{
+    (void)state;
+    begin("h1 label=gpu:1; h2 label=gpu:1; h3 label=gpu:1;"
+          "a@h1 1v 1100M label=gpu:1; b@h2 1v 1100M label=gpu:1");
+    policy.resources.count = 3;
+    memcpy(policy.resources.names[2], "gpu", sizeof("gpu"));
+    move("a", "h3");
+    move("b", "h1");
+    expect("a 0.0+10.5; b 10.5+10.5 after 1");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -388,6 +402,7 @@ int main(void)
         TEST(nobody_overtakes_within_a_rule),
         TEST(a_spread_survives_any_order),
         TEST(foreign_moves_end_some_time),
+        TEST(further_resources_make_moves_wait),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -131,6 +131,28 @@ static void base_survives_a_move(void **state)
     ek_snapshot_finish(&snapshot);
 }
 
+/* So does what they use of a further resource by themselves. */
+static void base_of_further_resources_survives_a_move(void **state)
+{
+    struct ek_quantity used[] = {{"gpu", 4, 3}, {"gpu", 4, 1}, {"gpu", 0, 2}};
+    struct ek_resources further = {.count = 3, .names = {"cpu", "memory", "gpu"}};
+    struct ek_snapshot snapshot;
+    double base[6];
+
+    (void)state;
+    ek_test_cluster(&snapshot, "h1 8c 16G; h2 8c 16G; a@h1 2v 2G 1c 1G");
+    snapshot.hosts[0].resources = (struct ek_quantities){&used[0], 1};
+    snapshot.hosts[1].resources = (struct ek_quantities){&used[1], 1};
+    snapshot.domains[0].resources = (struct ek_quantities){&used[2], 1};
+    ek_use_shift(&snapshot.hosts[0], &snapshot.domains[0], -1);
+    ek_use_shift(&snapshot.hosts[1], &snapshot.domains[0], 1);
+    snapshot.domains[0].host = 1;
+    ek_base_load(&snapshot, &further, base);
+    assert_near(base[2], 1, 1e-12);
+    assert_near(base[3 + 2], 1, 1e-12);
+    ek_snapshot_finish(&snapshot);
+}
+
 /* A further resource is what the sample says, else the label that is a number; else there is none.
  */
 static void named_resources_come_from_sample_or_label(void **state)
@@ -169,6 +191,7 @@ int main(void)
         cmocka_unit_test(base_is_what_the_domains_do_not_use),
         cmocka_unit_test(base_is_never_negative),
         cmocka_unit_test(base_survives_a_move),
+        cmocka_unit_test(base_of_further_resources_survives_a_move),
         cmocka_unit_test(named_resources_come_from_sample_or_label),
         cmocka_unit_test(capacities_are_cores_and_mib),
     };
