@@ -82,15 +82,17 @@ static void add_row(struct ek_table *table, const struct ek_move_record *record)
                     over ? (double)(record->updated_at_ms - record->started_at_ms) / 1000 : NAN, 1);
     ek_table_number(table, done && record->downtime_ms > 0 ? (double)record->downtime_ms : NAN, 0);
     ek_table_number(table, record->transferred_mib > 0 ? record->transferred_mib : NAN, 0);
-    ek_table_cell(table, EK_COLOUR_NONE, "%s", record->error);
+    ek_table_cell(table, EK_COLOUR_NONE, "%s", record->error[0] != '\0' ? record->error : "-");
+    /* Last, since it is the longest: why the planner wanted it. */
+    ek_table_cell(table, EK_COLOUR_NONE, "%s", order->reason);
 }
 
 static bool print_moves(const struct ek_move_record *records, size_t count)
 {
     static const struct ek_column columns[] = {
-        {"STARTED", false},    {"DOMAIN", false}, {"MOVE", false},
-        {"KIND", false},       {"STATE", false},  {"SECONDS", true},
-        {"DOWNTIME MS", true}, {"MIB", true},     {"ERROR", false},
+        {"STARTED", false}, {"DOMAIN", false}, {"MOVE", false},       {"KIND", false},
+        {"STATE", false},   {"SECONDS", true}, {"DOWNTIME MS", true}, {"MIB", true},
+        {"ERROR", false},   {"REASON", false},
     };
     struct ek_table table = EK_TABLE(columns);
 
@@ -128,7 +130,7 @@ static int run(struct ek_tool *tool, int argc, char **argv)
 const struct ek_verb ek_verb_history = {
     .name = "history",
     .arguments = " [-n N]",
-    .help = "the newest moves and how they ended",
+    .help = "the newest moves, how they ended, and why they were made",
     .details = "  -n N   so many (default 20)\n",
     .run = run,
 };
