@@ -50,8 +50,7 @@ static bool wanted(const struct chain *chain, uint32_t domain, uint32_t host)
 static enum ek_block look(struct chain *chain, uint32_t domain, uint32_t host,
                           enum ek_purpose purpose)
 {
-    /* Hosts that take no part cost nothing: with one more of them the plan stays what it was. */
-    chain->looks -= chain->looks > 0 && chain->work->cluster.hosts[host].counted ? 1 : 0;
+    chain->looks -= chain->looks > 0 ? 1 : 0;
     return ek_constraint_pair(&chain->work->cluster, chain->work->request->cooldown, domain, host,
                               purpose);
 }
@@ -286,7 +285,7 @@ static bool hopeless(const struct ek_plan_work *work, uint32_t domain)
 
 bool ek_plan_chain(struct ek_plan_work *work, uint32_t domain, bool mends)
 {
-    uint64_t each = LOOKS_EACH + LOOKS_PER_HOST * (uint64_t)work->cluster.counted;
+    uint64_t each = LOOKS_EACH + LOOKS_PER_HOST * (uint64_t)work->out->snapshot->host_count;
     struct chain chain = {.work = work,
                           .looks = each < work->looks ? each : work->looks,
                           .mends = mends,

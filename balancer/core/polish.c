@@ -151,11 +151,13 @@ static double choose(double of, size_t count)
     return ways;
 }
 
-/* How many domains may move when `count` moves are taken back. */
+/* How many domains may move when `count` moves are taken back: no more than there are, or the
+ * effort of it would be counted as none and never end. */
 static size_t room_for(const struct ek_goal *goal, size_t count)
 {
     size_t spare = goal->limit - goal->moved_count + count;
 
+    spare = spare < goal->free_count ? spare : goal->free_count;
     return spare < MOST ? spare : MOST;
 }
 
@@ -201,7 +203,9 @@ bool ek_polish(struct ek_goal *goal, uint64_t budget, bool strict, struct ek_err
         return ek_error_set(err, EK_ERR_NOMEM, "out of memory for polishing a goal");
     }
     assert(goal->moved_count <= goal->limit);
-    while (count <= MOST) {
+    /* The cost of a level cluster is the root of a rounding error, which changes with every move
+     * there and back: progress alone would not bound the rounds. */
+    while (count <= MOST && it.left > 0) {
         count = improve(&it, count) ? 0 : count + 1;
     }
     return true;

@@ -110,8 +110,8 @@ static void plan_and_judge(const struct reading *in, struct ek_text *complaints)
     struct ek_plan plan;
     struct ek_schedule schedule;
     struct ek_error err;
-    const struct ek_plan_request request = {.evaluation = &evaluation,
-                                            .balance = ek_policy_find(in->policy.kind)};
+    const struct ek_plan_request request = {
+        .evaluation = &evaluation, .trials = 2000, .balance = ek_policy_find(in->policy.kind)};
 
     assert_true(ek_evaluate(&evaluation, &in->snapshot, &in->policy, &err));
     assert_true(ek_plan_make(&plan, &request, &err));

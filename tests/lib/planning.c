@@ -26,6 +26,7 @@ void ek_planning_run(struct ek_planning *planning, const struct ek_cooldown *coo
     struct ek_error err = {0};
     const struct ek_plan_request request = {.evaluation = &planning->evaluation,
                                             .balance = ek_policy_find(planning->policy.kind),
+                                            .trials = planning->trials,
                                             .cooldown = cooldown};
 
     results_finish(planning);

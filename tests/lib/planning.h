@@ -7,6 +7,7 @@
 struct ek_planning {
     struct ek_snapshot snapshot;
     struct ek_policy policy;
+    uint64_t trials; /* as in a plan's request; 0 unless the test sets it */
     struct ek_evaluation evaluation;
     struct ek_plan plan;
     struct ek_schedule schedule;

@@ -5,7 +5,7 @@
 #include "tests/lib/random.h"
 #include "tests/lib/referee.h"
 
-enum { CLUSTERS = 1500, MAX_HOSTS = 12, MAX_PLANS = 8 };
+enum { CLUSTERS = 900, MAX_HOSTS = 12, MAX_PLANS = 8 };
 
 /* The search is cut short: what must hold does so however long it looks. */
 enum { TRIALS = 2000 };

@@ -131,8 +131,8 @@ static struct rest planned(struct trial *trial)
     struct ek_plan plan;
     struct ek_error err = {0};
     uint32_t place[MAX_DOMAINS];
-    const struct ek_plan_request request = {.evaluation = &evaluation,
-                                            .balance = ek_policy_find(trial->policy.kind)};
+    const struct ek_plan_request request = {
+        .evaluation = &evaluation, .trials = 2000, .balance = ek_policy_find(trial->policy.kind)};
 
     assert_true(ek_snapshot_check(&trial->snapshot, &err));
     assert_true(ek_evaluate(&evaluation, &trial->snapshot, &trial->policy, &err));
