@@ -16,7 +16,7 @@ enum { ALONE_HOSTS = 64, ALONE_DOMAINS = 5000 };
 enum { SMALL_HOSTS = 12, ROUNDS = 16, IDLE_ROUNDS = 6 };
 
 /* Trials for each pair of domain and host and each move; some tens of milliseconds at most. */
-enum { TRIALS_EACH = 50, MOST_TRIALS = 500000, POLISH_TRIALS = 200000 };
+enum { TRIALS_EACH = 50, MOST_TRIALS = 500000, SMALL_TRIALS = 200000, POLISH_TRIALS = 100000 };
 
 /* A few moves in a small cluster can be the best possible ones: a quarter of a second at most. */
 enum { THOROUGH_TRIALS_EACH = 5000, THOROUGH_TRIALS = 3000000, THOROUGH_POLISH_TRIALS = 6000000 };
@@ -160,7 +160,8 @@ static uint64_t budget(const struct ek_goal *goal, uint64_t most)
     bool thorough = is_small(goal) && goal->limit <= EK_GOAL_ORDERED;
     uint64_t each = thorough ? THOROUGH_TRIALS_EACH : TRIALS_EACH;
     uint64_t worth = moves * goal->free_count * goal->open_count * each;
-    uint64_t limit = thorough ? THOROUGH_TRIALS : MOST_TRIALS;
+    uint64_t usual = is_small(goal) ? SMALL_TRIALS : MOST_TRIALS;
+    uint64_t limit = thorough ? THOROUGH_TRIALS : usual;
 
     limit = most > 0 && most < limit ? most : limit;
     return worth < limit ? worth : limit;
@@ -203,10 +204,11 @@ static void anneal_small(struct annealing *it, uint64_t trials)
     const struct ek_goal *goal = it->goal;
     bool ordered = goal->limit <= EK_GOAL_ORDERED;
     double hot = SMALL_HOT * goal->cost / goal->open_count;
+    int idle_rounds = ordered ? IDLE_ROUNDS : IDLE_ROUNDS / 2;
     int idle = 0;
 
     it->ordered = ordered;
-    for (int i = 0; i < ROUNDS && idle < IDLE_ROUNDS && hot > SMALL_COLD; i++) {
+    for (int i = 0; i < ROUNDS && idle < idle_rounds && hot > SMALL_COLD; i++) {
         double before = it->best_cost;
         it->strict = ordered && i % 2 == 1;
         cool(it, hot, SMALL_COLD, trials / ROUNDS);
