@@ -88,7 +88,6 @@ bool ek_candidate_better(const struct ek_search *search, const struct ek_candida
     }
     assert(a->domain < search->cluster->snapshot->domain_count);
     assert(a->destination < search->cluster->snapshot->host_count);
-    (void)search; /* without assertions */
     int by = order(a->overload_fall, b->overload_fall);
     by = by != 0 ? by : order(a->worth, b->worth);
     /* A snapshot is sorted: who comes first by index does so by UUID, or by name. */

@@ -124,12 +124,18 @@ class Comparison:
         ours = Placement(self.cluster, run.moves)
         theirs = Placement(self.cluster, self.hbal["moves"])
         self.faults += run.faults
-        self.line("final", ours, theirs, ours.gib <= theirs.gib and
-                  ours.figure(self.view) < theirs.figure(self.view))
-        self.line("as many GiB", self.same_gib(run.moves, theirs.gib), theirs, None)
+        # Where hbal was cut its end is not known: both are judged at the GiB that it had moved.
+        cut_short = self.hbal["cut"]
+        self.line("final", ours, theirs, None if cut_short else self.leaner(ours, theirs))
+        same = self.same_gib(run.moves, theirs.gib)
+        self.line("as many GiB", same, theirs, self.leaner(same, theirs) if cut_short else None)
         cut = " (cut)" if self.hbal["cut"] else ""
         return (f"{self.cluster.name} {self.view}", f"{run.wall_s:.4f}",
                 f"{self.hbal['wall_s']:.1f}{cut}", f"{self.hbal['wall_s'] / run.wall_s:.0f}")
+
+    def leaner(self, ours, theirs):
+        """Lower, and no more GiB moved."""
+        return ours.gib <= theirs.gib and ours.figure(self.view) < theirs.figure(self.view)
 
     def same_gib(self, moves, gib):
         """The longest beginning of our final plan that carries no more than hbal's."""
