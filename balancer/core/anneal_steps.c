@@ -97,8 +97,7 @@ static uint32_t any_host(struct ek_anneal_steps *steps)
     return steps->goal->open[below(steps, steps->goal->open_count)];
 }
 
-/* A host that has a reason to take it. Without that, domains would wander about for the little that
- * a move costs, and the plan would copy half as much again. */
+/* A host that has a reason to take it, where one is found soon. */
 static uint32_t host_for(struct ek_anneal_steps *steps, uint32_t domain)
 {
     uint32_t host = any_host(steps);
