@@ -239,32 +239,36 @@ enum ek_block ek_constraint_admission(const struct ek_cluster *cluster,
     return compatible(it, &snapshot->hosts[source], host);
 }
 
-enum ek_block ek_constraint_pair(const struct ek_cluster *cluster,
-                                 const struct ek_cooldown *cooldown, uint32_t domain,
-                                 uint32_t destination, enum ek_purpose purpose)
+/* Which must rule speaks against a placement: as it binds what is settled, or what is on its way.
+ */
+typedef uint32_t rule_block(const struct ek_rule_set *set, uint32_t domain, uint32_t destination);
+
+static enum ek_block check(const struct ek_cluster *cluster, const struct ek_cooldown *cooldown,
+                           uint32_t domain, uint32_t destination, enum ek_purpose purpose,
+                           rule_block *rule)
 {
     enum ek_block block = ek_constraint_admission(cluster, cooldown, domain, destination);
 
     if (block != EK_BLOCK_NONE) {
         return block;
     }
-    return ek_rule_set_block(&cluster->rules, domain, destination) != EK_NONE
+    return rule(&cluster->rules, domain, destination) != EK_NONE
                ? EK_BLOCK_RULE
                : capacity(cluster, domain, destination, purpose);
+}
+
+enum ek_block ek_constraint_pair(const struct ek_cluster *cluster,
+                                 const struct ek_cooldown *cooldown, uint32_t domain,
+                                 uint32_t destination, enum ek_purpose purpose)
+{
+    return check(cluster, cooldown, domain, destination, purpose, ek_rule_set_block);
 }
 
 enum ek_block ek_constraint_step(const struct ek_cluster *cluster,
                                  const struct ek_cooldown *cooldown, uint32_t domain,
                                  uint32_t destination, enum ek_purpose purpose)
 {
-    enum ek_block block = ek_constraint_admission(cluster, cooldown, domain, destination);
-
-    if (block != EK_BLOCK_NONE) {
-        return block;
-    }
-    return ek_rule_set_transit_block(&cluster->rules, domain, destination) != EK_NONE
-               ? EK_BLOCK_RULE
-               : capacity(cluster, domain, destination, purpose);
+    return check(cluster, cooldown, domain, destination, purpose, ek_rule_set_transit_block);
 }
 
 /* For people: how long it will last, beside what it is. */
