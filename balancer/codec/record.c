@@ -49,6 +49,10 @@ static const struct field order_fields[] = {
     ORDER(retries, INT, EK_JSON_OPTIONAL),
     ORDER(auto_converge, BOOL, EK_JSON_OPTIONAL),
     ORDER(bandwidth_mib_s, UINT64, EK_JSON_OPTIONAL),
+    ORDER(post_copy, BOOL, EK_JSON_OPTIONAL),
+    ORDER(tls, BOOL, EK_JSON_OPTIONAL),
+    ORDER(parallel_connections, INT, EK_JSON_OPTIONAL),
+    ORDER(disk_grace_ms, INT64, EK_JSON_OPTIONAL),
     ORDER(predicted_transfer_mib, DOUBLE, EK_JSON_OPTIONAL),
     ORDER(predicted_duration_ms, INT64, EK_JSON_OPTIONAL),
     ORDER(predicted_downtime_ms, INT64, EK_JSON_OPTIONAL),
@@ -65,6 +69,10 @@ static const struct field record_fields[] = {
     RECORD(eta_ms, INT64, EK_JSON_OPTIONAL, -1),
     RECORD(transferred_mib, DOUBLE, EK_JSON_OPTIONAL, 0),
     RECORD(downtime_ms, INT64, EK_JSON_OPTIONAL, 0),
+    RECORD(user_paused, BOOL, EK_JSON_OPTIONAL, 0),
+    RECORD(copies_disks, BOOL, EK_JSON_OPTIONAL, 0),
+    RECORD(two_step, BOOL, EK_JSON_OPTIONAL, 0),
+    RECORD(post_copy_begun, BOOL, EK_JSON_OPTIONAL, 0),
     RECORD(error, TEXT, EK_JSON_OPTIONAL, 0),
 };
 
@@ -76,6 +84,10 @@ enum {
 static const char *const kind_names[] = {"balance", "rule", "evacuate", "park", "manual"};
 _Static_assert(sizeof(kind_names) / sizeof(kind_names[0]) == EK_MOVE_MANUAL + 1,
                "every kind of move has its name here");
+
+static const char *const two_step_names[] = {"copied", "always", "never"};
+_Static_assert(sizeof(two_step_names) / sizeof(two_step_names[0]) == EK_TWO_STEP_COUNT,
+               "every way of handing over has its name here");
 
 static const char *const state_names[] = {
 #define X(state, name, terminal) name,
@@ -144,6 +156,7 @@ bool ek_codec_read_record(struct ek_move_record *out, const char *text, size_t s
     struct ek_json_node order;
     cJSON *document EK_JSON_SCOPED = NULL;
     unsigned int kind = EK_MOVE_BALANCE;
+    unsigned int two_step = EK_TWO_STEP_COPIED;
     unsigned int state = EK_MOVE_PLANNED;
 
     *out = (struct ek_move_record){.eta_ms = -1};
@@ -155,11 +168,14 @@ bool ek_codec_read_record(struct ek_move_record *out, const char *text, size_t s
         !read_fields(&order, order_fields, ORDER_FIELDS, &out->order) ||
         !ek_json_get_choice(&order, "kind", EK_JSON_REQUIRED, kind_names, EK_MOVE_MANUAL + 1,
                             &kind) ||
+        !ek_json_get_choice(&order, "two_step", EK_JSON_OPTIONAL, two_step_names, EK_TWO_STEP_COUNT,
+                            &two_step) ||
         !ek_json_get_choice(&node, "state", EK_JSON_REQUIRED, state_names, EK_MOVE_STATE_COUNT,
                             &state)) {
         return false;
     }
     out->order.kind = (enum ek_move_kind)kind;
+    out->order.two_step = (enum ek_two_step)two_step;
     out->state = (enum ek_move_state)state;
     return read_fields(&node, record_fields, RECORD_FIELDS, out);
 }
@@ -224,6 +240,7 @@ void ek_json_write_record(struct ek_json_writer *writer, const struct ek_move_re
     ek_json_begin(writer, '{');
     write_fields(writer, order_fields, ORDER_FIELDS, &record->order);
     ek_json_put_text(writer, "kind", ek_move_kind_name(record->order.kind));
+    ek_json_put_text(writer, "two_step", ek_two_step_name(record->order.two_step));
     ek_json_end(writer, '}');
     ek_json_put_text(writer, "state", ek_move_state_name(record->state));
     write_fields(writer, record_fields, RECORD_FIELDS, record);

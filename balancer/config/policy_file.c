@@ -126,6 +126,25 @@ static void check_rule_names(const struct ek_rules *rules, struct ek_arena *aren
     }
 }
 
+/* What libvirt or QEMU 7.2 would refuse, or take without a word and then fail at. */
+static void check_post_copy(const struct ek_policy *policy, const int *lines,
+                            const struct ek_report *report)
+{
+    int line = ek_schema_line(&ek_policy_schema, lines, "migration.post_copy");
+
+    if (policy->post_copy && policy->parallel_connections > 1) {
+        (void)ek_report_add(report, EK_ERR_INVALID, line,
+                            "found migration.post_copy with %d parallel connections, expected one: "
+                            "QEMU cannot do both",
+                            policy->parallel_connections);
+    }
+    if (policy->post_copy && policy->two_step == EK_TWO_STEP_ALWAYS) {
+        (void)ek_report_add(report, EK_ERR_INVALID, line,
+                            "found migration.post_copy with migration.two_step: always, expected "
+                            "copied or never: libvirt cannot do both");
+    }
+}
+
 static bool check_domains(const struct ek_rule *rule, struct ek_error *err)
 {
     bool of_hosts = rule->kind == EK_RULE_IGNORE && rule->hosts.count > 0;
@@ -169,6 +188,7 @@ static void read_tree(struct ek_policy_file *file, const char *text, size_t size
         ek_schema_read(&ek_policy_schema, root, file, lines, &file->rules.arena, report);
         take_resources(file, report);
         check_weights(&file->policy, lines, report);
+        check_post_copy(&file->policy, lines, report);
         check_rules(&file->rules, scratch, report);
     }
 }

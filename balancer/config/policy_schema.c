@@ -28,6 +28,16 @@ static const char *kind_word(int index)
 
 /* Everything here is taken up at a reload: a policy is a value that the next evaluation is given.
  */
+static const char *two_step_word(int index)
+{
+    return ek_two_step_name((enum ek_two_step)index);
+}
+
+static const char *on_plan_failure_word(int index)
+{
+    return ek_on_plan_failure_name((enum ek_on_plan_failure)index);
+}
+
 static const char *rule_kind_word(int index)
 {
     return ek_rule_kind_name((enum ek_rule_kind)index);
@@ -476,6 +486,55 @@ static const struct ek_schema_row rows[] = {
      .max = 5 * MINUTE,
      .fallback = "20s",
      .doc = "The wait before the first retry; it doubles, up to 5m"},
+    /* After the switch a broken link or destination loses the guest: oVirt, Nova and KubeVirt all
+     * have it off by default. */
+    {.path = "migration.post_copy",
+     .type = EK_VALUE_BOOL,
+     FIELD(bool, post_copy),
+     .fallback = "false",
+     .doc = "Whether a migration that reaches its time limit is ended in post-copy instead of "
+            "being aborted; a failure after that switch loses the domain"},
+    {.path = "migration.tls",
+     .type = EK_VALUE_BOOL,
+     FIELD(bool, tls),
+     .fallback = "false",
+     .doc = "Whether memory and disks travel encrypted; takes certificates in /etc/pki/qemu on "
+            "every host"},
+    {.path = "migration.parallel_connections",
+     .type = EK_VALUE_INT,
+     FIELD(int, parallel_connections),
+     .min = 1,
+     .max = 64,
+     .fallback = "1",
+     .unit = "connections",
+     .doc = "How many carry one domain's memory, for links that one does not fill; not with "
+            "migration.post_copy"},
+    /* Two copies on storage without locks ruin the disk, so that there the round trip is worth it.
+     */
+    {.path = "migration.two_step",
+     .type = EK_VALUE_WORD,
+     FIELD(enum ek_two_step, two_step),
+     .word = two_step_word,
+     .word_count = EK_TWO_STEP_COUNT,
+     .fallback = "copied",
+     .doc = "When the destination stays paused until the source is known to be gone: copied where "
+            "disks are copied along, always, or never; not with migration.post_copy"},
+    /* Long enough to look at the domain before its old disk is gone for good. */
+    {.path = "migration.disk_grace",
+     .type = EK_VALUE_DURATION,
+     FIELD(int64_t, disk_grace_ms),
+     .min = 0,
+     .max = 30 * DAY,
+     .fallback = "10m",
+     .doc = "How long the source keeps a disk that was copied away, before it is removed"},
+    {.path = "migration.on_plan_failure",
+     .type = EK_VALUE_WORD,
+     FIELD(enum ek_on_plan_failure, on_plan_failure),
+     .word = on_plan_failure_word,
+     .word_count = EK_ON_FAILURE_COUNT,
+     .fallback = "replan",
+     .doc = "After a failed move: replan makes a new plan, revert brings back what the plan had "
+            "moved, stop balances nothing until `evenkeel resume`"},
 
     {.path = "rules",
      .type = EK_VALUE_LIST,

@@ -14,6 +14,16 @@ enum { KIND_COUNT = sizeof(kind_names) / sizeof(kind_names[0]) };
 
 static_assert(KIND_COUNT == EK_MOVE_MANUAL + 1, "every kind of move has a name");
 
+const char *ek_two_step_name(enum ek_two_step when)
+{
+    static const char *const names[] = {[EK_TWO_STEP_COPIED] = "copied",
+                                        [EK_TWO_STEP_ALWAYS] = "always",
+                                        [EK_TWO_STEP_NEVER] = "never"};
+
+    assert((unsigned int)when < EK_TWO_STEP_COUNT);
+    return names[when];
+}
+
 const char *ek_move_kind_name(enum ek_move_kind kind)
 {
     assert((unsigned int)kind < KIND_COUNT);

@@ -20,6 +20,19 @@ const char *ek_move_kind_name(enum ek_move_kind kind);
 /* The kind of that name; false when there is none. */
 bool ek_move_kind_parse(const char *name, enum ek_move_kind *kind);
 
+/* The hand-over in two steps: the destination stays paused until the source is known to be gone,
+ * and is then resumed by us. It closes the one window in which libvirt may let two copies run (a
+ * lost Finish reply), for the price of a round trip of ours within the downtime. Storage with locks
+ * closes it without that price. */
+enum ek_two_step {
+    EK_TWO_STEP_COPIED, /* where disks are copied: nothing else keeps two copies apart there */
+    EK_TWO_STEP_ALWAYS,
+    EK_TWO_STEP_NEVER,
+    EK_TWO_STEP_COUNT
+};
+
+const char *ek_two_step_name(enum ek_two_step when);
+
 enum { EK_ID_SIZE = 48, EK_UUID_SIZE = 37, EK_NAME_SIZE = 128, EK_TEXT_SIZE = 256 };
 
 /* An order to move one domain: complete in itself, copied by value, no pointers. */
@@ -41,7 +54,12 @@ struct ek_move_order {
     int64_t backoff_ms;
     int retries;
     bool auto_converge;
-    uint64_t bandwidth_mib_s; /* 0: unlimited */
+    uint64_t bandwidth_mib_s; /* its share when it was started; 0: unlimited */
+    bool post_copy;
+    bool tls;
+    int parallel_connections; /* 0 and 1: one */
+    enum ek_two_step two_step;
+    int64_t disk_grace_ms;
 
     double predicted_transfer_mib;
     int64_t predicted_duration_ms;
@@ -79,6 +97,10 @@ struct ek_move_record {
     int64_t eta_ms;  /* predicted rest of the copying; -1: not known */
     double transferred_mib;
     int64_t downtime_ms;
+    bool user_paused;         /* it was when the attempt began, and is to stay so */
+    bool copies_disks;        /* this attempt copies disks along */
+    bool two_step;            /* this attempt hands over in two steps */
+    bool post_copy_begun;     /* the switch to post-copy was ordered: there is no way back */
     char error[EK_TEXT_SIZE]; /* of the newest failed attempt */
 };
 

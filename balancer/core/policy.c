@@ -61,6 +61,10 @@ void ek_policy_defaults(struct ek_policy *policy)
         .auto_converge = true,
         .retries = 3,
         .backoff_ms = 20 * SECOND_MS,
+        .parallel_connections = 1,
+        .two_step = EK_TWO_STEP_COPIED,
+        .disk_grace_ms = 10 * 60 * SECOND_MS,
+        .on_plan_failure = EK_ON_FAILURE_REPLAN,
     };
     ek_policy_set_aggressiveness(policy, DEFAULT_LEVEL);
 }
@@ -85,6 +89,16 @@ const char *ek_mode_name(enum ek_mode mode)
 
     assert((unsigned int)mode < sizeof(names) / sizeof(names[0]));
     return names[mode];
+}
+
+const char *ek_on_plan_failure_name(enum ek_on_plan_failure what)
+{
+    static const char *const names[] = {[EK_ON_FAILURE_REPLAN] = "replan",
+                                        [EK_ON_FAILURE_REVERT] = "revert",
+                                        [EK_ON_FAILURE_STOP] = "stop"};
+
+    assert((unsigned int)what < sizeof(names) / sizeof(names[0]));
+    return names[what];
 }
 
 const char *ek_policy_kind_name(enum ek_policy_kind kind)

@@ -6,6 +6,7 @@
 #ifndef EK_CORE_POLICY_H
 #define EK_CORE_POLICY_H
 
+#include "balancer/core/move.h"
 #include "balancer/core/rule.h"
 #include "balancer/core/utilization.h"
 
@@ -17,6 +18,14 @@ enum ek_policy_kind { EK_POLICY_SPREAD, EK_POLICY_HOTSPOT, EK_POLICY_PACK, EK_PO
 enum ek_mode {
     EK_MODE_RECOMMEND, /* plans are recorded and shown; nothing moves, evacuations neither */
     EK_MODE_AUTOMATIC, /* plans are carried out */
+};
+
+/* What becomes of a plan when one of its moves ends badly. */
+enum ek_on_plan_failure {
+    EK_ON_FAILURE_REPLAN, /* what has not begun is dropped, and a new plan is made at once */
+    EK_ON_FAILURE_REVERT, /* ... and the domains that the plan had moved are brought back */
+    EK_ON_FAILURE_STOP,   /* ... and nothing is balanced until an operator resumes */
+    EK_ON_FAILURE_COUNT
 };
 
 struct ek_policy {
@@ -61,6 +70,12 @@ struct ek_policy {
     bool auto_converge;
     int retries;        /* attempts after the first on the same pair of hosts */
     int64_t backoff_ms; /* before the first retry; doubles, at most 5 minutes */
+    bool post_copy;     /* a migration that does not converge ends in post-copy, not in an abort */
+    bool tls;           /* guests' memory and disks travel encrypted */
+    int parallel_connections;  /* >= 1: for one guest's memory */
+    enum ek_two_step two_step; /* see there */
+    int64_t disk_grace_ms;     /* a copied disk stays on the source that long */
+    enum ek_on_plan_failure on_plan_failure;
 
     const struct ek_rules *rules; /* borrowed; NULL: none */
 };
@@ -75,5 +90,6 @@ void ek_policy_set_aggressiveness(struct ek_policy *policy, int level);
 
 const char *ek_mode_name(enum ek_mode mode);
 const char *ek_policy_kind_name(enum ek_policy_kind kind);
+const char *ek_on_plan_failure_name(enum ek_on_plan_failure what);
 
 #endif
