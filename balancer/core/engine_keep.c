@@ -30,16 +30,21 @@ void ek_kept_finish(struct ek_kept *kept)
     memset(kept, 0, sizeof(*kept));
 }
 
-bool ek_engine_take_up(struct ek_engine *engine, const struct ek_kept *kept, struct ek_error *err)
+bool ek_kept_apply(const struct ek_kept *kept, struct ek_cooldown *cooldown, struct ek_error *err)
 {
     bool ok = true;
 
-    engine->pause = kept->pause;
     for (size_t i = 0; ok && i < kept->rest_count; i++) {
-        ok = ek_cooldown_import(engine->cooldown, &kept->rests[i], err);
+        ok = ek_cooldown_import(cooldown, &kept->rests[i], err);
     }
     for (size_t i = 0; ok && i < kept->circuit_count; i++) {
-        ok = ek_circuit_import(ek_cooldown_circuit(engine->cooldown), &kept->circuits[i], err);
+        ok = ek_circuit_import(ek_cooldown_circuit(cooldown), &kept->circuits[i], err);
     }
     return ok;
+}
+
+bool ek_engine_take_up(struct ek_engine *engine, const struct ek_kept *kept, struct ek_error *err)
+{
+    engine->pause = kept->pause;
+    return ek_kept_apply(kept, engine->cooldown, err);
 }

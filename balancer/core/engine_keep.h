@@ -20,6 +20,9 @@ struct ek_kept {
     struct ek_arena arena; /* of both lists */
 };
 
+/* Rests and circuits into a cooldown. Error: NOMEM, after which a part may be there. */
+bool ek_kept_apply(const struct ek_kept *kept, struct ek_cooldown *cooldown, struct ek_error *err);
+
 struct ek_engine;
 
 /* A copy of what is to be kept now, in a fixed order. Error: NOMEM. The caller owns the result:
