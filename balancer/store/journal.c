@@ -2,6 +2,7 @@
  * compare-and-set compares and whose field json is the record; progress stands beside it, since it
  * is no step of a life. */
 #include "balancer/codec/codec.h"
+#include "balancer/codec/writer.h"
 #include "balancer/store/connection.h"
 
 #include <stdio.h>
@@ -125,6 +126,77 @@ bool ek_store_write_progress(struct ek_store *store, const struct ek_move_record
     redisReply *reply EK_REPLY_SCOPED =
         ek_store_script(store, EK_SCRIPT_MOVE_PROGRESS, key, err, keys, 1, args, 6);
     return reply != NULL && check_place(store, key, reply, &at, err);
+}
+
+/* ---- resolving --------------------------------------------------------------------------------
+ */
+
+static char *write_resolution(const struct ek_move_resolution *resolution)
+{
+    struct ek_json_writer writer = {.text = NULL};
+
+    ek_json_begin(&writer, '{');
+    ek_json_put_integer(&writer, "version", 1);
+    ek_json_put_text(&writer, "choice", resolution->choice);
+    ek_json_put_text(&writer, "by", resolution->by);
+    ek_json_put_integer(&writer, "at_ms", resolution->at_ms);
+    ek_json_end(&writer, '}');
+    return ek_json_finish(&writer);
+}
+
+static bool resolve(struct ek_store *store, const struct ek_move_record *record,
+                    const struct ek_move_record *closed, int64_t epoch, const char *json,
+                    const char *word, struct ek_error *err)
+{
+    static const char *const names[] = {"moves", "moves:blocking", "epoch"};
+    char key[4][EK_KEY_SIZE];
+
+    if (!ek_store_key(store, key[0], "move:", record->order.id, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (!ek_store_key(store, key[i + 1], names[i], "", err)) {
+            return false;
+        }
+    }
+    struct place from = place_of(record);
+    struct ek_decimal ours = ek_decimal(epoch);
+    struct ek_decimal now = ek_decimal(closed == NULL ? 0 : closed->updated_at_ms);
+    const char *keys[] = {key[0], key[1], key[2], key[3]};
+    const char *args[] = {ours.text,
+                          record->order.id,
+                          from.state,
+                          from.attempt.text,
+                          from.epoch.text,
+                          word,
+                          json,
+                          closed == NULL ? NULL : ek_move_state_name(closed->state),
+                          record->order.domain,
+                          now.text,
+                          CLOSED_LIFE_MS};
+    redisReply *reply EK_REPLY_SCOPED = ek_store_script(store, EK_SCRIPT_MOVE_RESOLVE, key[0], err,
+                                                        keys, 4, args, closed == NULL ? 6 : 11);
+    if (reply == NULL) {
+        return false;
+    }
+    return ek_reply_is(reply, "FENCED", 2)
+               ? ek_store_check_fence(store, key[0], reply, ours.text, err)
+               : check_place(store, key[0], reply, &from, err);
+}
+
+bool ek_store_resolve_move(struct ek_store *store, const struct ek_move_record *record,
+                           const struct ek_move_record *closed, int64_t epoch,
+                           const struct ek_move_resolution *resolution, struct ek_error *err)
+{
+    char *word = write_resolution(resolution);
+    char *json = closed == NULL ? NULL : ek_codec_write_record(closed);
+    bool done = word != NULL && (json != NULL || closed == NULL);
+
+    done = done ? resolve(store, record, closed, epoch, json, word, err)
+                : ek_error_set(err, EK_ERR_NOMEM, "move:%s: out of memory", record->order.id);
+    free(word);
+    free(json);
+    return done;
 }
 
 /* ---- reading ----------------------------------------------------------------------------------
