@@ -29,7 +29,9 @@ static const char *const texts[EK_SCRIPT_COUNT] = {
                    "redis.call('HSET', KEYS[1], 'version', '1', 'json', ARGV[3], 'state', "
                    "ARGV[4],\n"
                    "           'attempt', ARGV[5], 'epoch', ARGV[1])\n"
-                   "redis.call('HDEL', KEYS[1], 'progress', 'eta_ms', 'transferred_mib')\n"
+                   "redis.call('HDEL', KEYS[1], 'progress', 'eta_ms', 'transferred_mib', "
+                   "'rate_mib_s',\n"
+                   "           'dirty_mib_s', 'iteration')\n"
                    "redis.call(ARGV[6] == 'open' and 'SADD' or 'SREM', KEYS[3], ARGV[2])\n"
                    "redis.call(ARGV[6] == 'blocking' and 'SADD' or 'SREM', KEYS[4], ARGV[2])\n"
                    "if ARGV[6] == 'closed' then redis.call('PEXPIRE', KEYS[1], ARGV[12])\n"
@@ -45,7 +47,7 @@ static const char *const texts[EK_SCRIPT_COUNT] = {
                    "           'at_ms', ARGV[11])\n"
                    "return {'OK'}\n",
 
-    /* KEYS move:<id>; ARGV state attempt epoch progress eta_ms transferred_mib. Never makes a
+    /* KEYS move:<id>; ARGV state attempt epoch, then progress and the other figures. Never makes a
      * record, and never touches one that went on meanwhile. */
     [EK_SCRIPT_MOVE_PROGRESS] =
         "local old = redis.call('HMGET', KEYS[1], 'state', 'attempt', 'epoch')\n"
@@ -54,7 +56,8 @@ static const char *const texts[EK_SCRIPT_COUNT] = {
         "  return {'CONFLICT', old[1], old[2], old[3]}\n"
         "end\n"
         "redis.call('HSET', KEYS[1], 'progress', ARGV[4], 'eta_ms', ARGV[5],\n"
-        "           'transferred_mib', ARGV[6])\n"
+        "           'transferred_mib', ARGV[6], 'rate_mib_s', ARGV[7], 'dirty_mib_s', ARGV[8],\n"
+        "           'iteration', ARGV[9])\n"
         "return {'OK'}\n",
 
     /* KEYS move:<id> moves moves:blocking epoch; ARGV epoch id, expected state, attempt and epoch,

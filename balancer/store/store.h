@@ -130,6 +130,10 @@ bool ek_store_open_moves(struct ek_store *store, struct ek_move_record **records
 bool ek_store_blocking_moves(struct ek_store *store, struct ek_move_record **records, size_t *count,
                              struct ek_error *err);
 
+/* One record with its newest progress; *there is false when there is none of that id. */
+bool ek_store_get_move(struct ek_store *store, const char *id, struct ek_move_record *record,
+                       bool *there, struct ek_error *err);
+
 /* The newest `limit` records, newest first. */
 bool ek_store_recent_moves(struct ek_store *store, size_t limit, struct ek_move_record **records,
                            size_t *count, struct ek_error *err);
