@@ -208,6 +208,7 @@ static const struct ek_hypervisor calls = {
     .progress = ek_port_progress,
     .abort = ek_port_abort,
     .observe = ek_port_observe,
+    .search = ek_port_search,
     .resume_source = ek_port_resume_source,
     .resume_destination = ek_port_resume_destination,
     .destroy_source = ek_port_destroy_source,

@@ -1,6 +1,7 @@
 /* What the engine wants is done here: all its records in one job of the store's thread, and the
  * aborts and starts only after they are written. */
 #include "balancer/codec/codec.h"
+#include "balancer/codec/command.h"
 #include "balancer/codec/plan.h"
 #include "balancer/daemon/balancing.h"
 #include "balancer/daemon/clock.h"
@@ -9,12 +10,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum record_kind { RECORD_INPUT, RECORD_PLAN, RECORD_EVENT, RECORD_STATUS, RECORD_STATUS_END };
+enum record_kind {
+    RECORD_INPUT,
+    RECORD_PLAN,
+    RECORD_EVENT,
+    RECORD_STATUS,
+    RECORD_STATUS_END,
+    RECORD_REPLY,
+};
 
 /* One record as text; what it does not use is NULL. All owned. */
 struct record {
     enum record_kind kind;
-    char *id;   /* plan id, event kind, host */
+    char *id;   /* plan id, event kind, host, command id */
     char *text; /* JSON, or the event's text */
     char *word; /* fate, subject */
 };
@@ -61,6 +69,8 @@ static bool write_record(struct ek_store *store, const struct record_job *job,
         return ek_store_put_maintenance_status(store, record->id, record->text, job->epoch, err);
     case RECORD_STATUS_END:
         return ek_store_delete_maintenance_status(store, record->id, err);
+    case RECORD_REPLY:
+        return ek_store_put_reply(store, record->id, record->text, err);
     }
     return true;
 }
@@ -257,6 +267,17 @@ static void add_status(struct ek_balancing *balancing, struct record_job *job,
     add_record(job, ended ? RECORD_STATUS_END : RECORD_STATUS, status->host, json, NULL);
 }
 
+/* Among the records: who is told that something is done must find it recorded. */
+static void add_reply(struct record_job *job, const struct ek_effect *effect)
+{
+    struct ek_command_reply reply = {.code = effect->u.reply.code};
+
+    (void)snprintf(reply.id, sizeof(reply.id), "%s", effect->u.reply.command_id);
+    (void)snprintf(reply.text, sizeof(reply.text), "%s", effect->u.reply.text);
+    ek_log(EK_LOG_INFO, "command %s: %s", reply.id, reply.text);
+    add_record(job, RECORD_REPLY, reply.id, ek_codec_write_reply(&reply), NULL);
+}
+
 static void schedule_wake(struct ek_balancing *balancing, int64_t at_ms);
 
 static void add_effect(struct ek_balancing *balancing, struct record_job *job,
@@ -280,7 +301,7 @@ static void add_effect(struct ek_balancing *balancing, struct record_job *job,
         }
         break;
     case EK_EFFECT_REPLY:
-        ek_log(EK_LOG_INFO, "command %s: %s", effect->u.reply.command_id, effect->u.reply.text);
+        add_reply(job, effect);
         break;
     case EK_EFFECT_LIMIT:
         break; /* carried out once the executor can change a running move's rate */

@@ -33,7 +33,8 @@ static bool lease_work(struct ek_store *store, struct ek_store_job *job, struct 
         return false;
     }
     return !it->held || (!it->first && it->epoch == it->before) ||
-           (ek_store_open_moves(store, &it->open, &it->open_count, err) &&
+           (ek_spool_replay(balancing->journal_parts.spool, store, it->epoch, err) &&
+            ek_store_open_moves(store, &it->open, &it->open_count, err) &&
             ek_store_blocking_moves(store, &it->blocking, &it->blocking_count, err) &&
             ek_store_get_engine_state(store, &it->engine_state, err) &&
             ek_store_get_memory(store, &it->memory, err));
@@ -117,8 +118,10 @@ static void adopt(struct ek_balancing *balancing, const struct lease_job *job)
     for (size_t i = 0; i < job->open_count; i++) {
         struct ek_error err = {0};
         const struct ek_move_record *record = &job->open[i];
-        if (record->epoch == job->epoch) {
-            continue; /* this process's own: it runs, or has ended since the record was read */
+        /* This process's own: it runs, or has ended since the record was read. Under an epoch that
+         * is new to it, it is one that was spooled. */
+        if (record->epoch == job->epoch && record->epoch == job->before) {
+            continue;
         }
         if (!ek_executor_adopt(balancing->executor, record, job->epoch, &err)) {
             /* Nobody watches it now: at least its domain is left alone. */
@@ -214,6 +217,7 @@ static void lead(struct ek_balancing *balancing, const struct lease_job *job)
     ek_balancing_step(balancing,
                       &(struct ek_event){.kind = EK_EVENT_RELEASE, .now_ms = ek_clock_now_ms()});
     ek_balancing_cycle(balancing);
+    ek_balancing_take_commands(balancing);
 }
 
 static void lease_done(struct ek_store_job *job, const struct ek_error *err)
