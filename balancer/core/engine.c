@@ -266,9 +266,19 @@ static bool apply(struct ek_engine *engine, const struct ek_event *event,
 static void undo(struct ek_engine *engine, struct ek_effects *effects)
 {
     for (size_t i = 0; i < effects->count; i++) {
-        if (effects->items[i].kind == EK_EFFECT_START) {
-            ek_engine_end(engine, effects->items[i].u.start.id);
+        const struct ek_effect *effect = &effects->items[i];
+        if (effect->kind == EK_EFFECT_START) {
+            ek_engine_end(engine, effect->u.start.id);
         }
+        struct ek_running *aborted = effect->kind == EK_EFFECT_ABORT && effect->u.abort_id != NULL
+                                         ? ek_engine_find_running(engine, effect->u.abort_id)
+                                         : NULL;
+        if (aborted != NULL) {
+            aborted->abort = EK_ABORT_NONE;
+        }
+    }
+    for (size_t i = 0; i < engine->running_count; i++) {
+        engine->running[i].share_known = false;
     }
     effects->count = 0;
     ek_engine_free_courses(engine); /* without its lost move a plan could wait for ever */
@@ -325,6 +335,7 @@ bool ek_engine_step(struct ek_engine *engine, const struct ek_event *event,
              act(engine, effects, err) && ek_engine_record_maintenance(engine, effects, err) &&
              wake(engine, effects, err);
     }
+    ek_engine_show_circuits(engine, &effects->arena);
     if (!ok) {
         undo(engine, effects);
     }
@@ -347,6 +358,7 @@ struct ek_engine_view ek_engine_view(const struct ek_engine *engine)
         .holding = ek_engine_holding(engine),
         .paused = engine->pause.why[0] == '\0' ? NULL : engine->pause.why,
         .summary = engine->summary,
+        .circuits = engine->circuits_view,
         .levels = engine->has_snapshot ? &engine->levels : NULL,
         .snapshot = engine->has_snapshot ? &engine->snapshot : NULL,
     };

@@ -99,6 +99,7 @@ struct ek_engine {
     char self_hold[EK_TEXT_SIZE];         /* found in the snapshot */
     char holding_shown[2 * EK_TEXT_SIZE]; /* last one recorded */
     char summary[2 * EK_TEXT_SIZE];
+    char circuits_view[4 * EK_TEXT_SIZE];
     struct ek_pause pause;
 
     struct ek_course *courses; /* what is under way, the oldest first */
@@ -279,8 +280,16 @@ void ek_engine_end(struct ek_engine *engine, const char *id);
 /* The newest snapshot with all that runs in flight, whatever it says itself; borrowed from it. */
 bool ek_engine_present(struct ek_engine *engine, struct ek_snapshot *present, struct ek_error *err);
 
-/* Whether cluster and hosts may have one move more, and its links carry it. */
-bool ek_engine_limits_allow(const struct ek_engine *engine, const struct ek_move_order *order);
+enum ek_limit {
+    EK_LIMIT_NONE, /* cluster and hosts may have one move more, and its links carry it */
+    EK_LIMIT_SOURCE,
+    EK_LIMIT_DESTINATION,
+    EK_LIMIT_CLUSTER,
+    EK_LIMIT_LINKS,
+};
+
+/* The first limit that keeps a move waiting. */
+enum ek_limit ek_engine_limit(const struct ek_engine *engine, const struct ek_move_order *order);
 
 /* Starts what limits, links and room allow, on the newest figures. */
 bool ek_engine_dispatch(struct ek_engine *engine, struct ek_effects *effects, struct ek_error *err);
@@ -296,6 +305,12 @@ bool ek_engine_links_carry(const struct ek_engine *engine, const struct ek_move_
 
 /* Divides the links anew among all that runs and tells those whose share has changed. */
 bool ek_engine_share(struct ek_engine *engine, struct ek_effects *effects, struct ek_error *err);
+
+/* ---- engine_keep.c -----------------------------------------------------------------------------
+ */
+
+/* Writes down which circuits are open, for the view. */
+void ek_engine_show_circuits(struct ek_engine *engine, struct ek_arena *scratch);
 
 /* ---- engine_command.c
  * ---------------------------------------------------------------------------- */

@@ -38,6 +38,7 @@ struct record_job {
     size_t abort_count;
     struct ek_move_order *starts;
     size_t start_count;
+    bool replies;
     bool complete; /* no memory was missing */
 };
 
@@ -177,25 +178,68 @@ static char *write_input(const struct ek_balancing *balancing, const struct ek_p
     return input;
 }
 
+static void open_plan_free(struct ek_open_plan *plan)
+{
+    free(plan->json);
+    free(plan);
+}
+
+void ek_balancing_forget_plans(struct ek_balancing *balancing)
+{
+    while (balancing->plans != NULL) {
+        struct ek_open_plan *next = balancing->plans->next;
+        open_plan_free(balancing->plans);
+        balancing->plans = next;
+    }
+}
+
+/* A recommendation has had its fate already. */
+static bool keep_plan(struct ek_balancing *balancing, const char *id, const char *json,
+                      const char *fate)
+{
+    struct ek_open_plan *plan = NULL;
+
+    if (strcmp(fate, "started") != 0) {
+        return true;
+    }
+    plan = calloc(1, sizeof(*plan));
+    if (plan == NULL || json == NULL) {
+        free(plan);
+        return false;
+    }
+    (void)snprintf(plan->id, sizeof(plan->id), "%s", id);
+    plan->json = strdup(json);
+    plan->next = balancing->plans;
+    balancing->plans = plan;
+    return plan->json != NULL;
+}
+
 static void add_plan(struct ek_balancing *balancing, struct record_job *job,
                      const struct ek_effect *effect)
 {
-    char *json = ek_codec_write_plan(effect->u.plan.plan, effect->u.plan.schedule);
+    const struct ek_plan *plan = effect->u.plan.plan;
+    char *json = ek_codec_write_plan(plan, effect->u.plan.schedule);
 
-    free(balancing->plan_json);
-    balancing->plan_json = json == NULL ? NULL : strdup(json);
-    (void)snprintf(balancing->plan_id, sizeof(balancing->plan_id), "%s", effect->u.plan.plan->id);
-    add_record(job, RECORD_INPUT, effect->u.plan.plan->id,
-               write_input(balancing, effect->u.plan.plan), NULL);
-    add_record(job, RECORD_PLAN, effect->u.plan.plan->id, json, effect->u.plan.fate);
+    job->complete = keep_plan(balancing, plan->id, json, effect->u.plan.fate) && job->complete;
+    add_record(job, RECORD_INPUT, plan->id, write_input(balancing, plan), NULL);
+    add_record(job, RECORD_PLAN, plan->id, json, effect->u.plan.fate);
 }
 
+/* With the fate it is over: nothing more is to be said of it. */
 static void add_fate(struct ek_balancing *balancing, struct record_job *job,
                      const struct ek_effect *effect)
 {
-    if (balancing->plan_json != NULL && strcmp(balancing->plan_id, effect->u.fate.plan_id) == 0) {
-        add_record(job, RECORD_PLAN, effect->u.fate.plan_id, strdup(balancing->plan_json),
-                   effect->u.fate.fate);
+    struct ek_open_plan **link = &balancing->plans;
+
+    while (*link != NULL && strcmp((*link)->id, effect->u.fate.plan_id) != 0) {
+        link = &(*link)->next;
+    }
+    struct ek_open_plan *plan = *link;
+    if (plan != NULL) {
+        *link = plan->next;
+        add_record(job, RECORD_PLAN, plan->id, plan->json, effect->u.fate.fate);
+        plan->json = NULL; /* the record's now */
+        open_plan_free(plan);
     }
 }
 
@@ -301,6 +345,7 @@ static void add_effect(struct ek_balancing *balancing, struct record_job *job,
         }
         break;
     case EK_EFFECT_REPLY:
+        job->replies = true;
         add_reply(job, effect);
         break;
     case EK_EFFECT_LIMIT:
@@ -364,6 +409,10 @@ void ek_balancing_carry_out(struct ek_balancing *balancing)
     }
     for (size_t i = 0; i < balancing->effects.count; i++) {
         add_effect(balancing, job, &balancing->effects.items[i]);
+    }
+    /* Before the replies: what an operator was told is stopped must stay so over a restart. */
+    if (job->replies) {
+        ek_balancing_keep_rests(balancing);
     }
     balancing->recording++;
     if (!job->complete || !ek_store_thread_submit(balancing->daemon->store, &job->job, 0)) {

@@ -402,6 +402,21 @@ bool ek_sim_driver_cancel(struct ek_sim_driver *driver, const char *id)
     return false;
 }
 
+void ek_sim_driver_limit(struct ek_sim_driver *driver, const char *id, uint64_t mib_s)
+{
+    struct ek_sim_migrations *migrations = driver->hypervisor->migrations;
+
+    for (uint32_t i = 0; i < driver->count; i++) {
+        struct ek_move_order *order = &driver->items[i].life.record.order;
+        if (driver->items[i].used && strcmp(order->id, id) == 0) {
+            order->bandwidth_mib_s = mib_s;
+            ek_sim_migration_limit(migrations,
+                                   ek_sim_cluster_find_domain(migrations->cluster, order->domain),
+                                   (double)mib_s);
+        }
+    }
+}
+
 /* Only what was in memory dies; the hypervisor's migrations go on, as P2P ones do. */
 void ek_sim_driver_crash(struct ek_sim_driver *driver)
 {

@@ -115,6 +115,16 @@ void ek_sim_migration_progress(struct ek_sim_migrations *migrations, uint32_t do
     };
 }
 
+void ek_sim_migration_limit(struct ek_sim_migrations *migrations, uint32_t domain, double mib_s)
+{
+    uint32_t index = find(migrations, domain);
+
+    if (index != EK_NONE && migrations->items[index].mark[0] != '\0') {
+        migrations->items[index].request.bandwidth_mib_s = mib_s;
+        ek_sim_migrations_share(migrations);
+    }
+}
+
 /* ---- ends ---------------------------------------------------------------------------------- */
 
 static void release(struct ek_sim_migrations *migrations, uint32_t index,

@@ -103,6 +103,10 @@ bool ek_sim_migration_begin(struct ek_sim_migrations *migrations,
  * begun by then. False: there is no such job. */
 bool ek_sim_migration_abort(struct ek_sim_migrations *migrations, uint32_t domain, uint32_t source);
 
+/* Sets the rate of a move's migration while it runs (0: unlimited), as virDomainMigrateSetMaxSpeed;
+ * no matter when there is none. */
+void ek_sim_migration_limit(struct ek_sim_migrations *migrations, uint32_t domain, double mib_s);
+
 /* As the source's libvirt tells; *out is all zero (not active) when no such job runs. */
 void ek_sim_migration_progress(struct ek_sim_migrations *migrations, uint32_t domain,
                                uint32_t source, struct ek_job_progress *out);

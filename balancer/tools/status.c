@@ -112,6 +112,9 @@ static void print_balancer(const struct report *report)
         ek_terminal_print(stdout, EK_COLOUR_WARN, "paused      %s; `evenkeel resume` ends it\n",
                           balancer->paused);
     }
+    if (balancer->circuits[0] != '\0') {
+        ek_terminal_print(stdout, EK_COLOUR_WARN, "circuits    %s\n", balancer->circuits);
+    }
     ek_terminal_print(stdout, EK_COLOUR_NONE, "last cycle  %" PRId64 ": %s\n", balancer->cycles,
                       balancer->summary[0] == '\0' ? "none yet" : balancer->summary);
     ek_terminal_print(stdout, EK_COLOUR_NONE,
