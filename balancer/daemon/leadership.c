@@ -40,26 +40,27 @@ static bool lease_work(struct ek_store *store, struct ek_store_job *job, struct 
             ek_store_get_memory(store, &it->memory, err));
 }
 
-/* Domains that rested before the restart rest on. */
+/* Domains that rested before the restart rest on, what was paused stays so. */
 static void restore_rests(struct ek_balancing *balancing, const char *json)
 {
-    struct ek_rest *rests = NULL;
-    size_t count = 0;
+    struct ek_kept kept;
     struct ek_error err = {0};
 
     if (json == NULL) {
         return;
     }
-    if (!ek_codec_read_rests(&rests, &count, json, strlen(json), "engine", &err)) {
-        ek_log(EK_LOG_WARNING, "cooldowns of before are lost: %s", err.message);
+    if (!ek_codec_read_rests(&kept, json, strlen(json), "engine", &err)) {
+        ek_log(EK_LOG_WARNING, "cooldowns, circuits and pauses of before are lost: %s",
+               err.message);
         return;
     }
-    for (size_t i = 0; i < count; i++) {
-        if (!ek_cooldown_import(ek_engine_cooldown(balancing->engine), &rests[i], &err)) {
-            ek_log(EK_LOG_WARNING, "a cooldown of before is lost: %s", err.message);
-        }
+    if (!ek_engine_take_up(balancing->engine, &kept, &err)) {
+        ek_log(EK_LOG_WARNING, "some cooldowns of before are lost: %s", err.message);
     }
-    free(rests);
+    if (kept.pause.why[0] != '\0') {
+        ek_log(EK_LOG_WARNING, "still paused until `evenkeel resume`: %s", kept.pause.why);
+    }
+    ek_kept_finish(&kept);
 }
 
 struct rests_job {
@@ -88,19 +89,17 @@ static void rests_done(struct ek_store_job *job, const struct ek_error *err)
 
 void ek_balancing_keep_rests(struct ek_balancing *balancing)
 {
-    const struct ek_cooldown *cooldown = ek_engine_cooldown(balancing->engine);
-    size_t count = ek_cooldown_export(cooldown, NULL, 0);
-    struct ek_rest *rests = calloc(count + 1, sizeof(*rests));
     struct rests_job *job = calloc(1, sizeof(*job));
+    struct ek_kept kept;
+    struct ek_error err = {0};
 
-    if (rests != NULL && job != NULL) {
-        (void)ek_cooldown_export(cooldown, rests, count);
+    if (job != NULL && ek_engine_keep(balancing->engine, &kept, &err)) {
         job->job.work = rests_work;
         job->job.done = rests_done;
         job->epoch = balancing->epoch;
-        job->json = ek_codec_write_rests(rests, count);
+        job->json = ek_codec_write_rests(&kept);
+        ek_kept_finish(&kept);
     }
-    free(rests);
     if (job != NULL &&
         (job->json == NULL || !ek_store_thread_submit(balancing->daemon->store, &job->job, 0))) {
         free(job->json);
