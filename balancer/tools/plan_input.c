@@ -109,8 +109,8 @@ static bool read_blocked(struct ek_tool *tool, struct ek_plan_input *in, struct 
     return done;
 }
 
-/* The rests and circuits that the balancer keeps over a restart. It would start without those that it cannot
- * read, hence so does the answer. */
+/* The rests and circuits that the balancer keeps over a restart. It would start without those that
+ * it cannot read, hence so does the answer. */
 static bool read_rests(struct ek_tool *tool, struct ek_plan_input *in, struct ek_error *err)
 {
     struct ek_kept kept;

@@ -125,7 +125,7 @@ static void open_executor(void)
         .hypervisor = &port, .journal = &journal, .now_ms = clock_now};
     struct ek_error err;
 
-    ek_life_timing_defaults(&options.timing);
+    ek_move_timing_defaults(&options.timing);
     port = (struct ek_hypervisor){.observe = observe,
                                   .search = search,
                                   .destroy_destination = destroy,
