@@ -19,6 +19,11 @@ class Answered(Case):
         cls.world.tell("samples")
         cls.world.tell("moves")
         cls.world.redis("DEL", "evenkeel:leader")  # what wrote the records leads no more
+        cls.spooled = cls.world.dir / "daemon" / "spool" / "p1-4.json"
+        cls.spooled.parent.mkdir(parents=True)
+        before = cls.world.redis("HGET", "evenkeel:move:p1-4", "json")
+        after = json.dumps(json.loads(before) | {"state": "commit-pending"})
+        cls.spooled.write_text(f"{before}\n{after}\n")
         cls.daemon = Daemon(cls.world)
         cls.addClassCleanup(cls.daemon.close)
 
@@ -73,6 +78,14 @@ class Answered(Case):
         self.assertEqual([reply["done"], reply["error"]], [False, "timed out"])
         self.assertIn("not done any more", reply["text"])
         self.assertNotIn("paused ", self.daemon.run("status").out)
+
+    def test_start(self):
+        """What was spooled is in the journal before the move is adopted; an alarm stands in the log."""
+        log = self.daemon.log.read_text()
+        spooled = log.index("move p1-4: its state commit-pending was spooled")
+        self.assertGreater(log.index("move p1-4 of web-1 is adopted; it was commit-pending"), spooled)
+        self.assertFalse(self.spooled.exists())
+        self.assertIn("web-2 is left alone: its move p1-3 from h1 to h2 ended as unknown", log)
 
     def test_abort_shows_the_move(self):
         """p1-4 is adopted and cannot be read: the abort is taken, its outcome waited for."""
@@ -182,7 +195,6 @@ class MoveWait(Case):
     def order(self):
         """Starts it and plays the balancer's answer."""
         terminal = OnTerminal("-c", self.world.config, "move", "web-1", "h2", "--wait")
-        self.addCleanup(terminal.interrupt)
         while not (entry := self.world.redis("XRANGE", "evenkeel:command", "-", "+")):
             pass
         command = entry.split()[0]

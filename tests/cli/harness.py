@@ -131,8 +131,8 @@ hosts:
   - {name: h1, uri: "qemu+tcp://127.0.0.1:1/system"}
   - {name: h2, uri: "qemu+tcp://127.0.0.2:1/system"}
   - {name: h3, uri: "qemu+tcp://127.0.0.3:1/system"}
-redis: {mode: external, url: "unix:SOCKET"}
-intervals: {evaluate: 2s}
+redis: {mode: external, url: "unix://SOCKET"}
+intervals: {sample: 2s, evaluate: 2s}
 timeouts: {observe: 5s}
 state_dir: DIR/daemon
 """

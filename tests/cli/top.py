@@ -54,7 +54,7 @@ class Top(Case):
                                "left alone: web-2, its move p1-3 ended as unknown"], err="")
         self.assertRegex(result.out, r"(?m)^web-1 +h1 -> h2 +running +\[#{10}\.{10}\]  50 % +87 +- "
                                      r"+12 +4000 +3 +9 s +1 +balance +p1-4$")
-        self.assertRegex(result.out, r"(?m)^h1 +up +\[#{8}\.\.\]  78 % .* - +1, 87 MiB/s +-$")
+        self.assertRegex(result.out, r"(?m)^h1 +up +\[#{5}\.{5}\]  53 % .* - +1, 87 MiB/s +-$")
         self.assertRegex(result.out, r"(?m)^h3 +down ")
         self.assertNotIn("\033", result.out)
 
