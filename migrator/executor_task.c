@@ -141,10 +141,12 @@ struct ek_call_result ek_executor_act(struct ek_executor *executor,
                                       const struct ek_move_record *record,
                                       enum ek_life_action_kind kind)
 {
-    const struct ek_life_timing *timing = &executor->options.timing;
-    bool cleans = kind == EK_LIFE_UNPREPARE || kind == EK_LIFE_POST;
-    const struct ek_life_action action = {
-        .kind = kind, .timeout_ms = cleans ? timing->prepare_ms : timing->act_ms};
+    const struct ek_move_timing *timing = &executor->options.timing;
+    const struct ek_life_action action = {.kind = kind,
+                                          .timeout_ms = kind == EK_LIFE_UNPREPARE
+                                                            ? timing->unprepare_ms
+                                                        : kind == EK_LIFE_POST ? timing->post_ms
+                                                                               : timing->action_ms};
     struct ek_life_input input;
     struct ek_call_result result;
 

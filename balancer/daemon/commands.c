@@ -109,6 +109,7 @@ static void carry_out(struct ek_balancing *balancing, const struct ek_command_en
     ek_balancing_step(balancing, &(struct ek_event){.kind = EK_EVENT_COMMAND,
                                                     .now_ms = ek_clock_now_ms(),
                                                     .u.command = command});
+    ek_balancing_keep_rests(balancing); /* a pause is to outlive a restart */
     ek_balancing_put_status(balancing);
 }
 

@@ -111,6 +111,13 @@ void ek_balancing_keep_rests(struct ek_balancing *balancing)
 static void adopt(struct ek_balancing *balancing, const struct lease_job *job)
 {
     for (size_t i = 0; i < job->blocking_count; i++) {
+        const struct ek_move_order *order = &job->blocking[i].order;
+        const char *name = order->name[0] != '\0' ? order->name : order->domain;
+        ek_log(EK_LOG_WARNING,
+               "%s is left alone: its move %s from %s to %s ended as %s: %s; `evenkeel resolve %s` "
+               "shows what may be done",
+               name, order->id, order->source, order->destination,
+               ek_move_state_name(job->blocking[i].state), job->blocking[i].error, name);
         ek_balancing_step(balancing, &(struct ek_event){.kind = EK_EVENT_BLOCK,
                                                         .now_ms = ek_clock_now_ms(),
                                                         .u.block = job->blocking[i].order.domain});

@@ -14,10 +14,8 @@ static int run_kind(struct ek_tool *tool, int argc, char **argv, enum ek_command
         return tool->exit_status;
     }
     if (argc - optind < words) {
-        return ek_tool_complain(EK_EXIT_USAGE,
-                                "%s: found nothing, expected %s; see `evenkeel %s "
-                                "--help`",
-                                tool->verb->name, needs, tool->verb->name);
+        return ek_tool_complain(EK_EXIT_USAGE, "%s: found nothing, expected %s", tool->verb->name,
+                                needs);
     }
     if (words == 1 && !ek_command_subject(tool, &command, argv[optind])) {
         return tool->exit_status;

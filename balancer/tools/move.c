@@ -35,7 +35,7 @@ static bool is_ours(const struct order *order, const struct ek_move_record *reco
 {
     const struct ek_command *command = order->command;
 
-    return record->order.kind == EK_MOVE_MANUAL && !was_known(order, record->order.id) &&
+    return !was_known(order, record->order.id) &&
            strcmp(record->order.destination, command->host) == 0 &&
            (strcmp(record->order.domain, command->subject) == 0 ||
             strcmp(record->order.name, command->subject) == 0);

@@ -85,10 +85,10 @@ static bool draw(struct ek_tool *tool, bool colours)
     notice[strcspn(notice, "\n")] = '\0';
     ek_terminal_clean(notice);
     (void)fputs("\033[H", stdout);
-    ek_top_print_cut(text, columns, notice[0] == '\0' ? rows - 1 : rows - 2, "\033[K\r\n", stdout);
+    ek_top_print_cut(text, columns, notice[0] == '\0' ? rows - 1 : rows - 2, "\033[K\n", stdout);
     if (notice[0] != '\0') {
         (void)snprintf(notice + strlen(notice), sizeof(notice) - strlen(notice), "\n");
-        ek_top_print_cut(notice, columns, 1, "\033[K\r\n", stdout);
+        ek_top_print_cut(notice, columns, 1, "\033[K\n", stdout);
     }
     (void)fputs("\033[J", stdout);
     (void)fflush(stdout);
@@ -140,11 +140,11 @@ static bool enter(struct screen *screen)
 
 static void leave(const struct screen *screen)
 {
-    (void)fputs(LEAVE, stdout);
-    (void)fflush(stdout);
     if (screen->keys) {
         (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &screen->before);
     }
+    (void)fputs(LEAVE, stdout);
+    (void)fflush(stdout);
     (void)close(screen->signals);
 }
 
