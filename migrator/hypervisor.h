@@ -111,7 +111,8 @@ struct ek_hypervisor {
 
     /* What the decision table may ask for; each reads both ends again and refuses unless the table
      * still asks for it. A resume also asks all other hosts and refuses unless each says that it
-     * does not run the domain: somebody else may have moved it on since. */
+     * does not run the domain: somebody else may have moved it on since. Only in commit-pending,
+     * right after the migrate call returned well, it does not: the guest stands still meanwhile. */
     struct ek_call_result (*resume_source)(void *context, const struct ek_move_record *record);
     struct ek_call_result (*resume_destination)(void *context, const struct ek_move_record *record);
     struct ek_call_result (*destroy_source)(void *context, const struct ek_move_record *record);

@@ -7,7 +7,7 @@
 /* ---- the call ------------------------------------------------------------------------------ */
 
 /* A transient domain is to be transient there; a persistent one leaves no definition behind. */
-static unsigned int flags_for(virDomainPtr domain, const struct ek_move_order *order)
+static unsigned int flags_for(virDomainPtr domain, const struct ek_move_record *record)
 {
     /* Peer to peer, so that the source's libvirtd drives it to its end whatever becomes of us.
      * Never UNSAFE: libvirt's own check of the disks is the last before data could be lost. Never
@@ -21,8 +21,12 @@ static unsigned int flags_for(virDomainPtr domain, const struct ek_move_order *o
     }
     /* QEMU then slows the guest's CPUs down, by 20 % and 10 % more at a time, until it writes less
      * than is copied. */
-    if (order->auto_converge) {
+    if (record->order.auto_converge) {
         flags |= VIR_MIGRATE_AUTO_CONVERGE;
+    }
+    /* The destination then waits paused until the life has seen the source gone. */
+    if (record->two_step) {
+        flags |= VIR_MIGRATE_PAUSED;
     }
     return flags;
 }
@@ -47,15 +51,15 @@ static bool add_params(const struct ek_host_link *destination, const struct ek_m
 /* The one call that moves anything. It returns when the migration is over, minutes or hours from
  * now. */
 static int call(virDomainPtr domain, const struct ek_host_link *destination,
-                const struct ek_move_order *order)
+                const struct ek_move_record *record)
 {
     virTypedParameterPtr params = NULL;
     int count = 0;
     int result = -1;
 
-    if (add_params(destination, order, &params, &count)) {
+    if (add_params(destination, &record->order, &params, &count)) {
         result = virDomainMigrateToURI3(domain, destination->uri, params, (unsigned int)count,
-                                        flags_for(domain, order));
+                                        flags_for(domain, record));
     }
     virTypedParamsFree(params, count);
     return result;
@@ -85,7 +89,7 @@ static struct ek_call_result mark_and_call(const struct ek_end *source,
         return ek_fail(EK_FAILURE_SAME_PAIR, source->link->name, "migrate",
                        "not begun, for libvirt took too long to get there");
     }
-    if (call(source->domain, destination, &record->order) < 0) {
+    if (call(source->domain, destination, record) < 0) {
         return ek_end_fail(source, "migrate");
     }
     return (struct ek_call_result){.ok = true};

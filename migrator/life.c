@@ -140,6 +140,9 @@ static struct ek_life_action claim(struct ek_life *life)
     life->issued = false;
     life->aborts = 0;
     life->abort_at_ms = 0;
+    life->record.two_step = false;
+    life->call_ended_ms = 0;
+    life->waited_ms = 0;
     return ek_life_journalled(ek_life_act(EK_LIFE_GO_ON));
 }
 
@@ -368,6 +371,7 @@ static void take_migrate_result(struct ek_life *life, const struct ek_call_resul
 {
     assert(life->call_out);
     life->call_out = false;
+    life->call_ended_ms = life->now_ms;
     if (result->ok || life->record.state == EK_MOVE_POST) {
         return;
     }

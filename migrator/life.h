@@ -114,6 +114,9 @@ struct ek_life {
     int64_t row_since_ms;
     int64_t reconcile_since_ms;
     int repairs;
+    bool repair_failed;    /* the last one: the next is not made at once */
+    int64_t call_ended_ms; /* when the migrate call returned to us; 0: it did not */
+    int64_t waited_ms;     /* from then until the destination was resumed by us: downtime, too */
 
     enum ek_move_state after; /* what follows unprepare */
     int posts;

@@ -30,6 +30,22 @@ static void forget_progress(struct ek_life *life)
     life->next_poll_ms = life->now_ms + life->timing.progress_poll_ms;
 }
 
+/* Where disks are copied nothing else keeps two copies apart, so that there the second step goes
+ * before post-copy, which cannot be combined with it. */
+static bool needs_two_steps(const struct ek_move_record *record)
+{
+    switch (record->order.two_step) {
+    case EK_TWO_STEP_COPIED:
+        return record->copies_disks;
+    case EK_TWO_STEP_ALWAYS:
+        return record->copies_disks || !record->order.post_copy;
+    case EK_TWO_STEP_NEVER:
+    case EK_TWO_STEP_COUNT:
+        break;
+    }
+    return false;
+}
+
 struct ek_life_action ek_life_copy_begin(struct ek_life *life)
 {
     /* No time-out of the call itself: it lasts as long as the migration, and is watched by its
@@ -37,6 +53,7 @@ struct ek_life_action ek_life_copy_begin(struct ek_life *life)
     struct ek_life_action action = ek_life_call(EK_LIFE_MIGRATE, 0);
 
     ek_life_enter(life, EK_MOVE_RUNNING);
+    life->record.two_step = needs_two_steps(&life->record);
     ek_life_copy_limits(life);
     forget_progress(life);
     /* With the record that is written before it: after a crash this is what "may have been made"

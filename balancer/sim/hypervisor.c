@@ -189,6 +189,9 @@ static void fill(struct ek_sim_hypervisor *hypervisor, struct ek_sim_call *call,
         call->domain != EK_NONE && call->source != EK_NONE && call->destination != EK_NONE;
     call->max_downtime_ms = order->max_downtime_ms;
     call->auto_converge = order->auto_converge;
+    call->two_step = record->two_step;
+    call->user_paused = record->user_paused;
+    call->committing = record->state == EK_MOVE_COMMIT_PENDING;
     call->bandwidth_mib_s = (double)order->bandwidth_mib_s;
     (void)snprintf(call->mark, sizeof(call->mark), "%s", order->id);
 }

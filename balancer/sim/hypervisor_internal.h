@@ -19,6 +19,9 @@ struct ek_sim_call {
     char mark[EK_ID_SIZE];
     int64_t max_downtime_ms;
     bool auto_converge;
+    bool two_step;
+    bool user_paused;
+    bool committing; /* made in commit-pending: no other host is asked */
     double bandwidth_mib_s;
 
     /* of a migrate call */

@@ -204,7 +204,7 @@ void ek_sim_migration_fail(struct ek_sim_migrations *migrations, uint32_t index,
     const struct ek_sim_copy *there =
         ek_sim_cluster_copy(migrations->cluster, request->domain, request->destination);
     /* The image locks: what runs over there is not started here again. */
-    bool locked = there != NULL && there->active && there->whole;
+    bool locked = there != NULL && there->active && there->whole && ek_sim_copy_runs(there);
 
     ek_sim_migration_advance(migrations, it);
     if (copy != NULL && copy->active) {
@@ -250,7 +250,8 @@ void ek_sim_migration_arrive(struct ek_sim_migrations *migrations, struct ek_sim
     /* The mark is in the domain's metadata, which travels with it. */
     (void)snprintf(copy->mark, sizeof(copy->mark), "%s", it->mark);
     ek_sim_cluster_set(migrations->cluster, request->domain, request->destination,
-                       it->guest_paused ? EK_RUN_PAUSED_USER : EK_RUN_RUNNING_MIGRATED,
+                       it->guest_paused || request->two_step ? EK_RUN_PAUSED_USER
+                                                             : EK_RUN_RUNNING_MIGRATED,
                        EK_JOB_NONE);
 }
 

@@ -38,6 +38,7 @@ struct ek_sim_migration_request {
     const char *mark; /* of the move, "" for somebody else's migration; copied */
     int64_t max_downtime_ms;
     bool auto_converge;
+    bool two_step;          /* the destination stays paused (VIR_MIGRATE_PAUSED) */
     double bandwidth_mib_s; /* 0: unlimited */
     uint32_t caller;        /* given back to `ended`; EK_NONE: nobody waits */
     uint32_t ticket;

@@ -125,6 +125,11 @@ static void answer(struct walk *walk)
     }
 }
 
+static bool is_gone(const struct ek_observation *end)
+{
+    return (ek_sight_of(end) & (EK_SIGHT_ABSENT | EK_SIGHT_OFF_MIGRATED)) != 0;
+}
+
 /* Laws beside those that life_story.c checks at every step. */
 static void check(const struct walk *walk)
 {
@@ -135,7 +140,12 @@ static void check(const struct walk *walk)
         assert_true(walk->seen);
         assert_int_not_equal(walk->source.presence, EK_PRESENCE_UNREACHABLE);
         assert_int_not_equal(walk->destination.presence, EK_PRESENCE_UNREACHABLE);
-        assert_false(story->call_out);
+        assert_true(!story->call_out || kind == EK_LIFE_RESUME_DESTINATION);
+    }
+    if (kind == EK_LIFE_RESUME_DESTINATION) {
+        assert_true(is_gone(&walk->source));
+        assert_int_equal(walk->destination.run, EK_RUN_PAUSED_USER);
+        assert_true(story->life.record.two_step && !story->life.record.user_paused);
     }
     if (kind == EK_LIFE_RESUME_SOURCE) {
         assert_int_equal(walk->destination.presence, EK_PRESENCE_ABSENT);
@@ -180,6 +190,9 @@ static void test_random_walks(void **state)
         } else {
             story_begin(&walk.story);
         }
+        walk.story.life.record.order.two_step = (enum ek_two_step)random_below(EK_TWO_STEP_COUNT);
+        walk.story.life.record.two_step = chance(30);
+        walk.story.life.record.user_paused = chance(10);
         run(&walk, ends);
     }
     for (enum ek_move_state s = EK_MOVE_DONE; s < EK_MOVE_STATE_COUNT; s++) {
