@@ -139,6 +139,7 @@ static void read_stats(virTypedParameterPtr params, int count, struct ek_job_pro
     /* The dirty rate comes in pages per second, of 4 KiB unless the job says otherwise; everything
      * else in bytes. */
     unsigned long long pages = 0, page = 4096, iteration = 0, elapsed_ms = 0;
+    int throttle = 0; /* absent until auto-converge begins */
 
     virTypedParamsGetULLong(params, count, VIR_DOMAIN_JOB_MEMORY_DIRTY_RATE, &pages);
     virTypedParamsGetULLong(params, count, VIR_DOMAIN_JOB_MEMORY_PAGE_SIZE, &page);
@@ -149,7 +150,9 @@ static void read_stats(virTypedParameterPtr params, int count, struct ek_job_pro
     out->transferred_mib = mib(params, count, VIR_DOMAIN_JOB_DATA_PROCESSED);
     out->bandwidth_mib_s = mib(params, count, VIR_DOMAIN_JOB_MEMORY_BPS);
     out->dirty_mib_s = (double)pages * (double)page / (1024.0 * 1024.0);
+    virTypedParamsGetInt(params, count, VIR_DOMAIN_JOB_AUTO_CONVERGE_THROTTLE, &throttle);
     out->iteration = (int)iteration;
+    out->throttle_percent = throttle;
     out->elapsed_ms = (int64_t)elapsed_ms;
 }
 
@@ -162,26 +165,7 @@ static bool is_paused_by_migration(virDomainPtr domain)
            reason == VIR_DOMAIN_PAUSED_MIGRATION;
 }
 
-/* The limit can be set only while the job runs: done in its first seconds, then never asked again.
- */
-static void set_downtime(virDomainPtr domain, const struct ek_move_order *order,
-                         const struct ek_job_progress *progress)
-{
-    enum { EARLY_MS = 15000 };
-    unsigned long long set_ms = 0;
-
-    if (order->max_downtime_ms <= 0 || progress->elapsed_ms > EARLY_MS) {
-        return;
-    }
-    /* Set only where it differs, so once and not with each look. */
-    if (virDomainMigrateGetMaxDowntime(domain, &set_ms, 0) == 0 &&
-        set_ms != (unsigned long long)order->max_downtime_ms) {
-        virDomainMigrateSetMaxDowntime(domain, (unsigned long long)order->max_downtime_ms, 0);
-    }
-}
-
-static bool read_progress(virDomainPtr domain, const struct ek_move_order *order,
-                          struct ek_job_progress *out)
+static bool read_progress(virDomainPtr domain, struct ek_job_progress *out)
 {
     virTypedParameterPtr params = NULL;
     int type, count = 0, operation = 0;
@@ -197,11 +181,6 @@ static bool read_progress(virDomainPtr domain, const struct ek_move_order *order
     virTypedParamsFree(params, count);
     if (out->active) {
         out->source_paused = is_paused_by_migration(domain);
-        /* While the source is paused the switchover is under way: a new limit would come too late.
-         */
-        if (!out->source_paused) {
-            set_downtime(domain, order, out);
-        }
     }
     return true;
 }
@@ -218,39 +197,94 @@ bool ek_port_progress(void *context, const struct ek_move_record *record,
         return false;
     }
     if (end.domain != NULL) {
-        read = read_progress(end.domain, &record->order, out);
+        read = read_progress(end.domain, out);
     }
     ek_end_close(&end);
     return read;
 }
 
-/* ---- abort --------------------------------------------------------------------------------- */
+/* ---- abort and tuning ---------------------------------------------------------------------- */
 
-/* Only a migration that goes out: AbortJob ends whatever job there is, a backup as well. It returns
- * at once and races with the switchover; what it came to shows on both ends. */
-static bool abort_job(const struct ek_end *end, struct ek_error *err)
+/* Only a migration that goes out, and only this move's: AbortJob ends whatever job there is, a
+ * backup or somebody else's migration as well. */
+static bool is_our_job(const struct ek_end *end, const struct ek_move_record *record)
 {
-    if (end->domain == NULL || ek_domain_job(end->domain) != EK_JOB_OUT) {
-        return ek_error_set(err, EK_ERR_NOT_FOUND, "%s: no migration runs that could be aborted",
-                            end->link->name);
+    struct ek_mark mark;
+
+    return end->domain != NULL && ek_domain_job(end->domain) == EK_JOB_OUT &&
+           ek_mark_read(end->domain, &mark) && strcmp(mark.id, record->order.id) == 0;
+}
+
+static bool open_job(struct ek_end *end, void *context, const struct ek_move_record *record,
+                     const char *step, struct ek_error *err)
+{
+    struct ek_call_result result;
+
+    if (!ek_end_open(end, context, record->order.source, record, true, step, &result)) {
+        return ek_error_set(err, EK_ERR_UNAVAILABLE, "%s", result.error);
     }
-    if (virDomainAbortJob(end->domain) < 0) {
-        return ek_error_set(err, EK_ERR_REMOTE, "%s: abort: %s", end->link->name,
-                            virGetLastErrorMessage());
+    if (!is_our_job(end, record)) {
+        ek_error_set(err, EK_ERR_NOT_FOUND, "%s: %s: no migration of this move runs",
+                     end->link->name, step);
+        ek_end_close(end);
+        return false;
     }
     return true;
 }
 
+static bool say(const struct ek_end *end, const char *step, struct ek_error *err)
+{
+    return ek_error_set(err, EK_ERR_REMOTE, "%s: %s: %s", end->link->name, step,
+                        virGetLastErrorMessage());
+}
+
+/* It returns at once and races with the switchover; what it came to shows on both ends. */
 bool ek_port_abort(void *context, const struct ek_move_record *record, struct ek_error *err)
 {
-    struct ek_call_result result;
     struct ek_end end;
     bool done;
 
-    if (!ek_end_open(&end, context, record->order.source, record, true, "abort", &result)) {
-        return ek_error_set(err, EK_ERR_UNAVAILABLE, "%s", result.error);
+    if (!open_job(&end, context, record, "abort", err)) {
+        return false;
     }
-    done = abort_job(&end, err);
+    done = virDomainAbortJob(end.domain) == 0 || say(&end, "abort", err);
+    ek_end_close(&end);
+    return done;
+}
+
+/* libvirt counts bytes in 63 bits: more MiB than this are refused, and none are fewer than all. */
+static unsigned long speed(int64_t mib_s)
+{
+    const int64_t most = INT64_MAX / (1024 * 1024);
+
+    return (unsigned long)(mib_s < most ? mib_s : most);
+}
+
+static bool tune_job(const struct ek_end *end, const struct ek_tuning *tuning, struct ek_error *err)
+{
+    if (tuning->bandwidth_mib_s > 0 &&
+        virDomainMigrateSetMaxSpeed(end->domain, speed(tuning->bandwidth_mib_s), 0) < 0) {
+        return say(end, "bandwidth", err);
+    }
+    if (tuning->max_downtime_ms > 0 &&
+        virDomainMigrateSetMaxDowntime(end->domain, (unsigned long long)tuning->max_downtime_ms,
+                                       0) < 0) {
+        return say(end, "downtime", err);
+    }
+    return !tuning->start_post_copy || virDomainMigrateStartPostCopy(end->domain, 0) == 0 ||
+           say(end, "post-copy", err);
+}
+
+bool ek_port_tune(void *context, const struct ek_move_record *record,
+                  const struct ek_tuning *tuning, struct ek_error *err)
+{
+    struct ek_end end;
+    bool done;
+
+    if (!open_job(&end, context, record, "tune", err)) {
+        return false;
+    }
+    done = tune_job(&end, tuning, err);
     ek_end_close(&end);
     return done;
 }

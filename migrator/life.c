@@ -17,6 +17,7 @@ static const char *const action_names[] = {
     [EK_LIFE_MIGRATE] = "migrate",
     [EK_LIFE_WAIT] = "wait",
     [EK_LIFE_WATCH] = "watch",
+    [EK_LIFE_TUNE] = "tune",
     [EK_LIFE_ABORT] = "abort",
     [EK_LIFE_OBSERVE] = "observe",
     [EK_LIFE_RESUME_SOURCE] = "resume-source",
@@ -388,6 +389,8 @@ struct ek_life_action ek_life_step(struct ek_life *life, const struct ek_life_in
 {
     life->now_ms = now_ms;
     life->cancel = life->cancel || input->cancel;
+    life->limited = life->limited || input->limited;
+    life->limit_mib_s = input->limited ? input->limit_mib_s : life->limit_mib_s;
     if (input->kind == EK_LIFE_MIGRATE_ENDED) {
         take_migrate_result(life, input->result);
     }

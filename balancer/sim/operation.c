@@ -211,7 +211,6 @@ static bool migrate(struct ek_sim_hypervisor *hypervisor, uint32_t index, bool r
                                                      .source = call->source,
                                                      .destination = call->destination,
                                                      .mark = call->mark,
-                                                     .max_downtime_ms = call->max_downtime_ms,
                                                      .auto_converge = call->auto_converge,
                                                      .two_step = call->two_step,
                                                      .bandwidth_mib_s = call->bandwidth_mib_s,
@@ -237,14 +236,20 @@ static bool migrate(struct ek_sim_hypervisor *hypervisor, uint32_t index, bool r
     return false;
 }
 
-/* Asking succeeds when there is a job; whether it ends in time is seen later. */
-static void ask_abort(struct ek_sim_hypervisor *hypervisor, const struct ek_sim_call *call,
-                      struct ek_sim_reply *reply)
+/* Asking succeeds when there is a job of this move; whether it ends in time is seen later. */
+static void ask_of_job(struct ek_sim_hypervisor *hypervisor, const struct ek_sim_call *call,
+                       struct ek_sim_reply *reply)
 {
+    struct ek_sim_migrations *migrations = hypervisor->migrations;
+
     if (!ek_sim_host_answers(&hypervisor->cluster->hosts[call->source])) {
         fail(reply, EK_FAILURE_LOST, "the source cannot be reached");
-    } else if (!ek_sim_migration_abort(hypervisor->migrations, call->domain, call->source)) {
-        fail(reply, EK_FAILURE_SAME_PAIR, "no job is active on the domain");
+    } else if (!(call->operation == EK_SIM_TUNE
+                     ? ek_sim_migration_tune(migrations, call->domain, call->source, call->mark,
+                                             &call->tuning)
+                     : ek_sim_migration_abort(migrations, call->domain, call->source,
+                                              call->mark))) {
+        fail(reply, EK_FAILURE_SAME_PAIR, "no migration of this move runs");
     }
 }
 
@@ -280,8 +285,9 @@ static bool do_it(struct ek_sim_hypervisor *hypervisor, uint32_t index, struct e
     case EK_SIM_PROGRESS:
         progress(hypervisor, call, reply);
         break;
+    case EK_SIM_TUNE:
     case EK_SIM_ABORT:
-        ask_abort(hypervisor, call, reply);
+        ask_of_job(hypervisor, call, reply);
         break;
     case EK_SIM_OBSERVE:
         look(hypervisor, call, call->source, &reply->source);

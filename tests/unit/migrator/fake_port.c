@@ -130,6 +130,22 @@ static bool abort_job(void *context, const struct ek_move_record *record, struct
     return true;
 }
 
+static bool tune(void *context, const struct ek_move_record *record, const struct ek_tuning *tuning,
+                 struct ek_error *err)
+{
+    struct fake *fake = lock(context);
+    char word[64];
+
+    (void)record;
+    (void)err;
+    snprintf(word, sizeof(word), "tune(%lld)",
+             tuning->bandwidth_mib_s == EK_TUNING_UNLIMITED ? 0LL
+                                                            : (long long)tuning->bandwidth_mib_s);
+    trace(fake, word);
+    unlock(fake);
+    return true;
+}
+
 static void observe(void *context, const struct ek_move_record *record,
                     struct ek_observation *source, struct ek_observation *destination)
 {
@@ -283,6 +299,7 @@ void fake_init(struct fake *fake)
                                         .migrate = migrate,
                                         .progress = progress,
                                         .abort = abort_job,
+                                        .tune = tune,
                                         .observe = observe,
                                         .resume_source = unexpected,
                                         .resume_destination = unexpected,

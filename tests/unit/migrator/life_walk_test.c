@@ -58,6 +58,8 @@ static struct ek_job_progress random_progress(void)
                                     .total_mib = 1000,
                                     .remaining_mib = random_below(1000),
                                     .transferred_mib = random_below(5000),
+                                    .iteration = (int)random_below(20),
+                                    .throttle_percent = (int)random_below(100),
                                     .bandwidth_mib_s = random_below(200),
                                     .dirty_mib_s = random_below(200)};
 }
@@ -104,6 +106,10 @@ static void answer(struct walk *walk)
     enum ek_life_action_kind kind = story->action.kind;
 
     story->now_ms += random_below(3000);
+    if (chance(2)) {
+        story->limited = true;
+        story->limit_mib_s = random_below(3) * 50;
+    }
     if (chance(2)) {
         story->cancel = true;
     }
