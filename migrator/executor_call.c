@@ -35,6 +35,20 @@ static struct ek_call_result asked(bool done, const struct ek_error *err)
     return result;
 }
 
+/* Long after its announcement (this process was stopped, say) another balancer may have taken the
+ * move over: it waits for twice this time before it believes that nothing was begun. */
+static struct ek_call_result migrate(const struct call *call)
+{
+    const struct ek_executor_options *options = &call->mover->executor->options;
+    struct ek_call_result late = {.failure = EK_FAILURE_SAME_PAIR,
+                                  .error = "not begun, for too long after it was announced"};
+
+    if (ek_executor_now(call->mover->executor) - call->announced_ms > options->timing.fresh_ms) {
+        return late;
+    }
+    return options->hypervisor->migrate(options->hypervisor->context, &call->record);
+}
+
 /* On copies of its own, without a lock: this is where a thread may stay for good. */
 static void make(struct call *call)
 {
@@ -50,7 +64,7 @@ static void make(struct call *call)
         call->result = port->prepare(port->context, record, note, call);
         return;
     case EK_LIFE_MIGRATE:
-        call->result = port->migrate(port->context, record);
+        call->result = migrate(call);
         return;
     case EK_LIFE_WATCH:
         /* Not ok is "could not be read", which is no reason to give the migration up. */
@@ -153,6 +167,7 @@ static struct call *begin_call(struct mover *mover, const struct ek_life_action 
     call->mover = mover;
     call->kind = action->kind;
     call->tuning = action->tuning;
+    call->announced_ms = mover->announced_ms;
     /* By value: the life goes on stepping while a migrate call is out, and for good when this one
      * is given up. */
     call->record = mover->life.record;

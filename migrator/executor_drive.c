@@ -58,6 +58,7 @@ static bool write_once(struct mover *mover, const struct ek_move_record *expecte
 {
     const struct ek_journal *journal = mover->executor->options.journal;
 
+    mover->announced_ms = ek_executor_now(mover->executor);
     return journal->write(journal->context, &mover->life.record, expected, err);
 }
 

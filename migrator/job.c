@@ -1,10 +1,40 @@
 /* The migration itself, its progress and its abort. */
 #include "migrator/libvirt_port.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 
 /* ---- the call ------------------------------------------------------------------------------ */
+
+/* QEMU 7.2 does not refuse post-copy over several connections, and does not survive it either. */
+static bool is_parallel(const struct ek_move_order *order)
+{
+    return order->parallel_connections > 1 && !order->post_copy;
+}
+
+static bool is_address(const char *host)
+{
+    unsigned char address[sizeof(struct in6_addr)];
+
+    return inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1;
+}
+
+/* The name that the destination's certificate must bear; NULL: libvirt takes it from the URI. An
+ * address of the migration network stands in no certificate, but the host has a name. */
+static const char *certificate_name(const struct ek_host_link *destination)
+{
+    const char *host = strstr(destination->migration_uri, "://");
+    char address[INET6_ADDRSTRLEN] = "";
+
+    if (host == NULL || is_address(destination->endpoint.host)) {
+        return NULL;
+    }
+    host += strspn(host, ":/[");
+    snprintf(address, sizeof(address), "%.*s", (int)strcspn(host, "]/"), host);
+    address[strchr(address, '.') != NULL ? strcspn(address, ":") : strlen(address)] = '\0';
+    return is_address(address) ? destination->endpoint.host : NULL;
+}
 
 /* A transient domain is to be transient there; a persistent one leaves no definition behind. */
 static unsigned int flags_for(virDomainPtr domain, const struct ek_move_record *record)
@@ -28,6 +58,12 @@ static unsigned int flags_for(virDomainPtr domain, const struct ek_move_record *
     if (record->two_step) {
         flags |= VIR_MIGRATE_PAUSED;
     }
+    if (record->order.tls) {
+        flags |= VIR_MIGRATE_TLS;
+    }
+    if (is_parallel(&record->order)) {
+        flags |= VIR_MIGRATE_PARALLEL;
+    }
     return flags;
 }
 
@@ -41,6 +77,16 @@ static bool add_params(const struct ek_host_link *destination, const struct ek_m
     if (destination->migration_uri[0] != '\0' &&
         virTypedParamsAddString(params, count, &room, VIR_MIGRATE_PARAM_URI,
                                 destination->migration_uri) < 0) {
+        return false;
+    }
+    const char *name = order->tls ? certificate_name(destination) : NULL;
+    if (name != NULL && virTypedParamsAddString(params, count, &room,
+                                                VIR_MIGRATE_PARAM_TLS_DESTINATION, name) < 0) {
+        return false;
+    }
+    if (is_parallel(order) &&
+        virTypedParamsAddInt(params, count, &room, VIR_MIGRATE_PARAM_PARALLEL_CONNECTIONS,
+                             order->parallel_connections) < 0) {
         return false;
     }
     return order->bandwidth_mib_s == 0 ||

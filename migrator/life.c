@@ -311,6 +311,11 @@ void ek_life_adopt(struct ek_life *life, const struct ek_move_record *record,
     life->issued = record->state != EK_MOVE_PLANNED && record->state != EK_MOVE_CLAIMED &&
                    record->state != EK_MOVE_PRECHECK && record->state != EK_MOVE_PREPARE &&
                    record->state != EK_MOVE_RETRY_WAIT;
+    /* Whoever wrote that record may be cut off from the journal and alive: its call begins, if at
+     * all, within one time of freshness, and takes effect within another. */
+    if (record->state == EK_MOVE_RUNNING || record->state == EK_MOVE_RECONCILE) {
+        life->issuable_until_ms = now_ms + 2 * timing->fresh_ms + timing->settle_ms;
+    }
     ek_life_error(life, "the balancer stopped while the move was in state %s",
                   ek_move_state_name(record->state));
     ek_life_copy_limits(life);

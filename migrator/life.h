@@ -107,11 +107,12 @@ struct ek_life {
 
     /* what is wanted, what is known of this attempt */
     bool cancel;
-    bool adopted;            /* begun by an earlier run of ours: never retried */
-    bool issued;             /* the migrate call may have been made */
-    bool call_out;           /* it has not returned to us */
-    enum ek_failure failure; /* why the attempt ended, for the retry */
-    bool at_fault;           /* the destination, for the outcome */
+    bool adopted;              /* begun by an earlier run of ours: never retried */
+    bool issued;               /* the migrate call may have been made */
+    int64_t issuable_until_ms; /* ... or an earlier run may still make it; 0: it cannot */
+    bool call_out;             /* it has not returned to us */
+    enum ek_failure failure;   /* why the attempt ended, for the retry */
+    bool at_fault;             /* the destination, for the outcome */
 
     /* copying */
     int64_t copy_until_ms;

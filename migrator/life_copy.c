@@ -67,6 +67,7 @@ struct ek_life_action ek_life_copy_begin(struct ek_life *life)
 
 struct ek_life_action ek_life_copy_adopt(struct ek_life *life, bool switchover)
 {
+    life->issuable_until_ms = 0; /* it was begun: seen */
     ek_life_enter(life, switchover ? EK_MOVE_SWITCHOVER : EK_MOVE_RUNNING);
     forget_progress(life);
     return ek_life_journalled(ek_life_wait(life, life->next_poll_ms));

@@ -195,6 +195,15 @@ static struct ek_life_action judge_beside_call(struct ek_life *life)
     return ek_life_finish(life, EK_MOVE_UNKNOWN);
 }
 
+/* Where the domain rests on its source as if nothing had been begun, while an earlier run may still
+ * begin it. */
+static bool may_still_begin(const struct ek_life *life)
+{
+    return life->now_ms < life->issuable_until_ms &&
+           (life->row->verdict == EK_VERDICT_ROLLED_BACK ||
+            life->row->verdict == EK_VERDICT_FAULTY);
+}
+
 static struct ek_life_action judge(struct ek_life *life)
 {
     /* First of all: while a migration runs there is nothing to conclude. */
@@ -203,6 +212,9 @@ static struct ek_life_action judge(struct ek_life *life)
     }
     if (life->call_out) {
         return judge_beside_call(life);
+    }
+    if (may_still_begin(life)) {
+        return look_again(life);
     }
     if (!goes_on(life) && life->now_ms - life->row_since_ms >= patience_ms(life)) {
         return conclude(life);

@@ -104,6 +104,20 @@ static void test_limit_is_live(void **state)
     assert_ended(scene, EK_MOVE_DONE);
 }
 
+/* A process that was stopped between the record and the call does not make the call when it wakes
+ * up: by then the move may be another's. It looks, and tries again under a new record. */
+static void test_late_call_is_not_made(void **state)
+{
+    struct scene *scene = *state;
+
+    fake_set(&scene->fake, &scene->fake.stop_after_running, true);
+    start(scene, 1);
+    assert_ended(scene, EK_MOVE_DONE);
+    assert_true(fake_traced(&scene->fake, "running reconcile observe()"));
+    assert_int_equal(scene->fake.domains[0].migrates, 1);
+    assert_int_equal(scene->fake.outcomes[0].attempts, 2);
+}
+
 /* While the journal is away nothing begins; when it is back, the life goes on where it was. */
 static void test_journal_away_begins_nothing(void **state)
 {
@@ -279,6 +293,7 @@ int main(void)
         SCENE(test_journal_comes_before_effect),
         SCENE(test_cancel_aborts),
         SCENE(test_limit_is_live),
+        SCENE(test_late_call_is_not_made),
         SCENE(test_journal_away_begins_nothing),
         SCENE(test_result_survives_a_journal_that_is_away),
         SCENE(test_lost_answer_of_the_journal),

@@ -204,6 +204,47 @@ static void test_call_that_hangs_after_the_commit(void **state)
     assert_true(story.now_ms - gone_ms <= 5000);
 }
 
+/* An adopted move whose call may still be made by whoever wrote its record is not called rolled
+ * back before that is over; seen to have begun, it is. */
+static void test_adopter_waits_for_a_late_call(void **state)
+{
+    struct story story;
+    int64_t begin_ms;
+
+    (void)state;
+    story_adopt(&story, EK_MOVE_RUNNING);
+    begin_ms = story.now_ms;
+    story_start(&story);
+    assert_int_equal(story_keep_seeing(&story, &running, &absent), EK_LIFE_UNPREPARE);
+    assert_in_range(story.now_ms - begin_ms, 60000, 66000);
+
+    story_adopt(&story, EK_MOVE_RUNNING);
+    begin_ms = story.now_ms;
+    story_start(&story);
+    story_see(&story, &running_job, &incoming);
+    story_wake(&story);
+    assert_int_equal(story_progress(&story, &(struct ek_job_progress){.active = false}),
+                     EK_LIFE_OBSERVE);
+    assert_int_equal(story_keep_seeing(&story, &cancelled_running, &absent), EK_LIFE_UNPREPARE);
+    assert_in_range(story.now_ms - begin_ms, 0, 6000);
+}
+
+/* An abort that came too late is a success. */
+static void test_abort_that_came_too_late(void **state)
+{
+    struct story story;
+
+    (void)state;
+    story_begin(&story);
+    story_to_running(&story);
+    assert_int_equal(story_cancel(&story), EK_LIFE_ABORT);
+    story_ok(&story);
+    assert_int_equal(story_migrated(&story), EK_LIFE_OBSERVE);
+    assert_int_equal(story_see(&story, &absent, &arrived), EK_LIFE_POST);
+    story_ok(&story);
+    assert_ended(&story, EK_MOVE_DONE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -216,6 +257,8 @@ int main(void)
         cmocka_unit_test(test_source_that_went_on),
         cmocka_unit_test(test_both_ends_paused),
         cmocka_unit_test(test_call_that_hangs_after_the_commit),
+        cmocka_unit_test(test_adopter_waits_for_a_late_call),
+        cmocka_unit_test(test_abort_that_came_too_late),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
