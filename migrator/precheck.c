@@ -1,5 +1,6 @@
 /* The eight checks before a move, each a named step on fresh data. None of them changes anything.
  */
+#include "collector/managers.h"
 #include "migrator/disks.h"
 #include "migrator/libvirt_port.h"
 #include "migrator/xpath.h"
@@ -192,6 +193,11 @@ static struct ek_call_result no_obstacle(const struct check *check, const char *
     for (size_t i = 0; i < sizeof(obstacles) / sizeof(obstacles[0]); i++) {
         if (ek_xpath_count(check->xml, obstacles[i].path) > 0) {
             return ek_fail(EK_FAILURE_DOMAIN, host, step, "%s", obstacles[i].text);
+        }
+    }
+    for (size_t i = 0; i < ek_manager_count; i++) {
+        if (ek_xpath_count(check->xml, ek_managers[i].mark) > 0) {
+            return ek_fail(EK_FAILURE_DOMAIN, host, step, "it is %s", ek_managers[i].text);
         }
     }
     return passed;

@@ -70,7 +70,8 @@ static struct ek_known_move known(const struct ek_move_record *record, bool ende
                                   .source = record->order.source,
                                   .destination = record->order.destination,
                                   .started_at_ms = record->started_at_ms,
-                                  .ended_at_ms = ended ? record->updated_at_ms : 0};
+                                  .ended_at_ms = ended ? record->updated_at_ms : 0,
+                                  .foreign = false};
 }
 
 /* A move that ended between the two readings stands in both lists: it has ended. */
