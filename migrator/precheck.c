@@ -152,6 +152,10 @@ static struct ek_call_result state_of_domain(const struct check *check, const ch
         (state == VIR_DOMAIN_PAUSED && reason == VIR_DOMAIN_PAUSED_USER)) {
         return passed;
     }
+    if (state == VIR_DOMAIN_PAUSED &&
+        (reason == VIR_DOMAIN_PAUSED_MIGRATION || reason == VIR_DOMAIN_PAUSED_POSTCOPY)) {
+        return ek_fail(EK_FAILURE_SAME_PAIR, host, step, "a migration has paused it");
+    }
     if (state == VIR_DOMAIN_PAUSED && reason == VIR_DOMAIN_PAUSED_IOERROR) {
         return ek_fail(EK_FAILURE_DOMAIN, host, step, "it is paused by an I/O error");
     }

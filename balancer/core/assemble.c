@@ -233,13 +233,15 @@ static bool sightings_gather(struct work *work, struct ek_error *err)
     return true;
 }
 
-/* The newest of our moves of it: a domain may have moved twice since some host was sampled. */
+/* The newest of our moves of it that decides where it is: a domain may have moved twice since some
+ * host was sampled. */
 static const struct ek_known_move *move_of(const struct ek_assembly *in, const char *uuid)
 {
     const struct ek_known_move *newest = NULL;
 
     for (size_t m = 0; m < in->move_count; m++) {
-        if (!in->moves[m].foreign && strcmp(in->moves[m].domain, uuid) == 0 &&
+        if (!in->moves[m].foreign && !in->moves[m].failed &&
+            strcmp(in->moves[m].domain, uuid) == 0 &&
             (newest == NULL || in->moves[m].started_at_ms > newest->started_at_ms)) {
             newest = &in->moves[m];
         }
@@ -457,19 +459,25 @@ static void flights_of_ours(struct work *work)
             out->domains[flight.domain].host != flight.destination) {
             flight.domain = EK_NONE;
         }
-        if (!in->moves[m].foreign && flight.source != EK_NONE && flight.destination != EK_NONE &&
-            (runs || unseen)) {
+        bool ours = !in->moves[m].foreign && !in->moves[m].failed;
+        if (ours && flight.source != EK_NONE && flight.destination != EK_NONE && (runs || unseen)) {
             out->in_flight[out->in_flight_count++] = flight;
         }
     }
 }
 
-/* Whether our own move tells why this copy comes in: it runs, or ended after the sample. */
+/* Whether a move of ours tells why this copy comes in: it runs, or ended after the sample, well or
+ * not. */
 static bool explained(const struct work *work, const struct sighting *seen)
 {
-    const struct ek_known_move *move = move_of(work->in, seen->domain->uuid);
-
-    return move != NULL && (move->ended_at_ms == 0 || seen->sampled_at_ms <= move->ended_at_ms);
+    for (size_t m = 0; m < work->in->move_count; m++) {
+        const struct ek_known_move *move = &work->in->moves[m];
+        if (!move->foreign && strcmp(move->domain, seen->domain->uuid) == 0 &&
+            (move->ended_at_ms == 0 || seen->sampled_at_ms <= move->ended_at_ms)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool is_in_flight(const struct ek_snapshot *out, uint32_t domain)

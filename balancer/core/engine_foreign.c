@@ -104,7 +104,8 @@ static bool is_ours(const struct ek_engine *engine, const char *domain)
         ours = ours || strcmp(engine->running[i].order.domain, domain) == 0;
     }
     for (size_t i = 0; i < engine->recent_count; i++) {
-        ours = ours || strcmp(engine->recent[i].outcome.domain, domain) == 0;
+        const struct ek_outcome *outcome = &engine->recent[i].outcome;
+        ours = ours || (outcome->state == EK_MOVE_DONE && strcmp(outcome->domain, domain) == 0);
     }
     return ours;
 }

@@ -174,6 +174,7 @@ struct ek_known_move {
     const char *destination;
     int64_t started_at_ms;
     int64_t ended_at_ms; /* 0: it still runs */
+    bool failed; /* it ended where it began: tells why older samples show a copy coming in */
     bool foreign;
 };
 

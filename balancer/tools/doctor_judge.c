@@ -223,7 +223,7 @@ void ek_doctor_judge(struct ek_findings *out, const struct ek_inspection *hosts,
             add(out, EK_GRADE_FAIL, host.host, "libvirt",
                 ek_arena_strdup(&out->arena, host.why_not),
                 "see that its libvirtd runs and that this machine may use it at the URI in "
-                "evenkeel.yaml; the other checks of this host were left out");
+                "evenkeel.yaml; its storage was not looked at");
         } else {
             add(out, EK_GRADE_OK, host.host, "libvirt", "it answers", "");
             judge_identity(out, hosts, count, h);

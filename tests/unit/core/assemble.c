@@ -315,6 +315,22 @@ static void a_copy_older_than_the_end_of_our_move_has_arrived(void **state)
     assert_true(scene.out.in_flight[0].foreign);
 }
 
+/* Nor is a move of ours that failed somebody else's: a sample from before its end shows its copy,
+ * and it is back where it was. */
+static void a_failed_move_explains_its_copy(void **state)
+{
+    (void)state;
+    see("h1; h2; a@h1; a@h2 incoming");
+    scene.samples[1].taken_at_ms = NOW_MS - 5000;
+    move("a", "h1", "h2", NOW_MS - 4000);
+    scene.moves[0].failed = true;
+    expect("a@h1 ");
+    assert_true(scene.out.domains[0].movable);
+    scene.moves[0].ended_at_ms = NOW_MS - 6000;
+    ek_snapshot_finish(&scene.out);
+    expect("a@h1 a:h1->h2 ");
+}
+
 /* When nobody is seen to run it, it is where it comes in, and stays there. */
 static void a_copy_that_comes_in_from_nowhere_stands_there(void **state)
 {
@@ -401,6 +417,7 @@ int main(void)
         cmocka_unit_test_teardown(a_copy_that_comes_in_is_in_flight, teardown),
         cmocka_unit_test_teardown(our_own_move_is_not_foreign, teardown),
         cmocka_unit_test_teardown(a_copy_older_than_the_end_of_our_move_has_arrived, teardown),
+        cmocka_unit_test_teardown(a_failed_move_explains_its_copy, teardown),
         cmocka_unit_test_teardown(a_copy_that_comes_in_from_nowhere_stands_there, teardown),
         cmocka_unit_test_teardown(a_domain_is_in_flight_once, teardown),
         cmocka_unit_test_teardown(what_was_in_flight_has_arrived, teardown),
