@@ -126,7 +126,8 @@ static void take_place(struct ek_circuit_limits *taken, const struct ek_move_ord
 static void count_places(const struct ek_engine *engine, const struct ek_move_order *order,
                          int *all, struct ek_circuit_limits *taken)
 {
-    const struct ek_snapshot *snapshot = &engine->snapshot;
+    const struct ek_foreign_load others =
+        ek_engine_foreign_load(engine, order->source, order->destination);
 
     *all = (int)engine->running_count;
     *taken = (struct ek_circuit_limits){.out = 0};
@@ -135,14 +136,9 @@ static void count_places(const struct ek_engine *engine, const struct ek_move_or
         take_place(taken, order, other->source, other->destination);
     }
     /* Whoever else migrates takes its places as well. */
-    for (size_t f = 0; f < snapshot->in_flight_count; f++) {
-        const struct ek_in_flight *flight = &snapshot->in_flight[f];
-        if (ek_engine_is_foreign(engine, flight)) {
-            *all += 1;
-            take_place(taken, order, snapshot->hosts[flight->source].name,
-                       snapshot->hosts[flight->destination].name);
-        }
-    }
+    *all += others.all;
+    taken->out += others.out;
+    taken->in += others.in;
 }
 
 enum ek_limit ek_engine_limit(const struct ek_engine *engine, const struct ek_move_order *order)

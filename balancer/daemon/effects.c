@@ -27,6 +27,12 @@ struct record {
     char *word; /* fate, subject */
 };
 
+/* A running move's new share of the bandwidth. */
+struct limit {
+    char id[EK_ID_SIZE];
+    uint64_t bandwidth_mib_s;
+};
+
 struct record_job {
     struct ek_store_job job;
     struct ek_balancing *balancing;
@@ -36,6 +42,8 @@ struct record_job {
     size_t record_count;
     char (*aborts)[EK_ID_SIZE];
     size_t abort_count;
+    struct limit *limits;
+    size_t limit_count;
     struct ek_move_order *starts;
     size_t start_count;
     bool replies;
@@ -51,6 +59,7 @@ static void job_free(struct record_job *job)
     }
     free(job->records);
     free(job->aborts);
+    free(job->limits);
     free(job->starts);
     free(job);
 }
@@ -107,6 +116,15 @@ static void refuse_start(struct ek_balancing *balancing, const struct ek_move_or
                                                     .u.outcome = &outcome});
 }
 
+/* Whether the records could be written or not: a share changes no record. They shrink before the
+ * move starts that takes the rest. */
+static void limit_moves(struct ek_balancing *balancing, const struct record_job *job)
+{
+    for (size_t i = 0; i < job->limit_count; i++) {
+        ek_executor_limit(balancing->executor, job->limits[i].id, job->limits[i].bandwidth_mib_s);
+    }
+}
+
 static void start_moves(struct ek_balancing *balancing, const struct record_job *job)
 {
     for (size_t i = 0; i < job->abort_count; i++) {
@@ -130,6 +148,7 @@ static void record_done(struct ek_store_job *job, const struct ek_error *err)
         job_free(it); /* of the engine that was forgotten meanwhile: nothing of it starts */
         return;
     }
+    limit_moves(balancing, it);
     if (err == NULL && balancing->leading && !balancing->daemon->stopping) {
         start_moves(balancing, it);
     } else {
@@ -322,6 +341,14 @@ static void add_reply(struct record_job *job, const struct ek_effect *effect)
     add_record(job, RECORD_REPLY, reply.id, ek_codec_write_reply(&reply), NULL);
 }
 
+static void add_limit(struct record_job *job, const struct ek_effect *effect)
+{
+    struct limit *limit = &job->limits[job->limit_count++];
+
+    memcpy(limit->id, effect->u.limit.id, sizeof(limit->id));
+    limit->bandwidth_mib_s = effect->u.limit.bandwidth_mib_s;
+}
+
 static void schedule_wake(struct ek_balancing *balancing, int64_t at_ms);
 
 static void add_effect(struct ek_balancing *balancing, struct record_job *job,
@@ -349,7 +376,8 @@ static void add_effect(struct ek_balancing *balancing, struct record_job *job,
         add_reply(job, effect);
         break;
     case EK_EFFECT_LIMIT:
-        break; /* carried out once the executor can change a running move's rate */
+        add_limit(job, effect);
+        break;
     case EK_EFFECT_ABORT:
         (void)snprintf(job->aborts[job->abort_count++], EK_ID_SIZE, "%s", effect->u.abort_id);
         break;
@@ -389,8 +417,10 @@ static struct record_job *job_create(struct ek_balancing *balancing)
     job->epoch = balancing->epoch;
     job->records = calloc(2 * count, sizeof(*job->records)); /* a plan brings its input */
     job->aborts = calloc(count, sizeof(*job->aborts));
+    job->limits = calloc(count, sizeof(*job->limits));
     job->starts = calloc(count, sizeof(*job->starts));
-    job->complete = job->records != NULL && job->aborts != NULL && job->starts != NULL;
+    job->complete =
+        job->records != NULL && job->aborts != NULL && job->limits != NULL && job->starts != NULL;
     return job;
 }
 
