@@ -58,6 +58,15 @@ struct ek_observation {
     char text[EK_TEXT_SIZE]; /* the same for people: "running (migrated), job none" */
 };
 
+/* What all configured hosts but the two ends of a move say of its domain. */
+struct ek_elsewhere {
+    unsigned int asked;
+    unsigned int active;      /* it runs there, or is paused there */
+    unsigned int inactive;    /* defined there, not running */
+    unsigned int unreachable; /* could not be asked: it might run there */
+    char text[EK_TEXT_SIZE];  /* those that did not say "absent": "h3: active; h4: unreachable" */
+};
+
 struct ek_job_progress {
     bool active;
     bool source_paused; /* by the migration: it is switching over */
@@ -121,6 +130,9 @@ struct ek_hypervisor {
     /* Both ends, freshly read in one pass. */
     void (*observe)(void *context, const struct ek_move_record *record,
                     struct ek_observation *source, struct ek_observation *destination);
+
+    /* All other hosts, one after the other, each freshly asked. */
+    void (*search)(void *context, const struct ek_move_record *record, struct ek_elsewhere *out);
 
     /* What the decision table may ask for; each reads both ends again and refuses unless the table
      * still asks for it. A resume also asks all other hosts and refuses unless each says that it

@@ -81,6 +81,7 @@ bool ek_port_tune(void *context, const struct ek_move_record *record,
                   const struct ek_tuning *tuning, struct ek_error *err);
 void ek_port_observe(void *context, const struct ek_move_record *record,
                      struct ek_observation *source, struct ek_observation *destination);
+void ek_port_search(void *context, const struct ek_move_record *record, struct ek_elsewhere *out);
 struct ek_call_result ek_port_resume_source(void *context, const struct ek_move_record *record);
 struct ek_call_result ek_port_resume_destination(void *context,
                                                  const struct ek_move_record *record);

@@ -20,6 +20,7 @@ static const char *const action_names[] = {
     [EK_LIFE_TUNE] = "tune",
     [EK_LIFE_ABORT] = "abort",
     [EK_LIFE_OBSERVE] = "observe",
+    [EK_LIFE_SEARCH] = "search",
     [EK_LIFE_RESUME_SOURCE] = "resume-source",
     [EK_LIFE_RESUME_DESTINATION] = "resume-destination",
     [EK_LIFE_DESTROY_SOURCE] = "destroy-source",

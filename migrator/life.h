@@ -67,6 +67,7 @@ enum ek_life_action_kind {
     EK_LIFE_TUNE,          /* call with `tuning`; feed RESULT, or drop it for MIGRATE_ENDED */
     EK_LIFE_ABORT,         /* the same */
     EK_LIFE_OBSERVE,       /* call; feed OBSERVATION */
+    EK_LIFE_SEARCH,        /* call; no life asks for it, an operator's resolve does */
     EK_LIFE_RESUME_SOURCE, /* call; feed RESULT; the same for the next three */
     EK_LIFE_RESUME_DESTINATION,
     EK_LIFE_DESTROY_SOURCE,

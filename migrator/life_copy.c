@@ -87,6 +87,9 @@ static void note_estimate(struct ek_life *life, const struct ek_job_progress *pr
         record->progress = 1 - progress->remaining_mib / progress->total_mib;
     }
     record->transferred_mib = progress->transferred_mib;
+    record->rate_mib_s = progress->bandwidth_mib_s;
+    record->dirty_mib_s = progress->dirty_mib_s;
+    record->iteration = progress->iteration;
     record->eta_ms =
         gain_mib_s > 0.01 ? (int64_t)(progress->remaining_mib / gain_mib_s * 1000) : -1;
 }

@@ -29,15 +29,6 @@ static bool still_wanted(struct ek_libvirt_port *port, const struct ek_move_reco
     return false;
 }
 
-/* `listed` alone changes while moves run; the links themselves stay. */
-static bool is_listed(struct ek_libvirt_port *port, const struct ek_host_link *link)
-{
-    pthread_mutex_lock(&port->mutex);
-    bool listed = link->listed;
-    pthread_mutex_unlock(&port->mutex);
-    return listed;
-}
-
 /* The guest of a migrate call that returned well a moment ago stands still until it is resumed, and
  * nobody can have started it elsewhere meanwhile: no other host is asked, and one that is away does
  * not keep it down. Whoever comes later asks. */
@@ -51,28 +42,15 @@ static bool must_ask_others(const struct ek_move_record *record, const struct re
 static bool runs_nowhere_else(struct ek_libvirt_port *port, const struct ek_move_record *record,
                               const char *step, struct ek_call_result *result)
 {
-    struct ek_host_link *link;
-    struct ek_end end;
+    struct ek_elsewhere elsewhere;
 
-    pthread_mutex_lock(&port->mutex);
-    link = port->hosts; /* grows at its head only */
-    pthread_mutex_unlock(&port->mutex);
-    for (; link != NULL; link = link->next) {
-        if (!is_listed(port, link) || strcmp(link->name, record->order.source) == 0 ||
-            strcmp(link->name, record->order.destination) == 0) {
-            continue;
-        }
-        if (!ek_end_open(&end, port, link->name, record, false, step, result)) {
-            return false;
-        }
-        bool active = end.domain != NULL && virDomainIsActive(end.domain) != 0;
-        ek_end_close(&end);
-        if (active) {
-            *result = ek_fail(EK_FAILURE_DOMAIN, link->name, step, "it may run there");
-            return false;
-        }
+    ek_port_search(port, record, &elsewhere);
+    if (elsewhere.active == 0 && elsewhere.unreachable == 0) {
+        return true;
     }
-    return true;
+    *result =
+        ek_fail(EK_FAILURE_DOMAIN, "another host", step, "it may run there: %s", elsewhere.text);
+    return false;
 }
 
 static struct ek_call_result carry_out(void *context, const struct ek_move_record *record,

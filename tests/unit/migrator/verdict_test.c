@@ -10,29 +10,13 @@
 
 #include <cmocka.h>
 
+#include "observations.h"
+
 static struct ek_move_record record = {.order = {.id = "plan-7-1"}, .state = EK_MOVE_RECONCILE};
 
 /* ---- every observation that there is ------------------------------------------------------- */
 
-enum { RUNS = EK_RUN_SHUTOFF_OTHER + 1, JOBS = EK_JOB_NOT_KNOWN + 1 };
-enum { OBSERVATIONS = 4 * RUNS * JOBS * 2 * 2 };
 enum { TRAITS = 4 };
-
-static struct ek_observation observation(unsigned int index)
-{
-    struct ek_observation out = {0};
-
-    out.presence = (enum ek_presence)(index % 4);
-    index /= 4;
-    out.run = (enum ek_run_state)(index % RUNS);
-    index /= RUNS;
-    out.job = (enum ek_job)(index % JOBS);
-    index /= JOBS;
-    out.persistent = index % 2 == 0;
-    out.attempt_known = index / 2 == 0;
-    snprintf(out.attempt_id, sizeof(out.attempt_id), "%s", out.attempt_known ? "plan-7-1" : "");
-    return out;
-}
 
 typedef void (*law)(const struct ek_verdict_row *row, const struct ek_observation *source,
                     const struct ek_observation *destination);
