@@ -58,6 +58,7 @@ void ek_engine_destroy(struct ek_engine *engine)
     ek_arena_finish(&engine->plan_arena);
     ek_arena_finish(&engine->stuck_arena);
     ek_arena_finish(&engine->maintained_arena);
+    ek_arena_finish(&engine->lost_arena);
     ek_cooldown_destroy(engine->cooldown);
     ek_forecast_destroy(engine->forecast);
     ek_learned_destroy(engine->learned);
@@ -113,19 +114,22 @@ static void watch_clock(struct ek_engine *engine, int64_t now_ms)
 }
 
 /* What we were told comes before what we found: who told it also has to release it. */
-static const char *holding(const struct ek_engine *engine)
+const char *ek_engine_holding(const struct ek_engine *engine)
 {
     if (engine->hold[0] != '\0') {
         return engine->hold;
     }
-    return engine->self_hold[0] != '\0' ? engine->self_hold : NULL;
+    if (engine->self_hold[0] != '\0') {
+        return engine->self_hold;
+    }
+    return engine->pause.all ? engine->pause.why : NULL;
 }
 
 /* Said once when it begins and once when it ends, not in each cycle. */
 static bool record_holding(struct ek_engine *engine, struct ek_effects *effects,
                            struct ek_error *err)
 {
-    const char *why = holding(engine) == NULL ? "" : holding(engine);
+    const char *why = ek_engine_holding(engine) == NULL ? "" : ek_engine_holding(engine);
 
     if (strcmp(why, engine->holding_shown) == 0) {
         return true;
@@ -218,6 +222,9 @@ static bool on_snapshot(struct ek_engine *engine, const struct ek_event *event,
 {
     struct ek_snapshot present;
 
+    if (!ek_engine_note_foreign(engine, event->u.snapshot, effects, err)) {
+        return false;
+    }
     ek_snapshot_finish(&engine->snapshot);
     /* Taken over, not copied; the caller's is emptied, so that both may be finished. */
     engine->snapshot = *event->u.snapshot;
@@ -252,7 +259,7 @@ static bool on_snapshot(struct ek_engine *engine, const struct ek_event *event,
      * be emptied is worth dropping it. */
     bool replan = ek_engine_waiting_count(engine) == 0 ||
                   ek_engine_maintenance_digest(engine) != engine->maintenance_digest;
-    if (holding(engine) == NULL && replan && !ek_engine_replan(engine, effects, err)) {
+    if (ek_engine_holding(engine) == NULL && replan && !ek_engine_replan(engine, effects, err)) {
         return false;
     }
     return true;
@@ -322,7 +329,8 @@ static bool note_failure(struct ek_engine *engine, const struct ek_outcome *outc
     if (strcmp(outcome->plan_id, engine->plan_id) == 0) {
         engine->plan_failed = true;
     }
-    if (!ek_cooldown_failed(engine->cooldown, &engine->policy, outcome->domain, avoid,
+    if (!recent_add(engine, outcome, err) ||
+        !ek_cooldown_failed(engine->cooldown, &engine->policy, outcome->domain, avoid,
                             outcome->ended_at_ms, err)) {
         return false;
     }
@@ -413,6 +421,10 @@ static bool apply(struct ek_engine *engine, const struct ek_event *event,
     case EK_EVENT_RELEASE:
         engine->hold[0] = '\0';
         return record_holding(engine, effects, err);
+    case EK_EVENT_COMMAND:
+        return ek_engine_command(engine, event->u.command, effects, err);
+    case EK_EVENT_UNBLOCK:
+        return ek_cooldown_block(engine->cooldown, event->u.unblock, false, err);
     }
     return true;
 }
@@ -444,7 +456,7 @@ bool ek_engine_step(struct ek_engine *engine, const struct ek_event *event,
     bool ok = apply(engine, event, effects, err);
     engine->now_ms = event->now_ms;
     /* After every event, not after snapshots only: an outcome frees room, links and limits. */
-    if (ok && engine->has_snapshot && holding(engine) == NULL) {
+    if (ok && engine->has_snapshot && ek_engine_holding(engine) == NULL) {
         ok = ek_engine_dispatch(engine, effects, err);
     }
     if (ok && engine->has_snapshot) {
@@ -469,7 +481,8 @@ struct ek_engine_view ek_engine_view(const struct ek_engine *engine)
         .running_count = engine->running_count,
         .waiting_count = ek_engine_waiting_count(engine),
         .plan_id = engine->plan_id,
-        .holding = holding(engine),
+        .holding = ek_engine_holding(engine),
+        .paused = engine->pause.why[0] == '\0' ? NULL : engine->pause.why,
         .summary = engine->summary,
         .levels = engine->has_snapshot ? &engine->levels : NULL,
         .snapshot = engine->has_snapshot ? &engine->snapshot : NULL,
@@ -483,17 +496,23 @@ size_t ek_engine_known_moves(const struct ek_engine *engine, struct ek_known_mov
     for (size_t i = 0; i < engine->running_count; i++, count++) {
         const struct ek_move_order *order = &engine->running[i].order;
         if (count < room) {
-            out[count] = (struct ek_known_move){order->domain, order->source, order->destination,
-                                                engine->running[i].started_at_ms, 0};
+            out[count] = (struct ek_known_move){.domain = order->domain,
+                                                .source = order->source,
+                                                .destination = order->destination,
+                                                .started_at_ms = engine->running[i].started_at_ms};
         }
     }
     for (size_t i = 0; i < engine->recent_count; i++, count++) {
         const struct ek_outcome *outcome = &engine->recent[i].outcome;
         if (count < room) {
-            out[count] =
-                (struct ek_known_move){outcome->domain, outcome->source, outcome->destination,
-                                       outcome->started_at_ms, outcome->ended_at_ms};
+            out[count] = (struct ek_known_move){.domain = outcome->domain,
+                                                .source = outcome->source,
+                                                .destination = outcome->destination,
+                                                .started_at_ms = outcome->started_at_ms,
+                                                .ended_at_ms = outcome->ended_at_ms,
+                                                .failed = outcome->state != EK_MOVE_DONE};
         }
     }
-    return count;
+    size_t left = count < room ? room - count : 0;
+    return count + ek_engine_foreign_moves(engine, left == 0 ? NULL : out + count, left);
 }

@@ -15,7 +15,7 @@ struct ek_waiting {
     bool gone;       /* started or dropped */
 };
 
-/* A move that ended well, until samples show it. */
+/* A move that ended, until samples show it. */
 struct ek_recent {
     struct ek_outcome outcome;
 };
@@ -29,9 +29,31 @@ struct ek_stuck {
     bool for_now;
 };
 
+/* A domain that no sample shows any more: where it was seen last. */
+struct ek_lost {
+    const char *domain;
+    const char *host;
+    int64_t seen_at_ms;
+    bool found; /* by the newest snapshot */
+};
+
+/* How many migrations of others run: from one host, to another, in all. */
+struct ek_foreign_load {
+    int out;
+    int in;
+    int all;
+};
+
 struct ek_running {
     struct ek_move_order order;
     int64_t started_at_ms;
+    bool aborted; /* by an operator, who does not want it again soon */
+};
+
+/* What an operator, or a plan that failed, has stopped until an operator resumes. */
+struct ek_pause {
+    char why[EK_TEXT_SIZE]; /* "": nothing */
+    bool all;               /* evacuations, too */
 };
 
 struct ek_engine {
@@ -52,6 +74,7 @@ struct ek_engine {
     char self_hold[EK_TEXT_SIZE];         /* found in the snapshot */
     char holding_shown[2 * EK_TEXT_SIZE]; /* last one recorded */
     char summary[2 * EK_TEXT_SIZE];
+    struct ek_pause pause;
 
     /* The present plan: what of it has not started, and what is running (of any plan). */
     char plan_id[EK_ID_SIZE];
@@ -82,6 +105,10 @@ struct ek_engine {
     int64_t plan_makespan_ms;
     struct ek_arena stuck_arena;
 
+    struct ek_lost *lost;
+    size_t lost_count;
+    struct ek_arena lost_arena;
+
     const char **maintained; /* hosts whose status is shown */
     size_t maintained_count;
     struct ek_arena maintained_arena;
@@ -100,7 +127,15 @@ struct ek_effect *ek_effect_add(struct ek_effects *effects, enum ek_effect_kind 
 bool ek_effect_event(struct ek_effects *effects, const char *kind, const char *subject,
                      struct ek_error *err, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
+/* A snapshot is wanted at that time, or sooner when something else wants it sooner. */
+bool ek_effect_wake(struct ek_effects *effects, int64_t at_ms, struct ek_error *err);
 void ek_effects_sort(struct ek_effects *effects);
+
+/* ---- engine.c ----------------------------------------------------------------------------------
+ */
+
+/* Why nothing starts now; NULL: it may. */
+const char *ek_engine_holding(const struct ek_engine *engine);
 
 /* ---- engine_memory.c ---------------------------------------------------------------------------
  */
@@ -139,6 +174,29 @@ bool ek_engine_present(struct ek_engine *engine, struct ek_snapshot *present, st
 
 /* Starts what limits, links and room allow, on the newest figures. */
 bool ek_engine_dispatch(struct ek_engine *engine, struct ek_effects *effects, struct ek_error *err);
+
+/* ---- engine_foreign.c --------------------------------------------------------------------------
+ */
+
+/* What runs without being a move of ours, by the newest snapshot. */
+struct ek_foreign_load ek_engine_foreign_load(const struct ek_engine *engine, const char *source,
+                                              const char *destination);
+
+/* The same for the assembly of the next snapshot: fills at most `room`, returns how many. */
+size_t ek_engine_foreign_moves(const struct ek_engine *engine, struct ek_known_move *out,
+                               size_t room);
+
+/* Compares the next snapshot with the present one: a domain that changed its host without a move of
+ * ours rests as if we had moved it, which is recorded. Error: NOMEM. */
+bool ek_engine_note_foreign(struct ek_engine *engine, const struct ek_snapshot *next,
+                            struct ek_effects *effects, struct ek_error *err);
+
+/* ---- engine_command.c
+ * ---------------------------------------------------------------------------- */
+
+/* Carries out an operator's command and replies to it. */
+bool ek_engine_command(struct ek_engine *engine, const struct ek_command *command,
+                       struct ek_effects *effects, struct ek_error *err);
 
 /* ---- engine_maintenance.c
  * ------------------------------------------------------------------------ */
