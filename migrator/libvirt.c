@@ -207,6 +207,7 @@ static const struct ek_hypervisor calls = {
     .migrate = ek_port_migrate,
     .progress = ek_port_progress,
     .abort = ek_port_abort,
+    .tune = ek_port_tune,
     .observe = ek_port_observe,
     .search = ek_port_search,
     .resume_source = ek_port_resume_source,
