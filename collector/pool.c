@@ -31,6 +31,7 @@ struct host {
     int64_t due_ns;      /* WAITING: when to queue it */
     int64_t deadline_ns; /* READING: when its read counts as hung */
     bool overdue;        /* READING: beyond the deadline, reported or about to be */
+    bool again;          /* READING: what it reads may be older than what was asked for */
     unsigned int failures;
     uint64_t lot;
     size_t next_queued;
@@ -152,6 +153,10 @@ static void host_settle(struct ek_pool *pool, size_t index, bool done)
     host->failures = done ? 0 : host->failures + 1;
     host->due_ns = done ? ek_timetable_next(&pool->table, index, now_ns)
                         : ek_timetable_retry(&pool->table, host->failures, &host->lot, now_ns);
+    if (host->again) {
+        host->again = false;
+        host->due_ns = now_ns;
+    }
     /* The dispatcher sleeps until the next thing that it knew of; this one is earlier. */
     if (host->due_ns < pool->wake_ns) {
         (void)pthread_cond_broadcast(&pool->changed);
@@ -443,6 +448,17 @@ void ek_pool_destroy(struct ek_pool *pool)
     if (last) {
         pool_free(pool);
     }
+}
+
+void ek_pool_hasten(struct ek_pool *pool, size_t host)
+{
+    (void)pthread_mutex_lock(&pool->lock);
+    if (pool->hosts[host].work == WAITING) {
+        pool->hosts[host].due_ns = ek_monotonic_ns();
+        (void)pthread_cond_broadcast(&pool->changed);
+    }
+    pool->hosts[host].again = pool->hosts[host].work == READING;
+    (void)pthread_mutex_unlock(&pool->lock);
 }
 
 unsigned int ek_pool_workers(struct ek_pool *pool)

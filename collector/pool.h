@@ -56,6 +56,11 @@ bool ek_pool_stop(struct ek_pool *pool, int64_t wait_ms);
  * them ends. */
 void ek_pool_destroy(struct ek_pool *pool);
 
+/* Reads a host as soon as a worker is free, out of its turn, because something has changed there; a
+ * read that is under way began before and is followed by another one. Its raster stays as it is.
+ * From any thread, not from a callback. */
+void ek_pool_hasten(struct ek_pool *pool, size_t host);
+
 /* How many threads read or could; for statistics and tests. */
 unsigned int ek_pool_workers(struct ek_pool *pool);
 

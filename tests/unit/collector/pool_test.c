@@ -132,15 +132,16 @@ static int count_of(const int *counter)
     return value;
 }
 
-static struct ek_pool *pool_of(size_t hosts, unsigned int max_workers, unsigned int max_hung)
+static struct ek_pool *pool_with_period(size_t hosts, unsigned int max_workers,
+                                        unsigned int max_hung, int64_t period_ms)
 {
     struct ek_pool_config config = {.port = {.read = fake_read},
                                     .hosts = names,
                                     .host_count = hosts,
                                     .collector = "test",
-                                    .period_ms = PERIOD_MS,
-                                    .deadline_ms = 2 * PERIOD_MS,
-                                    .backoff_max_ms = 8 * PERIOD_MS,
+                                    .period_ms = period_ms,
+                                    .deadline_ms = 2 * period_ms,
+                                    .backoff_max_ms = 8 * period_ms,
                                     .max_workers = max_workers,
                                     .max_hung = max_hung,
                                     .seed = 1,
@@ -151,6 +152,11 @@ static struct ek_pool *pool_of(size_t hosts, unsigned int max_workers, unsigned 
 
     assert_non_null(pool);
     return pool;
+}
+
+static struct ek_pool *pool_of(size_t hosts, unsigned int max_workers, unsigned int max_hung)
+{
+    return pool_with_period(hosts, max_workers, max_hung, PERIOD_MS);
 }
 
 static void end(struct ek_pool *pool)
@@ -293,6 +299,36 @@ static void test_sample_can_be_taken_over(void **state)
     ek_sample_finish(&cluster.taken);
 }
 
+/* A host that is hastened is read long before its turn; its neighbours wait for theirs. */
+static void test_hastened_host_is_read_at_once(void **state)
+{
+    struct ek_pool *pool = pool_with_period(3, 2, 0, INT64_C(1000) * 3600);
+
+    (void)state;
+    wait_for(&cluster.samples[0], 1);
+    ek_pool_hasten(pool, 2);
+    wait_for(&cluster.samples[2], 1);
+    ek_pool_hasten(pool, 2);
+    wait_for(&cluster.samples[2], 2);
+    assert_int_equal(count_of(&cluster.reads[1]), 0);
+    end(pool);
+}
+
+/* A read that was under way when its host was hastened may be older news: another one follows. */
+static void test_hastened_read_is_followed_by_another(void **state)
+{
+    struct ek_pool *pool;
+
+    (void)state;
+    behave(0, HANGS);
+    pool = pool_with_period(1, 1, 0, INT64_C(1000) * 3600);
+    wait_for(&cluster.reads[0], 1);
+    ek_pool_hasten(pool, 0);
+    behave(0, ANSWERS);
+    wait_for(&cluster.samples[0], 2);
+    end(pool);
+}
+
 /* A pool without hosts, time or hands is refused. */
 static void test_empty_config_is_refused(void **state)
 {
@@ -309,10 +345,16 @@ static void test_empty_config_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        LAW(every_host_is_sampled),    LAW(hung_host_delays_nobody),
-        LAW(all_workers_hung),         LAW(hung_host_recovers),
-        LAW(failing_host_backs_off),   LAW(stop_leaves_hung_reads_behind),
-        LAW(sample_can_be_taken_over), LAW(empty_config_is_refused),
+        LAW(every_host_is_sampled),
+        LAW(hung_host_delays_nobody),
+        LAW(all_workers_hung),
+        LAW(hung_host_recovers),
+        LAW(failing_host_backs_off),
+        LAW(stop_leaves_hung_reads_behind),
+        LAW(sample_can_be_taken_over),
+        LAW(empty_config_is_refused),
+        LAW(hastened_host_is_read_at_once),
+        LAW(hastened_read_is_followed_by_another),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
