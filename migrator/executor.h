@@ -34,7 +34,7 @@ struct ek_executor;
 struct ek_executor_options {
     const struct ek_hypervisor *hypervisor;
     const struct ek_journal *journal;
-    struct ek_life_timing timing;
+    struct ek_move_timing timing;
 
     /* Unix milliseconds that do not jump; called from any thread. */
     int64_t (*now_ms)(void *context);

@@ -63,7 +63,8 @@ static int call(virDomainPtr domain, const struct ek_host_link *destination,
 
 static struct ek_call_result mark_and_call(const struct ek_end *source,
                                            const struct ek_host_link *destination,
-                                           const struct ek_move_record *record, int64_t begin_ms)
+                                           const struct ek_move_record *record,
+                                           int64_t fresh_until_ms)
 {
     int autostart = 0;
 
@@ -80,7 +81,7 @@ static struct ek_call_result mark_and_call(const struct ek_end *source,
     }
     /* Asked last, just before the effect: whoever gave this call up may have decided otherwise
      * since. */
-    if (!ek_is_fresh(begin_ms)) {
+    if (!ek_is_fresh(fresh_until_ms)) {
         return ek_fail(EK_FAILURE_SAME_PAIR, source->link->name, "migrate",
                        "not begun, for libvirt took too long to get there");
     }
@@ -95,7 +96,7 @@ struct ek_call_result ek_port_migrate(void *context, const struct ek_move_record
     struct ek_libvirt_port *port = context;
     const struct ek_host_link *destination = ek_port_host(port, record->order.destination);
     struct ek_end source = {.link = ek_port_host(port, record->order.source)};
-    int64_t begin_ms = ek_fresh_begin();
+    int64_t fresh_until_ms = ek_fresh_until(port);
     struct ek_call_result result;
     struct ek_error err = {0};
 
@@ -110,7 +111,7 @@ struct ek_call_result ek_port_migrate(void *context, const struct ek_move_record
         return ek_fail(EK_FAILURE_LOST, record->order.source, "migrate", "%s", err.message);
     }
     source.domain = virDomainLookupByUUIDString(source.connection, record->order.domain);
-    result = mark_and_call(&source, destination, record, begin_ms);
+    result = mark_and_call(&source, destination, record, fresh_until_ms);
     if (source.domain != NULL) {
         virDomainFree(source.domain);
     }

@@ -180,7 +180,7 @@ struct ek_call_result ek_end_fail(const struct ek_end *end, const char *step)
 
 /* ---- freshness ----------------------------------------------------------------------------- */
 
-int64_t ek_fresh_begin(void)
+static int64_t monotonic_ms(void)
 {
     struct timespec now;
 
@@ -188,9 +188,14 @@ int64_t ek_fresh_begin(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-bool ek_is_fresh(int64_t begin_ms)
+int64_t ek_fresh_until(const struct ek_libvirt_port *port)
 {
-    return ek_fresh_begin() - begin_ms <= EK_FRESH_MS;
+    return monotonic_ms() + port->fresh_ms;
+}
+
+bool ek_is_fresh(int64_t until_ms)
+{
+    return monotonic_ms() <= until_ms;
 }
 
 /* ---- the port ------------------------------------------------------------------------------ */
@@ -212,7 +217,8 @@ static const struct ek_hypervisor calls = {
 };
 
 struct ek_libvirt_port *ek_libvirt_port_create(const struct ek_libvirt_host *hosts, size_t count,
-                                               int connect_ms, struct ek_error *err)
+                                               int connect_ms, int64_t fresh_ms,
+                                               struct ek_error *err)
 {
     struct ek_libvirt_port *port;
 
@@ -232,6 +238,7 @@ struct ek_libvirt_port *ek_libvirt_port_create(const struct ek_libvirt_host *hos
     port->hypervisor = calls;
     port->hypervisor.context = port;
     port->connect_ms = connect_ms;
+    port->fresh_ms = fresh_ms;
     if (!ek_libvirt_port_set_hosts(port, hosts, count, err)) {
         ek_libvirt_port_destroy(port);
         return NULL;

@@ -10,6 +10,7 @@
 struct ek_libvirt_port {
     struct ek_hypervisor hypervisor;
     int connect_ms;
+    int64_t fresh_ms;
     pthread_mutex_t mutex;      /* of the list */
     struct ek_host_link *hosts; /* newest first; never taken out before the end */
 };
@@ -41,13 +42,12 @@ struct ek_call_result ek_end_fail(const struct ek_end *end, const char *step);
 /* ---- freshness ----------------------------------------------------------------------------- */
 
 /* A call that hung may have been given up long ago, and its life decided otherwise since. So what
- * changes something is done only within EK_FRESH_MS of the call's beginning; the executor gives no
+ * changes something is done only within `fresh_ms` of the call's beginning; the executor gives no
  * such call up earlier. */
-enum { EK_FRESH_MS = 30000 };
 
-/* Now, on the monotonic clock. */
-int64_t ek_fresh_begin(void);
-bool ek_is_fresh(int64_t begin_ms);
+/* Until when a call that begins now may change something; on the monotonic clock. */
+int64_t ek_fresh_until(const struct ek_libvirt_port *port);
+bool ek_is_fresh(int64_t until_ms);
 
 /* ---- the mark: which attempt moves the domain ---------------------------------------------- */
 

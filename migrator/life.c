@@ -29,34 +29,6 @@ static const char *const action_names[] = {
     [EK_LIFE_HALT] = "halt",
 };
 
-void ek_life_timing_defaults(struct ek_life_timing *timing)
-{
-    *timing = (struct ek_life_timing){
-        /* A call that connects may take 5 s to probe and 30 s for a lock; the checks are a dozen
-         * such calls, nearly all of them quick. */
-        .precheck_ms = 60000,
-        .prepare_ms = 120000,
-        /* Above the 30 s after which libvirt gives up waiting for a domain's lock: a busy domain is
-         * to be told from a host that is away. */
-        .observe_ms = 45000,
-        .act_ms = 60000,
-        .poll_ms = 1000,
-        /* KubeVirt waits as long. A switchover takes milliseconds; one that takes a minute hangs.
-         */
-        .switchover_ms = 60000,
-        .abort_wait_ms = 60000,
-        .settle_ms = 2000,
-        /* Keepalive (5 s, 5 times) lets libvirt find a dead peer within 30 s and destroy its
-         * incoming domain: twice that, before we do it. */
-        .autodestroy_ms = 60000,
-        /* As long as a host may take to come back from a restart of its services or its network. */
-        .reachable_ms = 180000,
-        .post_retry_ms = 5000,
-        .grace_ms = 900000,
-        .backoff_cap_ms = 300000,
-    };
-}
-
 /* ---- shared by the life's files ------------------------------------------------------------ */
 
 void ek_life_enter(struct ek_life *life, enum ek_move_state state)
@@ -113,7 +85,7 @@ struct ek_life_action ek_life_unprepare(struct ek_life *life, enum ek_move_state
 {
     ek_life_enter(life, EK_MOVE_UNPREPARE);
     life->after = after;
-    return ek_life_journalled(ek_life_call(EK_LIFE_UNPREPARE, life->timing.prepare_ms));
+    return ek_life_journalled(ek_life_call(EK_LIFE_UNPREPARE, life->timing.unprepare_ms));
 }
 
 static bool may_retry(const struct ek_life *life)
@@ -280,7 +252,7 @@ static struct ek_life_action posted(struct ek_life *life, const struct ek_life_i
         if (life->now_ms < life->wait_until_ms) {
             return ek_life_wait(life, life->wait_until_ms);
         }
-        return ek_life_journalled(ek_life_call(EK_LIFE_POST, life->timing.prepare_ms));
+        return ek_life_journalled(ek_life_call(EK_LIFE_POST, life->timing.post_ms));
     }
     assert(input->kind == EK_LIFE_RESULT || input->kind == EK_LIFE_MIGRATE_ENDED);
     if (input->kind == EK_LIFE_MIGRATE_ENDED) { /* a call that had been given up */
@@ -301,7 +273,7 @@ static struct ek_life_action posted(struct ek_life *life, const struct ek_life_i
 
 /* The epoch is the present lease's, also for an adopted record: writes under an old one are fenced
  * off. */
-static void prepare_life(struct ek_life *life, const struct ek_life_timing *timing, int64_t epoch,
+static void prepare_life(struct ek_life *life, const struct ek_move_timing *timing, int64_t epoch,
                          int64_t now_ms)
 {
     life->timing = *timing;
@@ -312,7 +284,7 @@ static void prepare_life(struct ek_life *life, const struct ek_life_timing *timi
 }
 
 void ek_life_begin(struct ek_life *life, const struct ek_move_order *order,
-                   const struct ek_life_timing *timing, int64_t epoch, int64_t now_ms)
+                   const struct ek_move_timing *timing, int64_t epoch, int64_t now_ms)
 {
     memset(life, 0, sizeof(*life));
     life->record.order = *order;
@@ -323,7 +295,7 @@ void ek_life_begin(struct ek_life *life, const struct ek_move_order *order,
 }
 
 void ek_life_adopt(struct ek_life *life, const struct ek_move_record *record,
-                   const struct ek_life_timing *timing, int64_t epoch, int64_t now_ms)
+                   const struct ek_move_timing *timing, int64_t epoch, int64_t now_ms)
 {
     assert(!ek_move_state_terminal(record->state));
     memset(life, 0, sizeof(*life));

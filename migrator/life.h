@@ -24,31 +24,12 @@
 #define EK_MIGRATOR_LIFE_H
 
 #include "balancer/core/move.h"
+#include "balancer/core/move_timing.h"
 #include "migrator/hypervisor.h"
 #include "migrator/verdict.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-
-/* How long what may take, in milliseconds. ek_life_timing_defaults() fills in the figures in
- * brackets; the copying itself has its limits in the order. */
-struct ek_life_timing {
-    int64_t precheck_ms;    /* [60 s] the eight checks */
-    int64_t prepare_ms;     /* [120 s] the preparations; also unprepare and post */
-    int64_t observe_ms;     /* [45 s] reading both ends */
-    int64_t act_ms;         /* [60 s] an abort, a repair */
-    int64_t poll_ms;        /* [1 s] between two looks at the progress */
-    int64_t switchover_ms;  /* [60 s] source paused by the migration: then both ends are asked */
-    int64_t abort_wait_ms;  /* [60 s] an abort is asked for until the call returns: then again */
-    int64_t settle_ms;      /* [2 s] between two looks at both ends, and for EK_PATIENCE_SETTLE */
-    int64_t autodestroy_ms; /* [60 s] EK_PATIENCE_AUTODESTROY */
-    int64_t reachable_ms;   /* [180 s] EK_PATIENCE_REACHABLE, and for a call that does not return */
-    int64_t post_retry_ms;  /* [5 s] before a clean-up is tried again, twice */
-    int64_t grace_ms;       /* [15 min] an attempt may last this beyond its copying: then unknown */
-    int64_t backoff_cap_ms; /* [5 min] the longest wait before a retry */
-};
-
-void ek_life_timing_defaults(struct ek_life_timing *timing);
 
 /* Used for an order's limits that are 0. */
 enum { EK_LIFE_COPY_MS = 300000, EK_LIFE_PROGRESS_MS = 150000 };
@@ -105,7 +86,7 @@ struct ek_life_action {
 /* One move's life. Only `record` is for others to read; copy it freely, it holds no pointers. */
 struct ek_life {
     struct ek_move_record record;
-    struct ek_life_timing timing;
+    struct ek_move_timing timing;
     int64_t now_ms;
 
     /* what is wanted, what is known of this attempt */
@@ -141,13 +122,13 @@ struct ek_life {
 
 /* A new life for an order; the record is `planned`. Nothing is done before EK_LIFE_START. */
 void ek_life_begin(struct ek_life *life, const struct ek_move_order *order,
-                   const struct ek_life_timing *timing, int64_t epoch, int64_t now_ms);
+                   const struct ek_move_timing *timing, int64_t epoch, int64_t now_ms);
 
 /* A life that goes on from an open record of an earlier run, or of another balancer: it is claimed
  * for `epoch`, both hosts are asked, and nothing is begun anew. The driver's first write expects
  * `record`. */
 void ek_life_adopt(struct ek_life *life, const struct ek_move_record *record,
-                   const struct ek_life_timing *timing, int64_t epoch, int64_t now_ms);
+                   const struct ek_move_timing *timing, int64_t epoch, int64_t now_ms);
 
 /* The next action. Not to be called after FINISH or HALT. */
 struct ek_life_action ek_life_step(struct ek_life *life, const struct ek_life_input *input,

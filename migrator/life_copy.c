@@ -16,7 +16,7 @@ void ek_life_copy_limits(struct ek_life *life)
     int64_t copy_ms = limit_or(life->record.order.timeout_ms, EK_LIFE_COPY_MS);
 
     life->copy_until_ms = life->now_ms + copy_ms;
-    life->hard_until_ms = life->copy_until_ms + life->timing.grace_ms;
+    life->hard_until_ms = life->copy_until_ms + life->timing.attempt_grace_ms;
 }
 
 /* The clock of "no new minimum" starts with the attempt: an earlier one's figures say nothing of
@@ -27,7 +27,7 @@ static void forget_progress(struct ek_life *life)
     life->least_at_ms = life->now_ms;
     life->transferred_at_least_mib = 0;
     life->inactive_since_ms = 0;
-    life->next_poll_ms = life->now_ms + life->timing.poll_ms;
+    life->next_poll_ms = life->now_ms + life->timing.progress_poll_ms;
 }
 
 struct ek_life_action ek_life_copy_begin(struct ek_life *life)
@@ -101,7 +101,7 @@ static struct ek_life_action abort_copy(struct ek_life *life)
     life->aborts++;
     life->abort_at_ms = life->now_ms;
     life->record.updated_at_ms = life->now_ms;
-    return ek_life_journalled(ek_life_call(EK_LIFE_ABORT, life->timing.act_ms));
+    return ek_life_journalled(ek_life_call(EK_LIFE_ABORT, life->timing.action_ms));
 }
 
 /* Whether the copying must end now; says why in the record. */
@@ -135,7 +135,7 @@ static bool copy_is_over_time(struct ek_life *life)
  * nothing, a job that is gone without its call coming back. */
 static bool must_ask_both_ends(const struct ek_life *life)
 {
-    const struct ek_life_timing *timing = &life->timing;
+    const struct ek_move_timing *timing = &life->timing;
 
     if (life->now_ms >= life->hard_until_ms) {
         return true;
@@ -179,10 +179,10 @@ static struct ek_life_action supervise(struct ek_life *life)
         return abort_copy(life);
     }
     if (life->now_ms >= life->next_poll_ms) {
-        life->next_poll_ms = life->now_ms + life->timing.poll_ms;
+        life->next_poll_ms = life->now_ms + life->timing.progress_poll_ms;
         /* The next poll counts from now and not from the answer: a slow look does not stretch the
          * raster twice. */
-        return ek_life_call(EK_LIFE_WATCH, life->timing.act_ms);
+        return ek_life_call(EK_LIFE_WATCH, life->timing.action_ms);
     }
     return ek_life_wait(life, life->next_poll_ms);
 }

@@ -42,7 +42,7 @@ static struct ek_life_action post(struct ek_life *life)
     life->record.progress = 1;
     life->record.eta_ms = 0;
     ek_life_error(life, "%s", life->row->alarm ? life->row->text : "");
-    return ek_life_journalled(ek_life_call(EK_LIFE_POST, life->timing.prepare_ms));
+    return ek_life_journalled(ek_life_call(EK_LIFE_POST, life->timing.post_ms));
 }
 
 /* No unprepare: where it is not known who runs the domain, nothing may be taken away. */
@@ -68,7 +68,7 @@ static struct ek_life_action repair(struct ek_life *life)
     }
     life->repairs++;
     life->record.updated_at_ms = life->now_ms;
-    return ek_life_journalled(ek_life_call(kinds[life->row->repair], life->timing.act_ms));
+    return ek_life_journalled(ek_life_call(kinds[life->row->repair], life->timing.action_ms));
 }
 
 /* What it did must be seen, and must settle. */

@@ -72,7 +72,7 @@ static struct ek_call_result carry_out(void *context, const struct ek_move_recor
 {
     const char *host = repair->on_source ? record->order.source : record->order.destination;
     const char *step = ek_repair_name(repair->wanted);
-    int64_t begin_ms = ek_fresh_begin();
+    int64_t fresh_until_ms = ek_fresh_until(context);
     struct ek_call_result result = {.ok = true};
     struct ek_end end;
 
@@ -85,7 +85,7 @@ static struct ek_call_result carry_out(void *context, const struct ek_move_recor
     }
     if (end.domain == NULL) {
         result = ek_fail(EK_FAILURE_DOMAIN, host, step, "the domain is not there any more");
-    } else if (!ek_is_fresh(begin_ms)) {
+    } else if (!ek_is_fresh(fresh_until_ms)) {
         result = ek_fail(EK_FAILURE_SAME_PAIR, host, step, "not done, for reading took too long");
     } else if (repair->act(end.domain) < 0) {
         result = ek_end_fail(&end, step);

@@ -90,7 +90,7 @@ _Static_assert(sizeof(two_step_names) / sizeof(two_step_names[0]) == EK_TWO_STEP
                "every way of handing over has its name here");
 
 static const char *const state_names[] = {
-#define X(state, name, terminal) name,
+#define X(state, name, terminal, meaning) name,
     EK_MOVE_STATES(X)
 #undef X
 };

@@ -113,19 +113,22 @@ static void watch_clock(struct ek_engine *engine, int64_t now_ms)
 }
 
 /* What we were told comes before what we found: who told it also has to release it. */
-static const char *holding(const struct ek_engine *engine)
+const char *ek_engine_holding(const struct ek_engine *engine)
 {
     if (engine->hold[0] != '\0') {
         return engine->hold;
     }
-    return engine->self_hold[0] != '\0' ? engine->self_hold : NULL;
+    if (engine->self_hold[0] != '\0') {
+        return engine->self_hold;
+    }
+    return engine->pause.all ? engine->pause.why : NULL;
 }
 
 /* Said once when it begins and once when it ends, not in each cycle. */
 static bool record_holding(struct ek_engine *engine, struct ek_effects *effects,
                            struct ek_error *err)
 {
-    const char *why = holding(engine) == NULL ? "" : holding(engine);
+    const char *why = ek_engine_holding(engine) == NULL ? "" : ek_engine_holding(engine);
 
     if (strcmp(why, engine->holding_shown) == 0) {
         return true;
@@ -252,7 +255,7 @@ static bool on_snapshot(struct ek_engine *engine, const struct ek_event *event,
      * be emptied is worth dropping it. */
     bool replan = ek_engine_waiting_count(engine) == 0 ||
                   ek_engine_maintenance_digest(engine) != engine->maintenance_digest;
-    if (holding(engine) == NULL && replan && !ek_engine_replan(engine, effects, err)) {
+    if (ek_engine_holding(engine) == NULL && replan && !ek_engine_replan(engine, effects, err)) {
         return false;
     }
     return true;
@@ -413,6 +416,10 @@ static bool apply(struct ek_engine *engine, const struct ek_event *event,
     case EK_EVENT_RELEASE:
         engine->hold[0] = '\0';
         return record_holding(engine, effects, err);
+    case EK_EVENT_COMMAND:
+        return ek_engine_command(engine, event->u.command, effects, err);
+    case EK_EVENT_UNBLOCK:
+        return ek_cooldown_block(engine->cooldown, event->u.unblock, false, err);
     }
     return true;
 }
@@ -444,7 +451,7 @@ bool ek_engine_step(struct ek_engine *engine, const struct ek_event *event,
     bool ok = apply(engine, event, effects, err);
     engine->now_ms = event->now_ms;
     /* After every event, not after snapshots only: an outcome frees room, links and limits. */
-    if (ok && engine->has_snapshot && holding(engine) == NULL) {
+    if (ok && engine->has_snapshot && ek_engine_holding(engine) == NULL) {
         ok = ek_engine_dispatch(engine, effects, err);
     }
     if (ok && engine->has_snapshot) {
@@ -469,7 +476,8 @@ struct ek_engine_view ek_engine_view(const struct ek_engine *engine)
         .running_count = engine->running_count,
         .waiting_count = ek_engine_waiting_count(engine),
         .plan_id = engine->plan_id,
-        .holding = holding(engine),
+        .holding = ek_engine_holding(engine),
+        .paused = engine->pause.why[0] == '\0' ? NULL : engine->pause.why,
         .summary = engine->summary,
         .levels = engine->has_snapshot ? &engine->levels : NULL,
         .snapshot = engine->has_snapshot ? &engine->snapshot : NULL,

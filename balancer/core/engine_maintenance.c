@@ -100,8 +100,8 @@ static bool gather_blockers(const struct ek_engine *engine, const char *host,
             *for_good = *for_good || !stuck->for_now;
         }
     }
-    const char *hold = engine->hold[0] != '\0' ? engine->hold : engine->self_hold;
-    if (hold[0] != '\0') {
+    const char *hold = ek_engine_holding(engine);
+    if (hold != NULL) {
         blockers[status->blocker_count++] = (struct ek_blocker){"", "", hold};
     }
     return true;
@@ -256,14 +256,7 @@ static bool wake(struct ek_engine *engine, struct ek_effects *effects, struct ek
         period_ms = of_host > period_ms ? of_host : period_ms;
     }
     /* Offline snapshots have no period, and nobody who would wait. */
-    if (!wanted || period_ms == 0) {
-        return true;
-    }
-    struct ek_effect *effect = ek_effect_add(effects, EK_EFFECT_WAKE, err);
-    if (effect != NULL) {
-        effect->u.wake_at_ms = engine->now_ms + period_ms;
-    }
-    return effect != NULL;
+    return !wanted || period_ms == 0 || ek_effect_wake(effects, engine->now_ms + period_ms, err);
 }
 
 bool ek_engine_record_maintenance(struct ek_engine *engine, struct ek_effects *effects,

@@ -71,6 +71,10 @@ bool ek_engine_balance_held(struct ek_engine *engine, char *why, size_t size)
      * prove nothing. */
     const struct ek_host *host = unmeasured(engine);
 
+    if (engine->pause.why[0] != '\0') {
+        (void)snprintf(why, size, "%s", engine->pause.why);
+        return true;
+    }
     if (host != NULL) {
         (void)snprintf(why, size, "the CPU use of %s is not measured yet", host->name);
         return true;

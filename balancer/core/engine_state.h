@@ -32,6 +32,13 @@ struct ek_stuck {
 struct ek_running {
     struct ek_move_order order;
     int64_t started_at_ms;
+    bool aborted; /* by an operator, who does not want it again soon */
+};
+
+/* What an operator, or a plan that failed, has stopped until an operator resumes. */
+struct ek_pause {
+    char why[EK_TEXT_SIZE]; /* "": nothing */
+    bool all;               /* evacuations, too */
 };
 
 struct ek_engine {
@@ -52,6 +59,7 @@ struct ek_engine {
     char self_hold[EK_TEXT_SIZE];         /* found in the snapshot */
     char holding_shown[2 * EK_TEXT_SIZE]; /* last one recorded */
     char summary[2 * EK_TEXT_SIZE];
+    struct ek_pause pause;
 
     /* The present plan: what of it has not started, and what is running (of any plan). */
     char plan_id[EK_ID_SIZE];
@@ -100,7 +108,15 @@ struct ek_effect *ek_effect_add(struct ek_effects *effects, enum ek_effect_kind 
 bool ek_effect_event(struct ek_effects *effects, const char *kind, const char *subject,
                      struct ek_error *err, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
+/* A snapshot is wanted at that time, or sooner when something else wants it sooner. */
+bool ek_effect_wake(struct ek_effects *effects, int64_t at_ms, struct ek_error *err);
 void ek_effects_sort(struct ek_effects *effects);
+
+/* ---- engine.c ----------------------------------------------------------------------------------
+ */
+
+/* Why nothing starts now; NULL: it may. */
+const char *ek_engine_holding(const struct ek_engine *engine);
 
 /* ---- engine_memory.c ---------------------------------------------------------------------------
  */
@@ -139,6 +155,13 @@ bool ek_engine_present(struct ek_engine *engine, struct ek_snapshot *present, st
 
 /* Starts what limits, links and room allow, on the newest figures. */
 bool ek_engine_dispatch(struct ek_engine *engine, struct ek_effects *effects, struct ek_error *err);
+
+/* ---- engine_command.c
+ * ---------------------------------------------------------------------------- */
+
+/* Carries out an operator's command and replies to it. */
+bool ek_engine_command(struct ek_engine *engine, const struct ek_command *command,
+                       struct ek_effects *effects, struct ek_error *err);
 
 /* ---- engine_maintenance.c
  * ------------------------------------------------------------------------ */

@@ -145,8 +145,8 @@ static bool open_migrator(struct ek_balancing *balancing, struct ek_error *err)
         hosts[h] = (struct ek_libvirt_host){config->hosts[h].name, config->hosts[h].uri,
                                             config->hosts[h].migration_uri};
     }
-    balancing->port =
-        ek_libvirt_port_create(hosts, config->host_count, (int)config->connect_timeout_ms, err);
+    balancing->port = ek_libvirt_port_create(
+        hosts, config->host_count, (int)config->connect_timeout_ms, config->moves.fresh_ms, err);
     free(hosts);
     if (balancing->port == NULL) {
         return false;
@@ -154,11 +154,11 @@ static bool open_migrator(struct ek_balancing *balancing, struct ek_error *err)
     balancing->journal = ek_daemon_journal(balancing->daemon->store);
     struct ek_executor_options options = {.hypervisor = ek_libvirt_port_hypervisor(balancing->port),
                                           .journal = &balancing->journal,
+                                          .timing = config->moves,
                                           .now_ms = clock_now,
                                           .ended = on_ended,
                                           .dropped = on_dropped,
                                           .listener_context = balancing};
-    ek_life_timing_defaults(&options.timing);
     balancing->executor = ek_executor_create(&options, err);
     return balancing->executor != NULL;
 }

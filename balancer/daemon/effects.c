@@ -279,6 +279,11 @@ static void add_effect(struct ek_balancing *balancing, struct record_job *job,
             add_status(balancing, job, &effect->u.maintenance);
         }
         break;
+    case EK_EFFECT_REPLY:
+        ek_log(EK_LOG_INFO, "command %s: %s", effect->u.reply.command_id, effect->u.reply.text);
+        break;
+    case EK_EFFECT_LIMIT:
+        break; /* carried out once the executor can change a running move's rate */
     case EK_EFFECT_ABORT:
         (void)snprintf(job->aborts[job->abort_count++], EK_ID_SIZE, "%s", effect->u.abort_id);
         break;

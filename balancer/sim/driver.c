@@ -437,7 +437,7 @@ void ek_sim_driver_init(struct ek_sim_driver *driver, struct ek_sim_hypervisor *
 {
     *driver = (struct ek_sim_driver){
         .hypervisor = hypervisor, .journal = journal, .queue = hypervisor->queue};
-    ek_life_timing_defaults(&driver->timing);
+    ek_move_timing_defaults(&driver->timing);
     hypervisor->reply = replied;
     hypervisor->context = driver;
 }

@@ -17,7 +17,7 @@ struct ek_sim_driver {
     struct ek_sim_hypervisor *hypervisor; /* borrowed */
     const struct ek_journal *journal;     /* borrowed */
     struct ek_sim_queue *queue;           /* borrowed */
-    struct ek_life_timing timing;
+    struct ek_move_timing timing;
     struct ek_sim_life *items; /* slots */
     size_t count;
     size_t room;

@@ -54,6 +54,11 @@ static void carry_out(struct ek_world *world, const struct ek_effect *effect)
     case EK_EFFECT_RECORD_MAINTENANCE:
         show_maintenance(world, &effect->u.maintenance);
         break;
+    case EK_EFFECT_REPLY:
+        ek_world_say(world, "reply", "%s", effect->u.reply.text);
+        break;
+    case EK_EFFECT_LIMIT:
+        break;
     case EK_EFFECT_ABORT:
         (void)ek_sim_driver_cancel(&world->driver, effect->u.abort_id);
         break;

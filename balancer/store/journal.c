@@ -1,6 +1,7 @@
 /* The journal: move:<id> as a hash, whose fields state, attempt and epoch are what the
  * compare-and-set compares and whose field json is the record; progress stands beside it, since it
  * is no step of a life. */
+#include "balancer/core/journal.h"
 #include "balancer/codec/codec.h"
 #include "balancer/store/connection.h"
 
@@ -94,8 +95,10 @@ static bool write_json(struct ek_store *store, const struct ek_move_record *reco
 bool ek_store_write_move(struct ek_store *store, const struct ek_move_record *record,
                          const struct ek_move_record *expected, struct ek_error *err)
 {
+    if (!ek_journal_check_step(record, expected, err)) {
+        return false;
+    }
     char *json = ek_codec_write_record(record);
-
     if (json == NULL) {
         return ek_error_set(err, EK_ERR_NOMEM, "move:%s: out of memory", record->order.id);
     }

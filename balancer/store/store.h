@@ -112,7 +112,8 @@ bool ek_store_add_event(struct ek_store *store, int64_t now_ms, const char *kind
 
 /* See ek_journal.write; the compare-and-set and the entry in the stream `moves` are one Lua script
  * that also checks that record->epoch is the current one (FENCED). Writing the very same record
- * again is no conflict: after UNAVAILABLE or TIMEOUT the caller may repeat until it knows. */
+ * again is no conflict: after UNAVAILABLE or TIMEOUT the caller may repeat until it knows. INVALID:
+ * a step that the table of states forbids. */
 bool ek_store_write_move(struct ek_store *store, const struct ek_move_record *record,
                          const struct ek_move_record *expected, struct ek_error *err);
 

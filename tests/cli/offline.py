@@ -282,7 +282,27 @@ class CommandLine(Case):
         self.assertEqual([n for n, s in states.items() if s["blocks"]], ["unverified", "unknown"])
         lines = evenkeel("states").out.splitlines()
         self.assertEqual(len(lines), len(states) + 1)
-        self.assertRegex(lines[1], r"^planned +- +claimed, reconcile, cancelled$")
+        self.assertRegex(lines[1], r"^planned +wanted by .* - +- +- +claimed, reconcile, cancelled$")
+        self.assertEqual(states["precheck"]["limit_ms"], 60000)
+        self.assertEqual(states["precheck"]["limit_key"], "timeouts.precheck")
+        for name, state in states.items():
+            waits = state["terminal"] or name in ("planned", "claimed")
+            self.assertEqual("limit_key" in state, not waits, name)
+
+    def test_states_with_the_times_of_a_configuration(self):
+        with tempfile.TemporaryDirectory(prefix="ek-cli-") as folder:
+            path = pathlib.Path(folder) / "times.yaml"
+            path.write_text("hosts: [{name: h1, uri: 'qemu:///system'}]\n"
+                            "timeouts: {precheck: 700ms}\n")
+            self.assertRegex(evenkeel("-c", path, "states").out,
+                             r"\nprecheck .* 700ms +timeouts.precheck ")
+            path.write_text("hosts: 7\n")
+            self.refused(evenkeel("-c", path, "states"), 2, "times.yaml:1")
+
+    def test_states_drawn(self):
+        """docs/move-states.dot, from which the drawing beside it is made, is the present table."""
+        drawing = pathlib.Path(__file__).parents[2] / "docs" / "move-states.dot"
+        self.assertEqual(evenkeel("states", "--dot").out, drawing.read_text())
 
     def test_no_colour_off_the_terminal(self):
         self.assertNotIn("\033", evenkeel("states").out)

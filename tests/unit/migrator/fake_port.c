@@ -311,8 +311,8 @@ struct ek_executor *fake_executor(struct fake *fake)
                                           .dropped = dropped,
                                           .listener_context = fake};
 
-    ek_life_timing_defaults(&options.timing);
-    options.timing.poll_ms = 10;
+    ek_move_timing_defaults(&options.timing);
+    options.timing.progress_poll_ms = 10;
     options.timing.settle_ms = 10;
     options.timing.observe_ms = 50;
     options.timing.reachable_ms = 200;

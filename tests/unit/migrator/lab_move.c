@@ -205,12 +205,12 @@ static int run(const struct arguments *given)
                                           .dropped = dropped,
                                           .listener_context = &lab};
     struct ek_error err = {0};
-    struct ek_libvirt_port *port = ek_libvirt_port_create(given->hosts, 2, 3000, &err);
+    struct ek_libvirt_port *port = ek_libvirt_port_create(given->hosts, 2, 3000, 30000, &err);
     struct ek_executor *executor = NULL;
 
     if (port != NULL) {
         options.hypervisor = ek_libvirt_port_hypervisor(port);
-        ek_life_timing_defaults(&options.timing);
+        ek_move_timing_defaults(&options.timing);
         executor = ek_executor_create(&options, &err);
     }
     if (executor == NULL || !begin(&lab, executor, given, &err)) {

@@ -63,16 +63,16 @@ struct ek_move_order story_order(void)
 void story_begin(struct story *story)
 {
     struct ek_move_order order = story_order();
-    struct ek_life_timing timing;
+    struct ek_move_timing timing;
 
     *story = (struct story){.now_ms = 1000000, .last = EK_MOVE_PLANNED};
-    ek_life_timing_defaults(&timing);
+    ek_move_timing_defaults(&timing);
     ek_life_begin(&story->life, &order, &timing, 5, story->now_ms);
 }
 
 void story_adopt(struct story *story, enum ek_move_state state)
 {
-    struct ek_life_timing timing;
+    struct ek_move_timing timing;
     struct ek_move_record record = {.order = story_order(),
                                     .state = state,
                                     .attempt = 1,
@@ -82,7 +82,7 @@ void story_adopt(struct story *story, enum ek_move_state state)
                                     .updated_at_ms = 950000};
 
     *story = (struct story){.now_ms = 1000000, .last = state};
-    ek_life_timing_defaults(&timing);
+    ek_move_timing_defaults(&timing);
     ek_life_adopt(&story->life, &record, &timing, 6, story->now_ms);
 }
 
