@@ -16,6 +16,7 @@ class Case:
     loses: bool = False             # the fault itself ends the guest
     gap_ms: int = 3000              # the longest silence of the guest that is right
     guest: tuple = ()               # options of `guest add`
+    timeouts: dict = field(default_factory=dict)   # keys of evenkeel.yaml's section `timeouts`
     settings: str = ""              # more lines of evenkeel.yaml
     migration: dict = field(default_factory=dict)  # keys of the policy's section `migration`
     limits: dict = field(default_factory=dict)

@@ -77,6 +77,15 @@ def look_back(stage, case, result):
         result["wrong"].append(f"{result['running']} copies ran at once")
 
 
+def events(stage):
+    """The audit of the case, as evidence."""
+    try:
+        return [f"{f['kind']} {f['subject']}: {f['text']}" for _id, f in
+                stage.journal.xrange("evenkeel:events")][-40:]
+    except (redis.RedisError, AttributeError):
+        return []
+
+
 def watched(stage, gap_ms):
     """The watcher's report."""
     done = subprocess.run([*stage.lab_command(), "watch", "report", "--json", "--max-gap-ms",
@@ -90,6 +99,7 @@ def tidy(stage, result):
     if result["wrong"] or result["leftovers"]:
         result["log"] = stage.log_tail()
         result["steps"] = [f"{s['id']} {s['state']} {s['attempt']}" for s in stage.steps]
+        result["events"] = events(stage)
     try:
         stage.heal()
         stage.stop()

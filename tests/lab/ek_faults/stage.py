@@ -15,15 +15,28 @@ from live import Failure, Live
 
 HOSTS = 3
 MEMORY_MIB = 2048
-RATE = "100mbit"          # a guest of 128 MiB takes 3 to 8 s
+RATE = "160mbit"          # a guest of 128 MiB takes 3 to 8 s
 NAME = "vm"
-SETTINGS = """intervals: {sample: 1s, evaluate: 1s}
-timeouts: {connect: 2s, lease: 6s}
-"""
+SETTINGS = "intervals: {sample: 1s, evaluate: 1s}\n"
+# All but `reachable` far below their defaults, so that each wait is seen to end.
+TIMEOUTS = {"connect": "2s", "lease": "6s", "action": "5s", "fresh": "5s", "switchover": "10s",
+            "abort_wait": "8s", "settle": "1s", "autodestroy": "8s", "post_retry": "1s",
+            "progress_poll": "500ms"}
 MIGRATION = {"timeout_min": "60s", "timeout_per_gib": "0s", "progress_timeout": "20s",
              "backoff": "1s", "retries": 0}
 TERMINAL = {"done", "rejected", "rolled-back", "cancelled", "guest-off", "vm-down", "unverified",
             "failed", "unknown"}
+
+
+def flow(words):
+    """A mapping as YAML in one line."""
+    return "{" + ", ".join(f"{k}: {v}" for k, v in words.items()) + "}"
+
+
+def policy(migration, limits):
+    """policy.yaml with these keys of its two sections."""
+    return (f"version: 1\nmode: automatic\naggressiveness: 1\n"
+            f"migration: {flow(MIGRATION | migration)}\nlimits: {flow(limits)}\n")
 
 
 class Move:
@@ -86,8 +99,6 @@ class Stage(Live):
         """A fresh lab with its links limited."""
         self.let_go()
         self.up(HOSTS, MEMORY_MIB)
-        for host in self.place.hosts():
-            net.shape(host, RATE)
         self.eyes = Eyes(self.place.hosts())
 
     def let_go(self):
@@ -132,18 +143,19 @@ class Stage(Live):
         self.lab("watch", "start")
         shutil.rmtree(self.dir / "state", ignore_errors=True)
         self.log.write_text("", encoding="utf-8")
-        self.configure(SETTINGS + case.settings, self.policy(case))
+        times = flow(TIMEOUTS | case.timeouts)
+        self.configure(f"{SETTINGS}timeouts: {times}\n{case.settings}",
+                       policy(case.migration, case.limits))
+        for host in self.place.hosts():
+            net.shape(host, RATE)
         self.start()
         self.steps, self.latest, self.hit_at, self.since = [], "0", None, self.eyes.mark()
         self.journal = redis.Redis(unix_socket_path=str(self.socket), decode_responses=True)
 
-    @staticmethod
-    def policy(case):
-        """policy.yaml of a case."""
-        words = [f"{k}: {v}" for k, v in (MIGRATION | case.migration).items()]
-        limits = [f"{k}: {v}" for k, v in case.limits.items()]
-        return (f"version: 1\nmode: automatic\naggressiveness: 1\n"
-                f"migration: {{{', '.join(words)}}}\nlimits: {{{', '.join(limits)}}}\n")
+    def change_policy(self, migration, limits):
+        """Let another policy be in force."""
+        (self.dir / "policy.yaml").write_text(policy(migration, limits), encoding="utf-8")
+        self.reload()
 
     # ---- moves -------------------------------------------------------------------------------
 
@@ -176,6 +188,12 @@ class Stage(Live):
         step = self.await_step(None, {"planned", "claimed", "precheck", "prepare", "running"}, 30)
         return Move(self, json.loads(self.journal.hget(f"evenkeel:move:{step['id']}", "json")))
 
+    def notes(self, move):
+        """What the journal tells of a move's steps: texts of evenkeel:events."""
+        entries = self.journal.xrange("evenkeel:events")
+        return [f"{f['kind']}: {f['text']}" for _entry, f in entries
+                if f["subject"] == move.record()["order"]["domain"] or move.id in f["text"]]
+
     def begin(self, share=0.0, guest=NAME):
         """Have the guest's host emptied and wait until so much of its memory is copied."""
         move = self.order(guest)
@@ -185,6 +203,11 @@ class Stage(Live):
     def hit(self):
         """This is the moment of the fault."""
         self.hit_at = time.time()
+
+    def lasts(self, seconds):
+        """Let a fault last so long: its length is what is tried, and nothing else is waited for."""
+        end = time.monotonic() + seconds
+        self.until("the end of the fault", lambda: time.monotonic() >= end, seconds + 5)
 
     def moves_again(self, guest=NAME, seconds=60):
         """Wait until its host is empty: the guest could be moved after the fault."""
@@ -245,8 +268,7 @@ class Stage(Live):
         """Undo every fault that may be left, so that what is judged is what the daemon made of it."""
         self.go_on()
         for host in self.place.hosts():
-            net.mend(host)
-            net.undrop(host)
+            net.heal(host)     # the shape, too: what is copied again need not take its time
             if hosts.libvirtd_pid(host) is None:
                 self.start_libvirtd(host.name)
 
