@@ -1,11 +1,11 @@
 """Playing one case: set up, break, wait for the record, judge."""
-import json
 import subprocess
 import time
 
 import libvirt
 import redis
 
+from ek_lab import watch
 from ek_faults.stage import NAME, TERMINAL, Failure, LabError
 
 ENDS_WITHIN = 120   # seconds from the fault to the terminal record
@@ -17,12 +17,13 @@ def play(stage, case):
     """The result of one injection: a dictionary that is a line of the results."""
     begun = time.time()
     result = {"case": case.name, "begun": round(begun, 3), "end": None, "seconds": None,
-              "gap_ms": None, "running": None, "copies": None, "leftovers": [], "wrong": []}
+              "gap_ms": None, "running": None, "copies": None, "leftovers": [], "wrong": [],
+              "phases": {}}
     try:
-        stage.set_up(case)
-        act(stage, case, result)
-        settle(stage, case, result)
-        look_back(stage, case, result)
+        for name, step in STEPS:
+            begun_step = time.time()
+            step(stage, case, result)
+            result["phases"][name] = round(time.time() - begun_step, 1)
     except ERRORS as error:
         result["wrong"].append(f"{type(error).__name__}: {error}" if not isinstance(
             error, Failure) else str(error))
@@ -30,6 +31,11 @@ def play(stage, case):
         tidy(stage, result)
     result["took"] = round(time.time() - begun, 1)
     return result
+
+
+def prepare(stage, case, _result):
+    """Guests, watcher and a fresh daemon."""
+    stage.set_up(case)
 
 
 def act(stage, case, result):
@@ -62,9 +68,9 @@ def look_back(stage, case, result):
     """What is left, and what the watcher saw."""
     names = [NAME] if case.guests == 1 else [f"{NAME}{i}" for i in range(1, case.guests + 1)]
     if case.loses:
-        stage.lab("guest", "stop", *names, "--force")  # what the fault ended is not left over
+        stage.drop_guests()  # what the fault ended is not left over
     result["leftovers"] = stage.leftovers([] if case.loses else names)
-    report = watched(stage, case.gap_ms)
+    report = watch.report(stage.place, case.gap_ms)
     seen = [g for g in report["guests"] if g["name"].split("@")[0] in names]
     result["gap_ms"] = max((g["max_gap_ms"] for g in seen), default=None)
     result["running"] = max((g["running_max"] for g in seen), default=None)
@@ -86,12 +92,7 @@ def events(stage):
         return []
 
 
-def watched(stage, gap_ms):
-    """The watcher's report."""
-    done = subprocess.run([*stage.lab_command(), "watch", "report", "--json", "--max-gap-ms",
-                           str(gap_ms)], capture_output=True, text=True, timeout=60,
-                          stdin=subprocess.DEVNULL, check=False)
-    return json.loads(done.stdout)
+STEPS = (("set up", prepare), ("fault", act), ("again", settle), ("look back", look_back))
 
 
 def tidy(stage, result):
@@ -101,7 +102,8 @@ def tidy(stage, result):
         result["steps"] = [f"{s['id']} {s['state']} {s['attempt']}" for s in stage.steps]
         result["events"] = events(stage)
     try:
-        stage.heal()
+        if "again" not in result["phases"]:
+            stage.heal()
         stage.stop()
     except ERRORS as error:
         result["wrong"].append(f"while mending: {error}")

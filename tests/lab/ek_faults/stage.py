@@ -1,6 +1,5 @@
 """A lab and a daemon for one fault after the other; what a case does to them, and what must be left."""
 import json
-import os
 import shutil
 import signal
 import time
@@ -8,7 +7,7 @@ import time
 import libvirt
 import redis
 
-from ek_lab import cgroups, guests, hosts, net, procs
+from ek_lab import guests, hosts, net, procs, watch
 from ek_lab.base import Lab, LabError
 from ek_faults.eyes import Eyes
 from live import Failure, Live
@@ -17,7 +16,7 @@ HOSTS = 3
 MEMORY_MIB = 2048
 RATE = "160mbit"          # a guest of 128 MiB takes 3 to 8 s
 NAME = "vm"
-SETTINGS = "intervals: {sample: 1s, evaluate: 1s}\n"
+SETTINGS = "intervals: {sample: 1s, evaluate: 1s}"
 # All but `reachable` far below their defaults, so that each wait is seen to end.
 TIMEOUTS = {"connect": "2s", "lease": "6s", "action": "5s", "fresh": "5s", "switchover": "10s",
             "abort_wait": "8s", "settle": "1s", "autodestroy": "8s", "post_retry": "1s",
@@ -118,14 +117,16 @@ class Stage(Live):
         """Have exactly these guests run, on one host; those that do already are left alone."""
         if self.has_guests(names, options) and len(set(self.where().values())) == 1:
             return
-        known = sorted(guests.records(self.place))
-        if known:
-            self.lab("guest", "stop", *known, "--force")
+        self.drop_guests()
         self.lab("guest", "add", *names, "--host", "h1", *options)
         for name in names:
             path = self.place.guests / f"{name}.json"
             record = json.loads(path.read_text(encoding="utf-8"))
             path.write_text(json.dumps(record | {"options": list(options)}), encoding="utf-8")
+
+    def drop_guests(self):
+        """End all guests and forget them."""
+        guests.stop(self.place, sorted(guests.records(self.place)), force=True)
 
     def where(self):
         """The host of each guest that has one process."""
@@ -140,17 +141,35 @@ class Stage(Live):
         self.place_guests(names, case.guest)
         self.eyes.open()
         self.before = {h.name: self.eyes.things(h.name) for h in self.place.hosts()}
-        self.lab("watch", "start")
+        watch.start(self.place, self.lab_command()[:1])
         shutil.rmtree(self.dir / "state", ignore_errors=True)
         self.log.write_text("", encoding="utf-8")
-        times = flow(TIMEOUTS | case.timeouts)
-        self.configure(f"{SETTINGS}timeouts: {times}\n{case.settings}",
-                       policy(case.migration, case.limits))
+        self.configure(case)
         for host in self.place.hosts():
             net.shape(host, RATE)
         self.start()
         self.steps, self.latest, self.hit_at, self.since = [], "0", None, self.eyes.mark()
+
+    def configure(self, case):
+        """Both files of the daemon, and a state in which nothing has ever happened."""
+        (self.dir / "state").mkdir()
+        lines = ["version: 1", "hosts:"]
+        lines += [f"  - {{name: {h.name}, uri: \"{h.uri}\", migration_uri: \"tcp://{h.address}\"}}"
+                  for h in self.place.hosts()]
+        lines += [f"state_dir: {self.dir}/state", SETTINGS, case.settings,
+                  f"timeouts: {flow(TIMEOUTS | case.timeouts)}"]
+        self.config.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        (self.dir / "policy.yaml").write_text(policy(case.migration, case.limits),
+                                              encoding="utf-8")
         self.journal = redis.Redis(unix_socket_path=str(self.socket), decode_responses=True)
+
+    def redis_json(self, key):
+        """A key's JSON document, None when it is not there or nobody answers."""
+        try:
+            text = self.journal.get(f"evenkeel:{key}")
+        except redis.ConnectionError:
+            return None
+        return json.loads(text) if text else None
 
     def change_policy(self, migration, limits):
         """Let another policy be in force."""
@@ -297,9 +316,5 @@ class Stage(Live):
             procs.send(pid, signal.SIGCONT)
         super().close()
 
-    def pids_of_lab(self):
-        """All processes of the lab's hosts."""
-        return [p for h in self.place.hosts() for p in cgroups.members(h)]
 
-
-__all__ = ["Failure", "LabError", "Move", "Stage", "NAME", "TERMINAL", "os"]
+__all__ = ["Failure", "LabError", "Move", "Stage", "NAME", "TERMINAL"]
