@@ -54,6 +54,7 @@ void ek_engine_destroy(struct ek_engine *engine)
     ek_engine_free_courses(engine);
     ek_arena_finish(&engine->stuck_arena);
     ek_arena_finish(&engine->maintained_arena);
+    ek_arena_finish(&engine->lost_arena);
     ek_cooldown_destroy(engine->cooldown);
     ek_forecast_destroy(engine->forecast);
     ek_learned_destroy(engine->learned);
@@ -177,6 +178,9 @@ static bool record_rule_problems(struct ek_engine *engine, struct ek_effects *ef
 static bool on_snapshot(struct ek_engine *engine, const struct ek_event *event,
                         struct ek_effects *effects, struct ek_error *err)
 {
+    if (!ek_engine_note_foreign(engine, event->u.snapshot, effects, err)) {
+        return false;
+    }
     ek_snapshot_finish(&engine->snapshot);
     /* Taken over, not copied; the caller's is emptied, so that both may be finished. */
     engine->snapshot = *event->u.snapshot;
@@ -266,9 +270,19 @@ static bool apply(struct ek_engine *engine, const struct ek_event *event,
 static void undo(struct ek_engine *engine, struct ek_effects *effects)
 {
     for (size_t i = 0; i < effects->count; i++) {
-        if (effects->items[i].kind == EK_EFFECT_START) {
-            ek_engine_end(engine, effects->items[i].u.start.id);
+        const struct ek_effect *effect = &effects->items[i];
+        if (effect->kind == EK_EFFECT_START) {
+            ek_engine_end(engine, effect->u.start.id);
         }
+        struct ek_running *aborted = effect->kind == EK_EFFECT_ABORT && effect->u.abort_id != NULL
+                                         ? ek_engine_find_running(engine, effect->u.abort_id)
+                                         : NULL;
+        if (aborted != NULL) {
+            aborted->abort = EK_ABORT_NONE;
+        }
+    }
+    for (size_t i = 0; i < engine->running_count; i++) {
+        engine->running[i].share_known = false;
     }
     effects->count = 0;
     ek_engine_free_courses(engine); /* without its lost move a plan could wait for ever */
@@ -325,6 +339,7 @@ bool ek_engine_step(struct ek_engine *engine, const struct ek_event *event,
              act(engine, effects, err) && ek_engine_record_maintenance(engine, effects, err) &&
              wake(engine, effects, err);
     }
+    ek_engine_show_circuits(engine, &effects->arena);
     if (!ok) {
         undo(engine, effects);
     }
@@ -347,6 +362,7 @@ struct ek_engine_view ek_engine_view(const struct ek_engine *engine)
         .holding = ek_engine_holding(engine),
         .paused = engine->pause.why[0] == '\0' ? NULL : engine->pause.why,
         .summary = engine->summary,
+        .circuits = engine->circuits_view,
         .levels = engine->has_snapshot ? &engine->levels : NULL,
         .snapshot = engine->has_snapshot ? &engine->snapshot : NULL,
     };
@@ -359,17 +375,23 @@ size_t ek_engine_known_moves(const struct ek_engine *engine, struct ek_known_mov
     for (size_t i = 0; i < engine->running_count; i++, count++) {
         const struct ek_move_order *order = &engine->running[i].order;
         if (count < room) {
-            out[count] = (struct ek_known_move){order->domain, order->source, order->destination,
-                                                engine->running[i].started_at_ms, 0};
+            out[count] = (struct ek_known_move){.domain = order->domain,
+                                                .source = order->source,
+                                                .destination = order->destination,
+                                                .started_at_ms = engine->running[i].started_at_ms};
         }
     }
     for (size_t i = 0; i < engine->recent_count; i++, count++) {
         const struct ek_outcome *outcome = &engine->recent[i].outcome;
         if (count < room) {
-            out[count] =
-                (struct ek_known_move){outcome->domain, outcome->source, outcome->destination,
-                                       outcome->started_at_ms, outcome->ended_at_ms};
+            out[count] = (struct ek_known_move){.domain = outcome->domain,
+                                                .source = outcome->source,
+                                                .destination = outcome->destination,
+                                                .started_at_ms = outcome->started_at_ms,
+                                                .ended_at_ms = outcome->ended_at_ms,
+                                                .failed = outcome->state != EK_MOVE_DONE};
         }
     }
-    return count;
+    size_t left = count < room ? room - count : 0;
+    return count + ek_engine_foreign_moves(engine, left == 0 ? NULL : out + count, left);
 }

@@ -84,39 +84,22 @@ static void add_order(struct ek_sharing *sharing, const struct ek_move_order *or
              ek_snapshot_find_host(snapshot, order->destination));
 }
 
-bool ek_engine_is_foreign(const struct ek_engine *engine, const struct ek_in_flight *flight)
-{
-    const struct ek_snapshot *snapshot = &engine->snapshot;
-
-    for (size_t i = 0; i < engine->running_count; i++) {
-        const struct ek_move_order *order = &engine->running[i].order;
-        bool same =
-            flight->domain == EK_NONE
-                ? strcmp(order->source, snapshot->hosts[flight->source].name) == 0 &&
-                      strcmp(order->destination, snapshot->hosts[flight->destination].name) == 0
-                : strcmp(order->domain, snapshot->domains[flight->domain].uuid) == 0;
-        if (same) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* Whoever else migrates takes its share, though nobody can set it. */
 static bool add_foreign(struct ek_sharing *sharing)
 {
     const struct ek_snapshot *snapshot = &sharing->engine->snapshot;
-    bool ok = true;
+    size_t count = ek_engine_foreign_moves(sharing->engine, NULL, 0);
+    struct ek_known_move *moves = ek_arena_alloc(&sharing->arena, count, sizeof(*moves));
+    bool ok = moves != NULL;
 
-    for (size_t f = 0; ok && f < snapshot->in_flight_count; f++) {
-        const struct ek_in_flight *flight = &snapshot->in_flight[f];
-        if (ek_engine_is_foreign(sharing->engine, flight)) {
-            /* No id of ours has a space. */
-            const char *key = ek_arena_printf(&sharing->arena, "foreign %zu", f);
-            ok = key != NULL;
-            if (ok) {
-                add_flow(sharing, key, flight->source, flight->destination);
-            }
+    count = ok ? ek_engine_foreign_moves(sharing->engine, moves, count) : 0;
+    for (size_t f = 0; ok && f < count; f++) {
+        /* No id of ours has a space. */
+        const char *key = ek_arena_printf(&sharing->arena, "foreign %s", moves[f].domain);
+        ok = key != NULL;
+        if (ok) {
+            add_flow(sharing, key, ek_snapshot_find_host(snapshot, moves[f].source),
+                     ek_snapshot_find_host(snapshot, moves[f].destination));
         }
     }
     return ok;

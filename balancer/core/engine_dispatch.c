@@ -126,7 +126,8 @@ static void take_place(struct ek_circuit_limits *taken, const struct ek_move_ord
 static void count_places(const struct ek_engine *engine, const struct ek_move_order *order,
                          int *all, struct ek_circuit_limits *taken)
 {
-    const struct ek_snapshot *snapshot = &engine->snapshot;
+    const struct ek_foreign_load others =
+        ek_engine_foreign_load(engine, order->source, order->destination);
 
     *all = (int)engine->running_count;
     *taken = (struct ek_circuit_limits){.out = 0};
@@ -135,17 +136,12 @@ static void count_places(const struct ek_engine *engine, const struct ek_move_or
         take_place(taken, order, other->source, other->destination);
     }
     /* Whoever else migrates takes its places as well. */
-    for (size_t f = 0; f < snapshot->in_flight_count; f++) {
-        const struct ek_in_flight *flight = &snapshot->in_flight[f];
-        if (ek_engine_is_foreign(engine, flight)) {
-            *all += 1;
-            take_place(taken, order, snapshot->hosts[flight->source].name,
-                       snapshot->hosts[flight->destination].name);
-        }
-    }
+    *all += others.all;
+    taken->out += others.out;
+    taken->in += others.in;
 }
 
-bool ek_engine_limits_allow(const struct ek_engine *engine, const struct ek_move_order *order)
+enum ek_limit ek_engine_limit(const struct ek_engine *engine, const struct ek_move_order *order)
 {
     const struct ek_policy *policy = &engine->policy;
     struct ek_circuit_limits limits = {policy->limit_host_out, policy->limit_host_in,
@@ -156,13 +152,18 @@ bool ek_engine_limits_allow(const struct ek_engine *engine, const struct ek_move
     ek_circuit_lower(ek_cooldown_circuit(engine->cooldown), policy, order->source,
                      order->destination, engine->now_ms, &limits);
     count_places(engine, order, &all, &taken);
-    if (all >= policy->limit_cluster || taken.out >= limits.out || taken.in >= limits.in ||
-        taken.pair >= limits.pair) {
-        return false;
+    if (taken.out >= limits.out || taken.pair >= limits.pair) {
+        return EK_LIMIT_SOURCE;
+    }
+    if (taken.in >= limits.in) {
+        return EK_LIMIT_DESTINATION;
+    }
+    if (all >= policy->limit_cluster) {
+        return EK_LIMIT_CLUSTER;
     }
     /* Alone on its links and without a budget, a move always finds its rate. */
-    return (taken.out == 0 && taken.in == 0 && !(policy->bandwidth_cluster_mib_s > 0)) ||
-           ek_engine_links_carry(engine, order);
+    bool alone = taken.out == 0 && taken.in == 0 && !(policy->bandwidth_cluster_mib_s > 0);
+    return alone || ek_engine_links_carry(engine, order) ? EK_LIMIT_NONE : EK_LIMIT_LINKS;
 }
 
 static bool depends_done(const struct ek_course *course, const struct ek_step *step)
@@ -287,7 +288,8 @@ static enum verdict check(const struct ek_engine *engine, const struct ek_cluste
 static bool start(struct ek_engine *engine, struct ek_step *step, struct ek_effects *effects,
                   struct ek_error *err)
 {
-    assert(step->state == EK_STEP_WAITING && ek_engine_limits_allow(engine, &step->order));
+    assert(step->state == EK_STEP_WAITING &&
+           ek_engine_limit(engine, &step->order) == EK_LIMIT_NONE);
     struct ek_effect *effect = ek_effect_add(effects, EK_EFFECT_START, err);
 
     if (effect == NULL) {
@@ -333,8 +335,9 @@ static bool try_rank(struct ek_engine *engine, const struct ek_cluster *cluster,
         for (size_t i = 0; ok && !*started && i < it->step_count; i++) {
             struct ek_step *step = &it->steps[i];
             if (step->state != EK_STEP_WAITING || step->rank != rank || step->held ||
-                step->laggard != laggards || !ek_engine_limits_allow(engine, &step->order) ||
-                !depends_done(it, step) || ek_engine_lags(engine, step)) {
+                step->laggard != laggards ||
+                ek_engine_limit(engine, &step->order) != EK_LIMIT_NONE || !depends_done(it, step) ||
+                ek_engine_lags(engine, step)) {
                 continue;
             }
             enum verdict verdict = check(engine, cluster, it, step, why, sizeof(why));

@@ -3,6 +3,7 @@
 
 #include "balancer/core/engine_state.h"
 
+#include <stdio.h>
 #include <string.h>
 
 bool ek_engine_keep(const struct ek_engine *engine, struct ek_kept *out, struct ek_error *err)
@@ -22,6 +23,30 @@ bool ek_engine_keep(const struct ek_engine *engine, struct ek_kept *out, struct 
     (void)ek_cooldown_export(engine->cooldown, out->rests, out->rest_count);
     (void)ek_circuit_export(circuit, out->circuits, out->circuit_count);
     return true;
+}
+
+/* Cut rather than left out: the first ones are enough to go and look. */
+void ek_engine_show_circuits(struct ek_engine *engine, struct ek_arena *scratch)
+{
+    const struct ek_circuit *circuit = ek_cooldown_circuit(engine->cooldown);
+    size_t count = ek_circuit_export(circuit, NULL, 0);
+    struct ek_circuit_entry *entries = ek_arena_alloc(scratch, count, sizeof(*entries));
+    size_t used = 0;
+
+    engine->circuits_view[0] = '\0';
+    if (entries == NULL || count == 0) {
+        return;
+    }
+    (void)ek_circuit_export(circuit, entries, count);
+    for (size_t i = 0; i < count && used < sizeof(engine->circuits_view); i++) {
+        const char *text =
+            entries[i].trips > 0 ? ek_circuit_text(&entries[i], engine->now_ms, scratch) : NULL;
+        int more = text == NULL ? 0
+                                : snprintf(engine->circuits_view + used,
+                                           sizeof(engine->circuits_view) - used, "%s%s",
+                                           used == 0 ? "" : "; ", text);
+        used += more > 0 ? (size_t)more : 0;
+    }
 }
 
 void ek_kept_finish(struct ek_kept *kept)

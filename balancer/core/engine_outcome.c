@@ -96,8 +96,7 @@ static bool note_success(struct ek_engine *engine, const struct ek_running *runn
     apply_move(engine, outcome);
     /* A move that changes nothing leaves the figures as they are. */
     engine->last_end_ms = outcome->ended_at_ms;
-    if (!recent_add(engine, outcome, err) ||
-        !ek_learned_note(engine->learned, &running->order, outcome, err)) {
+    if (!ek_learned_note(engine->learned, &running->order, outcome, err)) {
         return false;
     }
     /* A parked domain has its last move still before it; it rests after that. */
@@ -136,7 +135,8 @@ bool ek_engine_outcome(struct ek_engine *engine, const struct ek_outcome *outcom
      * limits for ever. */
     ek_engine_end(engine, outcome->id);
     land(engine, outcome->domain);
-    return (done ? note_success(engine, &running, outcome, effects, err)
+    return recent_add(engine, outcome, err) &&
+           (done ? note_success(engine, &running, outcome, effects, err)
                  : ek_engine_fail(engine, &running, course, outcome, effects, err)) &&
            ek_effect_event(effects, "move", outcome->domain, err,
                            "move %s of %s from %s to %s: %s in %.1f s%s%s", outcome->id,

@@ -115,25 +115,28 @@ static bool gives_way(const struct ek_engine *engine, const struct ek_running *r
     return balances && (run_ms < predicted_ms / 2 || run_ms > 2 * predicted_ms);
 }
 
-/* Whether it takes a place that the order waits for. */
-static bool is_in_the_way(const struct ek_engine *engine, const struct ek_running *running,
-                          const struct ek_move_order *order)
+/* Whether it takes a place that the order waits for. What leaves the same host does its part, and
+ * whoever waits for that would not start any sooner. */
+static bool is_in_the_way(const struct ek_running *running, const struct ek_move_order *order,
+                          enum ek_limit limit)
 {
-    /* What leaves the host does its part. */
-    return strcmp(running->order.source, order->source) != 0 &&
-           ((int)engine->running_count >= engine->policy.limit_cluster ||
-            strcmp(running->order.destination, order->destination) == 0);
+    bool same_source = strcmp(running->order.source, order->source) == 0;
+    bool same_destination = strcmp(running->order.destination, order->destination) == 0;
+
+    return !same_source && limit != EK_LIMIT_SOURCE &&
+           (same_destination || limit == EK_LIMIT_CLUSTER);
 }
 
 /* One for each evacuation that waits: the newest gives way, since it loses least. */
 static bool make_way(struct ek_engine *engine, const struct ek_step *step,
                      struct ek_effects *effects, struct ek_error *err)
 {
+    enum ek_limit limit = ek_engine_limit(engine, &step->order);
     struct ek_running *newest = NULL;
 
     for (size_t i = 0; i < engine->running_count; i++) {
         struct ek_running *running = &engine->running[i];
-        if (!is_in_the_way(engine, running, &step->order)) {
+        if (limit == EK_LIMIT_NONE || !is_in_the_way(running, &step->order, limit)) {
             continue;
         }
         if (running->abort != EK_ABORT_NONE) {
@@ -169,8 +172,7 @@ static bool turn_back(struct ek_engine *engine, struct ek_running *running,
            ek_engine_stop_move(running, EK_ABORT_YIELD, effects, err);
 }
 
-static bool waits_for_its_turn(const struct ek_engine *engine, const struct ek_course *course,
-                               const struct ek_step *step)
+static bool may_leave(const struct ek_course *course, const struct ek_step *step)
 {
     if (step->state != EK_STEP_WAITING || step->rank != EK_RANK_EVACUATE || step->laggard) {
         return false;
@@ -180,7 +182,7 @@ static bool waits_for_its_turn(const struct ek_engine *engine, const struct ek_c
             return false;
         }
     }
-    return !ek_engine_limits_allow(engine, &step->order);
+    return true;
 }
 
 bool ek_engine_yield(struct ek_engine *engine, struct ek_effects *effects, struct ek_error *err)
@@ -194,8 +196,7 @@ bool ek_engine_yield(struct ek_engine *engine, struct ek_effects *effects, struc
     }
     for (const struct ek_course *it = engine->courses; it != NULL; it = it->next) {
         for (size_t i = 0; ok && i < it->step_count; i++) {
-            ok = !waits_for_its_turn(engine, it, &it->steps[i]) ||
-                 make_way(engine, &it->steps[i], effects, err);
+            ok = !may_leave(it, &it->steps[i]) || make_way(engine, &it->steps[i], effects, err);
         }
     }
     return ok;

@@ -53,7 +53,7 @@ struct ek_course {
     struct ek_arena arena;  /* of its arrays */
 };
 
-/* A move that ended well, until samples show it. */
+/* A move that ended, until samples show it. */
 struct ek_recent {
     struct ek_outcome outcome;
 };
@@ -72,6 +72,21 @@ enum ek_abort {
     EK_ABORT_NONE,
     EK_ABORT_OPERATOR, /* who does not want it again soon */
     EK_ABORT_YIELD,    /* it is in the way of an evacuation */
+};
+
+/* A domain that no sample shows any more: where it was seen last. */
+struct ek_lost {
+    const char *domain;
+    const char *host;
+    int64_t seen_at_ms;
+    bool found; /* by the newest snapshot */
+};
+
+/* How many migrations of others run: from one host, to another, in all. */
+struct ek_foreign_load {
+    int out;
+    int in;
+    int all;
 };
 
 struct ek_running {
@@ -99,6 +114,7 @@ struct ek_engine {
     char self_hold[EK_TEXT_SIZE];         /* found in the snapshot */
     char holding_shown[2 * EK_TEXT_SIZE]; /* last one recorded */
     char summary[2 * EK_TEXT_SIZE];
+    char circuits_view[4 * EK_TEXT_SIZE];
     struct ek_pause pause;
 
     struct ek_course *courses; /* what is under way, the oldest first */
@@ -122,6 +138,10 @@ struct ek_engine {
     struct ek_stuck *stuck;
     size_t stuck_count;
     struct ek_arena stuck_arena;
+
+    struct ek_lost *lost;
+    size_t lost_count;
+    struct ek_arena lost_arena;
 
     const char **maintained; /* hosts whose status is shown */
     size_t maintained_count;
@@ -279,8 +299,16 @@ void ek_engine_end(struct ek_engine *engine, const char *id);
 /* The newest snapshot with all that runs in flight, whatever it says itself; borrowed from it. */
 bool ek_engine_present(struct ek_engine *engine, struct ek_snapshot *present, struct ek_error *err);
 
-/* Whether cluster and hosts may have one move more, and its links carry it. */
-bool ek_engine_limits_allow(const struct ek_engine *engine, const struct ek_move_order *order);
+enum ek_limit {
+    EK_LIMIT_NONE, /* cluster and hosts may have one move more, and its links carry it */
+    EK_LIMIT_SOURCE,
+    EK_LIMIT_DESTINATION,
+    EK_LIMIT_CLUSTER,
+    EK_LIMIT_LINKS,
+};
+
+/* The first limit that keeps a move waiting. */
+enum ek_limit ek_engine_limit(const struct ek_engine *engine, const struct ek_move_order *order);
 
 /* Starts what limits, links and room allow, on the newest figures. */
 bool ek_engine_dispatch(struct ek_engine *engine, struct ek_effects *effects, struct ek_error *err);
@@ -288,14 +316,33 @@ bool ek_engine_dispatch(struct ek_engine *engine, struct ek_effects *effects, st
 /* ---- engine_bandwidth.c ------------------------------------------------------------------------
  */
 
-/* Whether somebody else's migration is what the samples show there. */
-bool ek_engine_is_foreign(const struct ek_engine *engine, const struct ek_in_flight *flight);
-
 /* Whether the links carry one move more, so that it and all others keep enough of their rate. */
 bool ek_engine_links_carry(const struct ek_engine *engine, const struct ek_move_order *order);
 
 /* Divides the links anew among all that runs and tells those whose share has changed. */
 bool ek_engine_share(struct ek_engine *engine, struct ek_effects *effects, struct ek_error *err);
+
+/* ---- engine_keep.c -----------------------------------------------------------------------------
+ */
+
+/* Writes down which circuits are open, for the view. */
+void ek_engine_show_circuits(struct ek_engine *engine, struct ek_arena *scratch);
+
+/* ---- engine_foreign.c --------------------------------------------------------------------------
+ */
+
+/* What runs without being a move of ours, by the newest snapshot. */
+struct ek_foreign_load ek_engine_foreign_load(const struct ek_engine *engine, const char *source,
+                                              const char *destination);
+
+/* The same for the assembly of the next snapshot: fills at most `room`, returns how many. */
+size_t ek_engine_foreign_moves(const struct ek_engine *engine, struct ek_known_move *out,
+                               size_t room);
+
+/* Compares the next snapshot with the present one: a domain that changed its host without a move of
+ * ours rests as if we had moved it, which is recorded. Error: NOMEM. */
+bool ek_engine_note_foreign(struct ek_engine *engine, const struct ek_snapshot *next,
+                            struct ek_effects *effects, struct ek_error *err);
 
 /* ---- engine_command.c
  * ---------------------------------------------------------------------------- */

@@ -273,7 +273,7 @@ void ek_balancing_destroy(struct ek_balancing *balancing)
         free(balancing->shown[i].json);
     }
     free(balancing->shown);
-    free(balancing->plan_json);
+    ek_balancing_forget_plans(balancing);
     free(balancing->resolved);
     free(balancing);
 }

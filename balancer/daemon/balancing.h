@@ -24,6 +24,13 @@ struct ek_shown_status {
     char *json;
 };
 
+/* A plan whose fate is still to come. */
+struct ek_open_plan {
+    char id[EK_ID_SIZE];
+    char *json;
+    struct ek_open_plan *next;
+};
+
 struct ek_balancing {
     struct ek_daemon *daemon;
     struct ek_engine *engine;
@@ -61,8 +68,7 @@ struct ek_balancing {
     char copies_shown[1024];
     char bad_shown[EK_TEXT_SIZE]; /* samples that cannot be read */
 
-    char *plan_json; /* of the present plan, for its fate */
-    char plan_id[EK_ID_SIZE];
+    struct ek_open_plan *plans; /* under way, for their fates */
     struct ek_shown_status *shown;
     size_t shown_count;
 };
@@ -72,6 +78,9 @@ void ek_balancing_step(struct ek_balancing *balancing, const struct ek_event *ev
 
 /* Carries out the effects in `balancing->effects`: records first, then aborts and starts. */
 void ek_balancing_carry_out(struct ek_balancing *balancing);
+
+/* Forgets the plans whose fate is still to come. */
+void ek_balancing_forget_plans(struct ek_balancing *balancing);
 
 /* Reads samples and keys and makes a snapshot event of them, soon. */
 void ek_balancing_cycle(struct ek_balancing *balancing);

@@ -159,6 +159,7 @@ static bool forget(struct ek_balancing *balancing)
     ek_executor_forget(balancing->executor);
     ek_engine_destroy(balancing->engine);
     balancing->engine = fresh;
+    ek_balancing_forget_plans(balancing);
     ek_balancing_reload(balancing);
     return true;
 }

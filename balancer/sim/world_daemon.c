@@ -58,6 +58,7 @@ static void carry_out(struct ek_world *world, const struct ek_effect *effect)
         ek_world_say(world, "reply", "%s", effect->u.reply.text);
         break;
     case EK_EFFECT_LIMIT:
+        ek_sim_driver_limit(&world->driver, effect->u.limit.id, effect->u.limit.bandwidth_mib_s);
         break;
     case EK_EFFECT_ABORT:
         (void)ek_sim_driver_cancel(&world->driver, effect->u.abort_id);

@@ -89,7 +89,7 @@ bool ek_store_get_maintenance_status(struct ek_store *store, const char *host, c
 /* ---- plans: plan:<id>, plans; status; events ----------------------------------------------- */
 
 /* Fenced: errors with FENCED when `epoch` is not the current one. `fate` is a word such as
- * "recommended", "started", "done", "abandoned"; each call adds an entry to the stream `plans` as
+ * "recommended", "started", "done", "failed"; each call adds an entry to the stream `plans` as
  * well. */
 bool ek_store_put_plan(struct ek_store *store, const char *id, const char *json, const char *fate,
                        int64_t epoch, int64_t now_ms, struct ek_error *err);
