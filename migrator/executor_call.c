@@ -96,6 +96,9 @@ static void make(struct call *call)
     case EK_LIFE_DESTROY_DESTINATION:
         call->result = port->destroy_destination(port->context, record);
         return;
+    case EK_LIFE_RESUME_POSTCOPY:
+        call->result = port->resume_postcopy(port->context, record);
+        return;
     case EK_LIFE_UNPREPARE:
         call->result = port->unprepare(port->context, record);
         return;

@@ -32,7 +32,8 @@ enum ek_run_state {
     EK_RUN_PAUSED_USER,
     EK_RUN_PAUSED_MIGRATION, /* reason MIGRATION; on the destination STARTING_UP, too */
     EK_RUN_PAUSED_IOERROR,
-    EK_RUN_PAUSED_POSTCOPY, /* POSTCOPY or POSTCOPY_FAILED */
+    EK_RUN_PAUSED_POSTCOPY,
+    EK_RUN_PAUSED_POSTCOPY_FAILED, /* it broke off: each side has a part of the memory */
     EK_RUN_PAUSED_OTHER,
     EK_RUN_SHUTOFF_MIGRATED,
     EK_RUN_SHUTOFF_SHUTDOWN, /* by its guest or user: SHUTDOWN, DESTROYED */
@@ -143,6 +144,10 @@ struct ek_hypervisor {
     struct ek_call_result (*destroy_source)(void *context, const struct ek_move_record *record);
     struct ek_call_result (*destroy_destination)(void *context,
                                                  const struct ek_move_record *record);
+
+    /* Takes a post-copy up again that broke off, after asking the table as above. Returns when the
+     * migration ended. */
+    struct ek_call_result (*resume_postcopy)(void *context, const struct ek_move_record *record);
 
     /* Undo what this attempt created; the clean-ups after a verified move. */
     struct ek_call_result (*unprepare)(void *context, const struct ek_move_record *record);

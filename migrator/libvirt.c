@@ -214,6 +214,7 @@ static const struct ek_hypervisor calls = {
     .resume_destination = ek_port_resume_destination,
     .destroy_source = ek_port_destroy_source,
     .destroy_destination = ek_port_destroy_destination,
+    .resume_postcopy = ek_port_resume_postcopy,
     .unprepare = ek_port_unprepare,
     .post = ek_port_post,
 };

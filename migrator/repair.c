@@ -9,7 +9,8 @@ struct repair {
     enum ek_repair wanted;
     bool on_source;
     bool resumes; /* so nobody else may run it */
-    int (*act)(virDomainPtr domain, const struct ek_move_record *record);
+    int (*act)(struct ek_libvirt_port *port, virDomainPtr domain,
+               const struct ek_move_record *record);
 };
 
 static bool still_wanted(struct ek_libvirt_port *port, const struct ek_move_record *record,
@@ -73,7 +74,7 @@ static struct ek_call_result carry_out(void *context, const struct ek_move_recor
         result = ek_fail(EK_FAILURE_DOMAIN, host, step, "the domain is not there any more");
     } else if (!ek_is_fresh(fresh_until_ms)) {
         result = ek_fail(EK_FAILURE_SAME_PAIR, host, step, "not done, for reading took too long");
-    } else if (repair->act(end.domain, record) < 0) {
+    } else if (repair->act(context, end.domain, record) < 0) {
         result = ek_end_fail(&end, step);
     } else {
         result = (struct ek_call_result){.ok = true};
@@ -82,14 +83,18 @@ static struct ek_call_result carry_out(void *context, const struct ek_move_recor
     return result;
 }
 
-static int resume(virDomainPtr domain, const struct ek_move_record *record)
+static int resume(struct ek_libvirt_port *port, virDomainPtr domain,
+                  const struct ek_move_record *record)
 {
+    (void)port;
     (void)record;
     return virDomainResume(domain);
 }
 
-static int destroy(virDomainPtr domain, const struct ek_move_record *record)
+static int destroy(struct ek_libvirt_port *port, virDomainPtr domain,
+                   const struct ek_move_record *record)
 {
+    (void)port;
     (void)record;
     return virDomainDestroy(domain);
 }
@@ -97,8 +102,10 @@ static int destroy(virDomainPtr domain, const struct ek_move_record *record)
 /* With the definition that libvirt wrote there before the hand-over, if it is this move's: a
  * destination that is only off might have run and been shut down, and then the source must not be
  * resumed. */
-static int destroy_copy(virDomainPtr domain, const struct ek_move_record *record)
+static int destroy_copy(struct ek_libvirt_port *port, virDomainPtr domain,
+                        const struct ek_move_record *record)
 {
+    (void)port;
     struct ek_mark mark;
     bool persistent = virDomainIsPersistent(domain) == 1;
 
@@ -136,6 +143,22 @@ struct ek_call_result ek_port_destroy_destination(void *context,
                                                   const struct ek_move_record *record)
 {
     static const struct repair repair = {EK_REPAIR_DESTROY_DESTINATION, false, false, destroy_copy};
+
+    return carry_out(context, record, &repair);
+}
+
+/* Driven by the source's libvirtd, as the migration was. */
+static int resume_postcopy(struct ek_libvirt_port *port, virDomainPtr domain,
+                           const struct ek_move_record *record)
+{
+    const struct ek_host_link *destination = ek_port_host(port, record->order.destination);
+
+    return destination == NULL ? -1 : ek_job_call(domain, destination, record, true);
+}
+
+struct ek_call_result ek_port_resume_postcopy(void *context, const struct ek_move_record *record)
+{
+    static const struct repair repair = {EK_REPAIR_RESUME_POSTCOPY, true, false, resume_postcopy};
 
     return carry_out(context, record, &repair);
 }

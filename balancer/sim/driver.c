@@ -246,6 +246,7 @@ static void perform(struct ek_sim_driver *driver, uint32_t index)
     case EK_LIFE_RESUME_DESTINATION:
     case EK_LIFE_DESTROY_SOURCE:
     case EK_LIFE_DESTROY_DESTINATION:
+    case EK_LIFE_RESUME_POSTCOPY:
     case EK_LIFE_UNPREPARE:
     case EK_LIFE_POST:
         call(driver, index);
