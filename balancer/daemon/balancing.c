@@ -100,12 +100,24 @@ static void on_outcomes(uv_async_t *async)
             ek_balancing_step(balancing, &(struct ek_event){.kind = EK_EVENT_OUTCOME,
                                                             .now_ms = ek_clock_now_ms(),
                                                             .u.outcome = &node->outcome});
+            /* Both hosts are not what their last samples say any more. */
+            ek_collecting_hasten(balancing->daemon->collecting, node->outcome.source);
+            ek_collecting_hasten(balancing->daemon->collecting, node->outcome.destination);
         }
         free(node);
         node = next;
     }
     ek_balancing_keep_rests(balancing);
     ek_balancing_put_status(balancing);
+}
+
+/* The engine asked to be woken with the next sample; nobody else hurries. */
+void ek_balancing_sampled(struct ek_balancing *balancing)
+{
+    if (balancing != NULL && uv_is_active((uv_handle_t *)&balancing->wake_timer)) {
+        (void)uv_timer_stop(&balancing->wake_timer);
+        ek_balancing_cycle(balancing);
+    }
 }
 
 static void on_lease(uv_timer_t *timer)

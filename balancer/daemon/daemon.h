@@ -83,9 +83,17 @@ struct ek_collecting *ek_collecting_start(struct ek_daemon *daemon, struct ek_er
 void ek_collecting_stop(struct ek_collecting *collecting);
 void ek_collecting_destroy(struct ek_collecting *collecting);
 
+/* Samples a host at once, since a move has ended there, and tells the balancer when the sample is
+ * stored. NULL (another process collects) and names that are not configured are fine. */
+void ek_collecting_hasten(struct ek_collecting *collecting, const char *host);
+
 struct ek_balancing *ek_balancing_start(struct ek_daemon *daemon, struct ek_error *err);
 void ek_balancing_stop(struct ek_balancing *balancing);
 void ek_balancing_destroy(struct ek_balancing *balancing);
+
+/* A sample that was hastened is stored: who waits for it need not wait for the next cycle. NULL is
+ * fine. */
+void ek_balancing_sampled(struct ek_balancing *balancing);
 
 /* The daemon's policy or its hosts have changed. */
 void ek_balancing_reload(struct ek_balancing *balancing);
