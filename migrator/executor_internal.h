@@ -28,6 +28,8 @@ struct call {
     enum ek_life_action_kind kind;
     struct ek_move_record record;
     struct ek_call_result result;
+    struct ek_findings findings;
+    bool found;
     struct ek_job_progress progress;
     struct ek_observation source;
     struct ek_observation destination;

@@ -209,6 +209,7 @@ static const struct ek_hypervisor calls = {
     .destroy_destination = ek_port_destroy_destination,
     .unprepare = ek_port_unprepare,
     .post = ek_port_post,
+    .discard = ek_port_discard,
 };
 
 struct ek_libvirt_port *ek_libvirt_port_create(const struct ek_libvirt_host *hosts, size_t count,
@@ -224,7 +225,8 @@ struct ek_libvirt_port *ek_libvirt_port_create(const struct ek_libvirt_host *hos
     /* Before threads parse: libxml2's globals are set up once. */
     xmlInitParser();
     port = calloc(1, sizeof(*port));
-    if (port == NULL || pthread_mutex_init(&port->mutex, NULL) != 0) {
+    if (port == NULL || pthread_mutex_init(&port->mutex, NULL) != 0 ||
+        !ek_arrivals_init(&port->arrivals)) {
         free(port);
         ek_error_set(err, EK_ERR_NOMEM, "no memory for the connections to the hosts");
         return NULL;
@@ -239,6 +241,13 @@ struct ek_libvirt_port *ek_libvirt_port_create(const struct ek_libvirt_host *hos
     return port;
 }
 
+void ek_libvirt_port_set_reserve(struct ek_libvirt_port *port, double ratio)
+{
+    pthread_mutex_lock(&port->mutex);
+    port->memory_reserve = ratio;
+    pthread_mutex_unlock(&port->mutex);
+}
+
 const struct ek_hypervisor *ek_libvirt_port_hypervisor(struct ek_libvirt_port *port)
 {
     return &port->hypervisor;
@@ -248,6 +257,7 @@ void ek_libvirt_port_destroy(struct ek_libvirt_port *port)
 {
     if (port != NULL) {
         free_list(port->hosts);
+        ek_arrivals_finish(&port->arrivals);
         pthread_mutex_destroy(&port->mutex);
         free(port);
     }

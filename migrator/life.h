@@ -34,7 +34,7 @@
  * brackets; the copying itself has its limits in the order. */
 struct ek_life_timing {
     int64_t precheck_ms;    /* [60 s] the eight checks */
-    int64_t prepare_ms;     /* [120 s] the preparations; also unprepare and post */
+    int64_t prepare_ms;     /* [120 s] each preparation, beside its bytes; unprepare, post */
     int64_t observe_ms;     /* [45 s] reading both ends */
     int64_t act_ms;         /* [60 s] an abort, a repair */
     int64_t poll_ms;        /* [1 s] between two looks at the progress */
@@ -69,6 +69,8 @@ struct ek_life_input {
     bool cancel;   /* the move is not wanted any more */
     bool shutdown; /* the driver wants to stop; the move itself may go on */
     const struct ek_call_result *result;
+    const struct ek_findings *findings; /* of a precheck that passed; NULL: nothing is needed */
+    bool found;                         /* of a preparation: nothing had to be made */
     const struct ek_job_progress *progress;
     const struct ek_observation *source;
     const struct ek_observation *destination;
@@ -76,8 +78,8 @@ struct ek_life_input {
 
 enum ek_life_action_kind {
     EK_LIFE_GO_ON,         /* nothing but the journal; feed EK_LIFE_TIMER at once */
-    EK_LIFE_PRECHECK,      /* call; feed RESULT */
-    EK_LIFE_PREPARE,       /* call; feed RESULT */
+    EK_LIFE_PRECHECK,      /* call; feed RESULT with its findings */
+    EK_LIFE_PREPARE,       /* call, for the preparation that is BEGUN; feed RESULT */
     EK_LIFE_MIGRATE,       /* begin the call, then as EK_LIFE_WAIT */
     EK_LIFE_WAIT,          /* feed TIMER at wake_at_ms, or MIGRATE_ENDED before it */
     EK_LIFE_WATCH,         /* call progress; feed PROGRESS, or drop it for MIGRATE_ENDED */

@@ -4,6 +4,7 @@
 #include "balancer/daemon/clock.h"
 #include "balancer/daemon/journal.h"
 #include "balancer/daemon/log.h"
+#include "balancer/daemon/trash.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -177,6 +178,10 @@ static bool open_loop(struct ek_balancing *balancing, struct ek_error *err)
     if (balancing->watch == NULL) {
         return false;
     }
+    balancing->trash = ek_trash_start(balancing, err);
+    if (balancing->trash == NULL) {
+        return false;
+    }
     (void)uv_timer_init(loop, &balancing->cycle_timer);
     (void)uv_timer_init(loop, &balancing->lease_timer);
     (void)uv_timer_init(loop, &balancing->wake_timer);
@@ -219,6 +224,7 @@ void ek_balancing_reload(struct ek_balancing *balancing)
 {
     struct ek_policy policy = balancing->daemon->policy;
 
+    ek_libvirt_port_set_reserve(balancing->port, policy.memory_reserve);
     if (balancing->daemon->arguments.once) {
         policy.sustained_cycles = 1; /* there will be no second cycle to wait for */
     }
@@ -237,6 +243,7 @@ void ek_balancing_stop(struct ek_balancing *balancing)
                view.running_count);
     }
     balancing->daemon->abandoned = !ek_executor_shutdown(balancing->executor, STOP_WAIT_MS);
+    balancing->daemon->abandoned = !ek_trash_stop(balancing->trash) || balancing->daemon->abandoned;
     ek_balancing_release(balancing);
     ek_watch_stop(balancing->watch);
     uv_close((uv_handle_t *)&balancing->cycle_timer, NULL);
@@ -251,6 +258,7 @@ void ek_balancing_destroy(struct ek_balancing *balancing)
         return;
     }
     ek_watch_destroy(balancing->watch);
+    ek_trash_destroy(balancing->trash);
     ek_executor_destroy(balancing->executor);
     ek_libvirt_port_destroy(balancing->port);
     ek_effects_finish(&balancing->effects);

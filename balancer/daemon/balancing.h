@@ -23,6 +23,8 @@ struct ek_shown_status {
     char *json;
 };
 
+struct ek_trash;
+
 struct ek_balancing {
     struct ek_daemon *daemon;
     struct ek_engine *engine;
@@ -31,6 +33,7 @@ struct ek_balancing {
     struct ek_executor *executor;
     struct ek_journal journal;
     struct ek_watch *watch;
+    struct ek_trash *trash;
     uv_timer_t cycle_timer;
     uv_timer_t lease_timer;
     uv_timer_t wake_timer;

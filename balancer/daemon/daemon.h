@@ -11,6 +11,7 @@
  *   cycle.c          samples -> snapshot -> engine
  *   effects.c        what the engine wants: records to the store, then aborts and starts
  *   journal.c        the migrator's journal over the store's thread
+ *   trash.c          disks that moves left, removed when their time has come
  *   watch.c          a thread that waits for maintenance keys to change
  *   status.c         what the daemon says of itself */
 #ifndef EK_DAEMON_DAEMON_H

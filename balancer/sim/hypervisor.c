@@ -180,6 +180,7 @@ static void fill(struct ek_sim_hypervisor *hypervisor, struct ek_sim_call *call,
     const struct ek_move_order *order = &record->order;
 
     call->operation = operation_of(kind);
+    call->record = *record;
     call->domain = ek_sim_cluster_find_domain(hypervisor->cluster, order->domain);
     call->source = ek_sim_cluster_find_host(hypervisor->cluster, order->source);
     call->destination = ek_sim_cluster_find_host(hypervisor->cluster, order->destination);

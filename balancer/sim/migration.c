@@ -90,6 +90,15 @@ static double dirty_rate(const struct ek_sim_migrations *migrations,
     return domain->running == 0 ? 0 : domain->dirty_mib_s * (1 - it->throttle);
 }
 
+/* Its memory, and before it the disk that goes along. */
+static double everything_mib(const struct ek_sim_migrations *migrations,
+                             const struct ek_sim_migration *it)
+{
+    const struct ek_sim_domain *domain = &migrations->cluster->domains[it->request.domain];
+
+    return domain->rss_mib + (it->request.disks ? domain->disk_mib : 0);
+}
+
 void ek_sim_migration_progress(struct ek_sim_migrations *migrations, uint32_t domain,
                                uint32_t source, struct ek_job_progress *out)
 {
@@ -105,8 +114,7 @@ void ek_sim_migration_progress(struct ek_sim_migrations *migrations, uint32_t do
         .active = true,
         .source_paused = it->phase == EK_SIM_PHASE_SWITCHOVER || it->phase == EK_SIM_PHASE_FINISHED,
         .elapsed_ms = migrations->queue->now_ms - it->began_ms,
-        .total_mib =
-            it->phase == EK_SIM_PHASE_BEGIN ? 0 : migrations->cluster->domains[domain].rss_mib,
+        .total_mib = it->phase == EK_SIM_PHASE_BEGIN ? 0 : everything_mib(migrations, it),
         .remaining_mib = it->left_mib,
         .transferred_mib = it->sent_mib,
         .bandwidth_mib_s = it->rate_mib_s,
@@ -364,7 +372,7 @@ static void step(void *context, uint32_t index, uint32_t ticket)
         it->phase = EK_SIM_PHASE_COPY;
         /* The first round is all that is resident; untouched pages are zero and cost next to
          * nothing. */
-        round_begin(migrations, it, migrations->cluster->domains[it->request.domain].rss_mib);
+        round_begin(migrations, it, everything_mib(migrations, it));
         ek_sim_migrations_share(migrations);
         break;
     case EK_SIM_PHASE_COPY:
@@ -421,6 +429,18 @@ static bool refuse(struct ek_call_result *refused, enum ek_failure failure, cons
 }
 
 /* libvirt's own refusals in Begin and Prepare, with nothing changed on either side. */
+static bool has_disk(const struct ek_sim_cluster *cluster,
+                     const struct ek_sim_migration_request *request)
+{
+    const struct ek_sim_domain *domain = &cluster->domains[request->domain];
+    size_t i = 0;
+
+    while (i < domain->disk_count && domain->disk_hosts[i] != request->destination) {
+        i++;
+    }
+    return i < domain->disk_count;
+}
+
 static bool acceptable(struct ek_sim_migrations *migrations,
                        const struct ek_sim_migration_request *request,
                        struct ek_call_result *refused)
@@ -446,6 +466,9 @@ static bool acceptable(struct ek_sim_migrations *migrations,
     if (there->active_memory_mib + cluster->domains[request->domain].memory_mib >
         there->memory_mib) {
         return refuse(refused, EK_FAILURE_OTHER_HOST, "cannot set up guest memory");
+    }
+    if (request->disks && !has_disk(cluster, request)) {
+        return refuse(refused, EK_FAILURE_OTHER_HOST, "Cannot access storage file");
     }
     return true;
 }

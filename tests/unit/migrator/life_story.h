@@ -14,10 +14,12 @@ struct story {
     bool cancel;
     bool shutdown;
     bool call_out;
-    int migrates;            /* MIGRATE actions so far */
-    bool observed;           /* since the last MIGRATE */
-    bool shut;               /* FINISH or HALT came */
-    enum ek_move_state last; /* journalled state */
+    const struct ek_findings *findings; /* of a precheck that passes; NULL: nothing is needed */
+    bool found;                         /* by a preparation */
+    int migrates;                       /* MIGRATE actions so far */
+    bool observed;                      /* since the last MIGRATE */
+    bool shut;                          /* FINISH or HALT came */
+    enum ek_move_state last;            /* journalled state */
 };
 
 /* What an end looks like, in short. */
