@@ -300,7 +300,20 @@ bool ek_arrivals_lock_base(struct ek_arrivals *arrivals, const struct ek_move_re
     return it != NULL;
 }
 
-void ek_arrivals_unlock_base(struct ek_arrivals *arrivals, const struct ek_move_record *record)
+/* Who waits for it asks next, perhaps before the maker's next call tells. */
+static void answer_base(struct ek_move_record *record, const char *path, bool made)
+{
+    for (int i = 0; i < record->preparation_count; i++) {
+        struct ek_preparation *it = &record->preparations[i];
+
+        if (it->kind == EK_PREPARATION_BASE && strcmp(it->what, path) == 0) {
+            it->state = made ? EK_PREPARATION_MADE : EK_PREPARATION_FOUND;
+        }
+    }
+}
+
+void ek_arrivals_unlock_base(struct ek_arrivals *arrivals, const struct ek_move_record *record,
+                             const char *path, bool made)
 {
     struct ek_arrival *it;
 
@@ -308,17 +321,19 @@ void ek_arrivals_unlock_base(struct ek_arrivals *arrivals, const struct ek_move_
     it = find(arrivals, record);
     if (it != NULL) {
         it->base[0] = '\0';
+        answer_base(&it->record, path, made);
     }
     pthread_cond_broadcast(&arrivals->changed);
     pthread_mutex_unlock(&arrivals->mutex);
 }
 
-static bool needs(const struct ek_move_record *record, const char *path)
+/* Whether the record has that base, in one of the states of the mask. */
+static bool has_base(const struct ek_move_record *record, const char *path, unsigned int states)
 {
     for (int i = 0; i < record->preparation_count; i++) {
         const struct ek_preparation *it = &record->preparations[i];
 
-        if (it->kind == EK_PREPARATION_BASE && it->state != EK_PREPARATION_UNDONE &&
+        if (it->kind == EK_PREPARATION_BASE && (states & (1U << it->state)) != 0 &&
             strcmp(it->what, path) == 0) {
             return true;
         }
@@ -326,20 +341,32 @@ static bool needs(const struct ek_move_record *record, const char *path)
     return false;
 }
 
-bool ek_arrivals_need_base(struct ek_arrivals *arrivals, const struct ek_move_record *record,
-                           const char *path)
+static bool others_have_base(struct ek_arrivals *arrivals, const struct ek_move_record *record,
+                             const char *path, unsigned int states)
 {
-    bool needed = false;
+    bool found = false;
 
     pthread_mutex_lock(&arrivals->mutex);
     forget_stale(arrivals);
     for (struct ek_arrival *it = arrivals->items; it != NULL; it = it->next) {
-        needed = needed || (!it->closed && strcmp(it->record.order.id, record->order.id) != 0 &&
-                            strcmp(it->record.order.destination, record->order.destination) == 0 &&
-                            needs(&it->record, path));
+        found = found || (!it->closed && strcmp(it->record.order.id, record->order.id) != 0 &&
+                          strcmp(it->record.order.destination, record->order.destination) == 0 &&
+                          has_base(&it->record, path, states));
     }
     pthread_mutex_unlock(&arrivals->mutex);
-    return needed;
+    return found;
+}
+
+bool ek_arrivals_base_is_new(struct ek_arrivals *arrivals, const struct ek_move_record *record,
+                             const char *path)
+{
+    return others_have_base(arrivals, record, path, 1U << EK_PREPARATION_MADE);
+}
+
+bool ek_arrivals_need_base(struct ek_arrivals *arrivals, const struct ek_move_record *record,
+                           const char *path)
+{
+    return others_have_base(arrivals, record, path, ~(1U << EK_PREPARATION_UNDONE));
 }
 
 /* ---- what was found out -------------------------------------------------------------------- */

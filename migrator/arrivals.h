@@ -67,7 +67,13 @@ bool ek_arrivals_expects(struct ek_arrivals *arrivals, const char *host, const c
 /* One at a time makes a base on a host; waits for the others. False: the attempt is over. */
 bool ek_arrivals_lock_base(struct ek_arrivals *arrivals, const struct ek_move_record *record,
                            const char *path);
-void ek_arrivals_unlock_base(struct ek_arrivals *arrivals, const struct ek_move_record *record);
+void ek_arrivals_unlock_base(struct ek_arrivals *arrivals, const struct ek_move_record *record,
+                             const char *path, bool made);
+
+/* Whether another attempt that is under way made that base: then it is as new as this attempt, and
+ * goes with the last of them should all fail. */
+bool ek_arrivals_base_is_new(struct ek_arrivals *arrivals, const struct ek_move_record *record,
+                             const char *path);
 
 /* Whether another attempt needs that base on the record's destination. */
 bool ek_arrivals_need_base(struct ek_arrivals *arrivals, const struct ek_move_record *record,

@@ -221,7 +221,8 @@ static struct ek_call_result find_or_make_base(struct preparation *preparation)
     }
     switch (ek_volume_find(preparation->destination.connection, path, &there)) {
     case EK_SOUGHT_FOUND:
-        preparation->found = true;
+        preparation->found =
+            !ek_arrivals_base_is_new(&preparation->port->arrivals, preparation->record, path);
         return verify_base(preparation, here);
     case EK_SOUGHT_ABSENT:
         return make_base(preparation, here);
@@ -242,7 +243,8 @@ static struct ek_call_result prepare_base(struct preparation *preparation)
                        "given up");
     }
     result = find_or_make_base(preparation);
-    ek_arrivals_unlock_base(arrivals, preparation->record);
+    ek_arrivals_unlock_base(arrivals, preparation->record, preparation->wanted->what,
+                            result.ok && !preparation->found);
     return result;
 }
 

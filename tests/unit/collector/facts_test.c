@@ -159,13 +159,13 @@ static void test_other_local_disk_stays(void **state)
     static const char format[] = "<domain type='kvm'><memory unit='KiB'>1024</memory><vcpu>1</vcpu>"
                                  "<devices><disk type='file' device='disk'><driver type='%s'/>"
                                  "<source file='%s'/></disk></devices></domain>";
-    const char *homeless = ek_arena_printf(&arena, format, "qcow2", "/srv/a.qcow2");
+    const char *homeless = ek_arena_printf(&arena, format, "qcow2", "/opt/a.qcow2");
     const char *foreign = ek_arena_printf(&arena, format, "vmdk", "/var/lib/libvirt/images/a.vmdk");
 
     (void)state;
     assert_true(ek_domain_xml_parse(&found, homeless, &around, &arena, &err));
     assert_false(found.facts.movable);
-    assert_non_null(strstr(found.facts.immovable_reason, "disk /srv/a.qcow2 is a file of this"));
+    assert_non_null(strstr(found.facts.immovable_reason, "disk /opt/a.qcow2 is a file of this"));
     assert_true(ek_domain_xml_parse(&found, foreign, &around, &arena, &err));
     assert_false(found.facts.movable);
 }

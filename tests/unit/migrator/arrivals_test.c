@@ -114,7 +114,7 @@ static void *wait_for_base(void *argument)
 
     waiter->locked = ek_arrivals_lock_base(&arrivals, &waiter->record, "/base");
     if (waiter->locked) {
-        ek_arrivals_unlock_base(&arrivals, &waiter->record);
+        ek_arrivals_unlock_base(&arrivals, &waiter->record, "/base", false);
     }
     return NULL;
 }
@@ -136,7 +136,7 @@ static void test_one_makes_a_base(void **state)
     ek_arrivals_close(&arrivals, &third.record);
     assert_int_equal(pthread_join(threads[1], NULL), 0);
     assert_false(third.locked);
-    ek_arrivals_unlock_base(&arrivals, &first);
+    ek_arrivals_unlock_base(&arrivals, &first, "/base", true);
     assert_int_equal(pthread_join(threads[0], NULL), 0);
     assert_true(second.locked);
 }
@@ -152,6 +152,12 @@ static void test_a_base_is_needed_by_others(void **state)
     assert_true(reserve(&second, 1));
     assert_true(ek_arrivals_need_base(&arrivals, &first, "/base"));
     assert_false(ek_arrivals_need_base(&arrivals, &first, "/other"));
+    /* Found by the second, and yet no older than both when the first has made it. */
+    assert_true(ek_arrivals_lock_base(&arrivals, &first, "/base"));
+    ek_arrivals_unlock_base(&arrivals, &first, "/base", false);
+    assert_false(ek_arrivals_base_is_new(&arrivals, &second, "/base"));
+    ek_arrivals_unlock_base(&arrivals, &first, "/base", true);
+    assert_true(ek_arrivals_base_is_new(&arrivals, &second, "/base"));
     assert_true(ek_arrivals_expects(&arrivals, "h2", "domain-2"));
     assert_false(ek_arrivals_expects(&arrivals, "h3", "domain-2"));
 }
