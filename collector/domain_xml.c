@@ -165,7 +165,8 @@ static bool visit_disk(void *context, struct ek_xml *xml)
         pool = pool_around(parse, file != NULL ? file : device, image);
     }
     if (pool != NULL) {
-        add_unique(parse, pool->name);
+        /* The facts outlive the survey whose pool it is. */
+        add_unique(parse, ek_arena_strdup(parse->arena, pool->name));
     }
     /* Block devices and network images have neither file nor volume: libvirt takes them as safe. */
     bool shared = (pool != NULL && ek_storage_pool_is_shared(pool)) ||
@@ -333,7 +334,9 @@ static void parse_scalars(struct parse *parse, struct ek_xml *xml)
     facts->machine = ek_xml_string(xml, "/domain/os/type/@machine", parse->arena);
     /* A guest that sees the host's own CPU runs only where that model is: one with a named model
      * only needs its features, which the precheck asks of libvirt. */
-    facts->cpu_model = needs_host_cpu(xml) ? parse->around->host->cpu_model : NULL;
+    facts->cpu_model = needs_host_cpu(xml) && parse->around->host->cpu_model != NULL
+                           ? ek_arena_strdup(parse->arena, parse->around->host->cpu_model)
+                           : NULL;
 }
 
 /* Sets movable, and the first reason against it. */

@@ -73,6 +73,29 @@ enum ek_failure ek_failure_of(int code, const char *message)
     return EK_FAILURE_DOMAIN; /* unsafe disks, unsupported devices, and what we never saw */
 }
 
+static _Thread_local struct {
+    int code; /* VIR_ERR_OK: none */
+    char message[EK_TEXT_SIZE];
+} kept;
+
+void ek_failure_keep(void)
+{
+    virErrorPtr error = virGetLastError();
+
+    if (error != NULL && error->code != VIR_ERR_OK) {
+        kept.code = error->code;
+        snprintf(kept.message, sizeof(kept.message), "%s",
+                 error->message == NULL ? "unknown" : error->message);
+    }
+}
+
+bool ek_failure_take(virError *out)
+{
+    *out = (virError){.code = kept.code, .message = kept.message};
+    kept.code = VIR_ERR_OK;
+    return out->code != VIR_ERR_OK;
+}
+
 /* Host and step stand in the text itself: it goes into records and logs that have no other place
  * for them. */
 static struct ek_call_result fail_with(enum ek_failure failure, const char *host, const char *step,

@@ -172,7 +172,11 @@ struct ek_call_result ek_end_fail(const struct ek_end *end, const char *step)
 {
     virErrorPtr saved = virSaveLastError(); /* the next call would reset it */
     bool alive = virConnectIsAlive(end->connection) == 1;
-    struct ek_call_result result = ek_fail_libvirt(end->link->name, step, saved, alive);
+    virError kept;
+    bool has_kept = ek_failure_take(&kept); /* of an error that a free made libvirt forget */
+    bool is_forgotten = saved == NULL || saved->code == VIR_ERR_OK;
+    struct ek_call_result result =
+        ek_fail_libvirt(end->link->name, step, is_forgotten && has_kept ? &kept : saved, alive);
 
     virFreeError(saved);
     return result;

@@ -2,12 +2,14 @@
 #include "migrator/volume.h"
 
 #include "collector/handles.h"
+#include "migrator/failure.h"
 #include "migrator/xpath.h"
 
 #include <libvirt/virterror.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* ---- pools --------------------------------------------------------------------------------- */
 
@@ -48,11 +50,32 @@ bool ek_pool_is_network(virStoragePoolPtr pool)
 
 /* ---- volumes ------------------------------------------------------------------------------- */
 
+/* A pool in which a volume is being made is not refreshed: a matter of a moment. */
+enum { BUSY_LOOKS = 50, BUSY_NS = 100000000 };
+
+static bool is_busy(void)
+{
+    const char *message = virGetLastErrorMessage();
+
+    return message != NULL && strstr(message, "asynchronous jobs") != NULL;
+}
+
 bool ek_pool_refresh_around(virConnectPtr connection, const char *path)
 {
     EK_SCOPED_POOL virStoragePoolPtr pool = ek_pool_around(connection, path);
 
-    return pool != NULL && virStoragePoolRefresh(pool, 0) == 0;
+    for (int looks = 0; pool != NULL && looks < BUSY_LOOKS; looks++) {
+        if (virStoragePoolRefresh(pool, 0) == 0) {
+            return true;
+        }
+        ek_failure_keep();
+        if (!is_busy()) {
+            return false;
+        }
+        nanosleep(&(struct timespec){.tv_nsec = BUSY_NS}, NULL);
+    }
+    ek_failure_keep();
+    return false;
 }
 
 enum ek_sought ek_volume_find(virConnectPtr connection, const char *path, virStorageVolPtr *out)
@@ -165,6 +188,9 @@ bool ek_volume_make(virConnectPtr connection, const char *path, const struct ek_
     /* libvirt refuses a name that the pool knows, and a file that it finds at the path. */
     EK_SCOPED_VOLUME virStorageVolPtr volume = virStorageVolCreateXML(pool, xml, 0);
 
+    if (volume == NULL) {
+        ek_failure_keep();
+    }
     return volume != NULL;
 }
 

@@ -1,6 +1,8 @@
 /* What is in volumes: read through libvirt's streams, whole and once. */
 #include "migrator/volume.h"
 
+#include "migrator/failure.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -142,6 +144,7 @@ static bool pass_all(struct flow *flow)
     if (passed && virStreamFinish(flow->from) == 0) {
         return flow->to == NULL || virStreamFinish(flow->to) == 0;
     }
+    ek_failure_keep();
     virStreamAbort(flow->from);
     if (flow->to != NULL) {
         virStreamAbort(flow->to);
@@ -158,6 +161,7 @@ static bool open_from(struct flow *flow, virStorageVolPtr volume)
 
 static void release(struct flow *flow)
 {
+    ek_failure_keep();
     if (flow->from != NULL) {
         virStreamFree(flow->from);
     }
@@ -193,6 +197,7 @@ bool ek_volume_copy(virStorageVolPtr from, virStorageVolPtr to, uint64_t length,
     done = flow.to != NULL &&
            virStorageVolUpload(to, flow.to, 0, length, VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM) == 0;
     if (done && !open_from(&flow, from)) {
+        ek_failure_keep();
         virStreamAbort(flow.to);
         done = false;
     }
