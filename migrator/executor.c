@@ -119,7 +119,7 @@ bool ek_executor_spawn(struct ek_executor *executor, void *(*body)(void *), void
 
 /* ---- moves --------------------------------------------------------------------------------- */
 
-static struct mover *mover_create(struct ek_executor *executor, struct ek_error *err)
+struct mover *ek_executor_mover(struct ek_executor *executor, struct ek_error *err)
 {
     struct mover *mover = calloc(1, sizeof(*mover));
 
@@ -215,7 +215,7 @@ static bool join(struct ek_executor *executor, struct mover *mover, struct ek_er
 bool ek_executor_start(struct ek_executor *executor, const struct ek_move_order *order,
                        int64_t epoch, struct ek_error *err)
 {
-    struct mover *mover = mover_create(executor, err);
+    struct mover *mover = ek_executor_mover(executor, err);
 
     if (mover == NULL) {
         return false;
@@ -233,7 +233,7 @@ bool ek_executor_adopt(struct ek_executor *executor, const struct ek_move_record
         return ek_error_set(err, EK_ERR_INVALID, "move %s ended as %s and cannot be adopted",
                             record->order.id, ek_move_state_name(record->state));
     }
-    mover = mover_create(executor, err);
+    mover = ek_executor_mover(executor, err);
     if (mover == NULL) {
         return false;
     }
@@ -245,22 +245,45 @@ bool ek_executor_adopt(struct ek_executor *executor, const struct ek_move_record
     return join(executor, mover, err);
 }
 
+/* With the mutex held; NULL: none of that id runs. */
+static struct mover *find(struct ek_executor *executor, const char *id)
+{
+    struct mover *mover = executor->movers;
+
+    while (mover != NULL && strcmp(mover->shown.order.id, id) != 0) {
+        mover = mover->next;
+    }
+    return mover;
+}
+
 /* A wish only: the life reads it at its next step and decides whether that is still possible. */
 bool ek_executor_cancel(struct ek_executor *executor, const char *id)
 {
     struct mover *mover;
 
     pthread_mutex_lock(&executor->mutex);
-    mover = executor->movers;
-    while (mover != NULL && strcmp(mover->shown.order.id, id) != 0) {
-        mover = mover->next;
-    }
+    mover = find(executor, id);
     if (mover != NULL) {
         mover->cancel = true;
         pthread_cond_broadcast(&mover->wake);
     }
     pthread_mutex_unlock(&executor->mutex);
     return mover != NULL;
+}
+
+void ek_executor_limit(struct ek_executor *executor, const char *id, uint64_t bandwidth_mib_s)
+{
+    struct mover *mover;
+
+    pthread_mutex_lock(&executor->mutex);
+    mover = find(executor, id);
+    if (mover != NULL) {
+        mover->limited = true;
+        mover->limit_mib_s = bandwidth_mib_s;
+        mover->limit_is_news = true;
+        pthread_cond_broadcast(&mover->wake);
+    }
+    pthread_mutex_unlock(&executor->mutex);
 }
 
 void ek_executor_forget(struct ek_executor *executor)

@@ -14,7 +14,7 @@ struct ek_executor {
     pthread_mutex_t mutex;
     pthread_cond_t idle;  /* a life's thread ended */
     struct mover *movers; /* in order of their start */
-    unsigned int lives;   /* threads that drive */
+    unsigned int lives;   /* threads that drive, and tasks */
     unsigned int calls;   /* threads inside a port's call */
     unsigned int refs;    /* the owner's, and one for each thread */
     bool stopping;
@@ -27,19 +27,22 @@ struct call {
     struct mover *mover;
     enum ek_life_action_kind kind;
     struct ek_move_record record;
+    struct ek_tuning tuning;
+    int64_t announced_ms; /* when the write of its record was begun */
     struct ek_call_result result;
     struct ek_findings findings;
     bool found;
     struct ek_job_progress progress;
     struct ek_observation source;
     struct ek_observation destination;
+    struct ek_elsewhere elsewhere;
     bool done;
     bool given_up;
     unsigned int refs;
 };
 
-/* A move that is driven. The life is its thread's alone. Guarded: `cancel`, `forgotten`, `shown`,
- * `refs`, `next`, `call`s' flags. */
+/* A move that is driven. The life is its thread's alone. Guarded: `cancel`, the limit, `forgotten`,
+ * `shown`, `refs`, `next`, `call`s' flags. */
 struct mover {
     struct ek_executor *executor;
     struct mover *next;
@@ -49,11 +52,18 @@ struct mover {
     bool is_written;
     bool cancel;
     bool told_cancel;
+    bool limited; /* a limit was given: the newest */
+    uint64_t limit_mib_s;
+    bool limit_is_news;          /* and the life was not told yet */
     bool forgotten;              /* its record is another's by now, or another life's */
     struct ek_move_record shown; /* for ek_executor_running */
+    int64_t announced_ms;        /* when the newest write that was confirmed had been begun */
     struct call *migrate;        /* out, or ended and not yet told; the life's thread's */
     unsigned int refs;
 };
+
+/* Owned by the caller, who unrefs it; not in the list. */
+struct mover *ek_executor_mover(struct ek_executor *executor, struct ek_error *err);
 
 int64_t ek_executor_now(const struct ek_executor *executor);
 

@@ -184,7 +184,7 @@ struct ek_call_result ek_end_fail(const struct ek_end *end, const char *step)
 
 /* ---- freshness ----------------------------------------------------------------------------- */
 
-int64_t ek_fresh_begin(void)
+static int64_t monotonic_ms(void)
 {
     struct timespec now;
 
@@ -192,9 +192,14 @@ int64_t ek_fresh_begin(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-bool ek_is_fresh(int64_t begin_ms)
+int64_t ek_fresh_until(const struct ek_libvirt_port *port)
 {
-    return ek_fresh_begin() - begin_ms <= EK_FRESH_MS;
+    return monotonic_ms() + port->fresh_ms;
+}
+
+bool ek_is_fresh(int64_t until_ms)
+{
+    return monotonic_ms() <= until_ms;
 }
 
 /* ---- the port ------------------------------------------------------------------------------ */
@@ -206,18 +211,22 @@ static const struct ek_hypervisor calls = {
     .migrate = ek_port_migrate,
     .progress = ek_port_progress,
     .abort = ek_port_abort,
+    .tune = ek_port_tune,
     .observe = ek_port_observe,
+    .search = ek_port_search,
     .resume_source = ek_port_resume_source,
     .resume_destination = ek_port_resume_destination,
     .destroy_source = ek_port_destroy_source,
     .destroy_destination = ek_port_destroy_destination,
+    .resume_postcopy = ek_port_resume_postcopy,
     .unprepare = ek_port_unprepare,
     .post = ek_port_post,
     .discard = ek_port_discard,
 };
 
 struct ek_libvirt_port *ek_libvirt_port_create(const struct ek_libvirt_host *hosts, size_t count,
-                                               int connect_ms, struct ek_error *err)
+                                               int connect_ms, int64_t fresh_ms,
+                                               struct ek_error *err)
 {
     struct ek_libvirt_port *port;
 
@@ -238,6 +247,7 @@ struct ek_libvirt_port *ek_libvirt_port_create(const struct ek_libvirt_host *hos
     port->hypervisor = calls;
     port->hypervisor.context = port;
     port->connect_ms = connect_ms;
+    port->fresh_ms = fresh_ms;
     if (!ek_libvirt_port_set_hosts(port, hosts, count, err)) {
         ek_libvirt_port_destroy(port);
         return NULL;

@@ -24,10 +24,12 @@ struct ek_libvirt_host {
 };
 
 /* Remembers the hosts (copied), connects to none yet; starts libvirt's event loop. `connect_ms`
- * limits the probe of a host's port before each new connection. NULL on error: NOMEM, INVALID (a
+ * limits the probe of a host's port before each new connection; a call that has not come to its
+ * effect within `fresh_ms` has none (see ek_move_timing). NULL on error: NOMEM, INVALID (a
  * URI or a name that cannot be: says which), REMOTE (libvirt does not start). */
 struct ek_libvirt_port *ek_libvirt_port_create(const struct ek_libvirt_host *hosts, size_t count,
-                                               int connect_ms, struct ek_error *err);
+                                               int connect_ms, int64_t fresh_ms,
+                                               struct ek_error *err);
 
 /* Replaces the list, e.g. after a reload. Moves that run keep the hosts that they know. Errors as
  * above; on error the old list stays. Thread-safe. */

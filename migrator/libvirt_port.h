@@ -12,6 +12,7 @@
 struct ek_libvirt_port {
     struct ek_hypervisor hypervisor;
     int connect_ms;
+    int64_t fresh_ms;
     pthread_mutex_t mutex;      /* of the list */
     struct ek_host_link *hosts; /* newest first; never taken out before the end */
     double memory_reserve;      /* 0..1 of a host's memory that arrivals leave free */
@@ -43,13 +44,12 @@ struct ek_call_result ek_end_fail(const struct ek_end *end, const char *step);
 /* ---- freshness ----------------------------------------------------------------------------- */
 
 /* A call that hung may have been given up long ago, and its life decided otherwise since. So what
- * changes something is done only within EK_FRESH_MS of the call's beginning; the executor gives no
+ * changes something is done only within `fresh_ms` of the call's beginning; the executor gives no
  * such call up earlier. */
-enum { EK_FRESH_MS = 30000 };
 
-/* Now, on the monotonic clock. */
-int64_t ek_fresh_begin(void);
-bool ek_is_fresh(int64_t begin_ms);
+/* Until when a call that begins now may change something; on the monotonic clock. */
+int64_t ek_fresh_until(const struct ek_libvirt_port *port);
+bool ek_is_fresh(int64_t until_ms);
 
 /* ---- the mark: which attempt moves the domain ---------------------------------------------- */
 
@@ -83,18 +83,27 @@ struct ek_call_result ek_port_migrate(void *context, const struct ek_move_record
 bool ek_port_progress(void *context, const struct ek_move_record *record,
                       struct ek_job_progress *out);
 bool ek_port_abort(void *context, const struct ek_move_record *record, struct ek_error *err);
+bool ek_port_tune(void *context, const struct ek_move_record *record,
+                  const struct ek_tuning *tuning, struct ek_error *err);
 void ek_port_observe(void *context, const struct ek_move_record *record,
                      struct ek_observation *source, struct ek_observation *destination);
+void ek_port_search(void *context, const struct ek_move_record *record, struct ek_elsewhere *out);
 struct ek_call_result ek_port_resume_source(void *context, const struct ek_move_record *record);
 struct ek_call_result ek_port_resume_destination(void *context,
                                                  const struct ek_move_record *record);
 struct ek_call_result ek_port_destroy_source(void *context, const struct ek_move_record *record);
 struct ek_call_result ek_port_destroy_destination(void *context,
                                                   const struct ek_move_record *record);
+struct ek_call_result ek_port_resume_postcopy(void *context, const struct ek_move_record *record);
 struct ek_call_result ek_port_post(void *context, const struct ek_move_record *record, ek_note note,
                                    void *note_context);
 
-/* Shared by checks and preparations. */
+/* Shared by several of them. */
+
+/* The migrate call itself, or with `resume` the one that takes a post-copy up again; returns when
+ * it is over. As libvirt returns, its error is libvirt's last. */
+int ek_job_call(virDomainPtr domain, const struct ek_host_link *destination,
+                const struct ek_move_record *record, bool resume);
 
 /* What kind of job runs on the domain; NOT_KNOWN when libvirt does not say. */
 enum ek_job ek_domain_job(virDomainPtr domain);

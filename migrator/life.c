@@ -17,45 +17,20 @@ static const char *const action_names[] = {
     [EK_LIFE_MIGRATE] = "migrate",
     [EK_LIFE_WAIT] = "wait",
     [EK_LIFE_WATCH] = "watch",
+    [EK_LIFE_TUNE] = "tune",
     [EK_LIFE_ABORT] = "abort",
     [EK_LIFE_OBSERVE] = "observe",
+    [EK_LIFE_SEARCH] = "search",
     [EK_LIFE_RESUME_SOURCE] = "resume-source",
     [EK_LIFE_RESUME_DESTINATION] = "resume-destination",
     [EK_LIFE_DESTROY_SOURCE] = "destroy-source",
     [EK_LIFE_DESTROY_DESTINATION] = "destroy-destination",
+    [EK_LIFE_RESUME_POSTCOPY] = "resume-postcopy",
     [EK_LIFE_UNPREPARE] = "unprepare",
     [EK_LIFE_POST] = "post",
     [EK_LIFE_FINISH] = "finish",
     [EK_LIFE_HALT] = "halt",
 };
-
-void ek_life_timing_defaults(struct ek_life_timing *timing)
-{
-    *timing = (struct ek_life_timing){
-        /* A call that connects may take 5 s to probe and 30 s for a lock; the checks are a dozen
-         * such calls, nearly all of them quick. */
-        .precheck_ms = 60000,
-        .prepare_ms = 120000,
-        /* Above the 30 s after which libvirt gives up waiting for a domain's lock: a busy domain is
-         * to be told from a host that is away. */
-        .observe_ms = 45000,
-        .act_ms = 60000,
-        .poll_ms = 1000,
-        /* KubeVirt waits as long. A switchover takes milliseconds; one that takes a minute hangs.
-         */
-        .switchover_ms = 60000,
-        .abort_wait_ms = 60000,
-        .settle_ms = 2000,
-        /* Keepalive (5 s, 5 times) lets libvirt find a dead peer within 30 s and destroy its
-         * incoming domain: twice that, before we do it. */
-        .autodestroy_ms = 60000,
-        /* As long as a host may take to come back from a restart of its services or its network. */
-        .reachable_ms = 180000,
-        .post_retry_ms = 5000,
-        .grace_ms = 900000,
-        .backoff_cap_ms = 300000,
-    };
-}
 
 /* ---- shared by the life's files ------------------------------------------------------------ */
 
@@ -164,6 +139,11 @@ static struct ek_life_action claim(struct ek_life *life)
     life->issued = false;
     life->aborts = 0;
     life->abort_at_ms = 0;
+    life->record.two_step = false;
+    life->record.post_copy_begun = false;
+    life->post_copy_refused = false;
+    life->call_ended_ms = 0;
+    life->waited_ms = 0;
     return ek_life_journalled(ek_life_act(EK_LIFE_GO_ON));
 }
 
@@ -219,7 +199,7 @@ static struct ek_life_action retry_waited(struct ek_life *life)
 
 /* The epoch is the present lease's, also for an adopted record: writes under an old one are fenced
  * off. */
-static void prepare_life(struct ek_life *life, const struct ek_life_timing *timing, int64_t epoch,
+static void prepare_life(struct ek_life *life, const struct ek_move_timing *timing, int64_t epoch,
                          int64_t now_ms)
 {
     life->timing = *timing;
@@ -230,7 +210,7 @@ static void prepare_life(struct ek_life *life, const struct ek_life_timing *timi
 }
 
 void ek_life_begin(struct ek_life *life, const struct ek_move_order *order,
-                   const struct ek_life_timing *timing, int64_t epoch, int64_t now_ms)
+                   const struct ek_move_timing *timing, int64_t epoch, int64_t now_ms)
 {
     memset(life, 0, sizeof(*life));
     life->record.order = *order;
@@ -241,7 +221,7 @@ void ek_life_begin(struct ek_life *life, const struct ek_move_order *order,
 }
 
 void ek_life_adopt(struct ek_life *life, const struct ek_move_record *record,
-                   const struct ek_life_timing *timing, int64_t epoch, int64_t now_ms)
+                   const struct ek_move_timing *timing, int64_t epoch, int64_t now_ms)
 {
     assert(!ek_move_state_terminal(record->state));
     memset(life, 0, sizeof(*life));
@@ -253,6 +233,13 @@ void ek_life_adopt(struct ek_life *life, const struct ek_move_record *record,
     life->issued = record->state != EK_MOVE_PLANNED && record->state != EK_MOVE_CLAIMED &&
                    record->state != EK_MOVE_PRECHECK && record->state != EK_MOVE_PREPARE &&
                    record->state != EK_MOVE_RETRY_WAIT;
+    /* Whoever wrote that record may be cut off from the journal and alive: its call begins, if at
+     * all, within one time of freshness, and takes effect within another. */
+    if (record->state == EK_MOVE_RUNNING || record->state == EK_MOVE_RECONCILE) {
+        life->issuable_until_ms = now_ms + 2 * timing->fresh_ms + timing->settle_ms;
+    }
+    /* Where the call had returned, the guest may have stood still since. */
+    life->call_ended_ms = record->state == EK_MOVE_COMMIT_PENDING ? record->updated_at_ms : 0;
     ek_life_error(life, "the balancer stopped while the move was in state %s",
                   ek_move_state_name(record->state));
     ek_life_copy_limits(life);
@@ -314,15 +301,19 @@ static void take_migrate_result(struct ek_life *life, const struct ek_call_resul
 {
     assert(life->call_out);
     life->call_out = false;
+    life->call_ended_ms = life->now_ms;
     if (result->ok || life->record.state == EK_MOVE_POST) {
+        return;
+    }
+    /* An abort of ours has said why already, and whatever it broke on its way (in the lab often
+     * "Broken pipe" instead of "canceled by client") is nobody's fault. */
+    if (life->aborts > 0) {
+        life->failure = EK_FAILURE_ABORTED;
         return;
     }
     /* The last error of the attempt counts, for what follows is decided from it. */
     life->failure = result->failure;
-    /* An abort of ours has said why already, and "canceled by client" would hide it. */
-    if (result->failure != EK_FAILURE_ABORTED || life->aborts == 0) {
-        ek_life_error(life, "%s", result->error);
-    }
+    ek_life_error(life, "%s", result->error);
 }
 
 struct ek_life_action ek_life_step(struct ek_life *life, const struct ek_life_input *input,
@@ -330,6 +321,8 @@ struct ek_life_action ek_life_step(struct ek_life *life, const struct ek_life_in
 {
     life->now_ms = now_ms;
     life->cancel = life->cancel || input->cancel;
+    life->limited = life->limited || input->limited;
+    life->limit_mib_s = input->limited ? input->limit_mib_s : life->limit_mib_s;
     if (input->kind == EK_LIFE_MIGRATE_ENDED) {
         take_migrate_result(life, input->result);
     }

@@ -24,31 +24,12 @@
 #define EK_MIGRATOR_LIFE_H
 
 #include "balancer/core/move.h"
+#include "balancer/core/move_timing.h"
 #include "migrator/hypervisor.h"
 #include "migrator/verdict.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-
-/* How long what may take, in milliseconds. ek_life_timing_defaults() fills in the figures in
- * brackets; the copying itself has its limits in the order. */
-struct ek_life_timing {
-    int64_t precheck_ms;    /* [60 s] the eight checks */
-    int64_t prepare_ms;     /* [120 s] each preparation, beside its bytes; unprepare, post */
-    int64_t observe_ms;     /* [45 s] reading both ends */
-    int64_t act_ms;         /* [60 s] an abort, a repair */
-    int64_t poll_ms;        /* [1 s] between two looks at the progress */
-    int64_t switchover_ms;  /* [60 s] source paused by the migration: then both ends are asked */
-    int64_t abort_wait_ms;  /* [60 s] an abort is asked for until the call returns: then again */
-    int64_t settle_ms;      /* [2 s] between two looks at both ends, and for EK_PATIENCE_SETTLE */
-    int64_t autodestroy_ms; /* [60 s] EK_PATIENCE_AUTODESTROY */
-    int64_t reachable_ms;   /* [180 s] EK_PATIENCE_REACHABLE, and for a call that does not return */
-    int64_t post_retry_ms;  /* [5 s] before a clean-up is tried again, twice */
-    int64_t grace_ms;       /* [15 min] an attempt may last this beyond its copying: then unknown */
-    int64_t backoff_cap_ms; /* [5 min] the longest wait before a retry */
-};
-
-void ek_life_timing_defaults(struct ek_life_timing *timing);
 
 /* Used for an order's limits that are 0. */
 enum { EK_LIFE_COPY_MS = 300000, EK_LIFE_PROGRESS_MS = 150000 };
@@ -59,15 +40,17 @@ enum ek_life_input_kind {
     EK_LIFE_RESULT,        /* of the call that the last action asked for */
     EK_LIFE_PROGRESS,      /* `progress`; NULL when it could not be read */
     EK_LIFE_OBSERVATION,   /* `source` and `destination` */
-    EK_LIFE_MIGRATE_ENDED, /* `result` of the migrate call; only while a wait or a watch is
-                              outstanding */
+    EK_LIFE_MIGRATE_ENDED, /* `result` of the migrate call; only while a wait, or one of the calls
+                              WATCH, TUNE and ABORT, is outstanding */
 };
 
 /* Pointers are read during the step only. */
 struct ek_life_input {
     enum ek_life_input_kind kind;
-    bool cancel;   /* the move is not wanted any more */
-    bool shutdown; /* the driver wants to stop; the move itself may go on */
+    bool cancel;          /* the move is not wanted any more */
+    bool shutdown;        /* the driver wants to stop; the move itself may go on */
+    bool limited;         /* a limit of the bandwidth was given since the order */
+    uint64_t limit_mib_s; /* the newest; 0: unlimited */
     const struct ek_call_result *result;
     const struct ek_findings *findings; /* of a precheck that passed; NULL: nothing is needed */
     bool found;                         /* of a preparation: nothing had to be made */
@@ -83,12 +66,15 @@ enum ek_life_action_kind {
     EK_LIFE_MIGRATE,       /* begin the call, then as EK_LIFE_WAIT */
     EK_LIFE_WAIT,          /* feed TIMER at wake_at_ms, or MIGRATE_ENDED before it */
     EK_LIFE_WATCH,         /* call progress; feed PROGRESS, or drop it for MIGRATE_ENDED */
-    EK_LIFE_ABORT,         /* call; feed RESULT */
+    EK_LIFE_TUNE,          /* call with `tuning`; feed RESULT, or drop it for MIGRATE_ENDED */
+    EK_LIFE_ABORT,         /* the same */
     EK_LIFE_OBSERVE,       /* call; feed OBSERVATION */
-    EK_LIFE_RESUME_SOURCE, /* call; feed RESULT; the same for the next three */
+    EK_LIFE_SEARCH,        /* call; no life asks for it, an operator's resolve does */
+    EK_LIFE_RESUME_SOURCE, /* call; feed RESULT; the same for the next four */
     EK_LIFE_RESUME_DESTINATION,
     EK_LIFE_DESTROY_SOURCE,
     EK_LIFE_DESTROY_DESTINATION,
+    EK_LIFE_RESUME_POSTCOPY,
     EK_LIFE_UNPREPARE, /* call; feed RESULT */
     EK_LIFE_POST,      /* call; feed RESULT */
     EK_LIFE_FINISH,    /* the record is terminal: ek_life_outcome(), then no more steps */
@@ -100,23 +86,37 @@ struct ek_life_action {
     bool journal;       /* write life->record before anything else */
     int64_t wake_at_ms; /* of MIGRATE and WAIT */
     int64_t timeout_ms; /* of calls */
-    const char *step;   /* a word for the note, static */
+    struct ek_tuning tuning;
+    const char *step; /* a word for the note, static */
     char note[EK_TEXT_SIZE];
+};
+
+/* What the looks at the progress say of one attempt's copying. */
+struct ek_convergence {
+    struct ek_job_progress seen; /* the newest */
+    double least_round_mib;      /* the smallest size of an iteration at its beginning */
+    int64_t improved_ms;         /* when it last came nearer to its end */
+    int improved_iteration;      /* in which iteration */
+    int64_t data_ms;             /* when bytes were last seen to flow */
+    int stalled;                 /* iterations that were not smaller than the least before */
+    int64_t downtime_ms;         /* as we set it; 0: not yet */
+    int64_t tune_after_ms;       /* when a tuning that was refused may be tried again */
 };
 
 /* One move's life. Only `record` is for others to read; copy it freely, it holds no pointers. */
 struct ek_life {
     struct ek_move_record record;
-    struct ek_life_timing timing;
+    struct ek_move_timing timing;
     int64_t now_ms;
 
     /* what is wanted, what is known of this attempt */
     bool cancel;
-    bool adopted;            /* begun by an earlier run of ours: never retried */
-    bool issued;             /* the migrate call may have been made */
-    bool call_out;           /* it has not returned to us */
-    enum ek_failure failure; /* why the attempt ended, for the retry */
-    bool at_fault;           /* the destination, for the outcome */
+    bool adopted;              /* begun by an earlier run of ours: never retried */
+    bool issued;               /* the migrate call may have been made */
+    int64_t issuable_until_ms; /* ... or an earlier run may still make it; 0: it cannot */
+    bool call_out;             /* it has not returned to us */
+    enum ek_failure failure;   /* why the attempt ended, for the retry */
+    bool at_fault;             /* the destination, for the outcome */
 
     /* copying */
     int64_t copy_until_ms;
@@ -124,17 +124,24 @@ struct ek_life {
     int64_t next_poll_ms;
     int64_t state_since_ms;
     int64_t inactive_since_ms; /* no job although the call is out; 0: there is one */
-    double least_remaining_mib;
-    double transferred_at_least_mib; /* when the least was seen */
-    int64_t least_at_ms;
+    struct ek_convergence convergence;
+    bool limited;
+    uint64_t limit_mib_s;
+    bool tuning_out; /* the call that is outstanding sets this: */
+    struct ek_tuning tuning;
+    uint64_t tuning_limit_mib_s;
     int aborts;
-    int64_t abort_at_ms; /* 0: none is asked for in this attempt */
+    int64_t abort_at_ms;    /* 0: none is asked for in this attempt */
+    bool post_copy_refused; /* the host cannot do it: this attempt is aborted as without it */
 
     /* reconciling */
     const struct ek_verdict_row *row;
     int64_t row_since_ms;
     int64_t reconcile_since_ms;
     int repairs;
+    bool repair_failed;    /* the last one: the next is not made at once */
+    int64_t call_ended_ms; /* when the migrate call returned to us; 0: it did not */
+    int64_t waited_ms;     /* from then until the destination was resumed by us: downtime, too */
 
     enum ek_move_state after; /* what follows unprepare */
     int posts;
@@ -143,13 +150,13 @@ struct ek_life {
 
 /* A new life for an order; the record is `planned`. Nothing is done before EK_LIFE_START. */
 void ek_life_begin(struct ek_life *life, const struct ek_move_order *order,
-                   const struct ek_life_timing *timing, int64_t epoch, int64_t now_ms);
+                   const struct ek_move_timing *timing, int64_t epoch, int64_t now_ms);
 
 /* A life that goes on from an open record of an earlier run, or of another balancer: it is claimed
  * for `epoch`, both hosts are asked, and nothing is begun anew. The driver's first write expects
  * `record`. */
 void ek_life_adopt(struct ek_life *life, const struct ek_move_record *record,
-                   const struct ek_life_timing *timing, int64_t epoch, int64_t now_ms);
+                   const struct ek_move_timing *timing, int64_t epoch, int64_t now_ms);
 
 /* The next action. Not to be called after FINISH or HALT. */
 struct ek_life_action ek_life_step(struct ek_life *life, const struct ek_life_input *input,

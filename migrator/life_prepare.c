@@ -99,7 +99,7 @@ struct ek_life_action ek_life_prepared(struct ek_life *life, const struct ek_lif
 
 static struct ek_life_action call_unprepare(struct ek_life *life)
 {
-    return ek_life_call(EK_LIFE_UNPREPARE, life->timing.prepare_ms);
+    return ek_life_call(EK_LIFE_UNPREPARE, life->timing.unprepare_ms);
 }
 
 struct ek_life_action ek_life_unprepare(struct ek_life *life, enum ek_move_state after)
@@ -184,7 +184,7 @@ struct ek_life_action ek_life_posted(struct ek_life *life, const struct ek_life_
         if (life->now_ms < life->wait_until_ms) {
             return ek_life_wait(life, life->wait_until_ms);
         }
-        return ek_life_journalled(ek_life_call(EK_LIFE_POST, life->timing.prepare_ms));
+        return ek_life_journalled(ek_life_call(EK_LIFE_POST, life->timing.post_ms));
     }
     assert(input->kind == EK_LIFE_RESULT || input->kind == EK_LIFE_MIGRATE_ENDED);
     if (input->kind == EK_LIFE_MIGRATE_ENDED) { /* a call that had been given up */

@@ -68,6 +68,9 @@ static const struct field record_fields[] = {
     RECORD(progress, DOUBLE, EK_JSON_OPTIONAL, 0),
     RECORD(eta_ms, INT64, EK_JSON_OPTIONAL, -1),
     RECORD(transferred_mib, DOUBLE, EK_JSON_OPTIONAL, 0),
+    RECORD(rate_mib_s, DOUBLE, EK_JSON_OPTIONAL, 0),
+    RECORD(dirty_mib_s, DOUBLE, EK_JSON_OPTIONAL, 0),
+    RECORD(iteration, INT, EK_JSON_OPTIONAL, 0),
     RECORD(downtime_ms, INT64, EK_JSON_OPTIONAL, 0),
     RECORD(user_paused, BOOL, EK_JSON_OPTIONAL, 0),
     RECORD(copies_disks, BOOL, EK_JSON_OPTIONAL, 0),
@@ -101,7 +104,7 @@ _Static_assert(sizeof(preparation_states) / sizeof(preparation_states[0]) ==
                "every state of a preparation has its name here");
 
 static const char *const state_names[] = {
-#define X(state, name, terminal) name,
+#define X(state, name, terminal, meaning) name,
     EK_MOVE_STATES(X)
 #undef X
 };

@@ -15,6 +15,7 @@
 
 #include "balancer/core/arena.h"
 #include "balancer/core/error.h"
+#include "balancer/core/move_timing.h"
 #include "balancer/core/policy.h"
 #include "balancer/core/snapshot.h"
 
@@ -111,6 +112,7 @@ struct ek_config {
     int64_t connect_timeout_ms; /* to a hypervisor */
     int64_t call_timeout_ms;    /* one call of a hypervisor's */
     int64_t lease_ms;
+    struct ek_move_timing moves;
     int collector_workers;
     enum ek_log_level log_level;
     struct ek_arena arena; /* owns all strings and lists above */

@@ -135,6 +135,25 @@ static void check_order(bool good, const int *lines, const char *a, const char *
     }
 }
 
+/* A call is not given up while it may still change something. */
+static void check_fresh(const struct ek_config *config, const int *lines,
+                        const struct ek_report *report)
+{
+    const struct ek_move_timing *moves = &config->moves;
+    const struct {
+        const char *key;
+        int64_t ms;
+    } calls[] = {{"timeouts.action", moves->action_ms},
+                 {"timeouts.prepare", moves->prepare_ms},
+                 {"timeouts.unprepare", moves->unprepare_ms},
+                 {"timeouts.post", moves->post_ms}};
+
+    for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+        check_order(moves->fresh_ms <= calls[i].ms, lines, "timeouts.fresh", "at most",
+                    calls[i].key, report);
+    }
+}
+
 void ek_config_check(const struct ek_config *config, const int *lines,
                      const struct ek_report *report)
 {
@@ -151,4 +170,5 @@ void ek_config_check(const struct ek_config *config, const int *lines,
     /* Else one slow command would lose the lease. */
     check_order(config->redis.command_timeout_ms < config->lease_ms, lines, "redis.command_timeout",
                 "below", "timeouts.lease", report);
+    check_fresh(config, lines, report);
 }

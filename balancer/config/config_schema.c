@@ -8,6 +8,12 @@
  * compile. */
 #define FIELD(type, member) .offset = EK_FIELD(struct ek_config, member, type)
 #define HOST_FIELD(type, member) .offset = EK_FIELD(struct ek_config_host, member, type)
+/* A time of the moves. */
+#define MOVE(name, member, text, meaning)                                                     \
+    {                                                                                         \
+        .path = "timeouts." name, .type = EK_VALUE_DURATION, FIELD(int64_t, moves.member),    \
+        .min = 100, .max = 24.0 * HOUR, .fallback = (text), .restart = true, .doc = (meaning) \
+    }
 #define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
 
 /* Durations are kept in milliseconds; a minimum or maximum is in the unit of its field. */
@@ -268,6 +274,41 @@ static const struct ek_schema_row rows[] = {
      .fallback = "15s",
      .restart = true,
      .doc = "After this time without a sign of the acting balancer a standby takes over"},
+
+    /* The steps of a move. The least are for tests; a site has reason to lengthen a few, and hardly
+     * any to shorten one: each says why in core/move_timing.c. */
+    MOVE("precheck", precheck_ms, "1m", "How long all checks before a move may take"),
+    MOVE("prepare", prepare_ms, "2m",
+         "How long all preparations of a move may take; what is copied for it counts"),
+    MOVE("observe", observe_ms, "45s",
+         "How long reading a domain's state on both hosts may take; above the 30 s that libvirt "
+         "waits for a domain's lock"),
+    MOVE("action", action_ms, "1m",
+         "How long one abort, one repair or one look at a migration may take"),
+    MOVE("unprepare", unprepare_ms, "2m", "How long undoing what a failed attempt made may take"),
+    MOVE("post", post_ms, "2m", "How long the clean-ups after a move may take, at each of 3 tries"),
+    MOVE("progress_poll", progress_poll_ms, "1s", "How often a running migration is looked at"),
+    MOVE("switchover", switchover_ms, "1m",
+         "How long a migration may keep its source paused, or its call be out without a job, until "
+         "both hosts are asked"),
+    MOVE("abort_wait", abort_wait_ms, "1m",
+         "After this time an abort that was not followed is asked for again, 3 times in all"),
+    MOVE("settle", settle_ms, "2s", "How far two looks at both hosts are apart that must agree"),
+    MOVE("autodestroy", autodestroy_ms, "1m",
+         "How long libvirt's own clean-up is waited for before a paused leftover is destroyed; "
+         "twice its keepalive"),
+    MOVE("reachable", reachable_ms, "3m",
+         "How long a host that cannot be asked, or a call that does not return, is waited for "
+         "before a move counts as unknown"),
+    MOVE("post_retry", post_retry_ms, "5s", "The pause before clean-ups are tried again"),
+    MOVE("attempt_grace", attempt_grace_ms, "15m",
+         "How long an attempt may last beyond the time for its copying, aborts included"),
+    MOVE("backoff_cap", backoff_cap_ms, "5m",
+         "The longest pause before a move is tried again; the pauses double from "
+         "migration.backoff on"),
+    MOVE("fresh", fresh_ms, "30s",
+         "A call that has come no further by then changes nothing any more; at most "
+         "timeouts.action, prepare, unprepare and post"),
 
     /* Not the number of hosts, for a thread waits for the network most of its time: 16 read 1000
      * hosts in 15 s as long as one read takes less than 240 ms. */

@@ -60,6 +60,24 @@ bool ek_effect_event(struct ek_effects *effects, const char *kind, const char *s
            ek_error_set(err, EK_ERR_NOMEM, "out of memory for an event");
 }
 
+bool ek_effect_wake(struct ek_effects *effects, int64_t at_ms, struct ek_error *err)
+{
+    struct ek_effect *wake = NULL;
+
+    for (size_t i = 0; wake == NULL && i < effects->count; i++) {
+        wake = effects->items[i].kind == EK_EFFECT_WAKE ? &effects->items[i] : NULL;
+    }
+    if (wake == NULL) {
+        wake = ek_effect_add(effects, EK_EFFECT_WAKE, err);
+        if (wake == NULL) {
+            return false;
+        }
+        wake->u.wake_at_ms = at_ms;
+    }
+    wake->u.wake_at_ms = at_ms < wake->u.wake_at_ms ? at_ms : wake->u.wake_at_ms;
+    return true;
+}
+
 /* The documented order; within one kind the order of adding stays. */
 void ek_effects_sort(struct ek_effects *effects)
 {

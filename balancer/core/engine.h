@@ -5,12 +5,13 @@
  * cycle
  *
  * The daemon, the simulator and the tests run this same engine. The order of effects is: all
- * RECORD_*, then ABORT, then START, then at most one WAKE; they must be carried out in that order,
- * and a START only after every record before it is written. An engine is used by one thread at a
- * time. */
+ * RECORD_*, then REPLY, ABORT, LIMIT, START, then at most one WAKE; they must be carried out in
+ * that order, and what follows the records only after every record before it is written. An engine
+ * is used by one thread at a time. */
 #ifndef EK_CORE_ENGINE_H
 #define EK_CORE_ENGINE_H
 
+#include "balancer/core/command.h"
 #include "balancer/core/cooldown.h"
 #include "balancer/core/evaluate.h"
 #include "balancer/core/move.h"
@@ -28,6 +29,8 @@ enum ek_event_kind {
     EK_EVENT_BLOCK,    /* a domain whose last outcome is not known */
     EK_EVENT_HOLD,     /* start nothing new until EK_EVENT_RELEASE; running moves go on */
     EK_EVENT_RELEASE,  /* what waited meanwhile is dropped, the next snapshot plans anew */
+    EK_EVENT_COMMAND,  /* an operator's; answered by exactly one REPLY. Not RESOLVE */
+    EK_EVENT_UNBLOCK,  /* a domain that an operator has resolved */
 };
 
 struct ek_event {
@@ -40,6 +43,8 @@ struct ek_event {
         const struct ek_move_order *adopt;
         const char *block; /* UUID */
         const char *hold;  /* why; copied */
+        const struct ek_command *command;
+        const char *unblock; /* UUID */
     } u;
 };
 
@@ -51,8 +56,9 @@ enum ek_effect_kind {
     EK_EFFECT_RECORD_EVENT,       /* one line of audit */
     EK_EFFECT_RECORD_MAINTENANCE, /* the status of a host whose maintenance is wanted, or has ended
                                    */
-    EK_EFFECT_ABORT, /* carried out by every driver; the engine asks for it once moves can be
-                        cancelled */
+    EK_EFFECT_REPLY,              /* to a command */
+    EK_EFFECT_ABORT,              /* a running move is to stop; its outcome follows */
+    EK_EFFECT_LIMIT,              /* another share of the bandwidth for a running move */
     EK_EFFECT_START,
     EK_EFFECT_WAKE, /* a snapshot is wanted at that time, sooner than the next cycle */
 };
@@ -93,8 +99,8 @@ struct ek_effect {
         } plan;
         struct {
             const char *plan_id;
-            const char *fate; /* "done", "failed", "abandoned", or "superseded": a newer plan came
-                               * while its last moves ran */
+            const char *fate; /* "done", "failed", "cancelled", "abandoned": once, when none of its
+                               * moves waits or runs any more */
         } fate;
         struct {
             const char *kind; /* a word: "plan", "move", "holding", ... */
@@ -102,7 +108,16 @@ struct ek_effect {
             const char *text;
         } event;
         struct ek_maintenance_status maintenance;
-        const char *abort_id;
+        struct {
+            char command_id[EK_ID_SIZE];
+            enum ek_error_code code; /* EK_ERR_NONE: done */
+            const char *text;        /* a whole sentence for the operator */
+        } reply;
+        const char *abort_id; /* of the move */
+        struct {
+            char id[EK_ID_SIZE];      /* of the move */
+            uint64_t bandwidth_mib_s; /* 0: unlimited */
+        } limit;
         struct ek_move_order start;
         int64_t wake_at_ms;
     } u;
@@ -140,13 +155,16 @@ struct ek_engine_view {
     size_t waiting_count; /* moves of the present plan that have not started */
     const char *plan_id;  /* "" when there is no plan */
     const char *holding;
+    const char *paused; /* why nothing is balanced until an operator resumes; NULL: it is */
     const char *summary;
+    const char *circuits; /* those that are open or on trial, "; " between them; "": none */
     const struct ek_levels *levels;     /* of the newest snapshot; NULL: none yet */
     const struct ek_snapshot *snapshot; /* the newest; NULL: none yet */
 };
 struct ek_engine_view ek_engine_view(const struct ek_engine *engine);
 
-/* Moves that are running, or ended lately, for the assembly of the next snapshot: fills at most
+/* Moves that are running, or ended lately, and migrations of others, for the assembly of the next
+ * snapshot: fills at most
  * `room`, returns how many there are. Strings are valid until the next step. */
 size_t ek_engine_known_moves(const struct ek_engine *engine, struct ek_known_move *out,
                              size_t room);

@@ -10,9 +10,9 @@
 
 struct ek_journal {
     /* Writes `record` if the stored one still is at (attempt, state, epoch) of `expected`, or if
-     * there is none and `expected` is NULL. Blocking, thread-safe. Errors: CONFLICT, FENCED (an
-     * effect must not follow), UNAVAILABLE (the record may be written or not; an effect must not
-     * follow). */
+     * there is none and `expected` is NULL. Blocking, thread-safe. Errors: CONFLICT, FENCED,
+     * INVALID (see ek_journal_check_step; an effect must not follow any of them), UNAVAILABLE (the
+     * record may be written or not; an effect must not follow). */
     bool (*write)(void *context, const struct ek_move_record *record,
                   const struct ek_move_record *expected, struct ek_error *err);
 
@@ -26,5 +26,10 @@ struct ek_journal {
 
     void *context;
 };
+
+/* Whether the table of states lets `record` follow `expected` (NULL: the first). Every journal asks
+ * before it writes: the second line of defence behind the life's own assertions. Error: INVALID. */
+bool ek_journal_check_step(const struct ek_move_record *record,
+                           const struct ek_move_record *expected, struct ek_error *err);
 
 #endif

@@ -1,5 +1,5 @@
-/* A move's life as data: who may follow whom. Tests hold every step that the
- * migrator journals against this table; it is not asked while a domain is on its way. */
+/* A move's life as data: who may follow whom. The life asserts each of its steps against this
+ * table, and the journal refuses a record that it forbids. */
 #include "balancer/core/move_state.h"
 
 #include <assert.h>
@@ -13,9 +13,10 @@ static_assert(EK_MOVE_STATE_COUNT <= 8 * sizeof(unsigned int), "a bit for each s
 
 static const struct {
     const char *name;
+    const char *meaning;
     bool terminal;
 } states[EK_MOVE_STATE_COUNT] = {
-#define X(state, text, is_terminal) [state] = {text, is_terminal},
+#define X(state, text, is_terminal, means) [state] = {text, means, is_terminal},
     EK_MOVE_STATES(X)
 #undef X
 };
@@ -55,6 +56,12 @@ const char *ek_move_state_name(enum ek_move_state state)
     return states[state].name;
 }
 
+const char *ek_move_state_meaning(enum ek_move_state state)
+{
+    assert((unsigned int)state < EK_MOVE_STATE_COUNT);
+    return states[state].meaning;
+}
+
 enum ek_move_state ek_move_state_parse(const char *name)
 {
     unsigned int state = 0;
@@ -89,4 +96,11 @@ bool ek_move_state_allowed(enum ek_move_state from, enum ek_move_state to)
      * without a step. */
     return (to == EK_MOVE_RECONCILE && from != EK_MOVE_RECONCILE) ||
            (followers[from] & BIT(to)) != 0;
+}
+
+bool ek_move_state_may_write(enum ek_move_state from, enum ek_move_state to)
+{
+    bool resolved = ek_move_state_blocks(from) && states[to].terminal && !ek_move_state_blocks(to);
+
+    return from == to || resolved || ek_move_state_allowed(from, to);
 }

@@ -18,8 +18,11 @@ struct ek_sim_call {
     uint32_t destination;
     struct ek_move_record record; /* as it was when the call was made */
     char mark[EK_ID_SIZE];
-    int64_t max_downtime_ms;
+    struct ek_tuning tuning; /* of TUNE */
     bool auto_converge;
+    bool two_step;
+    bool user_paused;
+    bool committing; /* made in commit-pending: no other host is asked */
     double bandwidth_mib_s;
 
     /* of a migrate call */

@@ -67,6 +67,9 @@ static bool compare_and_set(struct ek_sim_journal *journal, const struct ek_move
 {
     struct ek_sim_entry *entry = find(journal, record->order.id);
 
+    if (!ek_journal_check_step(record, expected, err)) {
+        return false;
+    }
     /* Before anything is compared, as the script does it. */
     if (record->epoch < journal->epoch) {
         journal->refused++;

@@ -16,7 +16,7 @@ from harness import DATA, ENVIRONMENT, EVENKEEL, Case, OnTerminal, evenkeel
 
 UPDATE = "--update" in sys.argv
 VERBS = ["status", "hosts", "domains", "plan", "why", "why-not", "maintenance", "history", "states",
-         "snapshot"]
+         "snapshot", "doctor"]
 SNAPSHOTS = sorted(DATA.glob("*.snapshot.json"))
 POLICY = """version: 1
 policy: spread
@@ -242,6 +242,22 @@ class CommandLine(Case):
                 result = evenkeel(*words)
                 self.check(result, 0, f"Usage: evenkeel [-c FILE] [--json] {verb}", "")
 
+    def test_doctor_of_hosts_that_are_gone(self):
+        """Needs no Redis; nobody listens on port 1, and that is what the doctor says."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "evenkeel.yaml"
+            path.write_text("version: 1\nhosts:\n"
+                            "  - {name: h1, uri: \"qemu+tcp://127.0.0.1:1/system\"}\n"
+                            f"state_dir: {folder}\n", encoding="utf-8")
+            result = evenkeel("-c", path, "doctor")
+            self.check(result, 3, err="")
+            self.assertRegex(result.out, r"(?m)^FAIL +h1 +libvirt +.*Connection refused$")
+            self.assertRegex(result.out, r"(?m)^FAIL libvirt of h1: see that its libvirtd runs")
+            document = evenkeel("-c", path, "--json", "doctor").json()
+            self.assertEqual([document["failures"], document["warnings"]], [1, 0])
+            self.assertEqual({f["check"]: f["grade"] for f in document["findings"]},
+                             {"libvirt": "FAIL", "pacemaker": "OK"})
+
     def test_version(self):
         self.assertRegex(evenkeel("--version").out, r"\Aevenkeel \d+\.\d+\.\d+\n\Z")
 
@@ -282,7 +298,27 @@ class CommandLine(Case):
         self.assertEqual([n for n, s in states.items() if s["blocks"]], ["unverified", "unknown"])
         lines = evenkeel("states").out.splitlines()
         self.assertEqual(len(lines), len(states) + 1)
-        self.assertRegex(lines[1], r"^planned +- +claimed, reconcile, cancelled$")
+        self.assertRegex(lines[1], r"^planned +wanted by .* - +- +- +claimed, reconcile, cancelled$")
+        self.assertEqual(states["precheck"]["limit_ms"], 60000)
+        self.assertEqual(states["precheck"]["limit_key"], "timeouts.precheck")
+        for name, state in states.items():
+            waits = state["terminal"] or name in ("planned", "claimed")
+            self.assertEqual("limit_key" in state, not waits, name)
+
+    def test_states_with_the_times_of_a_configuration(self):
+        with tempfile.TemporaryDirectory(prefix="ek-cli-") as folder:
+            path = pathlib.Path(folder) / "times.yaml"
+            path.write_text("hosts: [{name: h1, uri: 'qemu:///system'}]\n"
+                            "timeouts: {precheck: 700ms}\n")
+            self.assertRegex(evenkeel("-c", path, "states").out,
+                             r"\nprecheck .* 700ms +timeouts.precheck ")
+            path.write_text("hosts: 7\n")
+            self.refused(evenkeel("-c", path, "states"), 2, "times.yaml:1")
+
+    def test_states_drawn(self):
+        """docs/move-states.dot, from which the drawing beside it is made, is the present table."""
+        drawing = pathlib.Path(__file__).parents[2] / "docs" / "move-states.dot"
+        self.assertEqual(evenkeel("states", "--dot").out, drawing.read_text())
 
     def test_no_colour_off_the_terminal(self):
         self.assertNotIn("\033", evenkeel("states").out)

@@ -70,6 +70,14 @@ static void print_effect(struct ek_story *story, const struct ek_effect *effect)
     case EK_EFFECT_RECORD_MAINTENANCE:
         print_maintenance(story, &effect->u.maintenance);
         break;
+    case EK_EFFECT_REPLY:
+        ek_text_add(&story->trace, "reply %s: %s\n", ek_error_text(effect->u.reply.code),
+                    effect->u.reply.text);
+        break;
+    case EK_EFFECT_LIMIT:
+        ek_text_add(&story->trace, "limit %s %llu\n", effect->u.limit.id,
+                    (unsigned long long)effect->u.limit.bandwidth_mib_s);
+        break;
     case EK_EFFECT_ABORT:
         ek_text_add(&story->trace, "abort %s\n", effect->u.abort_id);
         break;
@@ -176,6 +184,16 @@ void ek_story_adopt(struct ek_story *story, const char *domain, const char *sour
 void ek_story_block(struct ek_story *story, const char *domain)
 {
     ek_story_step(story, (struct ek_event){.kind = EK_EVENT_BLOCK, .u.block = domain});
+}
+
+void ek_story_command(struct ek_story *story, enum ek_command_kind kind, const char *subject,
+                      const char *host)
+{
+    struct ek_command command = {.id = "c1", .kind = kind};
+
+    (void)snprintf(command.subject, sizeof(command.subject), "%s", subject);
+    (void)snprintf(command.host, sizeof(command.host), "%s", host);
+    ek_story_step(story, (struct ek_event){.kind = EK_EVENT_COMMAND, .u.command = &command});
 }
 
 void ek_story_hold(struct ek_story *story, const char *why)

@@ -12,6 +12,7 @@
 #define EK_TESTS_LIB_STORY_H
 
 #include "balancer/core/engine.h"
+#include "balancer/core/engine_keep.h"
 #include "tests/lib/text.h"
 
 struct ek_story {
@@ -48,6 +49,10 @@ void ek_story_fault(struct ek_story *story, const char *domain, enum ek_move_sta
 void ek_story_adopt(struct ek_story *story, const char *domain, const char *source,
                     const char *destination);
 void ek_story_block(struct ek_story *story, const char *domain);
+
+/* An operator's command with the id "c1"; texts that the kind does not need are "". */
+void ek_story_command(struct ek_story *story, enum ek_command_kind kind, const char *subject,
+                      const char *host);
 void ek_story_hold(struct ek_story *story, const char *why);
 void ek_story_release(struct ek_story *story);
 

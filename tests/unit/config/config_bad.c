@@ -163,6 +163,10 @@ static const struct bad cases[] = {
      "e:4: found intervals.sample and intervals.evaluate in the wrong order, expected "
      "intervals.sample at most intervals.evaluate",
      0},
+    {"hosts:\n" HOST1 "timeouts: {post: 10s}\n",
+     "e:3: found timeouts.fresh and timeouts.post in the wrong order, expected timeouts.fresh at "
+     "most timeouts.post",
+     0},
     {"hosts:\n" HOST1 "timeouts: {lease: 5s}\n",
      "e:3: found redis.command_timeout and timeouts.lease in the wrong order, expected "
      "redis.command_timeout below timeouts.lease",

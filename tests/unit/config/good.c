@@ -94,6 +94,7 @@ static void every_policy_key_is_read(void **state)
 static void defaults_of_evenkeel_yaml(void **state)
 {
     struct ek_config config;
+    struct ek_move_timing timing;
 
     (void)state;
     read_config(&config, ONE_HOST);
@@ -115,8 +116,27 @@ static void defaults_of_evenkeel_yaml(void **state)
     assert_true(config.connect_timeout_ms == 5000 && config.call_timeout_ms == 30000);
     assert_true(config.lease_ms == 15000 && config.collector_workers == 16);
     assert_int_equal(config.log_level, EK_LOG_INFO);
+    ek_move_timing_defaults(&timing);
+    assert_memory_equal(&config.moves, &timing, sizeof(timing)); /* figures only, no padding */
     ek_config_finish(&config);
     ek_config_finish(&config); /* a zeroed one is fine */
+}
+
+/* Every time of the moves has a key of its own, and may be short enough for a test. */
+static void times_of_moves(void **state)
+{
+    struct ek_config config;
+
+    (void)state;
+    read_config(&config, ONE_HOST
+                "timeouts: {precheck: 101ms, prepare: 102ms, observe: 103ms, action: 104ms,\n"
+                "  unprepare: 105ms, post: 106ms, progress_poll: 107ms, switchover: 108ms,\n"
+                "  abort_wait: 109ms, settle: 110ms, autodestroy: 111ms, reachable: 112ms,\n"
+                "  post_retry: 113ms, attempt_grace: 114ms, backoff_cap: 115ms, fresh: 100ms}\n");
+    const struct ek_move_timing expected = {101, 102, 103, 104, 105, 106, 107, 108,
+                                            109, 110, 111, 112, 113, 114, 115, 100};
+    assert_memory_equal(&config.moves, &expected, sizeof(expected));
+    ek_config_finish(&config);
 }
 
 /* URIs of all supported transports are taken. */
@@ -242,6 +262,7 @@ int main(void)
         cmocka_unit_test(given_keys_win_over_the_preset),
         cmocka_unit_test(every_policy_key_is_read),
         cmocka_unit_test(defaults_of_evenkeel_yaml),
+        cmocka_unit_test(times_of_moves),
         cmocka_unit_test(uris),
         cmocka_unit_test(redis_addresses),
         cmocka_unit_test_setup_teardown(policy_beside_the_configuration, make_dir, remove_dir),

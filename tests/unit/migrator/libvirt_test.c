@@ -25,7 +25,7 @@ static struct ek_move_record record = {.order = {.id = "p-1",
 static struct ek_libvirt_port *create(void)
 {
     struct ek_error err = {0};
-    struct ek_libvirt_port *port = ek_libvirt_port_create(hosts, 2, 1000, &err);
+    struct ek_libvirt_port *port = ek_libvirt_port_create(hosts, 2, 1000, 30000, &err);
 
     assert_non_null(port);
     return port;

@@ -63,16 +63,16 @@ struct ek_move_order story_order(void)
 void story_begin(struct story *story)
 {
     struct ek_move_order order = story_order();
-    struct ek_life_timing timing;
+    struct ek_move_timing timing;
 
     *story = (struct story){.now_ms = 1000000, .last = EK_MOVE_PLANNED};
-    ek_life_timing_defaults(&timing);
+    ek_move_timing_defaults(&timing);
     ek_life_begin(&story->life, &order, &timing, 5, story->now_ms);
 }
 
 void story_adopt(struct story *story, enum ek_move_state state)
 {
-    struct ek_life_timing timing;
+    struct ek_move_timing timing;
     struct ek_move_record record = {.order = story_order(),
                                     .state = state,
                                     .attempt = 1,
@@ -82,7 +82,7 @@ void story_adopt(struct story *story, enum ek_move_state state)
                                     .updated_at_ms = 950000};
 
     *story = (struct story){.now_ms = 1000000, .last = state};
-    ek_life_timing_defaults(&timing);
+    ek_move_timing_defaults(&timing);
     ek_life_adopt(&story->life, &record, &timing, 6, story->now_ms);
 }
 
@@ -103,6 +103,7 @@ static void check_action(struct story *story)
         assert_false(story->call_out);
     }
     if (action->kind != EK_LIFE_WAIT && action->kind != EK_LIFE_WATCH &&
+        (action->kind != EK_LIFE_TUNE || action->tuning.start_post_copy) &&
         action->kind != EK_LIFE_OBSERVE) {
         assert_true(action->journal); /* no effect without a record before it */
     }
@@ -118,6 +119,8 @@ static enum ek_life_action_kind step(struct story *story, struct ek_life_input i
     assert_false(story->shut);
     input.cancel = story->cancel;
     input.shutdown = story->shutdown;
+    input.limited = story->limited;
+    input.limit_mib_s = story->limit_mib_s;
     if (input.kind == EK_LIFE_OBSERVATION) {
         story->observed = true;
     }
@@ -182,9 +185,26 @@ enum ek_life_action_kind story_see(struct story *story, const struct ek_observat
                                               .destination = destination});
 }
 
+static enum ek_life_action_kind tuned(struct story *story)
+{
+    const struct ek_tuning *tuning = &story->action.tuning;
+
+    story->tunings++;
+    if (tuning->max_downtime_ms > 0) {
+        story->tuned.max_downtime_ms = tuning->max_downtime_ms;
+    }
+    if (tuning->bandwidth_mib_s > 0) {
+        story->tuned.bandwidth_mib_s = tuning->bandwidth_mib_s;
+    }
+    return story_ok(story);
+}
+
 enum ek_life_action_kind story_progress(struct story *story, const struct ek_job_progress *progress)
 {
-    return step(story, (struct ek_life_input){.kind = EK_LIFE_PROGRESS, .progress = progress});
+    enum ek_life_action_kind kind =
+        step(story, (struct ek_life_input){.kind = EK_LIFE_PROGRESS, .progress = progress});
+
+    return kind == EK_LIFE_TUNE && !story->hold_tuning ? tuned(story) : kind;
 }
 
 enum ek_life_action_kind story_wake(struct story *story)

@@ -100,7 +100,7 @@ static void test_stale_expectation(void **state)
     stale[2] = record_at(EK_MOVE_CLAIMED, 1);
     stale[2].epoch--;
     for (int i = 0; i < 3; i++) {
-        struct ek_move_record next = record_at(EK_MOVE_PRECHECK, 1);
+        struct ek_move_record next = record_at(EK_MOVE_RECONCILE, 1);
         assert_false(ek_store_write_move(server.store, &next, &stale[i], &err));
         assert_int_equal(err.code, EK_ERR_CONFLICT);
         assert_non_null(strstr(err.message, "found state claimed, attempt 1, epoch 5, expected"));
@@ -170,9 +170,25 @@ static void test_takeover(void **state)
     struct ek_move_record reconcile = record_at(EK_MOVE_RECONCILE, 1);
     reconcile.epoch = running.epoch + 1;
     assert_done(ek_store_write_move(server.store, &reconcile, &running, &err), &err);
-    struct ek_move_record done = record_at(EK_MOVE_DONE, 1);
-    assert_false(ek_store_write_move(server.store, &done, &running, &err));
+    struct ek_move_record pending = record_at(EK_MOVE_COMMIT_PENDING, 1);
+    assert_false(ek_store_write_move(server.store, &pending, &running, &err));
     assert_int_equal(err.code, EK_ERR_FENCED);
+}
+
+/* A step that the table of states forbids is refused before anything is asked of Redis. */
+static void test_forbidden_step(void **state)
+{
+    struct ek_move_record running = record_at(EK_MOVE_RUNNING, 1);
+    struct ek_move_record done = record_at(EK_MOVE_DONE, 1);
+    struct ek_error err;
+
+    (void)state;
+    assert_done(ek_store_write_move(server.store, &running, NULL, &err), &err);
+    assert_false(ek_store_write_move(server.store, &done, &running, &err));
+    assert_int_equal(err.code, EK_ERR_INVALID);
+    assert_non_null(strstr(err.message, "found a step from state running to done"));
+    assert_string_equal(server_say(&server, "HGET evenkeel:move:p1-1 state"), "running");
+    assert_done(ek_store_write_move(server.store, &running, &running, &err), &err);
 }
 
 /* A record is open until it is terminal; one that blocks its domain is kept among those; others
@@ -361,6 +377,7 @@ int main(void)
         cmocka_unit_test_setup(test_presence, clean),
         cmocka_unit_test_setup(test_repeated_write, clean),
         cmocka_unit_test_setup(test_fence, clean),
+        cmocka_unit_test_setup(test_forbidden_step, clean),
         cmocka_unit_test_setup(test_takeover, clean),
         cmocka_unit_test_setup(test_sets, clean),
         cmocka_unit_test_setup(test_progress, clean),
