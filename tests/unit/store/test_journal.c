@@ -314,13 +314,13 @@ static void test_scripts_flushed(void **state)
 /* The ended record of a move whose volumes are due at that time. */
 static struct ek_move_record thrown_away(int64_t discard_at_ms)
 {
-    struct ek_move_record running = record_at(EK_MOVE_RUNNING, 1);
+    struct ek_move_record post = record_at(EK_MOVE_POST, 1);
     struct ek_move_record done = record_at(EK_MOVE_DONE, 1);
     struct ek_error err;
 
     done.discard_at_ms = discard_at_ms;
-    assert_done(ek_store_write_move(server.store, &running, NULL, &err), &err);
-    assert_done(ek_store_write_move(server.store, &done, &running, &err), &err);
+    assert_done(ek_store_write_move(server.store, &post, NULL, &err), &err);
+    assert_done(ek_store_write_move(server.store, &done, &post, &err), &err);
     return done;
 }
 
