@@ -504,6 +504,11 @@ void ek_pool_destroy(struct ek_pool *pool)
     }
 }
 
+void ek_pool_hint(struct ek_pool *pool, size_t host)
+{
+    pool_hint(pool, host);
+}
+
 unsigned int ek_pool_hinted(struct ek_pool *pool)
 {
     (void)pthread_mutex_lock(&pool->lock);

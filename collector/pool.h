@@ -57,6 +57,11 @@ bool ek_pool_stop(struct ek_pool *pool, int64_t wait_ms);
  * them ends. */
 void ek_pool_destroy(struct ek_pool *pool);
 
+/* Reads a host before its turn, because something has changed there: a read that is under way began
+ * before and is followed by another one. Too many of these are put off (hints.h). From any
+ * thread, not from a callback. */
+void ek_pool_hint(struct ek_pool *pool, size_t host);
+
 /* Whose reads came out of turn, because of hints; for statistics and tests. */
 unsigned int ek_pool_hinted(struct ek_pool *pool);
 

@@ -61,13 +61,17 @@ class Live:
 
     # ---- the lab ---------------------------------------------------------------------------
 
+    def lab_command(self):
+        """The beginning of a command line that speaks to this lab."""
+        return [str(LAB), "--name", self.name]
+
     def lab(self, *args, timeout=120):
         """Run a verb of the lab; its output."""
-        return run([LAB, "--name", self.name, *args], timeout)
+        return run([*self.lab_command(), *args], timeout)
 
-    def up(self, hosts, memory_mib):
+    def up(self, hosts, memory_mib, *options):
         """Raise the lab; the first time on a machine this downloads the guests' kernel."""
-        self.lab("up", "--hosts", hosts, "--memory", memory_mib, timeout=900)
+        self.lab("up", "--hosts", hosts, "--memory", memory_mib, *options, timeout=900)
 
     def status(self):
         """The lab's hosts and guests."""
@@ -86,13 +90,17 @@ class Live:
 
     # ---- the daemon ------------------------------------------------------------------------
 
-    def configure(self, settings, policy):
-        """Write evenkeel.yaml with the lab's hosts and these settings, and policy.yaml."""
+    def configure(self, settings, policy, rates=None):
+        """Write evenkeel.yaml with the lab's hosts and these settings, and policy.yaml.
+
+        `rates`: what a host's migration link carries, in MiB/s, by the host's name."""
         (self.dir / "state").mkdir(exist_ok=True)
         text = ["version: 1", "hosts:"]
         for host in self.status()["hosts"]:
             text += [f"  - name: {host['name']}", f"    uri: {host['uri']}",
                      f"    migration_uri: tcp://{host['address']}"]
+            if host["name"] in (rates or {}):
+                text.append(f"    migration_rate: {rates[host['name']]:.2f}MiB/s")
         text += [f"state_dir: {self.dir}/state", settings]
         self.config.write_text("\n".join(text) + "\n", encoding="utf-8")
         (self.dir / "policy.yaml").write_text(policy, encoding="utf-8")

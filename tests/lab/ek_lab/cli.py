@@ -11,7 +11,7 @@ from .base import Lab, LabError, in_netns
 
 def do_up(lab, args):
     """Raise the lab and say how to reach it."""
-    life.up(lab, args.hosts, args.cpus, args.memory)
+    life.up(lab, args.hosts, args.cpus, args.memory, args.tls)
     for host in lab.hosts():
         print(f"{host.name} {host.address} {host.uri}")
     program = f"{sys.argv[0]} --name {lab.name}"
@@ -54,9 +54,10 @@ def do_cpustat(lab, _args):
 def do_exec(lab, args):
     """Become a command in the lab's network; names of the hosts resolve there."""
     lab.config()
-    script = 'mount --bind "$1" /etc/hosts && shift && exec "$@"'
+    script = 'mount --bind "$1" /etc/hosts && { [ ! -d "$2" ] || mount --bind "$2" /etc/pki; } ' \
+             '&& shift 2 && exec "$@"'
     become(in_netns(lab.netns, "sh", "-c", script, "lab-exec", str(lab.dir / "etc-hosts"),
-                    *args.command))
+                    str(lab.pki / "etc-pki"), *args.command))
 
 
 def do_host_exec(lab, args):
@@ -98,10 +99,13 @@ def do_guest_list(lab, args):
 
 
 def do_link(lab, args):
-    """Shape, cut or heal a host's cable."""
+    """Shape, cut or heal a host's cable, or lose some of what goes over it."""
     host = lab.host(args.host)
     if args.verb == "link shape":
         net.shape(host, args.rate)
+    elif args.verb == "link drop":
+        net.drop(host, (args.only,) if args.only else ("in", "out"),
+                 lab.host(args.peer) if args.peer else None, args.from_port, args.to_port)
     elif args.verb == "link cut":
         net.cut(host)
     else:
@@ -120,6 +124,11 @@ def do_signal(lab, args):
         hosts.signal_libvirtd(lab.host(args.first), SIGNALS[args.verb])
     else:
         raise LabError(f"{args.verb} what? HOST libvirtd, or guest NAME")
+
+
+def do_clock(lab, args):
+    """Step the clock that a host's libvirtd sees."""
+    hosts.set_clock(lab.host(args.host), args.offset)
 
 
 def do_restart(lab, args):
@@ -174,6 +183,7 @@ def add_lab_verbs(verbs):
     sub.add_argument("--cpus", type=int, default=2, help="cores of each host (default 2)")
     sub.add_argument("--memory", type=int, default=2048, metavar="MIB",
                      help="memory of each host (default 2048)")
+    sub.add_argument("--tls", action="store_true", help="certificates, and TLS beside plain TCP")
     verb(verbs, "down", do_down, "remove the lab and everything in it")
     sub = verb(verbs, "status", do_status, "hosts and guests")
     sub.add_argument("--json", action="store_true")
@@ -223,16 +233,26 @@ def add_fault_verbs(verbs):
     group = verbs.add_parser("link", help="a host's cable", description="A host's cable.")
     actions = group.add_subparsers(dest="action", required=True, metavar="ACTION")
     for name, text in (("shape", "limit both directions"), ("cut", "pull the cable"),
-                       ("heal", "undo shape and cut")):
+                       ("heal", "undo shape, cut and drop"),
+                       ("drop", "lose TCP packets, as a firewall does")):
         sub = verb(actions, name, do_link, text, verb=f"link {name}")
         sub.add_argument("host")
         if name == "shape":
             sub.add_argument("rate", help="such as 200mbit")
+        if name == "drop":
+            sub.add_argument("--peer", metavar="HOST", help="to and from this host only")
+            sub.add_argument("--from-port", metavar="A[:B]", help="sent from these ports only")
+            sub.add_argument("--to-port", metavar="A[:B]", help="sent to these ports only")
+            sub.add_argument("--only", choices=("in", "out"), help="one direction only")
     for name, text in (("kill", "SIGKILL"), ("stop", "SIGSTOP"), ("cont", "SIGCONT")):
         sub = verb(verbs, name, do_signal, f"{text} to 'HOST libvirtd' or to 'guest NAME'")
         sub.add_argument("first", metavar="HOST|guest")
         sub.add_argument("second", metavar="libvirtd|NAME")
         sub.add_argument("--host", help="the copy of the guest on this host")
+    sub = verb(verbs, "clock", do_clock, "step the clock of a host's libvirtd; it is restarted first "
+                                         "unless it has such a clock already")
+    sub.add_argument("host")
+    sub.add_argument("offset", help="as faketime takes it: +2y, -3d, +0")
     sub = verb(verbs, "restart", do_restart, "restart (or start again) 'HOST libvirtd'")
     sub.add_argument("host")
     sub.add_argument("what", choices=("libvirtd",))
