@@ -245,22 +245,45 @@ bool ek_executor_adopt(struct ek_executor *executor, const struct ek_move_record
     return join(executor, mover, err);
 }
 
+/* With the mutex held; NULL: none of that id runs. */
+static struct mover *find(struct ek_executor *executor, const char *id)
+{
+    struct mover *mover = executor->movers;
+
+    while (mover != NULL && strcmp(mover->shown.order.id, id) != 0) {
+        mover = mover->next;
+    }
+    return mover;
+}
+
 /* A wish only: the life reads it at its next step and decides whether that is still possible. */
 bool ek_executor_cancel(struct ek_executor *executor, const char *id)
 {
     struct mover *mover;
 
     pthread_mutex_lock(&executor->mutex);
-    mover = executor->movers;
-    while (mover != NULL && strcmp(mover->shown.order.id, id) != 0) {
-        mover = mover->next;
-    }
+    mover = find(executor, id);
     if (mover != NULL) {
         mover->cancel = true;
         pthread_cond_broadcast(&mover->wake);
     }
     pthread_mutex_unlock(&executor->mutex);
     return mover != NULL;
+}
+
+void ek_executor_limit(struct ek_executor *executor, const char *id, uint64_t bandwidth_mib_s)
+{
+    struct mover *mover;
+
+    pthread_mutex_lock(&executor->mutex);
+    mover = find(executor, id);
+    if (mover != NULL) {
+        mover->limited = true;
+        mover->limit_mib_s = bandwidth_mib_s;
+        mover->limit_is_news = true;
+        pthread_cond_broadcast(&mover->wake);
+    }
+    pthread_mutex_unlock(&executor->mutex);
 }
 
 void ek_executor_forget(struct ek_executor *executor)

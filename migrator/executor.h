@@ -66,6 +66,11 @@ bool ek_executor_adopt(struct ek_executor *executor, const struct ek_move_record
 /* Asks for a move's end; its outcome tells what came of it. False when none of that id runs. */
 bool ek_executor_cancel(struct ek_executor *executor, const char *id);
 
+/* Sets how fast a move may copy from now on (MiB/s; 0: unlimited): a migration that runs is tuned
+ * within a moment, also an adopted one; a move that has not begun its call starts with the newest
+ * limit. Nothing happens when none of that id runs. */
+void ek_executor_limit(struct ek_executor *executor, const char *id, uint64_t bandwidth_mib_s);
+
 /* Copies up to `capacity` records of the running moves, oldest first; returns how many there are.
  */
 size_t ek_executor_running(struct ek_executor *executor, struct ek_move_record *out,

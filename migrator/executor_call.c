@@ -23,19 +23,30 @@ static void note(void *context, const char *step, const char *text)
     }
 }
 
-/* The class decides nothing here: what an abort came to shows in the progress. */
-static struct ek_call_result ask_abort(const struct ek_hypervisor *port,
-                                       const struct ek_move_record *record)
+/* The class decides nothing here: what an abort or a tuning came to shows in the progress. */
+static struct ek_call_result asked(bool done, const struct ek_error *err)
 {
-    struct ek_call_result result = {.ok = true};
-    struct ek_error err = {0};
+    struct ek_call_result result = {.ok = done};
 
-    if (!port->abort(port->context, record, &err)) {
-        result.ok = false;
+    if (!done) {
         result.failure = EK_FAILURE_SAME_PAIR;
-        snprintf(result.error, sizeof(result.error), "%s", err.message);
+        snprintf(result.error, sizeof(result.error), "%s", err->message);
     }
     return result;
+}
+
+/* Long after its announcement (this process was stopped, say) another balancer may have taken the
+ * move over: it waits for twice this time before it believes that nothing was begun. */
+static struct ek_call_result migrate(const struct call *call)
+{
+    const struct ek_executor_options *options = &call->mover->executor->options;
+    struct ek_call_result late = {.failure = EK_FAILURE_SAME_PAIR,
+                                  .error = "not begun, for too long after it was announced"};
+
+    if (ek_executor_now(call->mover->executor) - call->announced_ms > options->timing.fresh_ms) {
+        return late;
+    }
+    return options->hypervisor->migrate(options->hypervisor->context, &call->record);
 }
 
 /* On copies of its own, without a lock: this is where a thread may stay for good. */
@@ -43,6 +54,7 @@ static void make(struct call *call)
 {
     const struct ek_hypervisor *port = call->mover->executor->options.hypervisor;
     const struct ek_move_record *record = &call->record;
+    struct ek_error err = {0};
 
     switch (call->kind) {
     case EK_LIFE_PRECHECK:
@@ -52,14 +64,17 @@ static void make(struct call *call)
         call->result = port->prepare(port->context, record, note, call);
         return;
     case EK_LIFE_MIGRATE:
-        call->result = port->migrate(port->context, record);
+        call->result = migrate(call);
         return;
     case EK_LIFE_WATCH:
         /* Not ok is "could not be read", which is no reason to give the migration up. */
         call->result.ok = port->progress(port->context, record, &call->progress);
         return;
     case EK_LIFE_ABORT:
-        call->result = ask_abort(port, record);
+        call->result = asked(port->abort(port->context, record, &err), &err);
+        return;
+    case EK_LIFE_TUNE:
+        call->result = asked(port->tune(port->context, record, &call->tuning, &err), &err);
         return;
     case EK_LIFE_OBSERVE:
         port->observe(port->context, record, &call->source, &call->destination);
@@ -141,7 +156,7 @@ static struct call *fail_to_begin(struct call *call)
     return call;
 }
 
-static struct call *begin_call(struct mover *mover, enum ek_life_action_kind kind)
+static struct call *begin_call(struct mover *mover, const struct ek_life_action *action)
 {
     struct ek_executor *executor = mover->executor;
     struct call *call = calloc(1, sizeof(*call));
@@ -150,7 +165,9 @@ static struct call *begin_call(struct mover *mover, enum ek_life_action_kind kin
         return NULL;
     }
     call->mover = mover;
-    call->kind = kind;
+    call->kind = action->kind;
+    call->tuning = action->tuning;
+    call->announced_ms = mover->announced_ms;
     /* By value: the life goes on stepping while a migrate call is out, and for good when this one
      * is given up. */
     call->record = mover->life.record;
@@ -170,10 +187,16 @@ static struct call *begin_call(struct mover *mover, enum ek_life_action_kind kin
     return fail_to_begin(call);
 }
 
+/* What is asked of a running job has nothing more to say once the job has ended. */
+static bool is_about_the_job(enum ek_life_action_kind kind)
+{
+    return kind == EK_LIFE_WATCH || kind == EK_LIFE_TUNE || kind == EK_LIFE_ABORT;
+}
+
 /* Looks have no effect: they need not be waited for when something else is at hand. */
 static bool may_leave(const struct mover *mover, const struct call *call)
 {
-    if (call->kind == EK_LIFE_WATCH && mover->migrate != NULL && mover->migrate->done) {
+    if (is_about_the_job(call->kind) && mover->migrate != NULL && mover->migrate->done) {
         return true;
     }
     return ek_executor_must_halt(mover) &&
@@ -215,7 +238,7 @@ static void wait_for_news(struct mover *mover, int64_t wake_at_ms, struct ek_lif
     /* A cancel that the life was told of ends no further wait: else it would be stepped without a
      * pause. */
     while (!ek_executor_must_halt(mover) && mover->cancel == mover->told_cancel &&
-           !(mover->migrate != NULL && mover->migrate->done) &&
+           !mover->limit_is_news && !(mover->migrate != NULL && mover->migrate->done) &&
            ek_executor_now(executor) < wake_at_ms) {
         ek_executor_wait(mover, wake_at_ms);
     }
@@ -272,11 +295,11 @@ static void feed_look(const struct call *call, bool done, enum ek_life_action_ki
 static struct call *ask(struct mover *mover, const struct ek_life_action *action,
                         struct ek_life_input *input)
 {
-    struct call *call = begin_call(mover, action->kind);
+    struct call *call = begin_call(mover, action);
     /* The call is not freed here: the input points into it, and the next step reads that. */
     bool done = call != NULL && await(mover, call, action->timeout_ms);
 
-    if (action->kind == EK_LIFE_WATCH && migrate_has_ended(mover)) {
+    if (is_about_the_job(action->kind) && migrate_has_ended(mover)) {
         feed_migrate_end(mover, input);
     } else if (action->kind == EK_LIFE_WATCH || action->kind == EK_LIFE_OBSERVE) {
         feed_look(call, done, action->kind, input);
@@ -295,7 +318,7 @@ struct call *ek_executor_perform(struct mover *mover, const struct ek_life_actio
     }
     if (action->kind == EK_LIFE_MIGRATE) {
         ek_executor_release(mover, mover->migrate); /* of an attempt that is over */
-        mover->migrate = begin_call(mover, EK_LIFE_MIGRATE);
+        mover->migrate = begin_call(mover, action);
         if (mover->migrate == NULL) {
             input->kind = EK_LIFE_MIGRATE_ENDED;
             input->result = &no_memory;

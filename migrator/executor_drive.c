@@ -14,6 +14,9 @@ static void read_wishes(struct mover *mover, struct ek_life_input *input)
     input->cancel = mover->cancel;
     input->shutdown = ek_executor_must_halt(mover);
     mover->told_cancel = mover->cancel;
+    input->limited = mover->limited;
+    input->limit_mib_s = mover->limit_mib_s;
+    mover->limit_is_news = false;
     pthread_mutex_unlock(&mover->executor->mutex);
 }
 
@@ -55,6 +58,7 @@ static bool write_once(struct mover *mover, const struct ek_move_record *expecte
 {
     const struct ek_journal *journal = mover->executor->options.journal;
 
+    mover->announced_ms = ek_executor_now(mover->executor);
     return journal->write(journal->context, &mover->life.record, expected, err);
 }
 

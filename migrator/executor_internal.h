@@ -27,6 +27,8 @@ struct call {
     struct mover *mover;
     enum ek_life_action_kind kind;
     struct ek_move_record record;
+    struct ek_tuning tuning;
+    int64_t announced_ms; /* when the write of its record was begun */
     struct ek_call_result result;
     struct ek_job_progress progress;
     struct ek_observation source;
@@ -36,8 +38,8 @@ struct call {
     unsigned int refs;
 };
 
-/* A move that is driven. The life is its thread's alone. Guarded: `cancel`, `forgotten`, `shown`,
- * `refs`, `next`, `call`s' flags. */
+/* A move that is driven. The life is its thread's alone. Guarded: `cancel`, the limit, `forgotten`,
+ * `shown`, `refs`, `next`, `call`s' flags. */
 struct mover {
     struct ek_executor *executor;
     struct mover *next;
@@ -47,8 +49,12 @@ struct mover {
     bool is_written;
     bool cancel;
     bool told_cancel;
+    bool limited; /* a limit was given: the newest */
+    uint64_t limit_mib_s;
+    bool limit_is_news;          /* and the life was not told yet */
     bool forgotten;              /* its record is another's by now, or another life's */
     struct ek_move_record shown; /* for ek_executor_running */
+    int64_t announced_ms;        /* when the newest write that was confirmed had been begun */
     struct call *migrate;        /* out, or ended and not yet told; the life's thread's */
     unsigned int refs;
 };

@@ -67,9 +67,19 @@ struct ek_job_progress {
     double transferred_mib;
     double bandwidth_mib_s;
     double dirty_mib_s;
-    int iteration;
-    int64_t downtime_ms; /* of a completed job; 0: not known */
+    int iteration;        /* 1: everything; then what was written meanwhile; 0: not known */
+    int throttle_percent; /* of the guest's CPU time that auto-converge takes away */
+    int64_t downtime_ms;  /* of a completed job; 0: not known */
 };
+
+/* What is to change of a migration that runs; 0 and false leave as it is. */
+struct ek_tuning {
+    int64_t max_downtime_ms;
+    int64_t bandwidth_mib_s; /* EK_TUNING_UNLIMITED: no limit */
+    bool start_post_copy;    /* there is no way back from it */
+};
+
+#define EK_TUNING_UNLIMITED INT64_MAX
 
 /* Why an attempt failed, as far as its error tells: which retry may help (facts: retry classes). */
 enum ek_failure {
@@ -100,10 +110,13 @@ struct ek_hypervisor {
     /* The migration itself; returns when it ended, or when the connection to the source is lost. */
     struct ek_call_result (*migrate)(void *context, const struct ek_move_record *record);
 
-    /* While `migrate` runs, or for an adopted one. */
+    /* While `migrate` runs, or for an adopted one. The last two touch only a migration of a domain
+     * that bears the move's mark. */
     bool (*progress)(void *context, const struct ek_move_record *record,
                      struct ek_job_progress *out);
     bool (*abort)(void *context, const struct ek_move_record *record, struct ek_error *err);
+    bool (*tune)(void *context, const struct ek_move_record *record, const struct ek_tuning *tuning,
+                 struct ek_error *err);
 
     /* Both ends, freshly read in one pass. */
     void (*observe)(void *context, const struct ek_move_record *record,
@@ -111,7 +124,8 @@ struct ek_hypervisor {
 
     /* What the decision table may ask for; each reads both ends again and refuses unless the table
      * still asks for it. A resume also asks all other hosts and refuses unless each says that it
-     * does not run the domain: somebody else may have moved it on since. */
+     * does not run the domain: somebody else may have moved it on since. Only in commit-pending,
+     * right after the migrate call returned well, it does not: the guest stands still meanwhile. */
     struct ek_call_result (*resume_source)(void *context, const struct ek_move_record *record);
     struct ek_call_result (*resume_destination)(void *context, const struct ek_move_record *record);
     struct ek_call_result (*destroy_source)(void *context, const struct ek_move_record *record);

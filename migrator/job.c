@@ -1,13 +1,43 @@
 /* The migration itself, its progress and its abort. */
 #include "migrator/libvirt_port.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 
 /* ---- the call ------------------------------------------------------------------------------ */
 
+/* QEMU 7.2 does not refuse post-copy over several connections, and does not survive it either. */
+static bool is_parallel(const struct ek_move_order *order)
+{
+    return order->parallel_connections > 1 && !order->post_copy;
+}
+
+static bool is_address(const char *host)
+{
+    unsigned char address[sizeof(struct in6_addr)];
+
+    return inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1;
+}
+
+/* The name that the destination's certificate must bear; NULL: libvirt takes it from the URI. An
+ * address of the migration network stands in no certificate, but the host has a name. */
+static const char *certificate_name(const struct ek_host_link *destination)
+{
+    const char *host = strstr(destination->migration_uri, "://");
+    char address[INET6_ADDRSTRLEN] = "";
+
+    if (host == NULL || is_address(destination->endpoint.host)) {
+        return NULL;
+    }
+    host += strspn(host, ":/[");
+    snprintf(address, sizeof(address), "%.*s", (int)strcspn(host, "]/"), host);
+    address[strchr(address, '.') != NULL ? strcspn(address, ":") : strlen(address)] = '\0';
+    return is_address(address) ? destination->endpoint.host : NULL;
+}
+
 /* A transient domain is to be transient there; a persistent one leaves no definition behind. */
-static unsigned int flags_for(virDomainPtr domain, const struct ek_move_order *order)
+static unsigned int flags_for(virDomainPtr domain, const struct ek_move_record *record)
 {
     /* Peer to peer, so that the source's libvirtd drives it to its end whatever becomes of us.
      * Never UNSAFE: libvirt's own check of the disks is the last before data could be lost. Never
@@ -21,8 +51,18 @@ static unsigned int flags_for(virDomainPtr domain, const struct ek_move_order *o
     }
     /* QEMU then slows the guest's CPUs down, by 20 % and 10 % more at a time, until it writes less
      * than is copied. */
-    if (order->auto_converge) {
+    if (record->order.auto_converge) {
         flags |= VIR_MIGRATE_AUTO_CONVERGE;
+    }
+    /* The destination then waits paused until the life has seen the source gone. */
+    if (record->two_step) {
+        flags |= VIR_MIGRATE_PAUSED;
+    }
+    if (record->order.tls) {
+        flags |= VIR_MIGRATE_TLS;
+    }
+    if (is_parallel(&record->order)) {
+        flags |= VIR_MIGRATE_PARALLEL;
     }
     return flags;
 }
@@ -39,6 +79,16 @@ static bool add_params(const struct ek_host_link *destination, const struct ek_m
                                 destination->migration_uri) < 0) {
         return false;
     }
+    const char *name = order->tls ? certificate_name(destination) : NULL;
+    if (name != NULL && virTypedParamsAddString(params, count, &room,
+                                                VIR_MIGRATE_PARAM_TLS_DESTINATION, name) < 0) {
+        return false;
+    }
+    if (is_parallel(order) &&
+        virTypedParamsAddInt(params, count, &room, VIR_MIGRATE_PARAM_PARALLEL_CONNECTIONS,
+                             order->parallel_connections) < 0) {
+        return false;
+    }
     return order->bandwidth_mib_s == 0 ||
            virTypedParamsAddULLong(params, count, &room, VIR_MIGRATE_PARAM_BANDWIDTH,
                                    order->bandwidth_mib_s) == 0;
@@ -47,15 +97,15 @@ static bool add_params(const struct ek_host_link *destination, const struct ek_m
 /* The one call that moves anything. It returns when the migration is over, minutes or hours from
  * now. */
 static int call(virDomainPtr domain, const struct ek_host_link *destination,
-                const struct ek_move_order *order)
+                const struct ek_move_record *record)
 {
     virTypedParameterPtr params = NULL;
     int count = 0;
     int result = -1;
 
-    if (add_params(destination, order, &params, &count)) {
+    if (add_params(destination, &record->order, &params, &count)) {
         result = virDomainMigrateToURI3(domain, destination->uri, params, (unsigned int)count,
-                                        flags_for(domain, order));
+                                        flags_for(domain, record));
     }
     virTypedParamsFree(params, count);
     return result;
@@ -85,7 +135,7 @@ static struct ek_call_result mark_and_call(const struct ek_end *source,
         return ek_fail(EK_FAILURE_SAME_PAIR, source->link->name, "migrate",
                        "not begun, for libvirt took too long to get there");
     }
-    if (call(source->domain, destination, &record->order) < 0) {
+    if (call(source->domain, destination, record) < 0) {
         return ek_end_fail(source, "migrate");
     }
     return (struct ek_call_result){.ok = true};
@@ -135,6 +185,7 @@ static void read_stats(virTypedParameterPtr params, int count, struct ek_job_pro
     /* The dirty rate comes in pages per second, of 4 KiB unless the job says otherwise; everything
      * else in bytes. */
     unsigned long long pages = 0, page = 4096, iteration = 0, elapsed_ms = 0;
+    int throttle = 0; /* absent until auto-converge begins */
 
     virTypedParamsGetULLong(params, count, VIR_DOMAIN_JOB_MEMORY_DIRTY_RATE, &pages);
     virTypedParamsGetULLong(params, count, VIR_DOMAIN_JOB_MEMORY_PAGE_SIZE, &page);
@@ -145,7 +196,9 @@ static void read_stats(virTypedParameterPtr params, int count, struct ek_job_pro
     out->transferred_mib = mib(params, count, VIR_DOMAIN_JOB_DATA_PROCESSED);
     out->bandwidth_mib_s = mib(params, count, VIR_DOMAIN_JOB_MEMORY_BPS);
     out->dirty_mib_s = (double)pages * (double)page / (1024.0 * 1024.0);
+    virTypedParamsGetInt(params, count, VIR_DOMAIN_JOB_AUTO_CONVERGE_THROTTLE, &throttle);
     out->iteration = (int)iteration;
+    out->throttle_percent = throttle;
     out->elapsed_ms = (int64_t)elapsed_ms;
 }
 
@@ -158,26 +211,7 @@ static bool is_paused_by_migration(virDomainPtr domain)
            reason == VIR_DOMAIN_PAUSED_MIGRATION;
 }
 
-/* The limit can be set only while the job runs: done in its first seconds, then never asked again.
- */
-static void set_downtime(virDomainPtr domain, const struct ek_move_order *order,
-                         const struct ek_job_progress *progress)
-{
-    enum { EARLY_MS = 15000 };
-    unsigned long long set_ms = 0;
-
-    if (order->max_downtime_ms <= 0 || progress->elapsed_ms > EARLY_MS) {
-        return;
-    }
-    /* Set only where it differs, so once and not with each look. */
-    if (virDomainMigrateGetMaxDowntime(domain, &set_ms, 0) == 0 &&
-        set_ms != (unsigned long long)order->max_downtime_ms) {
-        virDomainMigrateSetMaxDowntime(domain, (unsigned long long)order->max_downtime_ms, 0);
-    }
-}
-
-static bool read_progress(virDomainPtr domain, const struct ek_move_order *order,
-                          struct ek_job_progress *out)
+static bool read_progress(virDomainPtr domain, struct ek_job_progress *out)
 {
     virTypedParameterPtr params = NULL;
     int type, count = 0, operation = 0;
@@ -193,11 +227,6 @@ static bool read_progress(virDomainPtr domain, const struct ek_move_order *order
     virTypedParamsFree(params, count);
     if (out->active) {
         out->source_paused = is_paused_by_migration(domain);
-        /* While the source is paused the switchover is under way: a new limit would come too late.
-         */
-        if (!out->source_paused) {
-            set_downtime(domain, order, out);
-        }
     }
     return true;
 }
@@ -214,39 +243,94 @@ bool ek_port_progress(void *context, const struct ek_move_record *record,
         return false;
     }
     if (end.domain != NULL) {
-        read = read_progress(end.domain, &record->order, out);
+        read = read_progress(end.domain, out);
     }
     ek_end_close(&end);
     return read;
 }
 
-/* ---- abort --------------------------------------------------------------------------------- */
+/* ---- abort and tuning ---------------------------------------------------------------------- */
 
-/* Only a migration that goes out: AbortJob ends whatever job there is, a backup as well. It returns
- * at once and races with the switchover; what it came to shows on both ends. */
-static bool abort_job(const struct ek_end *end, struct ek_error *err)
+/* Only a migration that goes out, and only this move's: AbortJob ends whatever job there is, a
+ * backup or somebody else's migration as well. */
+static bool is_our_job(const struct ek_end *end, const struct ek_move_record *record)
 {
-    if (end->domain == NULL || ek_domain_job(end->domain) != EK_JOB_OUT) {
-        return ek_error_set(err, EK_ERR_NOT_FOUND, "%s: no migration runs that could be aborted",
-                            end->link->name);
+    struct ek_mark mark;
+
+    return end->domain != NULL && ek_domain_job(end->domain) == EK_JOB_OUT &&
+           ek_mark_read(end->domain, &mark) && strcmp(mark.id, record->order.id) == 0;
+}
+
+static bool open_job(struct ek_end *end, void *context, const struct ek_move_record *record,
+                     const char *step, struct ek_error *err)
+{
+    struct ek_call_result result;
+
+    if (!ek_end_open(end, context, record->order.source, record, true, step, &result)) {
+        return ek_error_set(err, EK_ERR_UNAVAILABLE, "%s", result.error);
     }
-    if (virDomainAbortJob(end->domain) < 0) {
-        return ek_error_set(err, EK_ERR_REMOTE, "%s: abort: %s", end->link->name,
-                            virGetLastErrorMessage());
+    if (!is_our_job(end, record)) {
+        ek_error_set(err, EK_ERR_NOT_FOUND, "%s: %s: no migration of this move runs",
+                     end->link->name, step);
+        ek_end_close(end);
+        return false;
     }
     return true;
 }
 
+static bool say(const struct ek_end *end, const char *step, struct ek_error *err)
+{
+    return ek_error_set(err, EK_ERR_REMOTE, "%s: %s: %s", end->link->name, step,
+                        virGetLastErrorMessage());
+}
+
+/* It returns at once and races with the switchover; what it came to shows on both ends. */
 bool ek_port_abort(void *context, const struct ek_move_record *record, struct ek_error *err)
 {
-    struct ek_call_result result;
     struct ek_end end;
     bool done;
 
-    if (!ek_end_open(&end, context, record->order.source, record, true, "abort", &result)) {
-        return ek_error_set(err, EK_ERR_UNAVAILABLE, "%s", result.error);
+    if (!open_job(&end, context, record, "abort", err)) {
+        return false;
     }
-    done = abort_job(&end, err);
+    done = virDomainAbortJob(end.domain) == 0 || say(&end, "abort", err);
+    ek_end_close(&end);
+    return done;
+}
+
+/* libvirt counts bytes in 63 bits: more MiB than this are refused, and none are fewer than all. */
+static unsigned long speed(int64_t mib_s)
+{
+    const int64_t most = INT64_MAX / (1024 * 1024);
+
+    return (unsigned long)(mib_s < most ? mib_s : most);
+}
+
+static bool tune_job(const struct ek_end *end, const struct ek_tuning *tuning, struct ek_error *err)
+{
+    if (tuning->bandwidth_mib_s > 0 &&
+        virDomainMigrateSetMaxSpeed(end->domain, speed(tuning->bandwidth_mib_s), 0) < 0) {
+        return say(end, "bandwidth", err);
+    }
+    if (tuning->max_downtime_ms > 0 &&
+        virDomainMigrateSetMaxDowntime(end->domain, (unsigned long long)tuning->max_downtime_ms,
+                                       0) < 0) {
+        return say(end, "downtime", err);
+    }
+    return !tuning->start_post_copy || virDomainMigrateStartPostCopy(end->domain, 0) == 0 ||
+           say(end, "post-copy", err);
+}
+
+bool ek_port_tune(void *context, const struct ek_move_record *record,
+                  const struct ek_tuning *tuning, struct ek_error *err)
+{
+    struct ek_end end;
+    bool done;
+
+    if (!open_job(&end, context, record, "tune", err)) {
+        return false;
+    }
+    done = tune_job(&end, tuning, err);
     ek_end_close(&end);
     return done;
 }

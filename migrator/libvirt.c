@@ -207,6 +207,7 @@ static const struct ek_hypervisor calls = {
     .migrate = ek_port_migrate,
     .progress = ek_port_progress,
     .abort = ek_port_abort,
+    .tune = ek_port_tune,
     .observe = ek_port_observe,
     .resume_source = ek_port_resume_source,
     .resume_destination = ek_port_resume_destination,

@@ -77,6 +77,8 @@ struct ek_call_result ek_port_migrate(void *context, const struct ek_move_record
 bool ek_port_progress(void *context, const struct ek_move_record *record,
                       struct ek_job_progress *out);
 bool ek_port_abort(void *context, const struct ek_move_record *record, struct ek_error *err);
+bool ek_port_tune(void *context, const struct ek_move_record *record,
+                  const struct ek_tuning *tuning, struct ek_error *err);
 void ek_port_observe(void *context, const struct ek_move_record *record,
                      struct ek_observation *source, struct ek_observation *destination);
 struct ek_call_result ek_port_resume_source(void *context, const struct ek_move_record *record);

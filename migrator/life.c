@@ -17,6 +17,7 @@ static const char *const action_names[] = {
     [EK_LIFE_MIGRATE] = "migrate",
     [EK_LIFE_WAIT] = "wait",
     [EK_LIFE_WATCH] = "watch",
+    [EK_LIFE_TUNE] = "tune",
     [EK_LIFE_ABORT] = "abort",
     [EK_LIFE_OBSERVE] = "observe",
     [EK_LIFE_RESUME_SOURCE] = "resume-source",
@@ -140,6 +141,9 @@ static struct ek_life_action claim(struct ek_life *life)
     life->issued = false;
     life->aborts = 0;
     life->abort_at_ms = 0;
+    life->record.two_step = false;
+    life->call_ended_ms = 0;
+    life->waited_ms = 0;
     return ek_life_journalled(ek_life_act(EK_LIFE_GO_ON));
 }
 
@@ -307,6 +311,11 @@ void ek_life_adopt(struct ek_life *life, const struct ek_move_record *record,
     life->issued = record->state != EK_MOVE_PLANNED && record->state != EK_MOVE_CLAIMED &&
                    record->state != EK_MOVE_PRECHECK && record->state != EK_MOVE_PREPARE &&
                    record->state != EK_MOVE_RETRY_WAIT;
+    /* Whoever wrote that record may be cut off from the journal and alive: its call begins, if at
+     * all, within one time of freshness, and takes effect within another. */
+    if (record->state == EK_MOVE_RUNNING || record->state == EK_MOVE_RECONCILE) {
+        life->issuable_until_ms = now_ms + 2 * timing->fresh_ms + timing->settle_ms;
+    }
     ek_life_error(life, "the balancer stopped while the move was in state %s",
                   ek_move_state_name(record->state));
     ek_life_copy_limits(life);
@@ -368,6 +377,7 @@ static void take_migrate_result(struct ek_life *life, const struct ek_call_resul
 {
     assert(life->call_out);
     life->call_out = false;
+    life->call_ended_ms = life->now_ms;
     if (result->ok || life->record.state == EK_MOVE_POST) {
         return;
     }
@@ -384,6 +394,8 @@ struct ek_life_action ek_life_step(struct ek_life *life, const struct ek_life_in
 {
     life->now_ms = now_ms;
     life->cancel = life->cancel || input->cancel;
+    life->limited = life->limited || input->limited;
+    life->limit_mib_s = input->limited ? input->limit_mib_s : life->limit_mib_s;
     if (input->kind == EK_LIFE_MIGRATE_ENDED) {
         take_migrate_result(life, input->result);
     }

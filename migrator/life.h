@@ -40,15 +40,17 @@ enum ek_life_input_kind {
     EK_LIFE_RESULT,        /* of the call that the last action asked for */
     EK_LIFE_PROGRESS,      /* `progress`; NULL when it could not be read */
     EK_LIFE_OBSERVATION,   /* `source` and `destination` */
-    EK_LIFE_MIGRATE_ENDED, /* `result` of the migrate call; only while a wait or a watch is
-                              outstanding */
+    EK_LIFE_MIGRATE_ENDED, /* `result` of the migrate call; only while a wait, or one of the calls
+                              WATCH, TUNE and ABORT, is outstanding */
 };
 
 /* Pointers are read during the step only. */
 struct ek_life_input {
     enum ek_life_input_kind kind;
-    bool cancel;   /* the move is not wanted any more */
-    bool shutdown; /* the driver wants to stop; the move itself may go on */
+    bool cancel;          /* the move is not wanted any more */
+    bool shutdown;        /* the driver wants to stop; the move itself may go on */
+    bool limited;         /* a limit of the bandwidth was given since the order */
+    uint64_t limit_mib_s; /* the newest; 0: unlimited */
     const struct ek_call_result *result;
     const struct ek_job_progress *progress;
     const struct ek_observation *source;
@@ -62,7 +64,8 @@ enum ek_life_action_kind {
     EK_LIFE_MIGRATE,       /* begin the call, then as EK_LIFE_WAIT */
     EK_LIFE_WAIT,          /* feed TIMER at wake_at_ms, or MIGRATE_ENDED before it */
     EK_LIFE_WATCH,         /* call progress; feed PROGRESS, or drop it for MIGRATE_ENDED */
-    EK_LIFE_ABORT,         /* call; feed RESULT */
+    EK_LIFE_TUNE,          /* call with `tuning`; feed RESULT, or drop it for MIGRATE_ENDED */
+    EK_LIFE_ABORT,         /* the same */
     EK_LIFE_OBSERVE,       /* call; feed OBSERVATION */
     EK_LIFE_RESUME_SOURCE, /* call; feed RESULT; the same for the next three */
     EK_LIFE_RESUME_DESTINATION,
@@ -79,8 +82,21 @@ struct ek_life_action {
     bool journal;       /* write life->record before anything else */
     int64_t wake_at_ms; /* of MIGRATE and WAIT */
     int64_t timeout_ms; /* of calls */
-    const char *step;   /* a word for the note, static */
+    struct ek_tuning tuning;
+    const char *step; /* a word for the note, static */
     char note[EK_TEXT_SIZE];
+};
+
+/* What the looks at the progress say of one attempt's copying. */
+struct ek_convergence {
+    struct ek_job_progress seen; /* the newest */
+    double least_round_mib;      /* the smallest size of an iteration at its beginning */
+    int64_t improved_ms;         /* when it last came nearer to its end */
+    int improved_iteration;      /* in which iteration */
+    int64_t data_ms;             /* when bytes were last seen to flow */
+    int stalled;                 /* iterations that were not smaller than the least before */
+    int64_t downtime_ms;         /* as we set it; 0: not yet */
+    int64_t tune_after_ms;       /* when a tuning that was refused may be tried again */
 };
 
 /* One move's life. Only `record` is for others to read; copy it freely, it holds no pointers. */
@@ -91,11 +107,12 @@ struct ek_life {
 
     /* what is wanted, what is known of this attempt */
     bool cancel;
-    bool adopted;            /* begun by an earlier run of ours: never retried */
-    bool issued;             /* the migrate call may have been made */
-    bool call_out;           /* it has not returned to us */
-    enum ek_failure failure; /* why the attempt ended, for the retry */
-    bool at_fault;           /* the destination, for the outcome */
+    bool adopted;              /* begun by an earlier run of ours: never retried */
+    bool issued;               /* the migrate call may have been made */
+    int64_t issuable_until_ms; /* ... or an earlier run may still make it; 0: it cannot */
+    bool call_out;             /* it has not returned to us */
+    enum ek_failure failure;   /* why the attempt ended, for the retry */
+    bool at_fault;             /* the destination, for the outcome */
 
     /* copying */
     int64_t copy_until_ms;
@@ -103,9 +120,12 @@ struct ek_life {
     int64_t next_poll_ms;
     int64_t state_since_ms;
     int64_t inactive_since_ms; /* no job although the call is out; 0: there is one */
-    double least_remaining_mib;
-    double transferred_at_least_mib; /* when the least was seen */
-    int64_t least_at_ms;
+    struct ek_convergence convergence;
+    bool limited;
+    uint64_t limit_mib_s;
+    bool tuning_out; /* the call that is outstanding sets this: */
+    struct ek_tuning tuning;
+    uint64_t tuning_limit_mib_s;
     int aborts;
     int64_t abort_at_ms; /* 0: none is asked for in this attempt */
 
@@ -114,6 +134,9 @@ struct ek_life {
     int64_t row_since_ms;
     int64_t reconcile_since_ms;
     int repairs;
+    bool repair_failed;    /* the last one: the next is not made at once */
+    int64_t call_ended_ms; /* when the migrate call returned to us; 0: it did not */
+    int64_t waited_ms;     /* from then until the destination was resumed by us: downtime, too */
 
     enum ek_move_state after; /* what follows unprepare */
     int posts;

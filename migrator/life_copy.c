@@ -2,7 +2,7 @@
 #include "migrator/life_internal.h"
 
 #include <assert.h>
-#include <float.h>
+#include <stdio.h>
 
 /* 0 in an order is "not given": no migration runs without a limit. */
 static int64_t limit_or(int64_t limit_ms, int64_t otherwise_ms)
@@ -19,15 +19,28 @@ void ek_life_copy_limits(struct ek_life *life)
     life->hard_until_ms = life->copy_until_ms + life->timing.attempt_grace_ms;
 }
 
-/* The clock of "no new minimum" starts with the attempt: an earlier one's figures say nothing of
- * this one's. */
+/* An earlier attempt's figures say nothing of this one's. */
 static void forget_progress(struct ek_life *life)
 {
-    life->least_remaining_mib = DBL_MAX;
-    life->least_at_ms = life->now_ms;
-    life->transferred_at_least_mib = 0;
+    ek_life_converge_begin(life);
     life->inactive_since_ms = 0;
     life->next_poll_ms = life->now_ms + life->timing.progress_poll_ms;
+}
+
+/* Where disks are copied nothing else keeps two copies apart, so that there the second step goes
+ * before post-copy, which cannot be combined with it. */
+static bool needs_two_steps(const struct ek_move_record *record)
+{
+    switch (record->order.two_step) {
+    case EK_TWO_STEP_COPIED:
+        return record->copies_disks;
+    case EK_TWO_STEP_ALWAYS:
+        return record->copies_disks || !record->order.post_copy;
+    case EK_TWO_STEP_NEVER:
+    case EK_TWO_STEP_COUNT:
+        break;
+    }
+    return false;
 }
 
 struct ek_life_action ek_life_copy_begin(struct ek_life *life)
@@ -37,6 +50,10 @@ struct ek_life_action ek_life_copy_begin(struct ek_life *life)
     struct ek_life_action action = ek_life_call(EK_LIFE_MIGRATE, 0);
 
     ek_life_enter(life, EK_MOVE_RUNNING);
+    life->record.two_step = needs_two_steps(&life->record);
+    if (life->limited) { /* given since the order */
+        life->record.order.bandwidth_mib_s = life->limit_mib_s;
+    }
     ek_life_copy_limits(life);
     forget_progress(life);
     /* With the record that is written before it: after a crash this is what "may have been made"
@@ -50,6 +67,7 @@ struct ek_life_action ek_life_copy_begin(struct ek_life *life)
 
 struct ek_life_action ek_life_copy_adopt(struct ek_life *life, bool switchover)
 {
+    life->issuable_until_ms = 0; /* it was begun: seen */
     ek_life_enter(life, switchover ? EK_MOVE_SWITCHOVER : EK_MOVE_RUNNING);
     forget_progress(life);
     return ek_life_journalled(ek_life_wait(life, life->next_poll_ms));
@@ -79,13 +97,7 @@ static void note_progress(struct ek_life *life, const struct ek_job_progress *pr
 
     life->inactive_since_ms = 0;
     note_estimate(life, progress);
-    if (progress->total_mib > 0 && progress->remaining_mib < life->least_remaining_mib) {
-        life->least_remaining_mib = progress->remaining_mib;
-        /* Kept with the minimum: whether bytes have flowed since then tells the guest's fault from
-         * the network's. */
-        life->transferred_at_least_mib = progress->transferred_mib;
-        life->least_at_ms = life->now_ms;
-    }
+    ek_life_converge_note(life, progress);
     /* An adopted migration began before us. */
     if (progress->elapsed_ms > 0 &&
         life->now_ms - progress->elapsed_ms + copy_ms < life->copy_until_ms) {
@@ -107,28 +119,21 @@ static struct ek_life_action abort_copy(struct ek_life *life)
 /* Whether the copying must end now; says why in the record. */
 static bool copy_is_over_time(struct ek_life *life)
 {
-    /* A cancel comes first, for it is what the operator will look for in the record. */
     int64_t progress_ms = limit_or(life->record.order.progress_timeout_ms, EK_LIFE_PROGRESS_MS);
+    char evidence[EK_TEXT_SIZE];
 
+    /* A cancel comes first, for it is what the operator will look for in the record. */
     if (life->cancel) {
         ek_life_error(life, "cancelled on request");
         return true;
     }
     if (life->now_ms >= life->copy_until_ms) {
-        ek_life_error(life, "aborted: the copying took longer than %lld s",
-                      (long long)(limit_or(life->record.order.timeout_ms, EK_LIFE_COPY_MS) / 1000));
+        ek_life_error(life, "aborted: the copying took longer than %lld s (%s)",
+                      (long long)(limit_or(life->record.order.timeout_ms, EK_LIFE_COPY_MS) / 1000),
+                      ek_life_converge_evidence(life, evidence, sizeof(evidence)));
         return true;
     }
-    if (life->now_ms - life->least_at_ms < progress_ms) {
-        return false;
-    }
-    /* Bytes that flow without an end are the guest's doing; none that flow are the network's. */
-    life->at_fault = life->record.transferred_mib <= life->transferred_at_least_mib;
-    ek_life_error(life, "aborted: %s for %lld s",
-                  life->at_fault ? "no data reached the destination"
-                                 : "the guest changed its memory faster than it was copied",
-                  (long long)(progress_ms / 1000));
-    return true;
+    return ek_life_converge_is_stuck(life, progress_ms);
 }
 
 /* What no further waiting explains: the attempt's last end, a switchover that hangs, aborts that do
@@ -164,6 +169,13 @@ static bool must_abort(struct ek_life *life)
     return copy_is_over_time(life);
 }
 
+/* A limit that was just given is set at once: the look before it shows that there is a job. */
+static bool must_limit(const struct ek_life *life)
+{
+    return ek_life_limit_differs(life) && life->inactive_since_ms == 0 &&
+           life->now_ms >= life->convergence.tune_after_ms;
+}
+
 /* In the order of urgency; looking comes last, so that a poll that is due never hides a deadline.
  */
 static struct ek_life_action supervise(struct ek_life *life)
@@ -178,7 +190,7 @@ static struct ek_life_action supervise(struct ek_life *life)
     if (must_abort(life)) {
         return abort_copy(life);
     }
-    if (life->now_ms >= life->next_poll_ms) {
+    if (life->now_ms >= life->next_poll_ms || must_limit(life)) {
         life->next_poll_ms = life->now_ms + life->timing.progress_poll_ms;
         /* The next poll counts from now and not from the answer: a slow look does not stretch the
          * raster twice. */
@@ -203,6 +215,7 @@ static struct ek_life_action no_job(struct ek_life *life)
 
 static struct ek_life_action watched(struct ek_life *life, const struct ek_job_progress *progress)
 {
+    struct ek_life_action action;
     enum ek_move_state state;
 
     /* A look that failed and a job that is gone are treated alike: beside a call that is out both
@@ -213,22 +226,42 @@ static struct ek_life_action watched(struct ek_life *life, const struct ek_job_p
     note_progress(life, progress);
     state = progress->source_paused ? EK_MOVE_SWITCHOVER : EK_MOVE_RUNNING;
     if (state == life->record.state) {
-        return supervise(life);
+        /* Too late once the source is paused, and not worth it once an end is asked for. */
+        bool may_tune = state == EK_MOVE_RUNNING && life->aborts == 0 && !life->cancel;
+
+        return may_tune && ek_life_converge_tune(life, &action) ? action : supervise(life);
     }
     ek_life_enter(life, state);
     return ek_life_journalled(ek_life_wait(life, life->next_poll_ms));
+}
+
+/* What an abort says does not matter: it is asynchronous. */
+static struct ek_life_action answered(struct ek_life *life, const struct ek_call_result *result)
+{
+    struct ek_life_action action;
+    char note[EK_TEXT_SIZE] = "";
+
+    if (life->tuning_out) {
+        ek_life_converge_tuned(life, result, note, sizeof(note));
+    }
+    action = supervise(life);
+    action.step = "tune";
+    snprintf(action.note, sizeof(action.note), "%s", note);
+    return action;
 }
 
 struct ek_life_action ek_life_copy_step(struct ek_life *life, const struct ek_life_input *input)
 {
     switch (input->kind) {
     case EK_LIFE_MIGRATE_ENDED:
+        life->tuning_out = false;
         /* Neither is believed: the one reads both ends once and quickly, the other for as long as
          * it takes. */
         return input->result->ok ? ek_life_commit_begin(life) : ek_life_reconcile_begin(life);
     case EK_LIFE_PROGRESS:
         return watched(life, input->progress);
-    case EK_LIFE_RESULT: /* of an abort, which is asynchronous: what it says does not matter */
+    case EK_LIFE_RESULT:
+        return answered(life, input->result);
     case EK_LIFE_TIMER:
         return supervise(life);
     case EK_LIFE_START:

@@ -43,6 +43,28 @@ struct ek_life_action ek_life_copy_adopt(struct ek_life *life, bool switchover);
 struct ek_life_action ek_life_copy_step(struct ek_life *life, const struct ek_life_input *input);
 void ek_life_copy_limits(struct ek_life *life);
 
+/* life_converge.c: whether the copying comes to an end. */
+
+/* Forgets what an earlier attempt's copying was like. */
+void ek_life_converge_begin(struct ek_life *life);
+void ek_life_converge_note(struct ek_life *life, const struct ek_job_progress *progress);
+
+/* Whether it makes no progress for that long; says so in the record, and whose fault it is. */
+bool ek_life_converge_is_stuck(struct ek_life *life, int64_t progress_ms);
+
+/* Figures for the error of a migration that does not converge; returns `out`. */
+const char *ek_life_converge_evidence(const struct ek_life *life, char *out, size_t size);
+
+/* Whether something is to be set of the running job now: then `action` is the call. */
+bool ek_life_converge_tune(struct ek_life *life, struct ek_life_action *action);
+
+/* Takes the call's result; `note` is what is to be told of it. */
+void ek_life_converge_tuned(struct ek_life *life, const struct ek_call_result *result, char *note,
+                            size_t size);
+
+/* Whether a limit is wanted that the job does not have. */
+bool ek_life_limit_differs(const struct ek_life *life);
+
 /* life_reconcile.c: reconcile and commit-pending. */
 struct ek_life_action ek_life_reconcile_begin(struct ek_life *life);
 struct ek_life_action ek_life_commit_begin(struct ek_life *life);

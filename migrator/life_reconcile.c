@@ -61,12 +61,15 @@ static struct ek_life_action repair(struct ek_life *life)
         [EK_REPAIR_DESTROY_DESTINATION] = EK_LIFE_DESTROY_DESTINATION,
     };
 
-    /* Never beside a call that is out: it could still finish what we would repair. */
-    assert(life->row->repair != EK_REPAIR_NONE && !life->call_out);
+    /* Never beside a call that is out: it could still finish what we would repair. Only a source
+     * that is gone has nothing left to finish. */
+    assert(life->row->repair != EK_REPAIR_NONE);
+    assert(!life->call_out || life->row->repair == EK_REPAIR_RESUME_DESTINATION);
     if (life->repairs >= EK_LIFE_MAX_REPAIRS) {
         return unknown(life, EK_MOVE_UNKNOWN);
     }
     life->repairs++;
+    life->repair_failed = false;
     life->record.updated_at_ms = life->now_ms;
     return ek_life_journalled(ek_life_call(kinds[life->row->repair], life->timing.action_ms));
 }
@@ -76,8 +79,11 @@ static struct ek_life_action repaired(struct ek_life *life, const struct ek_call
 {
     struct ek_life_action action = observe(life);
 
+    life->repair_failed = !result->ok;
     if (!result->ok) {
         ek_life_error(life, "%s", result->error);
+    } else if (life->row->repair == EK_REPAIR_RESUME_DESTINATION && life->call_ended_ms > 0) {
+        life->waited_ms = life->now_ms - life->call_ended_ms;
     }
     action.step = ek_repair_name(life->row->repair);
     snprintf(action.note, sizeof(action.note), "%s", result->ok ? "done" : result->error);
@@ -134,7 +140,14 @@ static struct ek_life_action conclude(struct ek_life *life)
  * shorten. */
 static int64_t patience_ms(const struct ek_life *life)
 {
-    switch (life->row->patience) {
+    enum ek_patience patience = life->row->patience;
+
+    /* What refused a repair (a third host that is away) takes longer than one look to change. */
+    if (life->row->verdict == EK_VERDICT_REPAIR && life->repair_failed &&
+        patience < EK_PATIENCE_AUTODESTROY) {
+        patience = EK_PATIENCE_AUTODESTROY;
+    }
+    switch (patience) {
     case EK_PATIENCE_NONE:
         return 0;
     case EK_PATIENCE_SETTLE:
@@ -168,6 +181,10 @@ static struct ek_life_action look_again(struct ek_life *life)
  * not coming back. A move that is seen done is done even so; all else could still change. */
 static struct ek_life_action judge_beside_call(struct ek_life *life)
 {
+    if (life->row->repair == EK_REPAIR_RESUME_DESTINATION &&
+        life->now_ms - life->row_since_ms >= life->timing.settle_ms) {
+        return conclude(life);
+    }
     if (life->now_ms - life->reconcile_since_ms < life->timing.reachable_ms) {
         return look_again(life);
     }
@@ -178,6 +195,15 @@ static struct ek_life_action judge_beside_call(struct ek_life *life)
     return ek_life_finish(life, EK_MOVE_UNKNOWN);
 }
 
+/* Where the domain rests on its source as if nothing had been begun, while an earlier run may still
+ * begin it. */
+static bool may_still_begin(const struct ek_life *life)
+{
+    return life->now_ms < life->issuable_until_ms &&
+           (life->row->verdict == EK_VERDICT_ROLLED_BACK ||
+            life->row->verdict == EK_VERDICT_FAULTY);
+}
+
 static struct ek_life_action judge(struct ek_life *life)
 {
     /* First of all: while a migration runs there is nothing to conclude. */
@@ -186,6 +212,9 @@ static struct ek_life_action judge(struct ek_life *life)
     }
     if (life->call_out) {
         return judge_beside_call(life);
+    }
+    if (may_still_begin(life)) {
+        return look_again(life);
     }
     if (!goes_on(life) && life->now_ms - life->row_since_ms >= patience_ms(life)) {
         return conclude(life);
@@ -208,7 +237,7 @@ static bool take_observation(struct ek_life *life, const struct ek_life_input *i
     /* Only the destination remembers these, and only until its libvirtd restarts: they are taken
      * when they are seen. */
     if (row->verdict == EK_VERDICT_MOVED && input->destination->downtime_ms > 0) {
-        life->record.downtime_ms = input->destination->downtime_ms;
+        life->record.downtime_ms = input->destination->downtime_ms + life->waited_ms;
         life->record.transferred_mib = input->destination->transferred_mib;
     }
     /* The same row goes on counting its time; another begins anew. */
@@ -265,13 +294,21 @@ struct ek_life_action ek_life_commit_step(struct ek_life *life, const struct ek_
 {
     struct ek_life_action action;
 
-    /* The migrate call has returned before this state, so that no other input can come. */
+    /* The migrate call has returned before this state, so that its end cannot come any more. */
+    if (input->kind == EK_LIFE_RESULT) {
+        return repaired(life, input->result);
+    }
     assert(input->kind == EK_LIFE_OBSERVATION);
     take_observation(life, input);
     /* The quick way of a move that went well: one reading of both ends. Whatever needs patience
      * needs reconcile. */
     if (life->row->verdict == EK_VERDICT_MOVED && life->row->patience == EK_PATIENCE_NONE) {
         action = post(life);
+        return noted(action, life, input);
+    }
+    /* The second step of the hand-over, at once: the guest stands still until then. */
+    if (life->row->repair == EK_REPAIR_RESUME_DESTINATION && life->repairs == 0) {
+        action = repair(life);
         return noted(action, life, input);
     }
     return ek_life_reconcile_begin(life);

@@ -1,5 +1,6 @@
 /* The eight checks before a move, each a named step on fresh data. None of them changes anything.
  */
+#include "collector/managers.h"
 #include "migrator/disks.h"
 #include "migrator/libvirt_port.h"
 #include "migrator/xpath.h"
@@ -151,6 +152,10 @@ static struct ek_call_result state_of_domain(const struct check *check, const ch
         (state == VIR_DOMAIN_PAUSED && reason == VIR_DOMAIN_PAUSED_USER)) {
         return passed;
     }
+    if (state == VIR_DOMAIN_PAUSED &&
+        (reason == VIR_DOMAIN_PAUSED_MIGRATION || reason == VIR_DOMAIN_PAUSED_POSTCOPY)) {
+        return ek_fail(EK_FAILURE_SAME_PAIR, host, step, "a migration has paused it");
+    }
     if (state == VIR_DOMAIN_PAUSED && reason == VIR_DOMAIN_PAUSED_IOERROR) {
         return ek_fail(EK_FAILURE_DOMAIN, host, step, "it is paused by an I/O error");
     }
@@ -192,6 +197,11 @@ static struct ek_call_result no_obstacle(const struct check *check, const char *
     for (size_t i = 0; i < sizeof(obstacles) / sizeof(obstacles[0]); i++) {
         if (ek_xpath_count(check->xml, obstacles[i].path) > 0) {
             return ek_fail(EK_FAILURE_DOMAIN, host, step, "%s", obstacles[i].text);
+        }
+    }
+    for (size_t i = 0; i < ek_manager_count; i++) {
+        if (ek_xpath_count(check->xml, ek_managers[i].mark) > 0) {
+            return ek_fail(EK_FAILURE_DOMAIN, host, step, "it is %s", ek_managers[i].text);
         }
     }
     return passed;

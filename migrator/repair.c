@@ -9,7 +9,7 @@ struct repair {
     enum ek_repair wanted;
     bool on_source;
     bool resumes; /* so nobody else may run it */
-    int (*act)(virDomainPtr domain);
+    int (*act)(virDomainPtr domain, const struct ek_move_record *record);
 };
 
 static bool still_wanted(struct ek_libvirt_port *port, const struct ek_move_record *record,
@@ -36,6 +36,14 @@ static bool is_listed(struct ek_libvirt_port *port, const struct ek_host_link *l
     bool listed = link->listed;
     pthread_mutex_unlock(&port->mutex);
     return listed;
+}
+
+/* The guest of a migrate call that returned well a moment ago stands still until it is resumed, and
+ * nobody can have started it elsewhere meanwhile: no other host is asked, and one that is away does
+ * not keep it down. Whoever comes later asks. */
+static bool must_ask_others(const struct ek_move_record *record, const struct repair *repair)
+{
+    return repair->resumes && record->state != EK_MOVE_COMMIT_PENDING;
 }
 
 /* Both ends of a move do not know where somebody else took the domain since: every other host must
@@ -79,7 +87,7 @@ static struct ek_call_result carry_out(void *context, const struct ek_move_recor
     /* The end that is acted on is opened last, so that little time lies between looking and acting.
      */
     if (!still_wanted(context, record, repair, &result) ||
-        (repair->resumes && !runs_nowhere_else(context, record, step, &result)) ||
+        (must_ask_others(record, repair) && !runs_nowhere_else(context, record, step, &result)) ||
         !ek_end_open(&end, context, host, record, repair->on_source, step, &result)) {
         return result;
     }
@@ -87,7 +95,7 @@ static struct ek_call_result carry_out(void *context, const struct ek_move_recor
         result = ek_fail(EK_FAILURE_DOMAIN, host, step, "the domain is not there any more");
     } else if (!ek_is_fresh(fresh_until_ms)) {
         result = ek_fail(EK_FAILURE_SAME_PAIR, host, step, "not done, for reading took too long");
-    } else if (repair->act(end.domain) < 0) {
+    } else if (repair->act(end.domain, record) < 0) {
         result = ek_end_fail(&end, step);
     } else {
         result = (struct ek_call_result){.ok = true};
@@ -96,24 +104,52 @@ static struct ek_call_result carry_out(void *context, const struct ek_move_recor
     return result;
 }
 
+static int resume(virDomainPtr domain, const struct ek_move_record *record)
+{
+    (void)record;
+    return virDomainResume(domain);
+}
+
+static int destroy(virDomainPtr domain, const struct ek_move_record *record)
+{
+    (void)record;
+    return virDomainDestroy(domain);
+}
+
+/* With the definition that libvirt wrote there before the hand-over, if it is this move's: a
+ * destination that is only off might have run and been shut down, and then the source must not be
+ * resumed. */
+static int destroy_copy(virDomainPtr domain, const struct ek_move_record *record)
+{
+    struct ek_mark mark;
+    bool persistent = virDomainIsPersistent(domain) == 1;
+
+    if (virDomainDestroy(domain) < 0) {
+        return -1;
+    }
+    if (!persistent || !ek_mark_read(domain, &mark) || strcmp(mark.id, record->order.id) != 0) {
+        return 0;
+    }
+    return virDomainUndefineFlags(domain, VIR_DOMAIN_UNDEFINE_KEEP_NVRAM);
+}
+
 struct ek_call_result ek_port_resume_source(void *context, const struct ek_move_record *record)
 {
-    static const struct repair repair = {EK_REPAIR_RESUME_SOURCE, true, true, virDomainResume};
+    static const struct repair repair = {EK_REPAIR_RESUME_SOURCE, true, true, resume};
 
     return carry_out(context, record, &repair);
 }
 
 struct ek_call_result ek_port_resume_destination(void *context, const struct ek_move_record *record)
 {
-    static const struct repair repair = {EK_REPAIR_RESUME_DESTINATION, false, true,
-                                         virDomainResume};
+    static const struct repair repair = {EK_REPAIR_RESUME_DESTINATION, false, true, resume};
 
     return carry_out(context, record, &repair);
 }
 
 struct ek_call_result ek_port_destroy_source(void *context, const struct ek_move_record *record)
 {
-    static const struct repair repair = {EK_REPAIR_DESTROY_SOURCE, true, false, virDomainDestroy};
+    static const struct repair repair = {EK_REPAIR_DESTROY_SOURCE, true, false, destroy};
 
     return carry_out(context, record, &repair);
 }
@@ -121,8 +157,7 @@ struct ek_call_result ek_port_destroy_source(void *context, const struct ek_move
 struct ek_call_result ek_port_destroy_destination(void *context,
                                                   const struct ek_move_record *record)
 {
-    static const struct repair repair = {EK_REPAIR_DESTROY_DESTINATION, false, false,
-                                         virDomainDestroy};
+    static const struct repair repair = {EK_REPAIR_DESTROY_DESTINATION, false, false, destroy_copy};
 
     return carry_out(context, record, &repair);
 }

@@ -39,111 +39,138 @@ enum {
 #define SEE_OURS(sights, jobs) {(sights), (jobs), true, false}
 #define SEE_OURS_PERSISTENT(sights, jobs) {(sights), (jobs), true, true}
 
+/* The attempt's traits, with and without: one that was to be resumed by us, one that stays paused.
+ */
+#define ALWAYS 0, 0
+#define TWO_STEP EK_TRAIT_TWO_STEP, 0
+#define TO_RESUME EK_TRAIT_TWO_STEP, EK_TRAIT_USER_PAUSED
+#define NOT_USER_PAUSED 0, EK_TRAIT_USER_PAUSED
+
 static const struct ek_verdict_row rows[] = {
     /* Post-copy is never started by us: whoever did must end it. */
     {SEE(POSTCOPY, ANY_JOB), SEE(ANY, ANY_JOB),
-     EK_VERDICT_UNKNOWN, EK_REPAIR_NONE, EK_PATIENCE_REACHABLE, true,
+     EK_VERDICT_UNKNOWN, EK_REPAIR_NONE, EK_PATIENCE_REACHABLE, ALWAYS, true,
      "the source is in post-copy, which this program never starts"},
     {SEE(ANY, ANY_JOB), SEE(POSTCOPY, ANY_JOB),
-     EK_VERDICT_UNKNOWN, EK_REPAIR_NONE, EK_PATIENCE_REACHABLE, true,
+     EK_VERDICT_UNKNOWN, EK_REPAIR_NONE, EK_PATIENCE_REACHABLE, ALWAYS, true,
      "the destination is in post-copy, which this program never starts"},
 
     /* A migration goes on. The mark tells ours from somebody else's. */
     {SEE_OURS(LIVE | PAUSED_FAULT, LEAVING), SEE(ANY, ANY_JOB),
-     EK_VERDICT_IN_PROGRESS, EK_REPAIR_NONE, EK_PATIENCE_NONE, false,
+     EK_VERDICT_IN_PROGRESS, EK_REPAIR_NONE, EK_PATIENCE_NONE, ALWAYS, false,
      "the migration goes on"},
     {SEE_OURS(PAUSED_MIGRATION, LEAVING), SEE(ANY, ANY_JOB),
-     EK_VERDICT_SWITCHOVER, EK_REPAIR_NONE, EK_PATIENCE_NONE, false,
+     EK_VERDICT_SWITCHOVER, EK_REPAIR_NONE, EK_PATIENCE_NONE, ALWAYS, false,
      "the migration is switching over"},
     {SEE(LIVE | PAUSED_FAULT | PAUSED_MIGRATION, LEAVING), SEE(ANY, ANY_JOB),
-     EK_VERDICT_UNKNOWN, EK_REPAIR_NONE, EK_PATIENCE_REACHABLE, true,
+     EK_VERDICT_UNKNOWN, EK_REPAIR_NONE, EK_PATIENCE_REACHABLE, ALWAYS, true,
      "a migration runs which this move did not start"},
     {SEE(LIVE | PAUSED_FAULT | PAUSED_MIGRATION, EK_JOB_SIGHT_NOT_KNOWN | EK_JOB_SIGHT_IN),
      SEE(ANY, ANY_JOB),
-     EK_VERDICT_UNKNOWN, EK_REPAIR_NONE, EK_PATIENCE_REACHABLE, true,
+     EK_VERDICT_UNKNOWN, EK_REPAIR_NONE, EK_PATIENCE_REACHABLE, ALWAYS, true,
      "the source does not tell whether a migration runs"},
 
     /* The source cannot be read: whatever the destination says, the source may run too. */
     {SEE(UNREACHABLE, ANY_JOB), SEE(RUNNING, ANY_JOB),
-     EK_VERDICT_UNKNOWN, EK_REPAIR_NONE, EK_PATIENCE_REACHABLE, true,
+     EK_VERDICT_UNKNOWN, EK_REPAIR_NONE, EK_PATIENCE_REACHABLE, ALWAYS, true,
      "it runs on the destination, but the source cannot be read"},
     {SEE(UNREACHABLE, ANY_JOB), SEE(ANY, ANY_JOB),
-     EK_VERDICT_UNKNOWN, EK_REPAIR_NONE, EK_PATIENCE_REACHABLE, true,
+     EK_VERDICT_UNKNOWN, EK_REPAIR_NONE, EK_PATIENCE_REACHABLE, ALWAYS, true,
      "the source cannot be read"},
 
     /* The destination cannot be read. */
     {SEE(LIVE, IDLE), SEE(UNREACHABLE, ANY_JOB),
-     EK_VERDICT_UNVERIFIED, EK_REPAIR_NONE, EK_PATIENCE_REACHABLE, true,
+     EK_VERDICT_UNVERIFIED, EK_REPAIR_NONE, EK_PATIENCE_REACHABLE, ALWAYS, true,
      "it is on its source, but the destination cannot be read and might run it too"},
     {SEE(PAUSED_MIGRATION, IDLE), SEE(UNREACHABLE, ANY_JOB),
-     EK_VERDICT_UNKNOWN, EK_REPAIR_NONE, EK_PATIENCE_REACHABLE, true,
+     EK_VERDICT_UNKNOWN, EK_REPAIR_NONE, EK_PATIENCE_REACHABLE, ALWAYS, true,
      "the source was left paused and the destination, which may run it, cannot be read"},
     {SEE(ANY, ANY_JOB), SEE(UNREACHABLE, ANY_JOB),
-     EK_VERDICT_UNKNOWN, EK_REPAIR_NONE, EK_PATIENCE_REACHABLE, true,
+     EK_VERDICT_UNKNOWN, EK_REPAIR_NONE, EK_PATIENCE_REACHABLE, ALWAYS, true,
      "the destination cannot be read"},
 
     /* Two copies run: libvirt's one window (a lost Finish reply). Neither may be destroyed. */
     {SEE(RUNNING, IDLE), SEE(RUNNING, ANY_JOB),
-     EK_VERDICT_UNKNOWN, EK_REPAIR_NONE, EK_PATIENCE_SETTLE, true,
+     EK_VERDICT_UNKNOWN, EK_REPAIR_NONE, EK_PATIENCE_SETTLE, ALWAYS, true,
      "it RUNS ON BOTH HOSTS: suspend one of them at once and compare their disks"},
+
+    /* The two-step hand-over: the destination has all of the guest and waits for us. Resumed only
+     * where the source is verifiably gone; what else is off there may have run on before. */
+    {SEE(GONE, ANY_JOB), SEE_OURS(PAUSED_USER, IDLE),
+     EK_VERDICT_REPAIR, EK_REPAIR_RESUME_DESTINATION, EK_PATIENCE_NONE, TO_RESUME, false,
+     "it left the source and waits on the destination to be resumed"},
+    {SEE(GONE, ANY_JOB), SEE(PAUSED_USER, EK_JOB_SIGHT_IN | EK_JOB_SIGHT_NOT_KNOWN),
+     EK_VERDICT_UNKNOWN, EK_REPAIR_NONE, EK_PATIENCE_REACHABLE, TO_RESUME, true,
+     "it left the source, and the destination does not end its migration"},
+    {SEE(OFF_SHUTDOWN | OFF_CRASHED | OFF_OTHER, ANY_JOB), SEE_OURS(PAUSED_USER, ANY_JOB),
+     EK_VERDICT_UNKNOWN, EK_REPAIR_NONE, EK_PATIENCE_REACHABLE, TO_RESUME, true,
+     "it is off on the source, where it may have run on, and waits paused on the destination"},
+    /* The commit never happened: the source has it, and the destination was never resumed. Both
+     * must bear our mark, which goes when a move is done or undone. */
+    {SEE_OURS(LIVE, IDLE), SEE_OURS(PAUSED_USER, IDLE),
+     EK_VERDICT_REPAIR, EK_REPAIR_DESTROY_DESTINATION, EK_PATIENCE_AUTODESTROY, TWO_STEP, false,
+     "it is on its source; the destination keeps a whole copy that was never resumed"},
+    {SEE_OURS_PERSISTENT(PAUSED_MIGRATION, IDLE), SEE_OURS(PAUSED_USER, IDLE),
+     EK_VERDICT_REPAIR, EK_REPAIR_DESTROY_DESTINATION, EK_PATIENCE_AUTODESTROY, TO_RESUME, false,
+     "both ends were left paused, and the destination was never resumed"},
 
     /* The source is gone: the destination's state is the domain's. */
     {SEE(GONE, ANY_JOB), SEE(RUNNING, ANY_JOB),
-     EK_VERDICT_MOVED, EK_REPAIR_NONE, EK_PATIENCE_NONE, false,
+     EK_VERDICT_MOVED, EK_REPAIR_NONE, EK_PATIENCE_NONE, ALWAYS, false,
      "it runs on the destination and left the source"},
     {SEE(GONE, ANY_JOB), SEE(PAUSED_USER, ANY_JOB),
-     EK_VERDICT_MOVED, EK_REPAIR_NONE, EK_PATIENCE_NONE, false,
+     EK_VERDICT_MOVED, EK_REPAIR_NONE, EK_PATIENCE_NONE, ALWAYS, false,
      "it is on the destination, paused by its user, and left the source"},
     {SEE(GONE, ANY_JOB), SEE(PAUSED_FAULT, ANY_JOB),
-     EK_VERDICT_MOVED, EK_REPAIR_NONE, EK_PATIENCE_SETTLE, true,
+     EK_VERDICT_MOVED, EK_REPAIR_NONE, EK_PATIENCE_SETTLE, ALWAYS, true,
      "it moved, and the destination then paused it because of a fault"},
     {SEE(OFF_SHUTDOWN | OFF_CRASHED | OFF_OTHER, ANY_JOB), SEE_OURS(LIVE, ANY_JOB),
-     EK_VERDICT_MOVED, EK_REPAIR_NONE, EK_PATIENCE_SETTLE, false,
+     EK_VERDICT_MOVED, EK_REPAIR_NONE, EK_PATIENCE_SETTLE, ALWAYS, false,
      "it is on the destination, and off on the source"},
     {SEE(GONE, ANY_JOB), SEE(OFF_SHUTDOWN, ANY_JOB),
-     EK_VERDICT_GUEST_OFF, EK_REPAIR_NONE, EK_PATIENCE_SETTLE, false,
+     EK_VERDICT_GUEST_OFF, EK_REPAIR_NONE, EK_PATIENCE_SETTLE, ALWAYS, false,
      "it left the source and was then shut down on the destination"},
     {SEE(GONE, ANY_JOB), SEE(OFF, ANY_JOB),
-     EK_VERDICT_VM_DOWN, EK_REPAIR_NONE, EK_PATIENCE_SETTLE, true,
+     EK_VERDICT_VM_DOWN, EK_REPAIR_NONE, EK_PATIENCE_SETTLE, ALWAYS, true,
      "it left the source and is down on the destination, where it is defined"},
 
     /* The guest ended while it was being moved. */
     {SEE(OFF_SHUTDOWN, ANY_JOB), SEE(NOT_ACTIVE, ANY_JOB),
-     EK_VERDICT_GUEST_OFF, EK_REPAIR_NONE, EK_PATIENCE_SETTLE, false,
+     EK_VERDICT_GUEST_OFF, EK_REPAIR_NONE, EK_PATIENCE_SETTLE, ALWAYS, false,
      "its guest or its user shut it down on the source"},
     {SEE(OFF, ANY_JOB), SEE(NOT_ACTIVE, ANY_JOB),
-     EK_VERDICT_VM_DOWN, EK_REPAIR_NONE, EK_PATIENCE_SETTLE, true,
+     EK_VERDICT_VM_DOWN, EK_REPAIR_NONE, EK_PATIENCE_SETTLE, ALWAYS, true,
      "it is down: off on the source, not running on the destination"},
     {SEE(ABSENT, ANY_JOB), SEE(ABSENT, ANY_JOB),
-     EK_VERDICT_VM_DOWN, EK_REPAIR_NONE, EK_PATIENCE_SETTLE, true,
+     EK_VERDICT_VM_DOWN, EK_REPAIR_NONE, EK_PATIENCE_SETTLE, ALWAYS, true,
      "neither host has it"},
 
     /* The source has it and no job: the plain failure. */
     {SEE(LIVE, IDLE), SEE(NOT_ACTIVE, ANY_JOB),
-     EK_VERDICT_ROLLED_BACK, EK_REPAIR_NONE, EK_PATIENCE_SETTLE, false,
+     EK_VERDICT_ROLLED_BACK, EK_REPAIR_NONE, EK_PATIENCE_SETTLE, ALWAYS, false,
      "it is on its source as before"},
     {SEE(PAUSED_FAULT, IDLE), SEE(NOT_ACTIVE, ANY_JOB),
-     EK_VERDICT_FAULTY, EK_REPAIR_NONE, EK_PATIENCE_SETTLE, true,
+     EK_VERDICT_FAULTY, EK_REPAIR_NONE, EK_PATIENCE_SETTLE, ALWAYS, true,
      "it is on its source, paused by a fault"},
 
     /* What libvirt may leave behind. A copy that is paused by the migration has never run. */
     {SEE(LIVE, IDLE), SEE(PAUSED_MIGRATION, ANY_JOB),
-     EK_VERDICT_REPAIR, EK_REPAIR_DESTROY_DESTINATION, EK_PATIENCE_AUTODESTROY, false,
+     EK_VERDICT_REPAIR, EK_REPAIR_DESTROY_DESTINATION, EK_PATIENCE_AUTODESTROY, ALWAYS, false,
      "it is on its source; the destination keeps an orphan that never ran"},
     {SEE(PAUSED_MIGRATION, IDLE), SEE_OURS(RUNNING, ANY_JOB),
-     EK_VERDICT_REPAIR, EK_REPAIR_DESTROY_SOURCE, EK_PATIENCE_AUTODESTROY, false,
+     EK_VERDICT_REPAIR, EK_REPAIR_DESTROY_SOURCE, EK_PATIENCE_AUTODESTROY, ALWAYS, false,
      "it runs on the destination; the source keeps a paused copy"},
     /* Only with our mark: what somebody else's migration paused may run on a third host. */
     {SEE_OURS_PERSISTENT(PAUSED_MIGRATION, IDLE), SEE(ABSENT, ANY_JOB),
-     EK_VERDICT_REPAIR, EK_REPAIR_RESUME_SOURCE, EK_PATIENCE_SETTLE, false,
+     EK_VERDICT_REPAIR, EK_REPAIR_RESUME_SOURCE, EK_PATIENCE_SETTLE, NOT_USER_PAUSED, false,
      "the source was left paused and the destination has nothing"},
     {SEE(PAUSED_MIGRATION, IDLE), SEE(PAUSED_MIGRATION, ANY_JOB),
-     EK_VERDICT_REPAIR, EK_REPAIR_DESTROY_DESTINATION, EK_PATIENCE_AUTODESTROY, false,
+     EK_VERDICT_REPAIR, EK_REPAIR_DESTROY_DESTINATION, EK_PATIENCE_AUTODESTROY, ALWAYS, false,
      "both ends were left paused and the destination never ran"},
 
     /* Last and for everything: what nobody thought of is left alone. */
     {SEE(ANY, ANY_JOB), SEE(ANY, ANY_JOB),
-     EK_VERDICT_UNKNOWN, EK_REPAIR_NONE, EK_PATIENCE_REACHABLE, true,
+     EK_VERDICT_UNKNOWN, EK_REPAIR_NONE, EK_PATIENCE_REACHABLE, ALWAYS, true,
      "the two hosts' states fit no known outcome"},
 };
 /* clang-format on */
@@ -238,6 +265,17 @@ static enum ek_job_sight job_sight_of(enum ek_job job)
     return EK_JOB_SIGHT_NOT_KNOWN;
 }
 
+static unsigned int traits_of(const struct ek_move_record *record)
+{
+    return (record->two_step ? (unsigned int)EK_TRAIT_TWO_STEP : 0) |
+           (record->user_paused ? (unsigned int)EK_TRAIT_USER_PAUSED : 0);
+}
+
+static bool fits(const struct ek_verdict_row *row, unsigned int traits)
+{
+    return (traits & row->with) == row->with && (traits & row->without) == 0;
+}
+
 static bool matches(const struct ek_sight_pattern *pattern, const struct ek_observation *end,
                     const char *id)
 {
@@ -266,9 +304,10 @@ const struct ek_verdict_row *ek_verdict_decide(const struct ek_move_record *reco
                                                const struct ek_observation *destination)
 {
     /* First match wins; the assertion states what a test proves over all combinations. */
+    unsigned int traits = traits_of(record);
     size_t i = 0;
 
-    while (!matches(&rows[i].source, source, record->order.id) ||
+    while (!fits(&rows[i], traits) || !matches(&rows[i].source, source, record->order.id) ||
            !matches(&rows[i].destination, destination, record->order.id)) {
         i++;
         assert(i < sizeof(rows) / sizeof(rows[0]) && "the last row matches everything");

@@ -2,10 +2,12 @@
  *
  * The return code of a migrate call is not the truth; both ends are. The rows are data, the first
  * that matches wins, and the last matches everything, so that every pair of observations has a
- * verdict. Two laws hold for the rows and are tested over every combination: no row repairs
+ * verdict. These laws hold for the rows and are tested over every combination: no row repairs
  * anything while the other end is unreachable or running (but for a source that libvirt left paused
- * beside a destination that verifiably runs with this move's mark), and a destination is never
- * called the domain's home unless it was read there.
+ * beside a destination that verifiably runs with this move's mark, and a destination of the
+ * two-step hand-over that was never resumed); a destination is never resumed unless the source was
+ * read as gone; a copy that may have run is never destroyed; and a destination is never called the
+ * domain's home unless it was read there.
  *
  * docs/migrator.md prints the table for people. */
 #ifndef EK_MIGRATOR_VERDICT_H
@@ -60,7 +62,7 @@ enum ek_verdict {
 enum ek_repair {
     EK_REPAIR_NONE,
     EK_REPAIR_RESUME_SOURCE,
-    EK_REPAIR_RESUME_DESTINATION, /* for the two-step switchover; no row asks for it in plain P2P */
+    EK_REPAIR_RESUME_DESTINATION, /* the second step of the two-step hand-over */
     EK_REPAIR_DESTROY_SOURCE,
     EK_REPAIR_DESTROY_DESTINATION,
 };
@@ -71,6 +73,12 @@ enum ek_patience {
     EK_PATIENCE_SETTLE,      /* twice, some seconds apart: reads of two hosts are not one instant */
     EK_PATIENCE_AUTODESTROY, /* until libvirt's own cleaning would have come: two keepalive times */
     EK_PATIENCE_REACHABLE,   /* as long as a host may take to come back */
+};
+
+/* What the record says of the attempt: as bits of a mask. */
+enum ek_attempt_trait {
+    EK_TRAIT_TWO_STEP = 1 << 0,    /* record.two_step */
+    EK_TRAIT_USER_PAUSED = 1 << 1, /* record.user_paused */
 };
 
 /* One end's pattern. `jobs` counts for an active end only. */
@@ -87,6 +95,8 @@ struct ek_verdict_row {
     enum ek_verdict verdict;
     enum ek_repair repair;
     enum ek_patience patience;
+    unsigned int with;    /* traits that the attempt must have */
+    unsigned int without; /* traits that it must not have */
     bool alarm;       /* `text` is a fault that the move's record must show, even if it is done */
     const char *text; /* what it means, for people; static */
 };
@@ -95,7 +105,7 @@ struct ek_verdict_row {
 const struct ek_verdict_row *ek_verdict_rows(size_t *count);
 
 /* The first row that matches; never NULL, static. `record` gives the move's id, which an end that
- * must be ours has to bear. */
+ * must be ours has to bear, and the attempt's traits. */
 const struct ek_verdict_row *ek_verdict_decide(const struct ek_move_record *record,
                                                const struct ek_observation *source,
                                                const struct ek_observation *destination);

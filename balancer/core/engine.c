@@ -58,6 +58,7 @@ void ek_engine_destroy(struct ek_engine *engine)
     ek_arena_finish(&engine->plan_arena);
     ek_arena_finish(&engine->stuck_arena);
     ek_arena_finish(&engine->maintained_arena);
+    ek_arena_finish(&engine->lost_arena);
     ek_cooldown_destroy(engine->cooldown);
     ek_forecast_destroy(engine->forecast);
     ek_learned_destroy(engine->learned);
@@ -221,6 +222,9 @@ static bool on_snapshot(struct ek_engine *engine, const struct ek_event *event,
 {
     struct ek_snapshot present;
 
+    if (!ek_engine_note_foreign(engine, event->u.snapshot, effects, err)) {
+        return false;
+    }
     ek_snapshot_finish(&engine->snapshot);
     /* Taken over, not copied; the caller's is emptied, so that both may be finished. */
     engine->snapshot = *event->u.snapshot;
@@ -325,7 +329,8 @@ static bool note_failure(struct ek_engine *engine, const struct ek_outcome *outc
     if (strcmp(outcome->plan_id, engine->plan_id) == 0) {
         engine->plan_failed = true;
     }
-    if (!ek_cooldown_failed(engine->cooldown, &engine->policy, outcome->domain, avoid,
+    if (!recent_add(engine, outcome, err) ||
+        !ek_cooldown_failed(engine->cooldown, &engine->policy, outcome->domain, avoid,
                             outcome->ended_at_ms, err)) {
         return false;
     }
@@ -491,17 +496,23 @@ size_t ek_engine_known_moves(const struct ek_engine *engine, struct ek_known_mov
     for (size_t i = 0; i < engine->running_count; i++, count++) {
         const struct ek_move_order *order = &engine->running[i].order;
         if (count < room) {
-            out[count] = (struct ek_known_move){order->domain, order->source, order->destination,
-                                                engine->running[i].started_at_ms, 0};
+            out[count] = (struct ek_known_move){.domain = order->domain,
+                                                .source = order->source,
+                                                .destination = order->destination,
+                                                .started_at_ms = engine->running[i].started_at_ms};
         }
     }
     for (size_t i = 0; i < engine->recent_count; i++, count++) {
         const struct ek_outcome *outcome = &engine->recent[i].outcome;
         if (count < room) {
-            out[count] =
-                (struct ek_known_move){outcome->domain, outcome->source, outcome->destination,
-                                       outcome->started_at_ms, outcome->ended_at_ms};
+            out[count] = (struct ek_known_move){.domain = outcome->domain,
+                                                .source = outcome->source,
+                                                .destination = outcome->destination,
+                                                .started_at_ms = outcome->started_at_ms,
+                                                .ended_at_ms = outcome->ended_at_ms,
+                                                .failed = outcome->state != EK_MOVE_DONE};
         }
     }
-    return count;
+    size_t left = count < room ? room - count : 0;
+    return count + ek_engine_foreign_moves(engine, left == 0 ? NULL : out + count, left);
 }

@@ -162,7 +162,8 @@ struct ek_engine_view {
 };
 struct ek_engine_view ek_engine_view(const struct ek_engine *engine);
 
-/* Moves that are running, or ended lately, for the assembly of the next snapshot: fills at most
+/* Moves that are running, or ended lately, and migrations of others, for the assembly of the next
+ * snapshot: fills at most
  * `room`, returns how many there are. Strings are valid until the next step. */
 size_t ek_engine_known_moves(const struct ek_engine *engine, struct ek_known_move *out,
                              size_t room);

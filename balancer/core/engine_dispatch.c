@@ -176,15 +176,17 @@ static bool links_carry(const struct ek_engine *engine, const struct ek_move_ord
 static bool limits_allow(const struct ek_engine *engine, const struct ek_move_order *order)
 {
     const struct ek_policy *policy = &engine->policy;
-    int out = 0;
-    int in = 0;
+    struct ek_foreign_load others =
+        ek_engine_foreign_load(engine, order->source, order->destination);
+    int out = others.out;
+    int in = others.in;
 
     for (size_t i = 0; i < engine->running_count; i++) {
         out += strcmp(engine->running[i].order.source, order->source) == 0 ? 1 : 0;
         in += strcmp(engine->running[i].order.destination, order->destination) == 0 ? 1 : 0;
     }
-    if ((int)engine->running_count >= policy->limit_cluster || out >= policy->limit_host_out ||
-        in >= policy->limit_host_in) {
+    if ((int)engine->running_count + others.all >= policy->limit_cluster ||
+        out >= policy->limit_host_out || in >= policy->limit_host_in) {
         return false;
     }
     /* Alone on its links and without a budget, a move always finds its rate. */

@@ -15,7 +15,7 @@ struct ek_waiting {
     bool gone;       /* started or dropped */
 };
 
-/* A move that ended well, until samples show it. */
+/* A move that ended, until samples show it. */
 struct ek_recent {
     struct ek_outcome outcome;
 };
@@ -27,6 +27,21 @@ struct ek_stuck {
     const char *host;
     const char *reason;
     bool for_now;
+};
+
+/* A domain that no sample shows any more: where it was seen last. */
+struct ek_lost {
+    const char *domain;
+    const char *host;
+    int64_t seen_at_ms;
+    bool found; /* by the newest snapshot */
+};
+
+/* How many migrations of others run: from one host, to another, in all. */
+struct ek_foreign_load {
+    int out;
+    int in;
+    int all;
 };
 
 struct ek_running {
@@ -89,6 +104,10 @@ struct ek_engine {
     int64_t plan_started_at_ms;
     int64_t plan_makespan_ms;
     struct ek_arena stuck_arena;
+
+    struct ek_lost *lost;
+    size_t lost_count;
+    struct ek_arena lost_arena;
 
     const char **maintained; /* hosts whose status is shown */
     size_t maintained_count;
@@ -155,6 +174,22 @@ bool ek_engine_present(struct ek_engine *engine, struct ek_snapshot *present, st
 
 /* Starts what limits, links and room allow, on the newest figures. */
 bool ek_engine_dispatch(struct ek_engine *engine, struct ek_effects *effects, struct ek_error *err);
+
+/* ---- engine_foreign.c --------------------------------------------------------------------------
+ */
+
+/* What runs without being a move of ours, by the newest snapshot. */
+struct ek_foreign_load ek_engine_foreign_load(const struct ek_engine *engine, const char *source,
+                                              const char *destination);
+
+/* The same for the assembly of the next snapshot: fills at most `room`, returns how many. */
+size_t ek_engine_foreign_moves(const struct ek_engine *engine, struct ek_known_move *out,
+                               size_t room);
+
+/* Compares the next snapshot with the present one: a domain that changed its host without a move of
+ * ours rests as if we had moved it, which is recorded. Error: NOMEM. */
+bool ek_engine_note_foreign(struct ek_engine *engine, const struct ek_snapshot *next,
+                            struct ek_effects *effects, struct ek_error *err);
 
 /* ---- engine_command.c
  * ---------------------------------------------------------------------------- */

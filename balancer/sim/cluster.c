@@ -256,7 +256,7 @@ struct ek_sim_copy *ek_sim_cluster_bring(struct ek_sim_cluster *cluster, uint32_
 }
 
 /* Which states execute guest code: two such copies at once are what must never happen. */
-static bool runs(const struct ek_sim_copy *copy)
+bool ek_sim_copy_runs(const struct ek_sim_copy *copy)
 {
     return copy->active &&
            (copy->run == EK_RUN_RUNNING || copy->run == EK_RUN_RUNNING_MIGRATED ||
@@ -280,7 +280,7 @@ static void recount(struct ek_sim_cluster *cluster, uint32_t domain, const struc
 {
     struct ek_sim_domain *it = &cluster->domains[domain];
     int64_t now_ms = cluster->queue->now_ms;
-    bool after = runs(copy);
+    bool after = ek_sim_copy_runs(copy);
 
     if (before == after) {
         return;
@@ -314,7 +314,7 @@ void ek_sim_cluster_set(struct ek_sim_cluster *cluster, uint32_t domain, uint32_
     assert(copy != NULL);
     /* First: core time up to now belongs to the old state. */
     (void)ek_sim_cluster_cpu(cluster, domain);
-    before = runs(copy);
+    before = ek_sim_copy_runs(copy);
     if (copy->active && is_off(run)) {
         cluster->hosts[host].active_memory_mib -= cluster->domains[domain].memory_mib;
         copy->active = false;
@@ -348,7 +348,7 @@ uint32_t ek_sim_cluster_home(const struct ek_sim_cluster *cluster, uint32_t doma
     const struct ek_sim_domain *it = &cluster->domains[domain];
 
     for (size_t i = 0; i < it->copy_count; i++) {
-        if (runs(&it->copies[i])) {
+        if (ek_sim_copy_runs(&it->copies[i])) {
             return it->copies[i].host;
         }
     }

@@ -172,6 +172,9 @@ uint32_t ek_sim_cluster_find_domain_named(const struct ek_sim_cluster *cluster, 
 struct ek_sim_copy *ek_sim_cluster_copy(struct ek_sim_cluster *cluster, uint32_t domain,
                                         uint32_t host);
 
+/* Whether its guest's CPUs run. */
+bool ek_sim_copy_runs(const struct ek_sim_copy *copy);
+
 /* A new active copy, paused by the migration that brings it. NULL: there is one on that host, or no
  * room for one. */
 struct ek_sim_copy *ek_sim_cluster_bring(struct ek_sim_cluster *cluster, uint32_t domain,

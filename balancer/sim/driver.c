@@ -17,6 +17,8 @@ struct ek_sim_life {
     struct ek_move_record written; /* as the journal has it */
     bool is_written;
     bool cancel;
+    bool limited;
+    uint64_t limit_mib_s;
     struct ek_life_action action; /* the newest */
     bool waits_for_journal;
     int64_t journal_retry_ms;
@@ -38,6 +40,8 @@ static void feed(struct ek_sim_driver *driver, uint32_t index, struct ek_life_in
     it->ticket++;
     /* A wish, carried along until the machine comes to where it may stop. */
     input.cancel = it->cancel;
+    input.limited = it->limited;
+    input.limit_mib_s = it->limit_mib_s;
     it->action = ek_life_step(&it->life, &input, driver->queue->now_ms);
     it->journal_retry_ms = RETRY_FIRST_MS;
     carry_on(driver, index);
@@ -175,21 +179,26 @@ static void begin_migration(struct ek_sim_driver *driver, uint32_t index)
     it->call_ticket++;
     it->call_returned = false;
     want_timer(driver, index, it->action.wake_at_ms);
-    ek_sim_hypervisor_call(driver->hypervisor, index, 2 * it->call_ticket + 1, EK_LIFE_MIGRATE, 0,
+    ek_sim_hypervisor_call(driver->hypervisor, index, 2 * it->call_ticket + 1, &it->action,
                            &it->life.record);
 }
 
-/* No look at progress is wanted when the migrate call has returned meanwhile. */
+/* What is asked of a running job has nothing more to say once the job has ended. */
+static bool is_about_the_job(enum ek_life_action_kind kind)
+{
+    return kind == EK_LIFE_WATCH || kind == EK_LIFE_TUNE || kind == EK_LIFE_ABORT;
+}
+
 static void call(struct ek_sim_driver *driver, uint32_t index)
 {
     struct ek_sim_life *it = &driver->items[index];
 
-    if (it->action.kind == EK_LIFE_WATCH && it->call_returned) {
+    if (is_about_the_job(it->action.kind) && it->call_returned) {
         feed_migrated(driver, index);
         return;
     }
-    ek_sim_hypervisor_call(driver->hypervisor, index, 2 * it->ticket, it->action.kind,
-                           it->action.timeout_ms, &it->life.record);
+    ek_sim_hypervisor_call(driver->hypervisor, index, 2 * it->ticket, &it->action,
+                           &it->life.record);
 }
 
 static void wait(struct ek_sim_driver *driver, uint32_t index)
@@ -229,6 +238,7 @@ static void perform(struct ek_sim_driver *driver, uint32_t index)
     case EK_LIFE_PRECHECK:
     case EK_LIFE_PREPARE:
     case EK_LIFE_WATCH:
+    case EK_LIFE_TUNE:
     case EK_LIFE_ABORT:
     case EK_LIFE_OBSERVE:
     case EK_LIFE_RESUME_SOURCE:
@@ -268,7 +278,7 @@ static bool can_take_end(const struct ek_sim_life *it)
 {
     return !it->waits_for_journal &&
            (it->action.kind == EK_LIFE_WAIT || it->action.kind == EK_LIFE_MIGRATE ||
-            it->action.kind == EK_LIFE_WATCH);
+            is_about_the_job(it->action.kind));
 }
 
 /* Kept first, fed when it suits: the machine takes one input at a time. */
@@ -384,21 +394,47 @@ bool ek_sim_driver_adopt(struct ek_sim_driver *driver, const struct ek_move_reco
     return it != NULL;
 }
 
-bool ek_sim_driver_cancel(struct ek_sim_driver *driver, const char *id)
+static uint32_t find(const struct ek_sim_driver *driver, const char *id)
 {
     for (uint32_t i = 0; i < driver->count; i++) {
-        struct ek_sim_life *it = &driver->items[i];
-        if (it->used && strcmp(it->life.record.order.id, id) == 0) {
-            it->cancel = true;
-            /* Waits are cut short; a call that is out ends first and is then told. */
-            if (!it->waits_for_journal &&
-                (it->action.kind == EK_LIFE_WAIT || it->action.kind == EK_LIFE_MIGRATE)) {
-                want_timer(driver, i, driver->queue->now_ms);
-            }
-            return true;
+        if (driver->items[i].used && strcmp(driver->items[i].life.record.order.id, id) == 0) {
+            return i;
         }
     }
-    return false;
+    return EK_NONE;
+}
+
+/* Waits are cut short; a call that is out ends first and is then told. */
+static void wake(struct ek_sim_driver *driver, uint32_t index)
+{
+    const struct ek_sim_life *it = &driver->items[index];
+
+    if (!it->waits_for_journal &&
+        (it->action.kind == EK_LIFE_WAIT || it->action.kind == EK_LIFE_MIGRATE)) {
+        want_timer(driver, index, driver->queue->now_ms);
+    }
+}
+
+bool ek_sim_driver_cancel(struct ek_sim_driver *driver, const char *id)
+{
+    uint32_t index = find(driver, id);
+
+    if (index != EK_NONE) {
+        driver->items[index].cancel = true;
+        wake(driver, index);
+    }
+    return index != EK_NONE;
+}
+
+void ek_sim_driver_limit(struct ek_sim_driver *driver, const char *id, uint64_t bandwidth_mib_s)
+{
+    uint32_t index = find(driver, id);
+
+    if (index != EK_NONE) {
+        driver->items[index].limited = true;
+        driver->items[index].limit_mib_s = bandwidth_mib_s;
+        wake(driver, index);
+    }
 }
 
 /* Only what was in memory dies; the hypervisor's migrations go on, as P2P ones do. */

@@ -46,6 +46,10 @@ bool ek_sim_driver_adopt(struct ek_sim_driver *driver, const struct ek_move_reco
 /* Asks for a move's end; false when none of that id runs. */
 bool ek_sim_driver_cancel(struct ek_sim_driver *driver, const char *id);
 
+/* Sets how fast a move may copy from now on (MiB/s; 0: unlimited); nothing happens when none of
+ * that id runs. */
+void ek_sim_driver_limit(struct ek_sim_driver *driver, const char *id, uint64_t bandwidth_mib_s);
+
 /* The daemon dies at this moment: all lives are forgotten, nothing is written. What runs on the
  * hosts runs on. */
 void ek_sim_driver_crash(struct ek_sim_driver *driver);

@@ -149,6 +149,12 @@ static void give_up(void *context, uint32_t index, uint32_t serial)
     }
 }
 
+/* Asked of the source alone, whose libvirtd has the job. */
+static bool is_about_the_job(enum ek_sim_operation operation)
+{
+    return operation == EK_SIM_PROGRESS || operation == EK_SIM_TUNE || operation == EK_SIM_ABORT;
+}
+
 /* Hosts that cannot be reached cost a probe each, in parallel; one that hangs costs its watchdog.
  */
 static int64_t latency_ms(struct ek_sim_hypervisor *hypervisor, const struct ek_sim_call *call)
@@ -162,7 +168,7 @@ static int64_t latency_ms(struct ek_sim_hypervisor *hypervisor, const struct ek_
     }
     for (int end = 0; end < 2; end++) {
         uint32_t host = end == 0 ? call->source : call->destination;
-        bool asked = end == 0 || call->operation != EK_SIM_PROGRESS;
+        bool asked = end == 0 || !is_about_the_job(call->operation);
         if (asked && call->operation == EK_SIM_OBSERVE && hangs(hypervisor, host)) {
             return ms + KEEPALIVE_MS;
         }
@@ -175,11 +181,12 @@ static int64_t latency_ms(struct ek_sim_hypervisor *hypervisor, const struct ek_
 
 /* By value: the record may change while the call is under way. */
 static void fill(struct ek_sim_hypervisor *hypervisor, struct ek_sim_call *call,
-                 enum ek_life_action_kind kind, const struct ek_move_record *record)
+                 const struct ek_life_action *action, const struct ek_move_record *record)
 {
     const struct ek_move_order *order = &record->order;
 
-    call->operation = operation_of(kind);
+    call->operation = operation_of(action->kind);
+    call->tuning = action->tuning;
     call->domain = ek_sim_cluster_find_domain(hypervisor->cluster, order->domain);
     call->source = ek_sim_cluster_find_host(hypervisor->cluster, order->source);
     call->destination = ek_sim_cluster_find_host(hypervisor->cluster, order->destination);
@@ -187,14 +194,16 @@ static void fill(struct ek_sim_hypervisor *hypervisor, struct ek_sim_call *call,
      * libvirt. */
     call->known =
         call->domain != EK_NONE && call->source != EK_NONE && call->destination != EK_NONE;
-    call->max_downtime_ms = order->max_downtime_ms;
     call->auto_converge = order->auto_converge;
+    call->two_step = record->two_step;
+    call->user_paused = record->user_paused;
+    call->committing = record->state == EK_MOVE_COMMIT_PENDING;
     call->bandwidth_mib_s = (double)order->bandwidth_mib_s;
     (void)snprintf(call->mark, sizeof(call->mark), "%s", order->id);
 }
 
 void ek_sim_hypervisor_call(struct ek_sim_hypervisor *hypervisor, uint32_t caller, uint32_t ticket,
-                            enum ek_life_action_kind kind, int64_t timeout_ms,
+                            const struct ek_life_action *action,
                             const struct ek_move_record *record)
 {
     uint32_t index = occupy(hypervisor);
@@ -205,12 +214,12 @@ void ek_sim_hypervisor_call(struct ek_sim_hypervisor *hypervisor, uint32_t calle
     struct ek_sim_call *call = &hypervisor->items[index];
     *call = (struct ek_sim_call){
         .used = true, .awaited = true, .serial = call->serial, .caller = caller, .ticket = ticket};
-    fill(hypervisor, call, kind, record);
+    fill(hypervisor, call, action, record);
     hypervisor->calls[call->operation]++;
     ek_sim_queue_at(hypervisor->queue, hypervisor->queue->now_ms + latency_ms(hypervisor, call),
                     act, hypervisor, index, call->serial);
-    if (timeout_ms > 0) {
-        ek_sim_queue_at(hypervisor->queue, hypervisor->queue->now_ms + timeout_ms, give_up,
+    if (action->timeout_ms > 0) {
+        ek_sim_queue_at(hypervisor->queue, hypervisor->queue->now_ms + action->timeout_ms, give_up,
                         hypervisor, index, call->serial);
     }
 }

@@ -19,6 +19,7 @@
     X(EK_SIM_PREPARE, EK_LIFE_PREPARE, 20, 200)                         \
     X(EK_SIM_MIGRATE, EK_LIFE_MIGRATE, 5, 50)                           \
     X(EK_SIM_PROGRESS, EK_LIFE_WATCH, 2, 20)                            \
+    X(EK_SIM_TUNE, EK_LIFE_TUNE, 2, 20)                                 \
     X(EK_SIM_ABORT, EK_LIFE_ABORT, 5, 50)                               \
     X(EK_SIM_OBSERVE, EK_LIFE_OBSERVE, 10, 100)                         \
     X(EK_SIM_RESUME_SOURCE, EK_LIFE_RESUME_SOURCE, 50, 300)             \
@@ -80,11 +81,11 @@ void ek_sim_hypervisor_init(struct ek_sim_hypervisor *hypervisor,
                             struct ek_sim_migrations *migrations, uint64_t seed);
 void ek_sim_hypervisor_finish(struct ek_sim_hypervisor *hypervisor);
 
-/* Makes the call that the action `kind` asks for. `record` is copied as far as it is needed. The
- * reply comes exactly once, at the latest after `timeout_ms` as a failure LOST (0: no limit),
- * unless ek_sim_hypervisor_forget comes before it. */
+/* Makes the call that the action asks for. It and `record` are copied as far as they are needed.
+ * The reply comes exactly once, at the latest after the action's `timeout_ms` as a failure LOST (0:
+ * no limit), unless ek_sim_hypervisor_forget comes before it. */
 void ek_sim_hypervisor_call(struct ek_sim_hypervisor *hypervisor, uint32_t caller, uint32_t ticket,
-                            enum ek_life_action_kind kind, int64_t timeout_ms,
+                            const struct ek_life_action *action,
                             const struct ek_move_record *record);
 
 /* The callers are gone (our daemon crashed): no reply is brought any more; what the calls do on the

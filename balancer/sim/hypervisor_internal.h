@@ -17,8 +17,11 @@ struct ek_sim_call {
     uint32_t source;
     uint32_t destination;
     char mark[EK_ID_SIZE];
-    int64_t max_downtime_ms;
+    struct ek_tuning tuning; /* of TUNE */
     bool auto_converge;
+    bool two_step;
+    bool user_paused;
+    bool committing; /* made in commit-pending: no other host is asked */
     double bandwidth_mib_s;
 
     /* of a migrate call */

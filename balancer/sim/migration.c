@@ -23,6 +23,8 @@
 /* A destination whose libvirtd is away cleans up when it is back: looked for every 5 s. */
 enum { PURPOSE_MIGRATION = 11, AUTODESTROY_RETRY_MS = 5000 };
 
+enum { DEFAULT_DOWNTIME_MS = 300 }; /* QEMU's */
+
 void ek_sim_migrations_init(struct ek_sim_migrations *migrations, struct ek_sim_cluster *cluster,
                             uint64_t seed)
 {
@@ -112,6 +114,7 @@ void ek_sim_migration_progress(struct ek_sim_migrations *migrations, uint32_t do
         .bandwidth_mib_s = it->rate_mib_s,
         .dirty_mib_s = dirty_rate(migrations, it),
         .iteration = it->iteration,
+        .throttle_percent = (int)lround(it->throttle * 100),
     };
 }
 
@@ -204,7 +207,7 @@ void ek_sim_migration_fail(struct ek_sim_migrations *migrations, uint32_t index,
     const struct ek_sim_copy *there =
         ek_sim_cluster_copy(migrations->cluster, request->domain, request->destination);
     /* The image locks: what runs over there is not started here again. */
-    bool locked = there != NULL && there->active && there->whole;
+    bool locked = there != NULL && there->active && there->whole && ek_sim_copy_runs(there);
 
     ek_sim_migration_advance(migrations, it);
     if (copy != NULL && copy->active) {
@@ -250,7 +253,8 @@ void ek_sim_migration_arrive(struct ek_sim_migrations *migrations, struct ek_sim
     /* The mark is in the domain's metadata, which travels with it. */
     (void)snprintf(copy->mark, sizeof(copy->mark), "%s", it->mark);
     ek_sim_cluster_set(migrations->cluster, request->domain, request->destination,
-                       it->guest_paused ? EK_RUN_PAUSED_USER : EK_RUN_RUNNING_MIGRATED,
+                       it->guest_paused || request->two_step ? EK_RUN_PAUSED_USER
+                                                             : EK_RUN_RUNNING_MIGRATED,
                        EK_JOB_NONE);
 }
 
@@ -337,7 +341,7 @@ static void round_end(struct ek_sim_migrations *migrations, uint32_t index)
     double seconds = (double)(migrations->queue->now_ms - it->round_ms) / 1000;
     /* What was dirtied while this round was sent is the next round, at most everything. */
     double dirtied_mib = fmin(domain->rss_mib, dirty_rate(migrations, it) * seconds);
-    double allowed_mib = it->rate_mib_s * (double)it->request.max_downtime_ms / 1000;
+    double allowed_mib = it->rate_mib_s * (double)it->max_downtime_ms / 1000;
 
     throttle(it, dirtied_mib);
     round_begin(migrations, it, dirtied_mib);
@@ -478,6 +482,7 @@ static void occupy(struct ek_sim_migrations *migrations, struct ek_sim_migration
         ek_sim_cluster_copy(migrations->cluster, request->domain, request->source);
     struct ek_sim_migration fresh = {.phase = EK_SIM_PHASE_BEGIN,
                                      .request = *request,
+                                     .max_downtime_ms = DEFAULT_DOWNTIME_MS,
                                      .guest_paused = here->run == EK_RUN_PAUSED_USER,
                                      .advanced_ms = migrations->queue->now_ms,
                                      .began_ms = migrations->queue->now_ms,
@@ -535,15 +540,46 @@ static void abort_now(void *context, uint32_t index, uint32_t serial)
     }
 }
 
-bool ek_sim_migration_abort(struct ek_sim_migrations *migrations, uint32_t domain, uint32_t source)
+static uint32_t find_job(const struct ek_sim_migrations *migrations, uint32_t domain,
+                         uint32_t source, const char *mark)
 {
     uint32_t index = find(migrations, domain);
+    bool found = index != EK_NONE && migrations->items[index].request.source == source &&
+                 strcmp(migrations->items[index].mark, mark) == 0;
 
-    if (index == EK_NONE || migrations->items[index].request.source != source) {
+    return found ? index : EK_NONE;
+}
+
+bool ek_sim_migration_abort(struct ek_sim_migrations *migrations, uint32_t domain, uint32_t source,
+                            const char *mark)
+{
+    uint32_t index = find_job(migrations, domain, source, mark);
+
+    if (index == EK_NONE) {
         return false;
     }
     ek_sim_queue_at(migrations->queue,
                     migrations->queue->now_ms + ek_random_between(&migrations->random, 20, 200),
                     abort_now, migrations, index, migrations->items[index].serial);
+    return true;
+}
+
+bool ek_sim_migration_tune(struct ek_sim_migrations *migrations, uint32_t domain, uint32_t source,
+                           const char *mark, const struct ek_tuning *tuning)
+{
+    uint32_t index = find_job(migrations, domain, source, mark);
+
+    if (index == EK_NONE) {
+        return false;
+    }
+    struct ek_sim_migration *it = &migrations->items[index];
+    if (tuning->max_downtime_ms > 0) {
+        it->max_downtime_ms = tuning->max_downtime_ms;
+    }
+    if (tuning->bandwidth_mib_s > 0) {
+        it->request.bandwidth_mib_s =
+            tuning->bandwidth_mib_s == EK_TUNING_UNLIMITED ? 0 : (double)tuning->bandwidth_mib_s;
+        ek_sim_migrations_share(migrations);
+    }
     return true;
 }

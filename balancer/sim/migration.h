@@ -36,8 +36,8 @@ struct ek_sim_migration_request {
     uint32_t source;
     uint32_t destination;
     const char *mark; /* of the move, "" for somebody else's migration; copied */
-    int64_t max_downtime_ms;
     bool auto_converge;
+    bool two_step;          /* the destination stays paused (VIR_MIGRATE_PAUSED) */
     double bandwidth_mib_s; /* 0: unlimited */
     uint32_t caller;        /* given back to `ended`; EK_NONE: nobody waits */
     uint32_t ticket;
@@ -54,7 +54,8 @@ struct ek_sim_migration {
     int64_t round_ms; /* when the round began */
     int iteration;
     int stalls;
-    double throttle; /* 0..0.99 of the guest's CPU time that is taken away */
+    int64_t max_downtime_ms; /* QEMU's default until it is tuned */
+    double throttle;         /* 0..0.99 of the guest's CPU time that is taken away */
     double rate_mib_s;
     bool shared; /* scratch: has its share of the links */
     int64_t advanced_ms;
@@ -100,8 +101,13 @@ bool ek_sim_migration_begin(struct ek_sim_migrations *migrations,
                             struct ek_call_result *refused);
 
 /* Asks for its end, as virDomainAbortJob: takes effect a little later, unless the switchover has
- * begun by then. False: there is no such job. */
-bool ek_sim_migration_abort(struct ek_sim_migrations *migrations, uint32_t domain, uint32_t source);
+ * begun by then. False: there is no such job of that mark. */
+bool ek_sim_migration_abort(struct ek_sim_migrations *migrations, uint32_t domain, uint32_t source,
+                            const char *mark);
+
+/* Changes its limits while it runs. False: there is no such job of that mark. */
+bool ek_sim_migration_tune(struct ek_sim_migrations *migrations, uint32_t domain, uint32_t source,
+                           const char *mark, const struct ek_tuning *tuning);
 
 /* As the source's libvirt tells; *out is all zero (not active) when no such job runs. */
 void ek_sim_migration_progress(struct ek_sim_migrations *migrations, uint32_t domain,

@@ -70,12 +70,6 @@ static void progress(struct ek_sim_hypervisor *hypervisor, const struct ek_sim_c
 
 /* ---- before and after ---------------------------------------------------------------------- */
 
-static bool copy_runs(const struct ek_sim_copy *copy)
-{
-    return copy->run == EK_RUN_RUNNING || copy->run == EK_RUN_RUNNING_MIGRATED ||
-           copy->run == EK_RUN_RUNNING_MIGRATION_CANCELED;
-}
-
 /* Those of the migrator's checks that the simulation has something for. */
 static void precheck(struct ek_sim_hypervisor *hypervisor, const struct ek_sim_call *call,
                      struct ek_sim_reply *reply)
@@ -91,7 +85,7 @@ static void precheck(struct ek_sim_hypervisor *hypervisor, const struct ek_sim_c
     } else if (!ek_sim_host_answers(there)) {
         fail(reply, EK_FAILURE_OTHER_HOST, "the destination cannot be reached");
     } else if (copy == NULL || !copy->active ||
-               (copy->run != EK_RUN_PAUSED_USER && !copy_runs(copy))) {
+               (copy->run != EK_RUN_PAUSED_USER && !ek_sim_copy_runs(copy))) {
         fail(reply, EK_FAILURE_DOMAIN, "the domain does not run on its source");
     } else if (copy->job != EK_JOB_NONE) {
         fail(reply, EK_FAILURE_SAME_PAIR, "the domain has another job");
@@ -147,7 +141,8 @@ static enum ek_repair repair_of(enum ek_sim_operation operation)
 static bool still_asked(struct ek_sim_hypervisor *hypervisor, const struct ek_sim_call *call,
                         struct ek_sim_reply *reply)
 {
-    struct ek_move_record record = {.state = EK_MOVE_RECONCILE};
+    struct ek_move_record record = {
+        .state = EK_MOVE_RECONCILE, .two_step = call->two_step, .user_paused = call->user_paused};
 
     /* The verdict asks whose attempt the copies bear: the id is the mark. */
     memcpy(record.order.id, call->mark, sizeof(record.order.id));
@@ -194,7 +189,7 @@ static void repair(struct ek_sim_hypervisor *hypervisor, const struct ek_sim_cal
     uint32_t host = at_source ? call->source : call->destination;
 
     if (!still_asked(hypervisor, call, reply) ||
-        (resume && !runs_nowhere_else(hypervisor, call, reply))) {
+        (resume && !call->committing && !runs_nowhere_else(hypervisor, call, reply))) {
         return;
     }
     if (resume) {
@@ -216,8 +211,8 @@ static bool migrate(struct ek_sim_hypervisor *hypervisor, uint32_t index, bool r
                                                      .source = call->source,
                                                      .destination = call->destination,
                                                      .mark = call->mark,
-                                                     .max_downtime_ms = call->max_downtime_ms,
                                                      .auto_converge = call->auto_converge,
+                                                     .two_step = call->two_step,
                                                      .bandwidth_mib_s = call->bandwidth_mib_s,
                                                      .caller = index,
                                                      .ticket = call->serial};
@@ -241,14 +236,20 @@ static bool migrate(struct ek_sim_hypervisor *hypervisor, uint32_t index, bool r
     return false;
 }
 
-/* Asking succeeds when there is a job; whether it ends in time is seen later. */
-static void ask_abort(struct ek_sim_hypervisor *hypervisor, const struct ek_sim_call *call,
-                      struct ek_sim_reply *reply)
+/* Asking succeeds when there is a job of this move; whether it ends in time is seen later. */
+static void ask_of_job(struct ek_sim_hypervisor *hypervisor, const struct ek_sim_call *call,
+                       struct ek_sim_reply *reply)
 {
+    struct ek_sim_migrations *migrations = hypervisor->migrations;
+
     if (!ek_sim_host_answers(&hypervisor->cluster->hosts[call->source])) {
         fail(reply, EK_FAILURE_LOST, "the source cannot be reached");
-    } else if (!ek_sim_migration_abort(hypervisor->migrations, call->domain, call->source)) {
-        fail(reply, EK_FAILURE_SAME_PAIR, "no job is active on the domain");
+    } else if (!(call->operation == EK_SIM_TUNE
+                     ? ek_sim_migration_tune(migrations, call->domain, call->source, call->mark,
+                                             &call->tuning)
+                     : ek_sim_migration_abort(migrations, call->domain, call->source,
+                                              call->mark))) {
+        fail(reply, EK_FAILURE_SAME_PAIR, "no migration of this move runs");
     }
 }
 
@@ -284,8 +285,9 @@ static bool do_it(struct ek_sim_hypervisor *hypervisor, uint32_t index, struct e
     case EK_SIM_PROGRESS:
         progress(hypervisor, call, reply);
         break;
+    case EK_SIM_TUNE:
     case EK_SIM_ABORT:
-        ask_abort(hypervisor, call, reply);
+        ask_of_job(hypervisor, call, reply);
         break;
     case EK_SIM_OBSERVE:
         look(hypervisor, call, call->source, &reply->source);

@@ -46,7 +46,6 @@ bool ek_world_move_by_hand(struct ek_world *world, uint32_t domain, uint32_t hos
         .destination = host,
         /* Nobody's: a foreign migration, as `virsh migrate` makes it. */
         .mark = "",
-        .max_downtime_ms = 500,
         .caller = EK_NONE,
     };
     bool begun = request.source != EK_NONE && request.source != host &&

@@ -222,10 +222,9 @@ static bool connect_store(struct ek_tool *tool, const char *socket, struct ek_er
                : ek_store_ping(tool->store, err);
 }
 
-bool ek_tool_open(struct ek_tool *tool)
+bool ek_tool_configure(struct ek_tool *tool)
 {
     struct ek_error err;
-    char embedded[128];
 
     if (!ek_config_read(&tool->config, tool->config_path, NULL, &err)) {
         /* Nothing to correct in a file that is not there: what helps is to name another. */
@@ -233,6 +232,17 @@ bool ek_tool_open(struct ek_tool *tool)
         tool->exit_status =
             ek_tool_complain(EK_EXIT_USAGE, "%s%s", err.message,
                              absent ? "; name it with -c FILE or EVENKEEL_CONFIG" : "");
+        return false;
+    }
+    return true;
+}
+
+bool ek_tool_open(struct ek_tool *tool)
+{
+    struct ek_error err;
+    char embedded[128];
+
+    if (!ek_tool_configure(tool)) {
         return false;
     }
     const char *socket = tool->config.redis.socket;

@@ -53,6 +53,27 @@ static void write_hosts_not_up(struct ek_json_writer *writer, const struct ek_sn
     ek_json_end(writer, ']');
 }
 
+/* As in the snapshot's in_flight, with the domain's name: migrations that are no moves of ours. */
+static void write_foreign(struct ek_json_writer *writer, const struct ek_snapshot *snapshot)
+{
+    ek_json_break(writer);
+    ek_json_key(writer, "foreign");
+    ek_json_begin(writer, '[');
+    for (size_t f = 0; f < snapshot->in_flight_count; f++) {
+        const struct ek_in_flight *flight = &snapshot->in_flight[f];
+        if (flight->foreign) {
+            ek_json_begin(writer, '{');
+            ek_json_put_text(writer, "domain", snapshot->domains[flight->domain].uuid);
+            ek_json_put_text(writer, "name", snapshot->domains[flight->domain].name);
+            ek_json_put_text(writer, "source", snapshot->hosts[flight->source].name);
+            ek_json_put_text(writer, "destination", snapshot->hosts[flight->destination].name);
+            ek_json_put_integer(writer, "started_at_ms", flight->started_at_ms);
+            ek_json_end(writer, '}');
+        }
+    }
+    ek_json_end(writer, ']');
+}
+
 static char *write_report(const struct report *report)
 {
     struct ek_json_writer writer = {.text = NULL};
@@ -69,6 +90,7 @@ static char *write_report(const struct report *report)
     }
     write_moves(&writer, "running", report->view->open, report->view->open_count);
     write_moves(&writer, "blocked", report->blocking, report->blocking_count);
+    write_foreign(&writer, &report->view->snapshot);
     write_hosts_not_up(&writer, &report->view->snapshot);
     ek_json_break(&writer);
     ek_json_key(&writer, "maintenance");
@@ -165,6 +187,20 @@ static bool print_moves(const struct report *report)
     return ek_table_print(&table, stdout);
 }
 
+/* Nothing is known of them but that they run: no progress, no end. */
+static void print_foreign(const struct ek_snapshot *snapshot)
+{
+    for (size_t f = 0, shown = 0; f < snapshot->in_flight_count; f++) {
+        const struct ek_in_flight *flight = &snapshot->in_flight[f];
+        if (flight->foreign) {
+            ek_terminal_print(
+                stdout, EK_COLOUR_WARN, "%s%s is being moved from %s to %s by somebody else\n",
+                shown++ == 0 ? "\n" : "", snapshot->domains[flight->domain].name,
+                snapshot->hosts[flight->source].name, snapshot->hosts[flight->destination].name);
+        }
+    }
+}
+
 /* What to do is said with the first of them. */
 static void print_blocked(const struct report *report)
 {
@@ -245,6 +281,7 @@ static bool print_report(const struct report *report)
     /* What failed is said at once and the rest is printed all the same: an operator in trouble
      * needs it most. */
     bool done = print_moves(report);
+    print_foreign(&report->view->snapshot);
     print_blocked(report);
     print_hosts_not_up(report);
     done = print_maintenance(report) && done;

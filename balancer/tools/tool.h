@@ -58,6 +58,7 @@ extern const struct ek_verb ek_verb_maintenance;
 extern const struct ek_verb ek_verb_history;
 extern const struct ek_verb ek_verb_states;
 extern const struct ek_verb ek_verb_snapshot;
+extern const struct ek_verb ek_verb_doctor;
 
 /* ---- options (context.c) -------------------------------------------------------------------- */
 
@@ -81,6 +82,9 @@ bool ek_tool_words(struct ek_tool *tool, int argc, char **argv, int words);
 void ek_tool_verb_help(const struct ek_verb *verb, FILE *out);
 
 /* ---- Redis and files (context.c) ------------------------------------------------------------ */
+
+/* Reads evenkeel.yaml alone, for a verb that needs no Redis. False: as ek_tool_open. */
+bool ek_tool_configure(struct ek_tool *tool);
 
 /* Reads evenkeel.yaml and connects to its Redis. False: it has complained, return
  * tool->exit_status. */

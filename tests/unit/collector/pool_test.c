@@ -33,6 +33,8 @@ static struct cluster {
     int overlaps;  /* callbacks inside callbacks, or second reads of a host */
     int strangers; /* samples of another host than was said */
     int released;
+    ek_port_hint *hint; /* whom the port hints, and what it is given */
+    void *receiver;
     struct ek_sample taken; /* when `take` was set */
     bool take;
     bool stopped;
@@ -132,10 +134,20 @@ static int count_of(const int *counter)
     return value;
 }
 
+/* As the real port: a receiver that is taken away is not called any more. */
+static void fake_listen(void *context, ek_port_hint *hint, void *receiver)
+{
+    (void)context;
+    lock();
+    cluster.hint = hint;
+    cluster.receiver = receiver;
+    unlock();
+}
+
 static struct ek_pool *pool_with_period(size_t hosts, unsigned int max_workers,
                                         unsigned int max_hung, int64_t period_ms)
 {
-    struct ek_pool_config config = {.port = {.read = fake_read},
+    struct ek_pool_config config = {.port = {.read = fake_read, .listen = fake_listen},
                                     .hosts = names,
                                     .host_count = hosts,
                                     .collector = "test",
@@ -299,33 +311,80 @@ static void test_sample_can_be_taken_over(void **state)
     ek_sample_finish(&cluster.taken);
 }
 
-/* A host that is hastened is read long before its turn; its neighbours wait for theirs. */
-static void test_hastened_host_is_read_at_once(void **state)
+/* A hint has a host read long before its turn, and only that host; the pool that ended is not
+ * hinted any more. (A period is an hour: a turn would not come.) */
+static void test_hints_do_not_wait_for_a_turn(void **state)
 {
-    struct ek_pool *pool = pool_with_period(3, 2, 0, INT64_C(1000) * 3600);
+    struct ek_pool *pool = pool_with_period(2, 2, 0, 3600 * 1000);
+
+    (void)state;
+    wait_for(&cluster.samples[0], 1); /* host 0 of the grid begins at once */
+    cluster.hint(cluster.receiver, 0);
+    wait_for(&cluster.samples[0], 2);
+    assert_int_equal(count_of(&cluster.samples[1]), 0);
+    assert_int_equal(ek_pool_hinted(pool), 1);
+    end(pool);
+    assert_null(cluster.hint);
+}
+
+/* A hint that comes while the host is read is not lost: that reading may have missed its cause. */
+static void test_hints_during_a_reading_are_kept(void **state)
+{
+    (void)state;
+    behave(0, HANGS);
+    struct ek_pool *pool = pool_with_period(1, 1, 0, 3600 * 1000);
+    wait_for(&cluster.reads[0], 1);
+    cluster.hint(cluster.receiver, 0);
+    behave(0, ANSWERS);
+    wait_for(&cluster.samples[0], 2);
+    end(pool);
+}
+
+/* The pool's owner hastens a host as often as it must: no store of hints is asked. */
+static void test_the_owner_hastens_a_host(void **state)
+{
+    struct ek_pool *pool = pool_with_period(2, 2, 0, 3600 * 1000);
 
     (void)state;
     wait_for(&cluster.samples[0], 1);
-    ek_pool_hasten(pool, 2);
-    wait_for(&cluster.samples[2], 1);
-    ek_pool_hasten(pool, 2);
-    wait_for(&cluster.samples[2], 2);
-    assert_int_equal(count_of(&cluster.reads[1]), 0);
+    for (int wanted = 2; wanted <= 10; wanted++) {
+        ek_pool_hasten(pool, 0);
+        wait_for(&cluster.samples[0], wanted);
+    }
+    assert_int_equal(count_of(&cluster.samples[1]), 0);
+    assert_int_equal(ek_pool_hinted(pool), 0);
     end(pool);
 }
 
 /* A read that was under way when its host was hastened may be older news: another one follows. */
-static void test_hastened_read_is_followed_by_another(void **state)
+static void test_a_hastened_reading_is_followed_by_another(void **state)
 {
-    struct ek_pool *pool;
-
     (void)state;
     behave(0, HANGS);
-    pool = pool_with_period(1, 1, 0, INT64_C(1000) * 3600);
+    struct ek_pool *pool = pool_with_period(1, 1, 0, 3600 * 1000);
     wait_for(&cluster.reads[0], 1);
     ek_pool_hasten(pool, 0);
     behave(0, ANSWERS);
     wait_for(&cluster.samples[0], 2);
+    end(pool);
+}
+
+/* A storm of hints costs no more readings than are in store. */
+static void test_a_storm_of_hints_is_bounded(void **state)
+{
+    struct ek_pool *pool = pool_with_period(1, 1, 0, 3600 * 1000);
+
+    (void)state;
+    wait_for(&cluster.samples[0], 1);
+    for (int wanted = 2; wanted <= 5; wanted++) {
+        while (count_of(&cluster.samples[0]) < wanted) {
+            cluster.hint(cluster.receiver, 0);
+        }
+    }
+    for (int i = 0; i < 1000; i++) {
+        cluster.hint(cluster.receiver, 0);
+    }
+    assert_int_equal(ek_pool_hinted(pool), 4);
     end(pool);
 }
 
@@ -353,8 +412,11 @@ int main(void)
         LAW(stop_leaves_hung_reads_behind),
         LAW(sample_can_be_taken_over),
         LAW(empty_config_is_refused),
-        LAW(hastened_host_is_read_at_once),
-        LAW(hastened_read_is_followed_by_another),
+        LAW(hints_do_not_wait_for_a_turn),
+        LAW(hints_during_a_reading_are_kept),
+        LAW(the_owner_hastens_a_host),
+        LAW(a_hastened_reading_is_followed_by_another),
+        LAW(a_storm_of_hints_is_bounded),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -85,6 +85,39 @@ static void test_cancel_aborts(void **state)
     assert_true(fake_traced(&scene->fake, "abort() reconcile observe()"));
 }
 
+/* A limit reaches a running migration, the newest one; before the call it needs no tuning. */
+static void test_limit_is_live(void **state)
+{
+    struct scene *scene = *state;
+
+    fake_set(&scene->fake, &scene->fake.hold, true);
+    start(scene, 1);
+    ek_executor_limit(scene->executor, "p-1", 30);
+    assert_true(fake_await_copying(&scene->fake, 1));
+    ek_executor_limit(scene->executor, "p-2", 70); /* of nobody */
+    ek_executor_limit(scene->executor, "p-1", 40);
+    assert_true(fake_await_trace(&scene->fake, "tune(40)"));
+    ek_executor_limit(scene->executor, "p-1", 0);
+    assert_true(fake_await_trace(&scene->fake, "tune(0)"));
+    assert_false(fake_traced(&scene->fake, "tune(70)"));
+    fake_set(&scene->fake, &scene->fake.hold, false);
+    assert_ended(scene, EK_MOVE_DONE);
+}
+
+/* A process that was stopped between the record and the call does not make the call when it wakes
+ * up: by then the move may be another's. It looks, and tries again under a new record. */
+static void test_late_call_is_not_made(void **state)
+{
+    struct scene *scene = *state;
+
+    fake_set(&scene->fake, &scene->fake.stop_after_running, true);
+    start(scene, 1);
+    assert_ended(scene, EK_MOVE_DONE);
+    assert_true(fake_traced(&scene->fake, "running reconcile observe()"));
+    assert_int_equal(scene->fake.domains[0].migrates, 1);
+    assert_int_equal(scene->fake.outcomes[0].attempts, 2);
+}
+
 /* While the journal is away nothing begins; when it is back, the life goes on where it was. */
 static void test_journal_away_begins_nothing(void **state)
 {
@@ -259,6 +292,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SCENE(test_journal_comes_before_effect),
         SCENE(test_cancel_aborts),
+        SCENE(test_limit_is_live),
+        SCENE(test_late_call_is_not_made),
         SCENE(test_journal_away_begins_nothing),
         SCENE(test_result_survives_a_journal_that_is_away),
         SCENE(test_lost_answer_of_the_journal),

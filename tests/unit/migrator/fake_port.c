@@ -130,6 +130,22 @@ static bool abort_job(void *context, const struct ek_move_record *record, struct
     return true;
 }
 
+static bool tune(void *context, const struct ek_move_record *record, const struct ek_tuning *tuning,
+                 struct ek_error *err)
+{
+    struct fake *fake = lock(context);
+    char word[64];
+
+    (void)record;
+    (void)err;
+    snprintf(word, sizeof(word), "tune(%lld)",
+             tuning->bandwidth_mib_s == EK_TUNING_UNLIMITED ? 0LL
+                                                            : (long long)tuning->bandwidth_mib_s);
+    trace(fake, word);
+    unlock(fake);
+    return true;
+}
+
 static void observe(void *context, const struct ek_move_record *record,
                     struct ek_observation *source, struct ek_observation *destination)
 {
@@ -200,6 +216,10 @@ static bool store(struct fake *fake, const struct ek_move_record *record,
     }
     *stored = *record;
     trace(fake, ek_move_state_name(record->state));
+    if (record->state == EK_MOVE_RUNNING && fake->stop_after_running) {
+        fake->stop_after_running = false;
+        fake->slept_ms += 40000;
+    }
     return true;
 }
 
@@ -263,11 +283,13 @@ static void dropped(void *context, const struct ek_move_record *record, const st
 
 static int64_t now_ms(void *context)
 {
+    struct fake *fake = lock(context);
+    int64_t slept_ms = fake->slept_ms;
     struct timespec now;
 
-    (void)context;
+    unlock(fake);
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return 1764000000000 + now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return 1764000000000 + now.tv_sec * 1000 + now.tv_nsec / 1000000 + slept_ms;
 }
 
 /* ---- for the tests ------------------------------------------------------------------------- */
@@ -283,6 +305,7 @@ void fake_init(struct fake *fake)
                                         .migrate = migrate,
                                         .progress = progress,
                                         .abort = abort_job,
+                                        .tune = tune,
                                         .observe = observe,
                                         .resume_source = unexpected,
                                         .resume_destination = unexpected,
@@ -307,6 +330,7 @@ struct ek_executor *fake_executor(struct fake *fake)
     struct ek_executor_options options = {.hypervisor = &fake->port,
                                           .journal = &fake->journal,
                                           .now_ms = now_ms,
+                                          .clock_context = fake,
                                           .ended = ended,
                                           .dropped = dropped,
                                           .listener_context = fake};
@@ -314,8 +338,8 @@ struct ek_executor *fake_executor(struct fake *fake)
     ek_move_timing_defaults(&options.timing);
     options.timing.progress_poll_ms = 10;
     options.timing.settle_ms = 10;
-    options.timing.observe_ms = 50;
-    options.timing.reachable_ms = 200;
+    options.timing.observe_ms = 300; /* of a busy machine, too */
+    options.timing.reachable_ms = 1500;
     return ek_executor_create(&options, &err);
 }
 

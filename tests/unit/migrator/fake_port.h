@@ -38,9 +38,11 @@ struct fake {
     bool hang_observe;                /* observe does not return while it is set */
     enum ek_error_code journal_fault; /* every write fails so; EK_ERR_NONE: none */
     enum ek_move_state fault_at;      /* ... only when this state is written; STATE_COUNT: any */
+    bool stop_after_running;          /* the process sleeps for 40 s once that is written */
     bool write_then_fail;             /* the failing write is done all the same */
 
     /* what the executor told */
+    int64_t slept_ms;
     struct ek_outcome outcomes[FAKE_MOVES];
     size_t outcome_count;
     size_t dropped;

@@ -2,6 +2,8 @@
  *
  *   lab_move SRC_NAME SRC_URI DST_NAME DST_URI DOMAIN_UUID
  *            [--abort-after-ms N] [--bandwidth MIB_S] [--timeout-ms N] [--journal FILE] [--adopt]
+ *            [--downtime-ms N] [--two-step] [--post-copy] [--tls] [--parallel N]
+ *            [--limit-after-ms N --limit MIB_S]
  *
  * Executor and libvirt port as in the daemon, over a journal in memory (and in FILE, when given)
  * that prints each state and note with its time. --adopt goes on with the record in FILE, as after
@@ -33,6 +35,8 @@ struct arguments {
     const char *uuid;
     const char *journal;
     long abort_after_ms; /* -1: never */
+    long limit_after_ms; /* -1: never */
+    uint64_t limit_mib_s;
     struct ek_move_order order;
     bool adopt;
 };
@@ -130,27 +134,39 @@ static void dropped(void *context, const struct ek_move_record *record, const st
 
 /* ---- the move ------------------------------------------------------------------------------ */
 
-static void await_end(struct lab *lab, struct ek_executor *executor, const struct arguments *given)
+/* Waits for the end, or until that long after the beginning; negative: without a limit. True: it
+ * ended. */
+static bool await(struct lab *lab, long after_ms)
 {
-    int64_t abort_at_ms = lab->begin_ms + given->abort_after_ms;
-    bool aborted = given->abort_after_ms < 0;
-    struct timespec until = {.tv_sec = (time_t)(abort_at_ms / 1000),
-                             .tv_nsec = (long)(abort_at_ms % 1000) * 1000000L};
+    int64_t at_ms = lab->begin_ms + after_ms;
+    struct timespec until = {.tv_sec = (time_t)(at_ms / 1000),
+                             .tv_nsec = (long)(at_ms % 1000) * 1000000L};
+    int late = 0;
+    bool over;
 
     pthread_mutex_lock(&lab->mutex);
-    while (!lab->ended && !lab->dropped) {
-        if (aborted) {
-            pthread_cond_wait(&lab->changed, &lab->mutex);
-        } else if (pthread_cond_timedwait(&lab->changed, &lab->mutex, &until) != 0) {
-            aborted = true;
-            pthread_mutex_unlock(&lab->mutex);
-            print_time(lab);
-            printf("cancel wanted\n");
-            ek_executor_cancel(executor, given->order.id);
-            pthread_mutex_lock(&lab->mutex);
-        }
+    while (!lab->ended && !lab->dropped && late == 0) {
+        late = after_ms < 0 ? pthread_cond_wait(&lab->changed, &lab->mutex)
+                            : pthread_cond_timedwait(&lab->changed, &lab->mutex, &until);
     }
+    over = lab->ended || lab->dropped;
     pthread_mutex_unlock(&lab->mutex);
+    return over;
+}
+
+static void await_end(struct lab *lab, struct ek_executor *executor, const struct arguments *given)
+{
+    if (given->limit_after_ms >= 0 && !await(lab, given->limit_after_ms)) {
+        print_time(lab);
+        printf("limit of %llu MiB/s wanted\n", (unsigned long long)given->limit_mib_s);
+        ek_executor_limit(executor, given->order.id, given->limit_mib_s);
+    }
+    if (given->abort_after_ms >= 0 && !await(lab, given->abort_after_ms)) {
+        print_time(lab);
+        printf("cancel wanted\n");
+        ek_executor_cancel(executor, given->order.id);
+    }
+    await(lab, -1);
 }
 
 static bool load(struct lab *lab)
@@ -227,27 +243,50 @@ static int run(const struct arguments *given)
 
 /* ---- arguments ----------------------------------------------------------------------------- */
 
+static bool read_flag(const char *name, struct arguments *out)
+{
+    if (strcmp(name, "--adopt") == 0) {
+        out->adopt = true;
+    } else if (strcmp(name, "--two-step") == 0) {
+        out->order.two_step = EK_TWO_STEP_ALWAYS;
+    } else if (strcmp(name, "--post-copy") == 0) {
+        out->order.post_copy = true;
+    } else if (strcmp(name, "--tls") == 0) {
+        out->order.tls = true;
+    } else {
+        return false;
+    }
+    return true;
+}
+
 static bool read_option(int argc, char **argv, int *i, struct arguments *out)
 {
     const char *name = argv[*i];
-    const char *value;
+    long number;
 
-    if (strcmp(name, "--adopt") == 0) {
-        out->adopt = true;
+    if (read_flag(name, out)) {
         return true;
     }
     if (*i + 1 >= argc) {
         return false;
     }
-    value = argv[++*i];
+    number = strtol(argv[++*i], NULL, 10);
     if (strcmp(name, "--abort-after-ms") == 0) {
-        out->abort_after_ms = strtol(value, NULL, 10);
+        out->abort_after_ms = number;
+    } else if (strcmp(name, "--limit-after-ms") == 0) {
+        out->limit_after_ms = number;
+    } else if (strcmp(name, "--limit") == 0) {
+        out->limit_mib_s = (uint64_t)number;
     } else if (strcmp(name, "--bandwidth") == 0) {
-        out->order.bandwidth_mib_s = strtoul(value, NULL, 10);
+        out->order.bandwidth_mib_s = (uint64_t)number;
     } else if (strcmp(name, "--timeout-ms") == 0) {
-        out->order.timeout_ms = strtol(value, NULL, 10);
+        out->order.timeout_ms = number;
+    } else if (strcmp(name, "--downtime-ms") == 0) {
+        out->order.max_downtime_ms = number;
+    } else if (strcmp(name, "--parallel") == 0) {
+        out->order.parallel_connections = (int)number;
     } else if (strcmp(name, "--journal") == 0) {
-        out->journal = value;
+        out->journal = argv[*i];
     } else {
         return false;
     }
@@ -263,7 +302,8 @@ static bool read_arguments(int argc, char **argv, struct arguments *out)
     }
     *out = (struct arguments){.hosts = {{argv[1], argv[2], NULL}, {argv[3], argv[4], NULL}},
                               .uuid = argv[5],
-                              .abort_after_ms = -1};
+                              .abort_after_ms = -1,
+                              .limit_after_ms = -1};
     *order = (struct ek_move_order){.id = "lab-1",
                                     .plan_id = "lab",
                                     .seq = 1,
@@ -272,6 +312,7 @@ static bool read_arguments(int argc, char **argv, struct arguments *out)
                                     .progress_timeout_ms = 150000,
                                     .max_downtime_ms = 500,
                                     .backoff_ms = 20000,
+                                    .two_step = EK_TWO_STEP_NEVER,
                                     .retries = 0,
                                     .auto_converge = true};
     snprintf(order->source, sizeof(order->source), "%s", argv[1]);
@@ -294,7 +335,8 @@ int main(int argc, char **argv)
     if (!read_arguments(argc, argv, &given)) {
         fprintf(stderr, "usage: lab_move SRC_NAME SRC_URI DST_NAME DST_URI DOMAIN_UUID "
                         "[--abort-after-ms N] [--bandwidth MIB_S] [--timeout-ms N] "
-                        "[--journal FILE] [--adopt]\n");
+                        "[--journal FILE] [--adopt] [--downtime-ms N] [--two-step] [--post-copy] "
+                        "[--tls] [--parallel N] [--limit-after-ms N --limit MIB_S]\n");
         return 2;
     }
     return run(&given);

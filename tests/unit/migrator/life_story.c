@@ -103,7 +103,7 @@ static void check_action(struct story *story)
         assert_false(story->call_out);
     }
     if (action->kind != EK_LIFE_WAIT && action->kind != EK_LIFE_WATCH &&
-        action->kind != EK_LIFE_OBSERVE) {
+        action->kind != EK_LIFE_TUNE && action->kind != EK_LIFE_OBSERVE) {
         assert_true(action->journal); /* no effect without a record before it */
     }
     if (action->kind == EK_LIFE_WAIT || action->kind == EK_LIFE_MIGRATE) {
@@ -118,6 +118,8 @@ static enum ek_life_action_kind step(struct story *story, struct ek_life_input i
     assert_false(story->shut);
     input.cancel = story->cancel;
     input.shutdown = story->shutdown;
+    input.limited = story->limited;
+    input.limit_mib_s = story->limit_mib_s;
     if (input.kind == EK_LIFE_OBSERVATION) {
         story->observed = true;
     }
@@ -179,9 +181,26 @@ enum ek_life_action_kind story_see(struct story *story, const struct ek_observat
                                               .destination = destination});
 }
 
+static enum ek_life_action_kind tuned(struct story *story)
+{
+    const struct ek_tuning *tuning = &story->action.tuning;
+
+    story->tunings++;
+    if (tuning->max_downtime_ms > 0) {
+        story->tuned.max_downtime_ms = tuning->max_downtime_ms;
+    }
+    if (tuning->bandwidth_mib_s > 0) {
+        story->tuned.bandwidth_mib_s = tuning->bandwidth_mib_s;
+    }
+    return story_ok(story);
+}
+
 enum ek_life_action_kind story_progress(struct story *story, const struct ek_job_progress *progress)
 {
-    return step(story, (struct ek_life_input){.kind = EK_LIFE_PROGRESS, .progress = progress});
+    enum ek_life_action_kind kind =
+        step(story, (struct ek_life_input){.kind = EK_LIFE_PROGRESS, .progress = progress});
+
+    return kind == EK_LIFE_TUNE && !story->hold_tuning ? tuned(story) : kind;
 }
 
 enum ek_life_action_kind story_wake(struct story *story)

@@ -13,7 +13,12 @@ struct story {
     int64_t now_ms;
     bool cancel;
     bool shutdown;
+    bool limited; /* as of an input */
+    uint64_t limit_mib_s;
+    bool hold_tuning; /* the story answers TUNE itself */
     bool call_out;
+    int tunings;             /* TUNE actions so far, each answered well at once */
+    struct ek_tuning tuned;  /* the newest of each kind */
     int migrates;            /* MIGRATE actions so far */
     bool observed;           /* since the last MIGRATE */
     bool shut;               /* FINISH or HALT came */

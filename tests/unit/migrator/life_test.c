@@ -382,8 +382,11 @@ static struct ek_job_progress stuck(int64_t ms)
 
 static struct ek_job_progress circling(int64_t ms)
 {
-    return (struct ek_job_progress){
-        .active = true, .total_mib = 1000, .remaining_mib = 500, .transferred_mib = (double)ms};
+    return (struct ek_job_progress){.active = true,
+                                    .total_mib = 1000,
+                                    .remaining_mib = 500,
+                                    .transferred_mib = (double)ms,
+                                    .iteration = 2 + (int)(ms / 5000)};
 }
 
 /* Copying that lasts longer than the order allows is aborted; the error says so and nobody is

@@ -58,6 +58,8 @@ static struct ek_job_progress random_progress(void)
                                     .total_mib = 1000,
                                     .remaining_mib = random_below(1000),
                                     .transferred_mib = random_below(5000),
+                                    .iteration = (int)random_below(20),
+                                    .throttle_percent = (int)random_below(100),
                                     .bandwidth_mib_s = random_below(200),
                                     .dirty_mib_s = random_below(200)};
 }
@@ -105,6 +107,10 @@ static void answer(struct walk *walk)
 
     story->now_ms += random_below(3000);
     if (chance(2)) {
+        story->limited = true;
+        story->limit_mib_s = random_below(3) * 50;
+    }
+    if (chance(2)) {
         story->cancel = true;
     }
     if (kind == EK_LIFE_OBSERVE) {
@@ -125,6 +131,11 @@ static void answer(struct walk *walk)
     }
 }
 
+static bool is_gone(const struct ek_observation *end)
+{
+    return (ek_sight_of(end) & (EK_SIGHT_ABSENT | EK_SIGHT_OFF_MIGRATED)) != 0;
+}
+
 /* Laws beside those that life_story.c checks at every step. */
 static void check(const struct walk *walk)
 {
@@ -135,7 +146,12 @@ static void check(const struct walk *walk)
         assert_true(walk->seen);
         assert_int_not_equal(walk->source.presence, EK_PRESENCE_UNREACHABLE);
         assert_int_not_equal(walk->destination.presence, EK_PRESENCE_UNREACHABLE);
-        assert_false(story->call_out);
+        assert_true(!story->call_out || kind == EK_LIFE_RESUME_DESTINATION);
+    }
+    if (kind == EK_LIFE_RESUME_DESTINATION) {
+        assert_true(is_gone(&walk->source));
+        assert_int_equal(walk->destination.run, EK_RUN_PAUSED_USER);
+        assert_true(story->life.record.two_step && !story->life.record.user_paused);
     }
     if (kind == EK_LIFE_RESUME_SOURCE) {
         assert_int_equal(walk->destination.presence, EK_PRESENCE_ABSENT);
@@ -180,6 +196,9 @@ static void test_random_walks(void **state)
         } else {
             story_begin(&walk.story);
         }
+        walk.story.life.record.order.two_step = (enum ek_two_step)random_below(EK_TWO_STEP_COUNT);
+        walk.story.life.record.two_step = chance(30);
+        walk.story.life.record.user_paused = chance(10);
         run(&walk, ends);
     }
     for (enum ek_move_state s = EK_MOVE_DONE; s < EK_MOVE_STATE_COUNT; s++) {

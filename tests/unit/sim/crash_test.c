@@ -16,7 +16,8 @@ static void lead_to(struct ek_world *it, enum ek_move_state state)
     }
 }
 
-/* Long downtimes, so that the look once a second meets the switchover. */
+/* Long downtimes, so that the look once a second meets the switchover. Every other seed hands over
+ * in two steps. */
 static struct ek_world *slow_switchover(uint64_t seed)
 {
     struct ek_world_options options;
@@ -24,7 +25,8 @@ static struct ek_world *slow_switchover(uint64_t seed)
 
     ek_world_options_defaults(&options);
     options.seed = seed;
-    policy.max_downtime_ms = 5000;
+    policy.max_downtime_ms = 25000; /* the ladder begins with a fifth of it */
+    policy.two_step = seed % 2 == 0 ? EK_TWO_STEP_ALWAYS : EK_TWO_STEP_COPIED;
     return world_with("h1 8c 32G; h2 8c 32G; h3 8c 32G; a*2@h1 2v 4G 1c 80d", &options, &policy);
 }
 
@@ -48,7 +50,7 @@ static void die_in(enum ek_move_state state, bool before_effect, int64_t down_ms
 /* Short outages and such that outlast the migration, with several seeds. */
 static void die_in_all_ways(enum ek_move_state state)
 {
-    for (uint64_t seed = 1; seed <= 3; seed++) {
+    for (uint64_t seed = 1; seed <= 4; seed++) {
         die_in(state, true, EK_WORLD_SECOND_MS, seed);
         die_in(state, false, EK_WORLD_SECOND_MS, seed);
         die_in(state, true, 5 * EK_WORLD_MINUTE_MS, seed);

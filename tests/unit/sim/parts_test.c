@@ -153,6 +153,26 @@ static void test_dirty_rounds_converge(void **state)
     ek_world_destroy(it);
 }
 
+/* A limit holds from the moment it is set, and can be lifted; another move's mark sets nothing. */
+static void test_limits_are_live(void **state)
+{
+    const struct ek_tuning slow = {.bandwidth_mib_s = 10};
+    const struct ek_tuning fast = {.bandwidth_mib_s = EK_TUNING_UNLIMITED};
+    struct ek_world *it = quiet_world("h1 8c 32G; h2 8c 32G; a@h1 2v 4G 1c");
+    struct ek_sim_migrations *migrations = ek_world_migrations(it);
+
+    (void)state;
+    move(it, "a", "h2");
+    pass(it, 2 * EK_WORLD_SECOND_MS);
+    assert_false(ek_sim_migration_tune(migrations, 0, host(it, "h1"), "p-1", &slow));
+    assert_true(under_way(it, "a")->rate_mib_s > 100);
+    assert_true(ek_sim_migration_tune(migrations, 0, host(it, "h1"), "", &slow));
+    assert_true(under_way(it, "a")->rate_mib_s == 10);
+    assert_true(ek_sim_migration_tune(migrations, 0, host(it, "h1"), "", &fast));
+    assert_true(under_way(it, "a")->rate_mib_s > 100);
+    ek_world_destroy(it);
+}
+
 /* An abort in mid-copy leaves the domain on its source and nothing on the destination. */
 static void test_abort_leaves_nothing_behind(void **state)
 {
@@ -163,13 +183,14 @@ static void test_abort_leaves_nothing_behind(void **state)
     move(it, "a", "h2");
     pass(it, 5 * EK_WORLD_SECOND_MS);
     assert_non_null(ek_sim_cluster_copy(cluster, 0, host(it, "h2")));
-    assert_true(ek_sim_migration_abort(ek_world_migrations(it), 0, host(it, "h1")));
+    assert_false(ek_sim_migration_abort(ek_world_migrations(it), 0, host(it, "h1"), "p-1"));
+    assert_true(ek_sim_migration_abort(ek_world_migrations(it), 0, host(it, "h1"), ""));
     pass(it, EK_WORLD_SECOND_MS);
     assert_null(under_way(it, "a"));
     assert_string_equal(home(it, "a"), "h1");
     assert_null(ek_sim_cluster_copy(cluster, 0, host(it, "h2")));
     assert_int_equal(ek_sim_cluster_copy(cluster, 0, 0)->run, EK_RUN_RUNNING_MIGRATION_CANCELED);
-    assert_false(ek_sim_migration_abort(ek_world_migrations(it), 0, host(it, "h1")));
+    assert_false(ek_sim_migration_abort(ek_world_migrations(it), 0, host(it, "h1"), ""));
     ek_world_destroy(it);
 }
 
@@ -303,6 +324,7 @@ int main(void)
         cmocka_unit_test(test_links_are_shared_while_both_run),
         cmocka_unit_test(test_narrow_link_leaves_the_rest),
         cmocka_unit_test(test_dirty_rounds_converge),
+        cmocka_unit_test(test_limits_are_live),
         cmocka_unit_test(test_abort_leaves_nothing_behind),
         cmocka_unit_test(test_second_copy_is_seen),
         cmocka_unit_test(test_orphan_and_loss_are_seen),

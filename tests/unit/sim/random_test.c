@@ -125,6 +125,7 @@ static struct ek_world *random_world(uint64_t seed)
     ek_world_options_defaults(&options);
     options.seed = seed;
     policy.limit_host_out = (int)ek_random_between(&random, 1, 2);
+    policy.two_step = seed % 2 == 0 ? EK_TWO_STEP_ALWAYS : EK_TWO_STEP_COPIED;
     policy.limit_host_in = (int)ek_random_between(&random, 1, 2);
     policy.cooldown_ms = EK_WORLD_MINUTE_MS * ek_random_between(&random, 1, 30);
     struct ek_world *it = world_with("", &options, &policy);
