@@ -87,6 +87,11 @@ static struct ek_call_result no_double(struct check *check, const char *step)
     char uuid[VIR_UUID_STRING_BUFLEN] = "";
 
     if (check->destination.domain != NULL) {
+        if (virDomainIsActive(check->destination.domain) != 0 &&
+            ek_domain_job(check->destination.domain) == EK_JOB_IN) {
+            return ek_fail(EK_FAILURE_SAME_PAIR, order->destination, step,
+                           "somebody's migration brings the domain here already");
+        }
         if (virDomainIsActive(check->destination.domain) != 0) {
             return ek_fail(EK_FAILURE_DOMAIN, order->destination, step,
                            "a domain with this UUID is active here, too: an operator must look");

@@ -1,5 +1,5 @@
 /* evenkeeld's parts and who owns what. One libuv loop thread owns all of this; other threads
- * (store, collector pool, migrations, the maintenance watcher) hand their results to it by
+ * (store, collector pool, migrations, watchers) hand their results to it by
  * uv_async.
  *
  *   main.c           the command line
@@ -11,7 +11,10 @@
  *   cycle.c          samples -> snapshot -> engine
  *   effects.c        what the engine wants: records to the store, then aborts and starts
  *   journal.c        the migrator's journal over the store's thread
- *   watch.c          a thread that waits for maintenance keys to change
+ *   spool.c          what the journal could not take while Redis was away, in files
+ *   watch.c          threads that wait for maintenance keys and for commands
+ *   commands.c       commands: from the stream to the engine, and the replies
+ *   resolving.c      the command `resolve`, which looks at both ends itself
  *   status.c         what the daemon says of itself */
 #ifndef EK_DAEMON_DAEMON_H
 #define EK_DAEMON_DAEMON_H

@@ -9,18 +9,28 @@
 
 /* ---- output -------------------------------------------------------------------------------- */
 
+/* The screen of `top` must not be written across. */
+static FILE *complaints;
+
+void ek_tool_complain_to(FILE *out)
+{
+    complaints = out;
+}
+
 /* What was printed before is flushed first: with both streams in one file or terminal the complaint
  * else stands above what it belongs to. */
 int ek_tool_complain(int status, const char *format, ...)
 {
     va_list arguments;
 
+    FILE *out = complaints == NULL ? stderr : complaints;
+
     (void)fflush(stdout);
-    (void)fputs("evenkeel: ", stderr);
+    (void)fputs("evenkeel: ", out);
     va_start(arguments, format);
-    (void)vfprintf(stderr, format, arguments);
+    (void)vfprintf(out, format, arguments);
     va_end(arguments);
-    (void)fputc('\n', stderr);
+    (void)fputc('\n', out);
     return status;
 }
 

@@ -130,6 +130,13 @@ static void print_balancer(const struct report *report)
     if (balancer->holding[0] != '\0') {
         ek_terminal_print(stdout, EK_COLOUR_WARN, "holding     %s\n", balancer->holding);
     }
+    if (balancer->paused[0] != '\0') {
+        ek_terminal_print(stdout, EK_COLOUR_WARN, "paused      %s; `evenkeel resume` ends it\n",
+                          balancer->paused);
+    }
+    if (balancer->circuits[0] != '\0') {
+        ek_terminal_print(stdout, EK_COLOUR_WARN, "circuits    %s\n", balancer->circuits);
+    }
     ek_terminal_print(stdout, EK_COLOUR_NONE, "last cycle  %" PRId64 ": %s\n", balancer->cycles,
                       balancer->summary[0] == '\0' ? "none yet" : balancer->summary);
     ek_terminal_print(stdout, EK_COLOUR_NONE,
@@ -165,6 +172,7 @@ static void add_move(struct ek_table *table, const struct ek_move_record *record
     ek_table_cell(table, EK_COLOUR_NONE, "%s",
                   record->eta_ms >= 0 ? ek_span(record->eta_ms, span) : "-");
     ek_table_number(table, record->attempt, 0);
+    ek_table_cell(table, EK_COLOUR_NONE, "%s", order->id); /* what `abort` takes */
     ek_table_cell(table, EK_COLOUR_WARN, "%s", record->error);
 }
 
@@ -172,8 +180,9 @@ static void add_move(struct ek_table *table, const struct ek_move_record *record
 static bool print_moves(const struct report *report)
 {
     static const struct ek_column columns[] = {
-        {"DOMAIN", false},   {"MOVE", false}, {"KIND", false},   {"STATE", false},
-        {"PROGRESS", false}, {"ETA", true},   {"ATTEMPT", true}, {"LAST ERROR", false},
+        {"DOMAIN", false}, {"MOVE", false},     {"KIND", false},
+        {"STATE", false},  {"PROGRESS", false}, {"ETA", true},
+        {"ATTEMPT", true}, {"ID", false},       {"LAST ERROR", false},
     };
     struct ek_table table = EK_TABLE(columns);
 
@@ -221,15 +230,10 @@ static void print_blocked(const struct report *report)
                           ek_move_state_name(record->state), ek_time(record->updated_at_ms, when),
                           record->order.id, record->error[0] == '\0' ? "" : ": ", record->error);
     }
-    /* Ready to be copied, with the first one's id; the daemon reads that set when it starts, hence
-     * the restart. */
-    const char *id = report->blocking[0].order.id;
-    ek_terminal_print(
-        stdout, EK_COLOUR_NONE,
-        "  Look on both hosts (virsh list --all). When the domain runs on one and is gone "
-        "from the other,\n"
-        "  free it and restart evenkeeld:  redis-cli %s SREM %smoves:blocking %s\n",
-        report->tool->redis_cli, report->tool->key_prefix, id);
+    const struct ek_move_order *first = &report->blocking[0].order;
+    ek_terminal_print(stdout, EK_COLOUR_NONE,
+                      "  what is known, and what may be done:  evenkeel resolve %s\n",
+                      first->name[0] != '\0' ? first->name : first->domain);
 }
 
 /* ---- hosts --------------------------------------------------------------------------------- */

@@ -55,6 +55,13 @@ extern const struct ek_verb ek_verb_plan;
 extern const struct ek_verb ek_verb_why;
 extern const struct ek_verb ek_verb_why_not;
 extern const struct ek_verb ek_verb_maintenance;
+extern const struct ek_verb ek_verb_move;
+extern const struct ek_verb ek_verb_pause;
+extern const struct ek_verb ek_verb_resume;
+extern const struct ek_verb ek_verb_cancel;
+extern const struct ek_verb ek_verb_abort;
+extern const struct ek_verb ek_verb_resolve;
+extern const struct ek_verb ek_verb_top;
 extern const struct ek_verb ek_verb_history;
 extern const struct ek_verb ek_verb_states;
 extern const struct ek_verb ek_verb_snapshot;
@@ -108,6 +115,9 @@ const char **ek_tool_host_names(const struct ek_tool *tool, struct ek_arena *are
 
 /* One line on standard error, "evenkeel: ..."; returns `status`. */
 int ek_tool_complain(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Where complaints go; NULL: to standard error. For a verb that owns the screen. */
+void ek_tool_complain_to(FILE *out);
 
 /* Prints a document and frees it; NULL means that memory ran out. Returns the exit status. */
 int ek_tool_print_json(char *json);

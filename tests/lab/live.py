@@ -61,9 +61,13 @@ class Live:
 
     # ---- the lab ---------------------------------------------------------------------------
 
+    def lab_command(self):
+        """The beginning of a command line that speaks to this lab."""
+        return [str(LAB), "--name", self.name]
+
     def lab(self, *args, timeout=120):
         """Run a verb of the lab; its output."""
-        return run([LAB, "--name", self.name, *args], timeout)
+        return run([*self.lab_command(), *args], timeout)
 
     def up(self, hosts, memory_mib):
         """Raise the lab; the first time on a machine this downloads the guests' kernel."""

@@ -98,10 +98,13 @@ def do_guest_list(lab, args):
 
 
 def do_link(lab, args):
-    """Shape, cut or heal a host's cable."""
+    """Shape, cut or heal a host's cable, or lose some of what goes over it."""
     host = lab.host(args.host)
     if args.verb == "link shape":
         net.shape(host, args.rate)
+    elif args.verb == "link drop":
+        net.drop(host, (args.only,) if args.only else ("in", "out"),
+                 lab.host(args.peer) if args.peer else None, args.from_port, args.to_port)
     elif args.verb == "link cut":
         net.cut(host)
     else:
@@ -223,11 +226,17 @@ def add_fault_verbs(verbs):
     group = verbs.add_parser("link", help="a host's cable", description="A host's cable.")
     actions = group.add_subparsers(dest="action", required=True, metavar="ACTION")
     for name, text in (("shape", "limit both directions"), ("cut", "pull the cable"),
-                       ("heal", "undo shape and cut")):
+                       ("heal", "undo shape, cut and drop"),
+                       ("drop", "lose TCP packets, as a firewall does")):
         sub = verb(actions, name, do_link, text, verb=f"link {name}")
         sub.add_argument("host")
         if name == "shape":
             sub.add_argument("rate", help="such as 200mbit")
+        if name == "drop":
+            sub.add_argument("--peer", metavar="HOST", help="to and from this host only")
+            sub.add_argument("--from-port", metavar="A[:B]", help="sent from these ports only")
+            sub.add_argument("--to-port", metavar="A[:B]", help="sent to these ports only")
+            sub.add_argument("--only", choices=("in", "out"), help="one direction only")
     for name, text in (("kill", "SIGKILL"), ("stop", "SIGSTOP"), ("cont", "SIGCONT")):
         sub = verb(verbs, name, do_signal, f"{text} to 'HOST libvirtd' or to 'guest NAME'")
         sub.add_argument("first", metavar="HOST|guest")

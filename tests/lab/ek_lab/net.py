@@ -66,8 +66,39 @@ def cut(host):
     batch(host.lab.netns, f"link set {host.port} down")
 
 
-def heal(host):
-    """Undo shape and cut."""
+def mend(host):
+    """Undo a cut, and nothing else."""
     batch(host.lab.netns, f"link set {host.port} up")
+
+
+def heal(host):
+    """Undo shape, cut and drops."""
+    mend(host)
+    undrop(host)
     for netns, interface in link_ends(host):
         run(in_netns(netns, "tc", "qdisc", "del", "dev", interface, "root"), check=False)
+
+
+# Table `raw` is nobody else's: libvirt keeps its rules in `filter` and `nat`.
+DROP_TABLE = ("iptables", "-w", "-t", "raw")
+CHAINS = {"in": ("PREROUTING", "-s"), "out": ("OUTPUT", "-d")}
+
+
+def drop(host, directions=("in", "out"), peer=None, from_port=None, to_port=None):
+    """Lose TCP packets that a host gets or sends; ports as iptables takes them (49152:49215).
+
+    Without a peer those of all others. Connections stay: their ends see silence, as with a broken
+    switch or a firewall that came up."""
+    for direction in directions:
+        chain, address = CHAINS[direction]
+        rule = ["-I", chain, "-p", "tcp"]
+        rule += [address, peer.address] if peer else []
+        rule += ["--sport", str(from_port)] if from_port else []
+        rule += ["--dport", str(to_port)] if to_port else []
+        run(in_netns(host.netns, *DROP_TABLE, *rule, "-j", "DROP"))
+
+
+def undrop(host):
+    """Lose no packets any more."""
+    for chain, _address in CHAINS.values():
+        run(in_netns(host.netns, *DROP_TABLE, "-F", chain))

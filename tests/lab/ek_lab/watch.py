@@ -131,14 +131,14 @@ class Watcher:
         self.save()
 
 
-def start(lab):
-    """Start the watcher afresh."""
+def start(lab, command=None):
+    """Start the watcher afresh; `command` is the lab's own, where this program is another."""
     lab.config()
     stop(lab)
     lab.watch.mkdir(exist_ok=True)
     state = lab.watch / "state.json"
     state.unlink(missing_ok=True)
-    process = procs.spawn(lab, LABEL, [*program(), "--name", lab.name, "watch", "run"])
+    process = procs.spawn(lab, LABEL, [*(command or program()), "--name", lab.name, "watch", "run"])
     wait_until(lambda: state.exists() or process.poll() is not None, 10, "watcher")
     if process.poll() is not None:
         raise LabError(f"the watcher did not start: see {lab.dir}/log/{LABEL}.log")

@@ -160,7 +160,6 @@ static void a_new_key_changes_the_plan(void **state)
     ek_text_clear(&it.trace);
     ek_story_cycle(&it, "h1 maintenance; h2; h3 maintenance; a@h1 1v 2G; b@h1 1v 1G");
     ek_story_expect(&it, "plan started: b h1->h2 evacuate\n"
-                         "fate abandoned\n"
                          "maintenance h1 evacuating, 2 left\n"
                          "maintenance h3 evacuated, 0 left\n"
                          "wake +10 s\n");
@@ -181,7 +180,7 @@ static void after_maintenance_the_host_is_used_again(void **state)
     ek_story_expect(&it, "maintenance h1 ended, 0 left\n");
     ek_story_outcome(&it, "b", EK_MOVE_CANCELLED);
     ek_story_settle(&it, rest);
-    ek_story_expect(&it, "fate failed\n"
+    ek_story_expect(&it, "fate failed\nwake +20 s\n"
                          "plan started: d h2->h1 balance\nstart d h2->h1\n");
 }
 

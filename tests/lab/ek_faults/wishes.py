@@ -1,0 +1,81 @@
+"""Wishes that cross a move: aborts, second migrations, slow links, guests that never stand still."""
+import libvirt
+
+from ek_faults.case import case
+from ek_faults.stage import NAME, TERMINAL, Failure
+from ek_lab import guests
+
+P2P = libvirt.VIR_MIGRATE_LIVE | libvirt.VIR_MIGRATE_PEER2PEER
+
+
+def domain_of(stage, move):
+    """The guest's domain on its source."""
+    return stage.eyes.link(move.source).lookupByName(NAME)
+
+
+@case("T10", "somebody migrates the same guest meanwhile", group="wishes", ends=("done",))
+def second_migration(stage):
+    """The second is refused, the first goes on unharmed."""
+    move = stage.begin()
+    other = stage.others(move.source, move.destination)[0]
+    stage.hit()
+    try:
+        domain_of(stage, move).migrateToURI3(other.uri, {}, P2P)
+    except libvirt.libvirtError:
+        return move
+    raise Failure(f"a second migration to {other.name} was let through")
+
+
+@case("T12a", "somebody aborts the job while memory is copied", group="wishes", ends=("cancelled",))
+def foreign_abort(stage):
+    """Not to be overruled by a retry of the move; the plan may be made anew."""
+    move = stage.begin()
+    stage.hit()
+    domain_of(stage, move).abortJob()
+    return move
+
+
+@case("T12b", "somebody aborts the job at the switchover", group="wishes",
+      ends=("cancelled", "done"))
+def late_abort(stage):
+    """Whichever comes first: one copy runs."""
+    move = stage.begin()
+    domain = domain_of(stage, move)
+    move.pauses()
+    stage.hit()
+    try:
+        domain.abortJob()
+    except libvirt.libvirtError:
+        pass                    # too late: the job has ended
+    return move
+
+
+@case("T13", "a link of 1 MiB/s, then an abort", group="wishes", ends=("cancelled",),
+      limits={"bandwidth_per_host": "1MiB/s"})
+def slow_link(stage):
+    """So slow that it never ends by itself; the guest runs on."""
+    move = stage.begin()
+    domain = domain_of(stage, move)
+    if domain.migrateGetMaxSpeed() != 1:
+        raise Failure(f"the migration may take {domain.migrateGetMaxSpeed()} MiB/s, expected 1")
+    stage.hit()
+    domain.abortJob()
+    move.reaches(*TERMINAL)
+    stage.change_policy({}, {})
+    return move
+
+
+@case("T14", "a guest that writes memory faster than the link carries it", group="wishes",
+      migration={"timeout_min": "15s"}, ends=("rolled-back", "done"))
+def heavy_writer(stage):
+    """It ends, or is aborted at its deadline; it has been copied more than once by then."""
+    guests.change(stage.place, NAME, {"footprint": 48, "dirty": 60})
+    try:
+        move = stage.begin()
+        stage.hit()
+        move.reaches(*TERMINAL, seconds=60)
+        if not stage.eyes.find_event(stage.since, move.source, NAME, "iteration 2"):
+            raise Failure("the memory was copied once only: that proves nothing")
+        return move
+    finally:
+        guests.change(stage.place, NAME, {"footprint": 0, "dirty": 0})
