@@ -6,6 +6,7 @@
 #include "collector/domain_stats.h"
 #include "collector/handles.h"
 
+#include <libvirt/virterror.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,8 +20,11 @@
 /* An entry is one life of a domain on this host: a new id (a restart, a return by migration) makes
  * its facts and held gauges void. Entries that a read does not see are swept at its end. */
 
-/* A copy that has been in transit for so many reads is reported by its host, too. */
-enum { TRANSIT_READS = 30 };
+/* A copy in transit for so many reads was left behind: where libvirt does not say whether a
+ * migration comes in, and where it says that none does (a read may fall between two steps). */
+enum { TRANSIT_READS = 30, NO_JOB_READS = 2 };
+
+static const char in_hand[] = "a migration has it in hand, or left it behind";
 
 #define BYTES_PER_MIB (1024.0 * 1024.0)
 
@@ -209,18 +213,55 @@ static bool entry_refresh(struct ek_domain_cache *cache, struct ek_domain_entry 
     return true;
 }
 
+/* Whether a migration into the domain runs. libvirt refuses statistics of an incoming job, and only
+ * of that, at once and without waiting for it. A domain that is only being started answers no such
+ * question before it has started: it is not asked. */
+enum incoming_job { JOB_COMES_IN, NO_JOB_COMES_IN, NOT_SAID };
+
+static enum incoming_job incoming_job(const struct ek_domain_reading *domain, virDomainPtr handle)
+{
+    EK_SCOPED_PARAMS struct ek_params params = {NULL, 0};
+    int type = VIR_DOMAIN_JOB_NONE;
+
+    if (ek_domain_stats_starting(domain)) {
+        return NOT_SAID;
+    }
+    if (virDomainGetJobStats(handle, &type, &params.items, &params.count, 0) == 0) {
+        return NO_JOB_COMES_IN;
+    }
+    return virGetLastErrorCode() == VIR_ERR_OPERATION_UNSUPPORTED ? JOB_COMES_IN : NOT_SAID;
+}
+
 /* What is in transit and not known here is arriving, as a rule: its source reports it. But it may
  * be what a migration left behind, paused, perhaps the only copy that there is: when it stays so,
  * or was there before we looked first, its host is not empty. */
-static bool passed_over(struct ek_domain_entry *entry, const struct ek_domain_reading *domain,
-                        int64_t reads)
+static bool is_incoming(struct ek_domain_entry *entry, const struct ek_domain_reading *domain,
+                        virDomainPtr handle, int64_t reads)
 {
+    enum incoming_job job = incoming_job(domain, handle);
+    int64_t patience = job == NOT_SAID ? TRANSIT_READS : NO_JOB_READS;
+
     if (entry->transit_id != domain->id) {
         entry->transit_id = domain->id;
         entry->transit_since = reads;
     }
     entry->seen_at = reads;
-    return entry->transit_since > 0 && reads - entry->transit_since < TRANSIT_READS;
+    return job == JOB_COMES_IN ||
+           (entry->transit_since > 0 && reads - entry->transit_since < patience);
+}
+
+/* Its source tells its facts; here only what it takes counts. Nothing of it is kept: when it runs
+ * here, it is asked as if it had just appeared. */
+static bool mark_incoming(struct ek_domain_reading *domain, struct ek_arena *arena, bool *present,
+                          struct ek_error *err)
+{
+    const struct ek_domain_facts facts = {.vcpus = isnan(domain->facts.vcpus) ? 1.0
+                                                                              : domain->facts.vcpus,
+                                          .immovable_reason = in_hand};
+
+    domain->incoming = true;
+    *present = !isnan(domain->memory_mib);
+    return ek_domain_facts_copy(&domain->facts, &facts, arena, err);
 }
 
 /* Held gauges in both directions: what is new is kept, what is missing is filled in. */
@@ -243,6 +284,7 @@ bool ek_domain_cache_complete(struct ek_domain_cache *cache, struct ek_domain_re
     bool known = entry != NULL && entry->id == domain->id;
 
     *present = true;
+    domain->incoming = false;
     if (entry == NULL) {
         entry = entry_create(cache, domain->uuid, err);
         if (entry == NULL) {
@@ -251,11 +293,10 @@ bool ek_domain_cache_complete(struct ek_domain_cache *cache, struct ek_domain_re
     }
     if (in_transit && !known) {
         struct ek_error why = {0};
-        *present = !passed_over(entry, domain, reads);
-        if (!*present) {
-            return true;
+        if (is_incoming(entry, domain, handle, reads)) {
+            return mark_incoming(domain, arena, present, err);
         }
-        (void)ek_error_set(&why, EK_ERR_CONFLICT, "a migration has it in hand, or left it behind");
+        (void)ek_error_set(&why, EK_ERR_CONFLICT, "%s", in_hand);
         if (!facts_missing(entry, domain, reads, &why)) {
             return false;
         }

@@ -22,9 +22,10 @@ struct ek_domain_cache {
 
 /* Completes a domain's reading by its facts and by gauges that this read left out: memory and RSS
  * of the same id stand until newer ones come. `reads` counts the host's reads. *present becomes
- * false, without an error, for a domain that does not belong to this host: one that vanished, or
- * that is in transit and was not seen running here under its id, so that it is coming in; one that
- * stays so for long, or was so at the first read, is told of as immovable. A domain whose XML
+ * false, without an error, for a domain that vanished. One that is in transit and was not seen
+ * running here under its id is coming in and is marked `incoming`. When libvirt denies that, or
+ * does not say and it stays so for long or was so at the first read, it was left behind: then it is
+ * no longer incoming, but immovable. A domain whose XML
  * cannot be read stays, immovable with the reason, and is asked again at the next read. Strings go
  * to the arena. Errors: UNAVAILABLE when the connection broke, NOMEM. */
 bool ek_domain_cache_complete(struct ek_domain_cache *cache, struct ek_domain_reading *domain,

@@ -145,6 +145,12 @@ bool ek_domain_stats_read(struct ek_domain_reading *out, const virDomainStatsRec
     return true;
 }
 
+bool ek_domain_stats_starting(const struct ek_domain_reading *domain)
+{
+    return state_of(domain) == VIR_DOMAIN_PAUSED &&
+           reason_of(domain) == VIR_DOMAIN_PAUSED_STARTING_UP;
+}
+
 bool ek_domain_stats_in_transit(const struct ek_domain_reading *domain)
 {
     int reason = reason_of(domain);

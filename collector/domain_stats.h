@@ -19,4 +19,7 @@ bool ek_domain_stats_read(struct ek_domain_reading *out, const virDomainStatsRec
  */
 bool ek_domain_stats_in_transit(const struct ek_domain_reading *domain);
 
+/* Whether it is just being started, be it for a guest that boots or for one that comes in. */
+bool ek_domain_stats_starting(const struct ek_domain_reading *domain);
+
 #endif

@@ -3,6 +3,7 @@
 #include "collector/domain_xml.h"
 
 #include "collector/handles.h"
+#include "collector/managers.h"
 #include "collector/xml.h"
 
 #include <math.h>
@@ -318,12 +319,29 @@ static void parse_scalars(struct parse *parse, struct ek_xml *xml)
     facts->cpu_model = needs_host_cpu(xml) ? parse->around->host->cpu_model : NULL;
 }
 
+/* NULL: nobody else's, as far as its metadata tells. */
+static const char *other_manager(struct ek_xml *xml)
+{
+    for (size_t i = 0; i < ek_manager_count; i++) {
+        if (ek_xml_has(xml, ek_managers[i].mark)) {
+            return ek_managers[i].text;
+        }
+    }
+    return NULL;
+}
+
 /* Sets movable, and the first reason against it. */
 static void judge(struct parse *parse, struct ek_xml *xml)
 {
     struct ek_domain_facts *facts = &parse->out->facts;
 
-    /* The first reason is enough for people: as long as it stands the others do not matter. */
+    /* The first reason is enough for people: as long as it stands the others do not matter. Whose
+     * domain it is comes first, for that no change of the domain can mend. */
+    facts->immovable_reason = other_manager(xml);
+    if (facts->immovable_reason != NULL) {
+        facts->movable = false;
+        return;
+    }
     if (facts->devices.count > 0) {
         facts->immovable_reason =
             ek_arena_printf(parse->arena, "host device %s", facts->devices.items[0]);

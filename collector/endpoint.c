@@ -164,12 +164,27 @@ static int try_addresses(const struct addrinfo *list, int timeout_ms)
     return failure;
 }
 
+/* getaddrinfo itself has no time-out but the resolver's; its error, or 0. */
+static int resolve(const char *host, uint16_t port, struct addrinfo **addresses)
+{
+    const struct addrinfo wanted = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
+    char number[8];
+
+    (void)snprintf(number, sizeof(number), "%u", (unsigned int)port);
+    return getaddrinfo(host, number, &wanted, addresses);
+}
+
+bool ek_port_answers(const char *host, uint16_t port, int timeout_ms)
+{
+    EK_SCOPED(addresses_release) struct addrinfo *addresses = NULL;
+
+    return resolve(host, port, &addresses) == 0 && try_addresses(addresses, timeout_ms) == 0;
+}
+
 bool ek_libvirt_probe(const char *uri, int timeout_ms, struct ek_error *err)
 {
     EK_SCOPED(addresses_release) struct addrinfo *addresses = NULL;
-    struct addrinfo wanted = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
     struct ek_endpoint end;
-    char port[8];
 
     if (!ek_endpoint_parse(&end, uri, err)) {
         return false;
@@ -177,10 +192,9 @@ bool ek_libvirt_probe(const char *uri, int timeout_ms, struct ek_error *err)
     if (!end.remote) {
         return true;
     }
-    (void)snprintf(port, sizeof(port), "%u", (unsigned int)end.port);
-    /* getaddrinfo itself has no time-out but the resolver's. Names of ssh may be aliases from
-     * ~/.ssh/config that no resolver knows: then ssh is left to find out. */
-    int unresolved = getaddrinfo(end.host, port, &wanted, &addresses);
+    /* Names of ssh may be aliases from ~/.ssh/config that no resolver knows: then ssh is left to
+     * find out. */
+    int unresolved = resolve(end.host, end.port, &addresses);
     if (unresolved != 0) {
         return end.ssh || ek_error_set(err, EK_ERR_UNAVAILABLE, "%s: cannot resolve host %s: %s",
                                        uri, end.host, gai_strerror(unresolved));

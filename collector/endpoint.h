@@ -26,4 +26,7 @@ bool ek_endpoint_parse(struct ek_endpoint *out, const char *uri, struct ek_error
  * TIMEOUT. */
 bool ek_libvirt_probe(const char *uri, int timeout_ms, struct ek_error *err);
 
+/* Whether something listens on that TCP port of a host, which is tried in the same way. */
+bool ek_port_answers(const char *host, uint16_t port, int timeout_ms);
+
 #endif

@@ -8,6 +8,7 @@
 #include "collector/events.h"
 #include "collector/handles.h"
 #include "collector/host_facts.h"
+#include "collector/lookout.h"
 #include "collector/node.h"
 #include "collector/xml.h"
 
@@ -24,9 +25,10 @@
 struct host {
     const char *name;
     const char *uri;
-    virConnectPtr connection; /* NULL: to be opened */
-    int64_t reads;            /* that succeeded */
-    int64_t survey_at;        /* of the reads: when to ask for the host's facts again */
+    virConnectPtr connection;   /* NULL: to be opened */
+    struct ek_lookout *lookout; /* its events */
+    int64_t reads;              /* that succeeded */
+    int64_t survey_at;          /* of the reads: when to ask for the host's facts again */
     struct ek_host_survey survey;
     struct ek_domain_cache domains;
 };
@@ -43,6 +45,7 @@ struct ek_collector {
 static void host_disconnect(struct host *host)
 {
     if (host->connection != NULL) {
+        ek_lookout_end(host->lookout, host->connection);
         (void)virConnectClose(host->connection);
     }
     host->connection = NULL;
@@ -56,6 +59,9 @@ static bool host_connect(const struct ek_collector *collector, struct host *host
         host->connection = ek_libvirt_open(host->uri, collector->connect_timeout_ms, err);
         host->survey_at = host->reads;
         ek_domain_cache_expire(&host->domains);
+        if (host->connection != NULL) {
+            ek_lookout_begin(host->lookout, host->connection);
+        }
     }
     return host->connection != NULL;
 }
@@ -179,12 +185,14 @@ static bool copy_hosts(struct ek_collector *collector, const struct ek_collector
     for (size_t i = 0; hosts != NULL && i < config->host_count; i++) {
         hosts[i].name = ek_arena_strdup(&collector->arena, config->hosts[i].name);
         hosts[i].uri = ek_arena_strdup(&collector->arena, config->hosts[i].uri);
-        if (hosts[i].name == NULL || hosts[i].uri == NULL) {
+        hosts[i].lookout = ek_lookout_create(i);
+        /* Counted one by one: whoever destroys the collector frees the lookouts that it has. */
+        collector->hosts = hosts;
+        collector->host_count = i + 1;
+        if (hosts[i].name == NULL || hosts[i].uri == NULL || hosts[i].lookout == NULL) {
             return false;
         }
     }
-    collector->hosts = hosts;
-    collector->host_count = hosts == NULL ? 0 : config->host_count;
     return hosts != NULL;
 }
 
@@ -209,9 +217,19 @@ struct ek_collector *ek_collector_create(const struct ek_collector_config *confi
     return collector;
 }
 
+static void collector_listen(void *context, ek_port_hint *hint, void *receiver)
+{
+    const struct ek_collector *collector = context;
+
+    for (size_t i = 0; i < collector->host_count; i++) {
+        ek_lookout_direct(collector->hosts[i].lookout, hint, receiver);
+    }
+}
+
 struct ek_collector_port ek_collector_port(struct ek_collector *collector)
 {
-    return (struct ek_collector_port){.read = collector_read, .context = collector};
+    return (struct ek_collector_port){
+        .read = collector_read, .listen = collector_listen, .context = collector};
 }
 
 void ek_collector_destroy(void *context)
@@ -224,6 +242,7 @@ void ek_collector_destroy(void *context)
     /* Connections are closed first; caches and surveys hold no handles of theirs. */
     for (size_t i = 0; i < collector->host_count; i++) {
         host_disconnect(&collector->hosts[i]);
+        ek_lookout_destroy(collector->hosts[i].lookout);
         ek_domain_cache_finish(&collector->hosts[i].domains);
         ek_host_survey_finish(&collector->hosts[i].survey);
     }

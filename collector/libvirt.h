@@ -1,4 +1,5 @@
-/* The collector's port over libvirt: one connection per host, used for statistics alone. */
+/* The collector's port over libvirt: one connection per host, used for statistics and for the
+ * events that hint at migrations. */
 #ifndef EK_COLLECTOR_LIBVIRT_H
 #define EK_COLLECTOR_LIBVIRT_H
 

@@ -31,6 +31,9 @@ struct host {
     int64_t due_ns;      /* WAITING: when to queue it */
     int64_t deadline_ns; /* READING: when its read counts as hung */
     bool overdue;        /* READING: beyond the deadline, reported or about to be */
+    bool hinted;         /* the read that is due, queued or running is out of turn */
+    bool hinted_again;   /* READING: a hint came meanwhile, what it is about may be missed */
+    struct ek_hints hints;
     unsigned int failures;
     uint64_t lot;
     size_t next_queued;
@@ -55,14 +58,19 @@ struct ek_pool {
     unsigned int workers;
     unsigned int idle;
     unsigned int overdue;
-    int64_t wake_ns; /* when the dispatcher wakes by itself */
+    unsigned int hinted; /* reads out of turn, ever */
+    int64_t wake_ns;     /* when the dispatcher wakes by itself */
     bool stopping;
     bool abandoned;
 };
 
-/* Only when no thread is left, hence without a lock. */
+static void port_listen(struct ek_pool *pool, bool wanted);
+
+/* Only when no thread is left, hence without a lock. Hints come from threads of the port's: it is
+ * silenced first. */
 static void pool_free(struct ek_pool *pool)
 {
+    port_listen(pool, false);
     if (pool->config.release != NULL) {
         pool->config.release(pool->config.port.context);
     }
@@ -140,6 +148,39 @@ static size_t queue_pop(struct ek_pool *pool)
     return index;
 }
 
+/* Has a waiting host read earlier than in its turn; with the lock held. A host that fails is tried
+ * when its pause is over and not before. */
+static void host_hurry(struct ek_pool *pool, struct host *host, int64_t now_ns)
+{
+    int64_t at_ns = 0;
+
+    if (host->failures > 0 || host->hinted ||
+        !ek_hints_take(&host->hints, now_ns, host->due_ns, &at_ns) || at_ns >= host->due_ns) {
+        return;
+    }
+    host->due_ns = at_ns;
+    host->hinted = true;
+    pool->hinted++;
+    if (at_ns < pool->wake_ns) {
+        (void)pthread_cond_broadcast(&pool->changed);
+    }
+}
+
+/* The port's hint, from any thread. */
+static void pool_hint(void *receiver, size_t index)
+{
+    struct ek_pool *pool = receiver;
+
+    (void)pthread_mutex_lock(&pool->lock);
+    struct host *host = &pool->hosts[index];
+    if (!pool->stopping && host->work == WAITING) {
+        host_hurry(pool, host, ek_monotonic_ns());
+    } else if (host->work == READING) {
+        host->hinted_again = true;
+    }
+    (void)pthread_mutex_unlock(&pool->lock);
+}
+
 /* After a read, with the lock held. */
 static void host_settle(struct ek_pool *pool, size_t index, bool done)
 {
@@ -152,6 +193,12 @@ static void host_settle(struct ek_pool *pool, size_t index, bool done)
     host->failures = done ? 0 : host->failures + 1;
     host->due_ns = done ? ek_timetable_next(&pool->table, index, now_ns)
                         : ek_timetable_retry(&pool->table, host->failures, &host->lot, now_ns);
+    ek_hints_read(&host->hints, !host->hinted, now_ns);
+    host->hinted = false;
+    if (host->hinted_again) {
+        host_hurry(pool, host, now_ns);
+    }
+    host->hinted_again = false;
     /* The dispatcher sleeps until the next thing that it knew of; this one is earlier. */
     if (host->due_ns < pool->wake_ns) {
         (void)pthread_cond_broadcast(&pool->changed);
@@ -360,6 +407,7 @@ static void hosts_init(struct ek_pool *pool)
         struct host *host = &pool->hosts[i];
         host->due_ns = ek_timetable_next(&pool->table, i, pool->table.start_ns);
         host->lot = config->seed + i;
+        ek_hints_init(&host->hints);
         ek_sampler_init(&host->sampler, config->hosts[i], config->collector, config->period_ms);
     }
 }
@@ -377,6 +425,15 @@ static void locks_init(struct ek_pool *pool)
     (void)pthread_condattr_destroy(&monotonic);
     (void)pthread_mutex_init(&pool->lock, NULL);
     (void)pthread_mutex_init(&pool->reporting, NULL);
+}
+
+static void port_listen(struct ek_pool *pool, bool wanted)
+{
+    const struct ek_collector_port *port = &pool->config.port;
+
+    if (port->listen != NULL) {
+        port->listen(port->context, wanted ? pool_hint : NULL, wanted ? pool : NULL);
+    }
 }
 
 struct ek_pool *ek_pool_create(const struct ek_pool_config *config, struct ek_error *err)
@@ -397,10 +454,12 @@ struct ek_pool *ek_pool_create(const struct ek_pool_config *config, struct ek_er
     }
     hosts_init(pool);
     locks_init(pool);
+    port_listen(pool, true);
     (void)pthread_mutex_lock(&pool->lock);
     bool started = thread_start(pool, dispatcher_main);
     (void)pthread_mutex_unlock(&pool->lock);
     if (!started) {
+        port_listen(pool, false);
         /* The port stays the caller's when nothing was created. */
         pool->config.release = NULL;
         pool_free(pool);
@@ -443,6 +502,19 @@ void ek_pool_destroy(struct ek_pool *pool)
     if (last) {
         pool_free(pool);
     }
+}
+
+void ek_pool_hint(struct ek_pool *pool, size_t host)
+{
+    pool_hint(pool, host);
+}
+
+unsigned int ek_pool_hinted(struct ek_pool *pool)
+{
+    (void)pthread_mutex_lock(&pool->lock);
+    unsigned int hinted = pool->hinted;
+    (void)pthread_mutex_unlock(&pool->lock);
+    return hinted;
 }
 
 unsigned int ek_pool_workers(struct ek_pool *pool)

@@ -6,6 +6,7 @@
  *   - a worker that is overdue does not count against `max_workers`: up to `max_hung` others take
  *     the place of hung ones, so that the hosts that answer are served on time;
  *   - a failed host is tried again later and later, with seeded jitter;
+ *   - a host of which the port hints is read at once, within bounds (timetable.h);
  *   - callbacks never overlap, and none comes after ek_pool_stop() has returned.
  * Nothing polls: threads sleep on condition variables until the next time in the timetable. */
 #ifndef EK_COLLECTOR_POOL_H
@@ -55,6 +56,14 @@ bool ek_pool_stop(struct ek_pool *pool, int64_t wait_ms);
 /* Stops without waiting and frees; takes NULL. What hung reads still use lives on until the last of
  * them ends. */
 void ek_pool_destroy(struct ek_pool *pool);
+
+/* Reads a host before its turn, because something has changed there: a read that is under way began
+ * before and is followed by another one. Too many of these are put off (hints.h). From any
+ * thread, not from a callback. */
+void ek_pool_hint(struct ek_pool *pool, size_t host);
+
+/* Whose reads came out of turn, because of hints; for statistics and tests. */
+unsigned int ek_pool_hinted(struct ek_pool *pool);
 
 /* How many threads read or could; for statistics and tests. */
 unsigned int ek_pool_workers(struct ek_pool *pool);

@@ -63,6 +63,7 @@ struct ek_domain_reading {
     int state_reason;         /* state and its reason in one number, only ever compared */
     bool running;             /* its vCPUs run, as far as the hypervisor is concerned */
     bool paused;              /* by its user */
+    bool incoming;            /* a migration brings it here; it does not run here yet */
     struct ek_counter cpu_ns; /* of vCPUs, emulator and I/O threads */
     struct ek_counter
         haltpoll_ns;            /* the part of it that KVM spent waiting for an idle vCPU's work */

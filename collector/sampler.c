@@ -52,6 +52,7 @@ static void fill_domain(struct ek_domain *domain, const struct ek_domain_reading
         /* A sample has one host; its domains' index is given when samples are put together. */
         .host = 0,
         .paused = reading->paused,
+        .incoming = reading->incoming,
         .vcpus = facts->vcpus,
         .memory_mib = reading->memory_mib,
         .cpu_used_cores = rates->cpu_used_cores,

@@ -48,3 +48,36 @@ int64_t ek_timetable_retry(const struct ek_timetable *table, unsigned int failur
     double share = 0.75 + 0.5 * ((double)(draw(lot) >> 11) / (double)(UINT64_C(1) << 53));
     return now_ns + (int64_t)((double)pause_ns * share);
 }
+
+/* 200 ms: between the events of one step of a migration lie milliseconds. */
+#define MOMENT_NS (INT64_C(200) * 1000 * 1000)
+#define APART_NS (INT64_C(500) * 1000 * 1000)
+
+enum { READING_COST = 2, STORE = 4 * READING_COST };
+
+void ek_hints_init(struct ek_hints *hints)
+{
+    *hints = (struct ek_hints){.credit = STORE};
+}
+
+void ek_hints_read(struct ek_hints *hints, bool in_turn, int64_t now_ns)
+{
+    hints->credit += in_turn && hints->credit < STORE ? 1 : 0;
+    hints->read_at_ns = now_ns;
+}
+
+bool ek_hints_take(struct ek_hints *hints, int64_t now_ns, int64_t due_ns, int64_t *at_ns)
+{
+    int64_t soonest_ns = hints->read_at_ns == 0 ? now_ns : hints->read_at_ns + APART_NS;
+
+    *at_ns = now_ns + MOMENT_NS > soonest_ns ? now_ns + MOMENT_NS : soonest_ns;
+    if (*at_ns >= due_ns) {
+        *at_ns = due_ns; /* its turn comes as soon */
+        return true;
+    }
+    if (hints->credit < READING_COST) {
+        return false;
+    }
+    hints->credit -= READING_COST;
+    return true;
+}

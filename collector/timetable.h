@@ -2,6 +2,7 @@
 #ifndef EK_COLLECTOR_TIMETABLE_H
 #define EK_COLLECTOR_TIMETABLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,5 +23,25 @@ int64_t ek_timetable_next(const struct ek_timetable *table, size_t host, int64_t
  * state, a seed at first: equal seeds give equal times. */
 int64_t ek_timetable_retry(const struct ek_timetable *table, unsigned int failures, uint64_t *lot,
                            int64_t now_ns);
+
+/* Readings out of turn, which hints ask for. A migration gives half a dozen hints on each of its
+ * hosts and a drain a hundred: they may not cost more than half as much again as the timetable, so
+ * every reading in turn earns the right to half a one out of turn, up to four in store. */
+struct ek_hints {
+    unsigned int credit; /* in halves of a reading */
+    int64_t read_at_ns;  /* when the host was read last; 0: never */
+};
+
+/* A full store. */
+void ek_hints_init(struct ek_hints *hints);
+
+/* The host was read, in turn or not. */
+void ek_hints_read(struct ek_hints *hints, bool in_turn, int64_t now_ns);
+
+/* When to read the host because of a hint: a moment later, so that hints of one moment cost one
+ * reading, and not sooner than half a second after the reading before. False: nothing is in store,
+ * its next turn must do. Takes one from the store when that time is before `due_ns`; else *at_ns is
+ * due_ns. */
+bool ek_hints_take(struct ek_hints *hints, int64_t now_ns, int64_t due_ns, int64_t *at_ns);
 
 #endif

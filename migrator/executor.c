@@ -119,7 +119,7 @@ bool ek_executor_spawn(struct ek_executor *executor, void *(*body)(void *), void
 
 /* ---- moves --------------------------------------------------------------------------------- */
 
-static struct mover *mover_create(struct ek_executor *executor, struct ek_error *err)
+struct mover *ek_executor_mover(struct ek_executor *executor, struct ek_error *err)
 {
     struct mover *mover = calloc(1, sizeof(*mover));
 
@@ -215,7 +215,7 @@ static bool join(struct ek_executor *executor, struct mover *mover, struct ek_er
 bool ek_executor_start(struct ek_executor *executor, const struct ek_move_order *order,
                        int64_t epoch, struct ek_error *err)
 {
-    struct mover *mover = mover_create(executor, err);
+    struct mover *mover = ek_executor_mover(executor, err);
 
     if (mover == NULL) {
         return false;
@@ -233,7 +233,7 @@ bool ek_executor_adopt(struct ek_executor *executor, const struct ek_move_record
         return ek_error_set(err, EK_ERR_INVALID, "move %s ended as %s and cannot be adopted",
                             record->order.id, ek_move_state_name(record->state));
     }
-    mover = mover_create(executor, err);
+    mover = ek_executor_mover(executor, err);
     if (mover == NULL) {
         return false;
     }

@@ -71,6 +71,31 @@ bool ek_executor_cancel(struct ek_executor *executor, const char *id);
  * limit. Nothing happens when none of that id runs. */
 void ek_executor_limit(struct ek_executor *executor, const char *id, uint64_t bandwidth_mib_s);
 
+/* ---- moves that nobody drives: what an operator resolves (executor_task.c) --------------------
+ */
+
+/* Runs `body` on a thread of its own, which may block in the calls below; ek_executor_shutdown
+ * waits for it as for a life. Errors: UNAVAILABLE (shutting down), NOMEM. */
+bool ek_executor_task(struct ek_executor *executor, void (*body)(void *argument), void *argument,
+                      struct ek_error *err);
+
+struct ek_executor_look {
+    struct ek_observation source;
+    struct ek_observation destination;
+    struct ek_elsewhere elsewhere;
+};
+
+/* Both ends and all other hosts, freshly read, each within its time; what did not answer in time is
+ * unreachable. From a task. */
+void ek_executor_look(struct ek_executor *executor, const struct ek_move_record *record,
+                      struct ek_executor_look *out);
+
+/* One call of the port: a repair, EK_LIFE_UNPREPARE or EK_LIFE_POST, given up at its time as a
+ * life's is. Refused while a move of that domain runs here. From a task. */
+struct ek_call_result ek_executor_act(struct ek_executor *executor,
+                                      const struct ek_move_record *record,
+                                      enum ek_life_action_kind kind);
+
 /* Copies up to `capacity` records of the running moves, oldest first; returns how many there are.
  */
 size_t ek_executor_running(struct ek_executor *executor, struct ek_move_record *out,

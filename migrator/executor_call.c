@@ -80,6 +80,10 @@ static void make(struct call *call)
         port->observe(port->context, record, &call->source, &call->destination);
         call->result.ok = true;
         return;
+    case EK_LIFE_SEARCH:
+        port->search(port->context, record, &call->elsewhere);
+        call->result.ok = true;
+        return;
     case EK_LIFE_RESUME_SOURCE:
         call->result = port->resume_source(port->context, record);
         return;
@@ -91,6 +95,9 @@ static void make(struct call *call)
         return;
     case EK_LIFE_DESTROY_DESTINATION:
         call->result = port->destroy_destination(port->context, record);
+        return;
+    case EK_LIFE_RESUME_POSTCOPY:
+        call->result = port->resume_postcopy(port->context, record);
         return;
     case EK_LIFE_UNPREPARE:
         call->result = port->unprepare(port->context, record);
@@ -200,7 +207,8 @@ static bool may_leave(const struct mover *mover, const struct call *call)
         return true;
     }
     return ek_executor_must_halt(mover) &&
-           (call->kind == EK_LIFE_WATCH || call->kind == EK_LIFE_OBSERVE);
+           (call->kind == EK_LIFE_WATCH || call->kind == EK_LIFE_OBSERVE ||
+            call->kind == EK_LIFE_SEARCH);
 }
 
 /* Whether it came to its end; if not, it is given up and its fields are its own. */

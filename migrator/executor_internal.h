@@ -14,7 +14,7 @@ struct ek_executor {
     pthread_mutex_t mutex;
     pthread_cond_t idle;  /* a life's thread ended */
     struct mover *movers; /* in order of their start */
-    unsigned int lives;   /* threads that drive */
+    unsigned int lives;   /* threads that drive, and tasks */
     unsigned int calls;   /* threads inside a port's call */
     unsigned int refs;    /* the owner's, and one for each thread */
     bool stopping;
@@ -33,6 +33,7 @@ struct call {
     struct ek_job_progress progress;
     struct ek_observation source;
     struct ek_observation destination;
+    struct ek_elsewhere elsewhere;
     bool done;
     bool given_up;
     unsigned int refs;
@@ -58,6 +59,9 @@ struct mover {
     struct call *migrate;        /* out, or ended and not yet told; the life's thread's */
     unsigned int refs;
 };
+
+/* Owned by the caller, who unrefs it; not in the list. */
+struct mover *ek_executor_mover(struct ek_executor *executor, struct ek_error *err);
 
 int64_t ek_executor_now(const struct ek_executor *executor);
 

@@ -32,7 +32,8 @@ enum ek_run_state {
     EK_RUN_PAUSED_USER,
     EK_RUN_PAUSED_MIGRATION, /* reason MIGRATION; on the destination STARTING_UP, too */
     EK_RUN_PAUSED_IOERROR,
-    EK_RUN_PAUSED_POSTCOPY, /* POSTCOPY or POSTCOPY_FAILED */
+    EK_RUN_PAUSED_POSTCOPY,
+    EK_RUN_PAUSED_POSTCOPY_FAILED, /* it broke off: each side has a part of the memory */
     EK_RUN_PAUSED_OTHER,
     EK_RUN_SHUTOFF_MIGRATED,
     EK_RUN_SHUTOFF_SHUTDOWN, /* by its guest or user: SHUTDOWN, DESTROYED */
@@ -56,6 +57,15 @@ struct ek_observation {
     int64_t downtime_ms;
     double transferred_mib;
     char text[EK_TEXT_SIZE]; /* the same for people: "running (migrated), job none" */
+};
+
+/* What all configured hosts but the two ends of a move say of its domain. */
+struct ek_elsewhere {
+    unsigned int asked;
+    unsigned int active;      /* it runs there, or is paused there */
+    unsigned int inactive;    /* defined there, not running */
+    unsigned int unreachable; /* could not be asked: it might run there */
+    char text[EK_TEXT_SIZE];  /* those that did not say "absent": "h3: active; h4: unreachable" */
 };
 
 struct ek_job_progress {
@@ -122,6 +132,9 @@ struct ek_hypervisor {
     void (*observe)(void *context, const struct ek_move_record *record,
                     struct ek_observation *source, struct ek_observation *destination);
 
+    /* All other hosts, one after the other, each freshly asked. */
+    void (*search)(void *context, const struct ek_move_record *record, struct ek_elsewhere *out);
+
     /* What the decision table may ask for; each reads both ends again and refuses unless the table
      * still asks for it. A resume also asks all other hosts and refuses unless each says that it
      * does not run the domain: somebody else may have moved it on since. Only in commit-pending,
@@ -131,6 +144,10 @@ struct ek_hypervisor {
     struct ek_call_result (*destroy_source)(void *context, const struct ek_move_record *record);
     struct ek_call_result (*destroy_destination)(void *context,
                                                  const struct ek_move_record *record);
+
+    /* Takes a post-copy up again that broke off, after asking the table as above. Returns when the
+     * migration ended. */
+    struct ek_call_result (*resume_postcopy)(void *context, const struct ek_move_record *record);
 
     /* Undo what this attempt created; the clean-ups after a verified move. */
     struct ek_call_result (*unprepare)(void *context, const struct ek_move_record *record);

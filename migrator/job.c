@@ -7,6 +7,11 @@
 
 /* ---- the call ------------------------------------------------------------------------------ */
 
+static bool may_post_copy(const struct ek_move_record *record)
+{
+    return record->order.post_copy && !record->two_step;
+}
+
 /* QEMU 7.2 does not refuse post-copy over several connections, and does not survive it either. */
 static bool is_parallel(const struct ek_move_order *order)
 {
@@ -40,8 +45,7 @@ static const char *certificate_name(const struct ek_host_link *destination)
 static unsigned int flags_for(virDomainPtr domain, const struct ek_move_record *record)
 {
     /* Peer to peer, so that the source's libvirtd drives it to its end whatever becomes of us.
-     * Never UNSAFE: libvirt's own check of the disks is the last before data could be lost. Never
-     * post-copy: it can lose the guest. */
+     * Never UNSAFE: libvirt's own check of the disks is the last before data could be lost. */
     unsigned int flags = VIR_MIGRATE_LIVE | VIR_MIGRATE_PEER2PEER;
 
     /* Together: the definition moves along, and success leaves nothing on the source that could be
@@ -57,6 +61,10 @@ static unsigned int flags_for(virDomainPtr domain, const struct ek_move_record *
     /* The destination then waits paused until the life has seen the source gone. */
     if (record->two_step) {
         flags |= VIR_MIGRATE_PAUSED;
+    }
+    /* Begins nothing yet; it must be asked for at the beginning. */
+    if (may_post_copy(record)) {
+        flags |= VIR_MIGRATE_POSTCOPY;
     }
     if (record->order.tls) {
         flags |= VIR_MIGRATE_TLS;
@@ -96,16 +104,17 @@ static bool add_params(const struct ek_host_link *destination, const struct ek_m
 
 /* The one call that moves anything. It returns when the migration is over, minutes or hours from
  * now. */
-static int call(virDomainPtr domain, const struct ek_host_link *destination,
-                const struct ek_move_record *record)
+int ek_job_call(virDomainPtr domain, const struct ek_host_link *destination,
+                const struct ek_move_record *record, bool resume)
 {
+    unsigned int flags = flags_for(domain, record) | (resume ? VIR_MIGRATE_POSTCOPY_RESUME : 0);
     virTypedParameterPtr params = NULL;
     int count = 0;
     int result = -1;
 
     if (add_params(destination, &record->order, &params, &count)) {
-        result = virDomainMigrateToURI3(domain, destination->uri, params, (unsigned int)count,
-                                        flags_for(domain, record));
+        result =
+            virDomainMigrateToURI3(domain, destination->uri, params, (unsigned int)count, flags);
     }
     virTypedParamsFree(params, count);
     return result;
@@ -135,7 +144,7 @@ static struct ek_call_result mark_and_call(const struct ek_end *source,
         return ek_fail(EK_FAILURE_SAME_PAIR, source->link->name, "migrate",
                        "not begun, for libvirt took too long to get there");
     }
-    if (call(source->domain, destination, record) < 0) {
+    if (ek_job_call(source->domain, destination, record, false) < 0) {
         return ek_end_fail(source, "migrate");
     }
     return (struct ek_call_result){.ok = true};

@@ -209,10 +209,12 @@ static const struct ek_hypervisor calls = {
     .abort = ek_port_abort,
     .tune = ek_port_tune,
     .observe = ek_port_observe,
+    .search = ek_port_search,
     .resume_source = ek_port_resume_source,
     .resume_destination = ek_port_resume_destination,
     .destroy_source = ek_port_destroy_source,
     .destroy_destination = ek_port_destroy_destination,
+    .resume_postcopy = ek_port_resume_postcopy,
     .unprepare = ek_port_unprepare,
     .post = ek_port_post,
 };

@@ -81,16 +81,23 @@ bool ek_port_tune(void *context, const struct ek_move_record *record,
                   const struct ek_tuning *tuning, struct ek_error *err);
 void ek_port_observe(void *context, const struct ek_move_record *record,
                      struct ek_observation *source, struct ek_observation *destination);
+void ek_port_search(void *context, const struct ek_move_record *record, struct ek_elsewhere *out);
 struct ek_call_result ek_port_resume_source(void *context, const struct ek_move_record *record);
 struct ek_call_result ek_port_resume_destination(void *context,
                                                  const struct ek_move_record *record);
 struct ek_call_result ek_port_destroy_source(void *context, const struct ek_move_record *record);
 struct ek_call_result ek_port_destroy_destination(void *context,
                                                   const struct ek_move_record *record);
+struct ek_call_result ek_port_resume_postcopy(void *context, const struct ek_move_record *record);
 struct ek_call_result ek_port_post(void *context, const struct ek_move_record *record, ek_note note,
                                    void *note_context);
 
-/* Shared by checks and preparations. */
+/* Shared by several of them. */
+
+/* The migrate call itself, or with `resume` the one that takes a post-copy up again; returns when
+ * it is over. As libvirt returns, its error is libvirt's last. */
+int ek_job_call(virDomainPtr domain, const struct ek_host_link *destination,
+                const struct ek_move_record *record, bool resume);
 
 /* What kind of job runs on the domain; NOT_KNOWN when libvirt does not say. */
 enum ek_job ek_domain_job(virDomainPtr domain);

@@ -20,10 +20,12 @@ static const char *const action_names[] = {
     [EK_LIFE_TUNE] = "tune",
     [EK_LIFE_ABORT] = "abort",
     [EK_LIFE_OBSERVE] = "observe",
+    [EK_LIFE_SEARCH] = "search",
     [EK_LIFE_RESUME_SOURCE] = "resume-source",
     [EK_LIFE_RESUME_DESTINATION] = "resume-destination",
     [EK_LIFE_DESTROY_SOURCE] = "destroy-source",
     [EK_LIFE_DESTROY_DESTINATION] = "destroy-destination",
+    [EK_LIFE_RESUME_POSTCOPY] = "resume-postcopy",
     [EK_LIFE_UNPREPARE] = "unprepare",
     [EK_LIFE_POST] = "post",
     [EK_LIFE_FINISH] = "finish",
@@ -142,6 +144,8 @@ static struct ek_life_action claim(struct ek_life *life)
     life->aborts = 0;
     life->abort_at_ms = 0;
     life->record.two_step = false;
+    life->record.post_copy_begun = false;
+    life->post_copy_refused = false;
     life->call_ended_ms = 0;
     life->waited_ms = 0;
     return ek_life_journalled(ek_life_act(EK_LIFE_GO_ON));
@@ -316,6 +320,8 @@ void ek_life_adopt(struct ek_life *life, const struct ek_move_record *record,
     if (record->state == EK_MOVE_RUNNING || record->state == EK_MOVE_RECONCILE) {
         life->issuable_until_ms = now_ms + 2 * timing->fresh_ms + timing->settle_ms;
     }
+    /* Where the call had returned, the guest may have stood still since. */
+    life->call_ended_ms = record->state == EK_MOVE_COMMIT_PENDING ? record->updated_at_ms : 0;
     ek_life_error(life, "the balancer stopped while the move was in state %s",
                   ek_move_state_name(record->state));
     ek_life_copy_limits(life);
@@ -381,12 +387,15 @@ static void take_migrate_result(struct ek_life *life, const struct ek_call_resul
     if (result->ok || life->record.state == EK_MOVE_POST) {
         return;
     }
+    /* An abort of ours has said why already, and whatever it broke on its way (in the lab often
+     * "Broken pipe" instead of "canceled by client") is nobody's fault. */
+    if (life->aborts > 0) {
+        life->failure = EK_FAILURE_ABORTED;
+        return;
+    }
     /* The last error of the attempt counts, for what follows is decided from it. */
     life->failure = result->failure;
-    /* An abort of ours has said why already, and "canceled by client" would hide it. */
-    if (result->failure != EK_FAILURE_ABORTED || life->aborts == 0) {
-        ek_life_error(life, "%s", result->error);
-    }
+    ek_life_error(life, "%s", result->error);
 }
 
 struct ek_life_action ek_life_step(struct ek_life *life, const struct ek_life_input *input,

@@ -67,10 +67,12 @@ enum ek_life_action_kind {
     EK_LIFE_TUNE,          /* call with `tuning`; feed RESULT, or drop it for MIGRATE_ENDED */
     EK_LIFE_ABORT,         /* the same */
     EK_LIFE_OBSERVE,       /* call; feed OBSERVATION */
-    EK_LIFE_RESUME_SOURCE, /* call; feed RESULT; the same for the next three */
+    EK_LIFE_SEARCH,        /* call; no life asks for it, an operator's resolve does */
+    EK_LIFE_RESUME_SOURCE, /* call; feed RESULT; the same for the next four */
     EK_LIFE_RESUME_DESTINATION,
     EK_LIFE_DESTROY_SOURCE,
     EK_LIFE_DESTROY_DESTINATION,
+    EK_LIFE_RESUME_POSTCOPY,
     EK_LIFE_UNPREPARE, /* call; feed RESULT */
     EK_LIFE_POST,      /* call; feed RESULT */
     EK_LIFE_FINISH,    /* the record is terminal: ek_life_outcome(), then no more steps */
@@ -127,7 +129,8 @@ struct ek_life {
     struct ek_tuning tuning;
     uint64_t tuning_limit_mib_s;
     int aborts;
-    int64_t abort_at_ms; /* 0: none is asked for in this attempt */
+    int64_t abort_at_ms;    /* 0: none is asked for in this attempt */
+    bool post_copy_refused; /* the host cannot do it: this attempt is aborted as without it */
 
     /* reconciling */
     const struct ek_verdict_row *row;

@@ -174,6 +174,18 @@ static void describe(const struct ek_life *life, char *out, size_t size)
              bandwidth);
 }
 
+/* An order that was refused leads to the abort that it was to spare; one whose answer did not come
+ * may have been followed. */
+static void post_copy_answered(struct ek_life *life, const struct ek_call_result *result,
+                               char *note, size_t size)
+{
+    snprintf(note, size, "%s%s", result->ok ? "post-copy begun" : "post-copy: ", result->error);
+    if (!result->ok && result->failure != EK_FAILURE_LOST) {
+        life->post_copy_refused = true;
+        life->copy_until_ms = life->now_ms;
+    }
+}
+
 void ek_life_converge_tuned(struct ek_life *life, const struct ek_call_result *result, char *note,
                             size_t size)
 {
@@ -181,6 +193,10 @@ void ek_life_converge_tuned(struct ek_life *life, const struct ek_call_result *r
 
     assert(life->tuning_out);
     life->tuning_out = false;
+    if (life->tuning.start_post_copy) {
+        post_copy_answered(life, result, note, size);
+        return;
+    }
     if (!result->ok) {
         it->tune_after_ms = life->now_ms + TUNE_AGAIN_MS;
         snprintf(note, size, "%s", result->error);

@@ -87,6 +87,9 @@ static void note_estimate(struct ek_life *life, const struct ek_job_progress *pr
         record->progress = 1 - progress->remaining_mib / progress->total_mib;
     }
     record->transferred_mib = progress->transferred_mib;
+    record->rate_mib_s = progress->bandwidth_mib_s;
+    record->dirty_mib_s = progress->dirty_mib_s;
+    record->iteration = progress->iteration;
     record->eta_ms =
         gain_mib_s > 0.01 ? (int64_t)(progress->remaining_mib / gain_mib_s * 1000) : -1;
 }
@@ -128,9 +131,10 @@ static bool copy_is_over_time(struct ek_life *life)
         return true;
     }
     if (life->now_ms >= life->copy_until_ms) {
-        ek_life_error(life, "aborted: the copying took longer than %lld s (%s)",
+        ek_life_error(life, "aborted: the copying took longer than %lld s (%s)%s",
                       (long long)(limit_or(life->record.order.timeout_ms, EK_LIFE_COPY_MS) / 1000),
-                      ek_life_converge_evidence(life, evidence, sizeof(evidence)));
+                      ek_life_converge_evidence(life, evidence, sizeof(evidence)),
+                      life->post_copy_refused ? ", and post-copy was refused" : "");
         return true;
     }
     return ek_life_converge_is_stuck(life, progress_ms);
@@ -157,10 +161,43 @@ static bool must_ask_both_ends(const struct ek_life *life)
            life->now_ms - life->inactive_since_ms >= timing->switchover_ms;
 }
 
+static bool in_post_copy(const struct ek_life *life)
+{
+    return life->record.post_copy_begun && !life->post_copy_refused;
+}
+
+/* What is done instead of an abort where the order allows it, and nobody wants the move's end. The
+ * source's part of the memory then stays until the destination has it: journalled before it, for
+ * the decision table reads the two hosts differently from then on. */
+static bool may_begin_post_copy(const struct ek_life *life)
+{
+    const struct ek_move_record *record = &life->record;
+
+    return record->order.post_copy && !record->two_step && !record->post_copy_begun &&
+           !life->cancel && !life->at_fault && life->aborts == 0;
+}
+
+static struct ek_life_action begin_post_copy(struct ek_life *life)
+{
+    struct ek_life_action action = ek_life_call(EK_LIFE_TUNE, life->timing.action_ms);
+
+    life->record.post_copy_begun = true;
+    life->record.updated_at_ms = life->now_ms;
+    ek_life_copy_limits(life);
+    life->tuning = (struct ek_tuning){.start_post_copy = true};
+    life->tuning_out = true;
+    action.tuning = life->tuning;
+    return ek_life_journalled(action);
+}
+
 static bool must_abort(struct ek_life *life)
 {
     if (life->record.state == EK_MOVE_SWITCHOVER || life->aborts >= EK_LIFE_MAX_ABORTS) {
         return false; /* too late, or useless */
+    }
+    /* In post-copy there is no way back; libvirt would refuse it, too. */
+    if (in_post_copy(life)) {
+        return false;
     }
     /* Once asked, only the abort itself is followed: the limits have done their part. */
     if (life->aborts > 0) {
@@ -172,8 +209,8 @@ static bool must_abort(struct ek_life *life)
 /* A limit that was just given is set at once: the look before it shows that there is a job. */
 static bool must_limit(const struct ek_life *life)
 {
-    return ek_life_limit_differs(life) && life->inactive_since_ms == 0 &&
-           life->now_ms >= life->convergence.tune_after_ms;
+    return ek_life_limit_differs(life) && !life->record.post_copy_begun &&
+           life->inactive_since_ms == 0 && life->now_ms >= life->convergence.tune_after_ms;
 }
 
 /* In the order of urgency; looking comes last, so that a poll that is due never hides a deadline.
@@ -188,7 +225,7 @@ static struct ek_life_action supervise(struct ek_life *life)
         return ek_life_reconcile_begin(life);
     }
     if (must_abort(life)) {
-        return abort_copy(life);
+        return may_begin_post_copy(life) ? begin_post_copy(life) : abort_copy(life);
     }
     if (life->now_ms >= life->next_poll_ms || must_limit(life)) {
         life->next_poll_ms = life->now_ms + life->timing.progress_poll_ms;
@@ -227,7 +264,8 @@ static struct ek_life_action watched(struct ek_life *life, const struct ek_job_p
     state = progress->source_paused ? EK_MOVE_SWITCHOVER : EK_MOVE_RUNNING;
     if (state == life->record.state) {
         /* Too late once the source is paused, and not worth it once an end is asked for. */
-        bool may_tune = state == EK_MOVE_RUNNING && life->aborts == 0 && !life->cancel;
+        bool may_tune = state == EK_MOVE_RUNNING && life->aborts == 0 && !life->cancel &&
+                        !life->record.post_copy_begun;
 
         return may_tune && ek_life_converge_tune(life, &action) ? action : supervise(life);
     }

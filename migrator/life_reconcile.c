@@ -59,13 +59,15 @@ static struct ek_life_action repair(struct ek_life *life)
         [EK_REPAIR_RESUME_DESTINATION] = EK_LIFE_RESUME_DESTINATION,
         [EK_REPAIR_DESTROY_SOURCE] = EK_LIFE_DESTROY_SOURCE,
         [EK_REPAIR_DESTROY_DESTINATION] = EK_LIFE_DESTROY_DESTINATION,
+        [EK_REPAIR_RESUME_POSTCOPY] = EK_LIFE_RESUME_POSTCOPY,
     };
 
     /* Never beside a call that is out: it could still finish what we would repair. Only a source
      * that is gone has nothing left to finish. */
     assert(life->row->repair != EK_REPAIR_NONE);
     assert(!life->call_out || life->row->repair == EK_REPAIR_RESUME_DESTINATION);
-    if (life->repairs >= EK_LIFE_MAX_REPAIRS) {
+    /* A post-copy is taken up again for as long as there is any hope: there is no other way. */
+    if (life->repairs >= EK_LIFE_MAX_REPAIRS && life->row->repair != EK_REPAIR_RESUME_POSTCOPY) {
         return unknown(life, EK_MOVE_UNKNOWN);
     }
     life->repairs++;
@@ -106,6 +108,10 @@ static struct ek_life_action rolled_back(struct ek_life *life)
 static struct ek_life_action down(struct ek_life *life, enum ek_move_state state)
 {
     ek_life_error(life, "%s", life->row->text);
+    /* After a post-copy that was lost nothing is taken away, whatever use is left of it. */
+    if (life->record.post_copy_begun && state == EK_MOVE_VM_DOWN) {
+        return ek_life_finish(life, state);
+    }
     return ek_life_unprepare(life, state);
 }
 

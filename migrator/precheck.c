@@ -1,5 +1,6 @@
 /* The eight checks before a move, each a named step on fresh data. None of them changes anything.
  */
+#include "collector/managers.h"
 #include "migrator/disks.h"
 #include "migrator/libvirt_port.h"
 #include "migrator/xpath.h"
@@ -86,6 +87,11 @@ static struct ek_call_result no_double(struct check *check, const char *step)
     char uuid[VIR_UUID_STRING_BUFLEN] = "";
 
     if (check->destination.domain != NULL) {
+        if (virDomainIsActive(check->destination.domain) != 0 &&
+            ek_domain_job(check->destination.domain) == EK_JOB_IN) {
+            return ek_fail(EK_FAILURE_SAME_PAIR, order->destination, step,
+                           "somebody's migration brings the domain here already");
+        }
         if (virDomainIsActive(check->destination.domain) != 0) {
             return ek_fail(EK_FAILURE_DOMAIN, order->destination, step,
                            "a domain with this UUID is active here, too: an operator must look");
@@ -151,6 +157,10 @@ static struct ek_call_result state_of_domain(const struct check *check, const ch
         (state == VIR_DOMAIN_PAUSED && reason == VIR_DOMAIN_PAUSED_USER)) {
         return passed;
     }
+    if (state == VIR_DOMAIN_PAUSED &&
+        (reason == VIR_DOMAIN_PAUSED_MIGRATION || reason == VIR_DOMAIN_PAUSED_POSTCOPY)) {
+        return ek_fail(EK_FAILURE_SAME_PAIR, host, step, "a migration has paused it");
+    }
     if (state == VIR_DOMAIN_PAUSED && reason == VIR_DOMAIN_PAUSED_IOERROR) {
         return ek_fail(EK_FAILURE_DOMAIN, host, step, "it is paused by an I/O error");
     }
@@ -192,6 +202,11 @@ static struct ek_call_result no_obstacle(const struct check *check, const char *
     for (size_t i = 0; i < sizeof(obstacles) / sizeof(obstacles[0]); i++) {
         if (ek_xpath_count(check->xml, obstacles[i].path) > 0) {
             return ek_fail(EK_FAILURE_DOMAIN, host, step, "%s", obstacles[i].text);
+        }
+    }
+    for (size_t i = 0; i < ek_manager_count; i++) {
+        if (ek_xpath_count(check->xml, ek_managers[i].mark) > 0) {
+            return ek_fail(EK_FAILURE_DOMAIN, host, step, "it is %s", ek_managers[i].text);
         }
     }
     return passed;

@@ -9,7 +9,8 @@ struct repair {
     enum ek_repair wanted;
     bool on_source;
     bool resumes; /* so nobody else may run it */
-    int (*act)(virDomainPtr domain, const struct ek_move_record *record);
+    int (*act)(struct ek_libvirt_port *port, virDomainPtr domain,
+               const struct ek_move_record *record);
 };
 
 static bool still_wanted(struct ek_libvirt_port *port, const struct ek_move_record *record,
@@ -29,15 +30,6 @@ static bool still_wanted(struct ek_libvirt_port *port, const struct ek_move_reco
     return false;
 }
 
-/* `listed` alone changes while moves run; the links themselves stay. */
-static bool is_listed(struct ek_libvirt_port *port, const struct ek_host_link *link)
-{
-    pthread_mutex_lock(&port->mutex);
-    bool listed = link->listed;
-    pthread_mutex_unlock(&port->mutex);
-    return listed;
-}
-
 /* The guest of a migrate call that returned well a moment ago stands still until it is resumed, and
  * nobody can have started it elsewhere meanwhile: no other host is asked, and one that is away does
  * not keep it down. Whoever comes later asks. */
@@ -51,28 +43,15 @@ static bool must_ask_others(const struct ek_move_record *record, const struct re
 static bool runs_nowhere_else(struct ek_libvirt_port *port, const struct ek_move_record *record,
                               const char *step, struct ek_call_result *result)
 {
-    struct ek_host_link *link;
-    struct ek_end end;
+    struct ek_elsewhere elsewhere;
 
-    pthread_mutex_lock(&port->mutex);
-    link = port->hosts; /* grows at its head only */
-    pthread_mutex_unlock(&port->mutex);
-    for (; link != NULL; link = link->next) {
-        if (!is_listed(port, link) || strcmp(link->name, record->order.source) == 0 ||
-            strcmp(link->name, record->order.destination) == 0) {
-            continue;
-        }
-        if (!ek_end_open(&end, port, link->name, record, false, step, result)) {
-            return false;
-        }
-        bool active = end.domain != NULL && virDomainIsActive(end.domain) != 0;
-        ek_end_close(&end);
-        if (active) {
-            *result = ek_fail(EK_FAILURE_DOMAIN, link->name, step, "it may run there");
-            return false;
-        }
+    ek_port_search(port, record, &elsewhere);
+    if (elsewhere.active == 0 && elsewhere.unreachable == 0) {
+        return true;
     }
-    return true;
+    *result =
+        ek_fail(EK_FAILURE_DOMAIN, "another host", step, "it may run there: %s", elsewhere.text);
+    return false;
 }
 
 static struct ek_call_result carry_out(void *context, const struct ek_move_record *record,
@@ -95,7 +74,7 @@ static struct ek_call_result carry_out(void *context, const struct ek_move_recor
         result = ek_fail(EK_FAILURE_DOMAIN, host, step, "the domain is not there any more");
     } else if (!ek_is_fresh(fresh_until_ms)) {
         result = ek_fail(EK_FAILURE_SAME_PAIR, host, step, "not done, for reading took too long");
-    } else if (repair->act(end.domain, record) < 0) {
+    } else if (repair->act(context, end.domain, record) < 0) {
         result = ek_end_fail(&end, step);
     } else {
         result = (struct ek_call_result){.ok = true};
@@ -104,14 +83,18 @@ static struct ek_call_result carry_out(void *context, const struct ek_move_recor
     return result;
 }
 
-static int resume(virDomainPtr domain, const struct ek_move_record *record)
+static int resume(struct ek_libvirt_port *port, virDomainPtr domain,
+                  const struct ek_move_record *record)
 {
+    (void)port;
     (void)record;
     return virDomainResume(domain);
 }
 
-static int destroy(virDomainPtr domain, const struct ek_move_record *record)
+static int destroy(struct ek_libvirt_port *port, virDomainPtr domain,
+                   const struct ek_move_record *record)
 {
+    (void)port;
     (void)record;
     return virDomainDestroy(domain);
 }
@@ -119,8 +102,10 @@ static int destroy(virDomainPtr domain, const struct ek_move_record *record)
 /* With the definition that libvirt wrote there before the hand-over, if it is this move's: a
  * destination that is only off might have run and been shut down, and then the source must not be
  * resumed. */
-static int destroy_copy(virDomainPtr domain, const struct ek_move_record *record)
+static int destroy_copy(struct ek_libvirt_port *port, virDomainPtr domain,
+                        const struct ek_move_record *record)
 {
+    (void)port;
     struct ek_mark mark;
     bool persistent = virDomainIsPersistent(domain) == 1;
 
@@ -158,6 +143,22 @@ struct ek_call_result ek_port_destroy_destination(void *context,
                                                   const struct ek_move_record *record)
 {
     static const struct repair repair = {EK_REPAIR_DESTROY_DESTINATION, false, false, destroy_copy};
+
+    return carry_out(context, record, &repair);
+}
+
+/* Driven by the source's libvirtd, as the migration was. */
+static int resume_postcopy(struct ek_libvirt_port *port, virDomainPtr domain,
+                           const struct ek_move_record *record)
+{
+    const struct ek_host_link *destination = ek_port_host(port, record->order.destination);
+
+    return destination == NULL ? -1 : ek_job_call(domain, destination, record, true);
+}
+
+struct ek_call_result ek_port_resume_postcopy(void *context, const struct ek_move_record *record)
+{
+    static const struct repair repair = {EK_REPAIR_RESUME_POSTCOPY, true, false, resume_postcopy};
 
     return carry_out(context, record, &repair);
 }

@@ -6,7 +6,7 @@
 #include <string.h>
 
 enum {
-    ANY = (1 << 13) - 1,
+    ANY = (1 << 14) - 1,
     UNREACHABLE = EK_SIGHT_UNREACHABLE,
     ABSENT = EK_SIGHT_ABSENT,
     OFF_MIGRATED = EK_SIGHT_OFF_MIGRATED,
@@ -20,6 +20,7 @@ enum {
     NOT_ACTIVE = ABSENT | OFF,
     RUNNING = EK_SIGHT_RUNNING,
     POSTCOPY = EK_SIGHT_POSTCOPY,
+    POSTCOPY_FAILED = EK_SIGHT_POSTCOPY_FAILED,
     PAUSED_USER = EK_SIGHT_PAUSED_USER,
     PAUSED_MIGRATION = EK_SIGHT_PAUSED_MIGRATION,
     PAUSED_FAULT = EK_SIGHT_PAUSED_IOERROR | EK_SIGHT_PAUSED_OTHER,
@@ -45,15 +46,28 @@ enum {
 #define TWO_STEP EK_TRAIT_TWO_STEP, 0
 #define TO_RESUME EK_TRAIT_TWO_STEP, EK_TRAIT_USER_PAUSED
 #define NOT_USER_PAUSED 0, EK_TRAIT_USER_PAUSED
+#define POST_COPY EK_TRAIT_POST_COPY, 0
 
 static const struct ek_verdict_row rows[] = {
-    /* Post-copy is never started by us: whoever did must end it. */
-    {SEE(POSTCOPY, ANY_JOB), SEE(ANY, ANY_JOB),
+    /* Post-copy that we ordered: each side has a part of the memory, so that nothing is ever
+     * destroyed. Ours by the mark, and begun by the record. */
+    {SEE_OURS(POSTCOPY, LEAVING), SEE(ANY, ANY_JOB),
+     EK_VERDICT_IN_PROGRESS, EK_REPAIR_NONE, EK_PATIENCE_NONE, POST_COPY, false,
+     "the migration goes on in post-copy"},
+    {SEE_OURS(POSTCOPY_FAILED, ANY_JOB), SEE(POSTCOPY | POSTCOPY_FAILED, ANY_JOB),
+     EK_VERDICT_REPAIR, EK_REPAIR_RESUME_POSTCOPY, EK_PATIENCE_SETTLE, POST_COPY, true,
+     "its post-copy broke off: each host has a part of its memory, destroy neither"},
+    {SEE_OURS(POSTCOPY_FAILED, ANY_JOB), SEE(NOT_ACTIVE, ANY_JOB),
+     EK_VERDICT_VM_DOWN, EK_REPAIR_NONE, EK_PATIENCE_REACHABLE, POST_COPY, true,
+     "its destination went down in post-copy, and the memory that had moved is lost"},
+
+    /* Any other post-copy: whoever began it must end it. */
+    {SEE(POSTCOPY | POSTCOPY_FAILED, ANY_JOB), SEE(ANY, ANY_JOB),
      EK_VERDICT_UNKNOWN, EK_REPAIR_NONE, EK_PATIENCE_REACHABLE, ALWAYS, true,
-     "the source is in post-copy, which this program never starts"},
-    {SEE(ANY, ANY_JOB), SEE(POSTCOPY, ANY_JOB),
+     "the source is in a post-copy that this move cannot end"},
+    {SEE(ANY, ANY_JOB), SEE(POSTCOPY | POSTCOPY_FAILED, ANY_JOB),
      EK_VERDICT_UNKNOWN, EK_REPAIR_NONE, EK_PATIENCE_REACHABLE, ALWAYS, true,
-     "the destination is in post-copy, which this program never starts"},
+     "the destination is in a post-copy that this move cannot end"},
 
     /* A migration goes on. The mark tells ours from somebody else's. */
     {SEE_OURS(LIVE | PAUSED_FAULT, LEAVING), SEE(ANY, ANY_JOB),
@@ -190,6 +204,7 @@ static const char *const repair_names[] = {
     [EK_REPAIR_RESUME_DESTINATION] = "resume-destination",
     [EK_REPAIR_DESTROY_SOURCE] = "destroy-source",
     [EK_REPAIR_DESTROY_DESTINATION] = "destroy-destination",
+    [EK_REPAIR_RESUME_POSTCOPY] = "resume-postcopy",
 };
 
 /* A run state that contradicts the presence counts as off for a reason not known; of an active
@@ -215,6 +230,8 @@ static enum ek_sight sight_of_active(enum ek_run_state run)
     case EK_RUN_RUNNING_POSTCOPY:
     case EK_RUN_PAUSED_POSTCOPY:
         return EK_SIGHT_POSTCOPY;
+    case EK_RUN_PAUSED_POSTCOPY_FAILED:
+        return EK_SIGHT_POSTCOPY_FAILED;
     case EK_RUN_PAUSED_USER:
         return EK_SIGHT_PAUSED_USER;
     case EK_RUN_PAUSED_MIGRATION:
@@ -268,7 +285,8 @@ static enum ek_job_sight job_sight_of(enum ek_job job)
 static unsigned int traits_of(const struct ek_move_record *record)
 {
     return (record->two_step ? (unsigned int)EK_TRAIT_TWO_STEP : 0) |
-           (record->user_paused ? (unsigned int)EK_TRAIT_USER_PAUSED : 0);
+           (record->user_paused ? (unsigned int)EK_TRAIT_USER_PAUSED : 0) |
+           (record->post_copy_begun ? (unsigned int)EK_TRAIT_POST_COPY : 0);
 }
 
 static bool fits(const struct ek_verdict_row *row, unsigned int traits)

@@ -35,6 +35,7 @@ enum ek_sight {
     EK_SIGHT_PAUSED_IOERROR = 1 << 10,
     EK_SIGHT_PAUSED_OTHER = 1 << 11,
     EK_SIGHT_ODD = 1 << 12, /* active, and its run state contradicts that */
+    EK_SIGHT_POSTCOPY_FAILED = 1 << 13,
 };
 
 /* What a row asks of a job: as bits of a mask. A job of another kind (a backup) counts as none. */
@@ -65,6 +66,7 @@ enum ek_repair {
     EK_REPAIR_RESUME_DESTINATION, /* the second step of the two-step hand-over */
     EK_REPAIR_DESTROY_SOURCE,
     EK_REPAIR_DESTROY_DESTINATION,
+    EK_REPAIR_RESUME_POSTCOPY, /* a post-copy that broke off is taken up again */
 };
 
 /* How long the same row must be seen before it counts. */
@@ -79,6 +81,7 @@ enum ek_patience {
 enum ek_attempt_trait {
     EK_TRAIT_TWO_STEP = 1 << 0,    /* record.two_step */
     EK_TRAIT_USER_PAUSED = 1 << 1, /* record.user_paused */
+    EK_TRAIT_POST_COPY = 1 << 2,   /* record.post_copy_begun */
 };
 
 /* One end's pattern. `jobs` counts for an active end only. */

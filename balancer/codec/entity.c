@@ -128,6 +128,7 @@ bool ek_json_read_domain(const struct ek_json_node *node, struct ek_domain *doma
     return ek_json_get_text(node, "name", EK_JSON_OPTIONAL, &domain->name) &&
            read_figures(node, domain) && read_expectations(node, domain) &&
            ek_json_get_bool(node, "paused", EK_JSON_OPTIONAL, &domain->paused) &&
+           ek_json_get_bool(node, "incoming", EK_JSON_OPTIONAL, &domain->incoming) &&
            ek_json_get_bool(node, "movable", EK_JSON_OPTIONAL, &domain->movable) &&
            ek_json_get_text(node, "immovable_reason", EK_JSON_OPTIONAL,
                             &domain->immovable_reason) &&
@@ -186,6 +187,9 @@ void ek_json_write_domain(struct ek_json_writer *writer, const struct ek_domain 
     ek_json_put_text(writer, "name", domain->name);
     ek_json_put_text(writer, "host", host_name);
     ek_json_put_bool(writer, "paused", domain->paused);
+    if (domain->incoming) { /* few are, and only for minutes */
+        ek_json_put_bool(writer, "incoming", true);
+    }
     ek_json_put_number(writer, "vcpus", domain->vcpus);
     ek_json_put_number(writer, "memory_mib", domain->memory_mib);
     ek_json_put_number(writer, "cpu_used_cores", domain->cpu_used_cores);

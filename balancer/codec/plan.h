@@ -16,6 +16,20 @@ char *ek_codec_write_plan(const struct ek_plan *plan, const struct ek_schedule *
 void ek_json_put_plan(struct ek_json_writer *writer, const struct ek_plan *plan,
                       const struct ek_schedule *schedule);
 
+/* One move of a plan document, as far as it is shown. */
+struct ek_plan_line {
+    uint32_t seq;
+    char name[EK_NAME_SIZE]; /* the UUID where the domain has no name */
+    char source[EK_NAME_SIZE];
+    char destination[EK_NAME_SIZE];
+    char kind[16];
+};
+
+/* Reads the first `room` moves of a plan document, in dispatch order. Errors: INVALID, NOMEM. */
+bool ek_codec_read_plan_lines(struct ek_plan_line *out, size_t room, size_t *count,
+                              const char *text, size_t size, const char *name,
+                              struct ek_error *err);
+
 /* What a decision was made from: a snapshot's JSON and a policy file's text in one document.
  * Malloc'ed for the caller, NULL when memory ran out. */
 char *ek_codec_write_input(const char *snapshot_json, const char *policy_yaml);

@@ -1,14 +1,16 @@
-/* The engine's memory over a restart: which domains rest, and why. */
+/* What the engine keeps over a restart (core/engine_keep.h): which domains rest, which circuits are
+ * open, what is paused. */
 #ifndef EK_CODEC_RESTS_H
 #define EK_CODEC_RESTS_H
 
-#include "balancer/core/cooldown.h"
+#include "balancer/core/engine_keep.h"
 
-/* {"version": 1, "rests": [...]}; malloc'ed for the caller, NULL when memory ran out. */
-char *ek_codec_write_rests(const struct ek_rest *rests, size_t count);
+/* {"version": 1, "paused": "...", "paused_all": false, "rests": [...], "circuits": [...]};
+ * malloc'ed for the caller, NULL when memory ran out. */
+char *ek_codec_write_rests(const struct ek_kept *kept);
 
-/* *rests is malloc'ed for the caller. Errors: INVALID, NOMEM. */
-bool ek_codec_read_rests(struct ek_rest **rests, size_t *count, const char *text, size_t size,
-                         const char *name, struct ek_error *err);
+/* Errors: INVALID, NOMEM; then nothing is owned. The caller owns the result: ek_kept_finish. */
+bool ek_codec_read_rests(struct ek_kept *out, const char *text, size_t size, const char *name,
+                         struct ek_error *err);
 
 #endif

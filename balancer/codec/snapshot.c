@@ -78,7 +78,8 @@ static bool read_in_flight(const struct ek_json_node *node, size_t index, void *
            read_reference(node, "destination", &reading->hosts, "the name of one of the hosts",
                           &flight->destination) &&
            ek_json_get_integer(node, "started_at_ms", EK_JSON_OPTIONAL, 0,
-                               (int64_t)EK_JSON_MAX_NUMBER, &flight->started_at_ms);
+                               (int64_t)EK_JSON_MAX_NUMBER, &flight->started_at_ms) &&
+           ek_json_get_bool(node, "foreign", EK_JSON_OPTIONAL, &flight->foreign);
 }
 
 /* Indices of the long lists, in the order in which they must be read. */
@@ -166,6 +167,9 @@ static void write_in_flight(struct ek_json_writer *writer, const struct ek_snaps
         ek_json_put_text(writer, "source", snapshot->hosts[flight->source].name);
         ek_json_put_text(writer, "destination", snapshot->hosts[flight->destination].name);
         ek_json_put_integer(writer, "started_at_ms", flight->started_at_ms);
+        if (flight->foreign) {
+            ek_json_put_bool(writer, "foreign", true);
+        }
         ek_json_end(writer, '}');
     }
     ek_json_end(writer, ']');

@@ -23,6 +23,8 @@ void ek_json_write_status(struct ek_json_writer *writer, const struct ek_balance
     ek_json_put_integer(writer, "running", status->running);
     ek_json_put_integer(writer, "waiting", status->waiting);
     ek_json_put_text(writer, "holding", status->holding);
+    ek_json_put_text(writer, "paused", status->paused);
+    ek_json_put_text(writer, "circuits", status->circuits);
     ek_json_put_text(writer, "summary", status->summary);
     ek_json_put_text(writer, "plan_id", status->plan_id);
     ek_json_put_text(writer, "redis", status->redis);
@@ -51,6 +53,8 @@ static bool read_texts(const struct ek_json_node *node, struct ek_balancer_statu
         {"mode", out->mode, sizeof(out->mode)},
         {"policy", out->policy, sizeof(out->policy)},
         {"holding", out->holding, sizeof(out->holding)},
+        {"paused", out->paused, sizeof(out->paused)},
+        {"circuits", out->circuits, sizeof(out->circuits)},
         {"summary", out->summary, sizeof(out->summary)},
         {"plan_id", out->plan_id, sizeof(out->plan_id)},
         {"redis", out->redis, sizeof(out->redis)},

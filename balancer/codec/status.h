@@ -17,8 +17,10 @@ struct ek_balancer_status {
     int64_t cycles;
     int64_t running; /* moves */
     int64_t waiting;
-    char holding[EK_TEXT_SIZE];     /* "": it does not hold */
-    char summary[2 * EK_TEXT_SIZE]; /* of the newest cycle */
+    char circuits[4 * EK_TEXT_SIZE]; /* open, or on trial; "": none */
+    char holding[EK_TEXT_SIZE];      /* "": it does not hold */
+    char paused[EK_TEXT_SIZE];       /* why it waits for `resume`; "": it does not */
+    char summary[2 * EK_TEXT_SIZE];  /* of the newest cycle */
     char plan_id[EK_ID_SIZE];
     char redis[256]; /* address, as redis-cli takes it */
 };

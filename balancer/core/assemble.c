@@ -22,6 +22,7 @@ struct work {
     const struct ek_sample **sample_of; /* per host; NULL: none */
     struct sighting *sightings;
     size_t sighting_count;
+    size_t incoming_count; /* of the sightings */
 };
 
 static bool nomem(struct ek_error *err)
@@ -191,13 +192,17 @@ static bool host_uuids_check(const struct ek_snapshot *out, struct ek_error *err
 }
 
 /* Total order: sightings of one domain become neighbours, in the order of the hosts, so that the
- * result does not depend on the order of the samples. */
+ * result does not depend on the order of the samples; copies that come in stand behind the others.
+ */
 static int sighting_cmp(const void *left, const void *right)
 {
     const struct sighting *a = left;
     const struct sighting *b = right;
     int order = strcmp(a->domain->uuid, b->domain->uuid);
 
+    if (order == 0 && a->domain->incoming != b->domain->incoming) {
+        return a->domain->incoming ? 1 : -1;
+    }
     return order != 0 ? order : (a->host > b->host) - (a->host < b->host);
 }
 
@@ -220,6 +225,7 @@ static bool sightings_gather(struct work *work, struct ek_error *err)
             assert(sample != NULL);
             work->sightings[work->sighting_count++] =
                 (struct sighting){&sample->domains[d], (uint32_t)h, sample->taken_at_ms};
+            work->incoming_count += sample->domains[d].incoming ? 1 : 0;
         }
     }
     assert(work->sighting_count == count);
@@ -227,18 +233,50 @@ static bool sightings_gather(struct work *work, struct ek_error *err)
     return true;
 }
 
-/* The newest of its moves: a domain may have moved twice since some host was sampled. */
+/* The newest of our moves of it that decides where it is: a domain may have moved twice since some
+ * host was sampled. */
 static const struct ek_known_move *move_of(const struct ek_assembly *in, const char *uuid)
 {
     const struct ek_known_move *newest = NULL;
 
     for (size_t m = 0; m < in->move_count; m++) {
-        if (strcmp(in->moves[m].domain, uuid) == 0 &&
+        if (!in->moves[m].foreign && !in->moves[m].failed &&
+            strcmp(in->moves[m].domain, uuid) == 0 &&
             (newest == NULL || in->moves[m].started_at_ms > newest->started_at_ms)) {
             newest = &in->moves[m];
         }
     }
     return newest;
+}
+
+/* The foreign migration that the snapshot before showed between these hosts; NULL: none. */
+static const struct ek_known_move *foreign_of(const struct work *work, const char *uuid,
+                                              uint32_t source, uint32_t destination)
+{
+    for (size_t m = 0; m < work->in->move_count; m++) {
+        const struct ek_known_move *move = &work->in->moves[m];
+        if (move->foreign && strcmp(move->domain, uuid) == 0 &&
+            strcmp(move->source, work->out->hosts[source].name) == 0 &&
+            strcmp(move->destination, work->out->hosts[destination].name) == 0) {
+            return move;
+        }
+    }
+    return NULL;
+}
+
+/* Of two hosts that report a domain: the index of the one where a foreign migration has just
+ * brought it, while the other's sample is from before that; `count`: none. Only until the next
+ * snapshot: a domain that the source's next sample shows again is really there twice. */
+static size_t sighting_arrived(const struct work *work, const struct sighting *seen, size_t count)
+{
+    for (size_t i = 0; count == 2 && i < count; i++) {
+        const struct sighting *source = &seen[1 - i];
+        if (seen[i].sampled_at_ms > source->sampled_at_ms &&
+            foreign_of(work, seen[i].domain->uuid, source->host, seen[i].host) != NULL) {
+            return i;
+        }
+    }
+    return count;
 }
 
 /* Each further host gets its entry, so that neither is believed to be empty. */
@@ -262,9 +300,12 @@ static size_t sighting_choose(const struct work *work, const struct sighting *se
     *twice = false;
     *host = seen[0].host;
     if (move == NULL) {
-        /* No move of ours: a foreign migration, or a split brain. Neither is guessed at. */
-        *twice = count > 1;
-        return 0;
+        size_t arrived = sighting_arrived(work, seen, count);
+        /* Unexplained, it may be a split brain: nothing is guessed. */
+        *twice = count > 1 && arrived == count;
+        arrived = arrived == count ? 0 : arrived;
+        *host = seen[arrived].host;
+        return arrived;
     }
     uint32_t source = ek_snapshot_find_host(work->out, move->source);
     uint32_t destination = ek_snapshot_find_host(work->out, move->destination);
@@ -299,7 +340,9 @@ static void figures_follow(struct work *work, const struct sighting *seen, size_
 
     for (size_t i = 0; i < count; i++) {
         counted = counted || seen[i].host == domain->host;
-        if (seen[i].host != domain->host) {
+        /* How much of it has come in already is often not known; then nothing is given back. */
+        bool has_figure = !seen[i].domain->incoming || !isnan(seen[i].domain->memory_rss_mib);
+        if (seen[i].host != domain->host && has_figure) {
             ek_use_shift(&hosts[seen[i].host], seen[i].domain, -1);
         }
     }
@@ -307,6 +350,50 @@ static void figures_follow(struct work *work, const struct sighting *seen, size_
     if (!counted) {
         ek_use_shift(&hosts[domain->host], domain, 1);
     }
+}
+
+/* How many sightings from this one on are of one domain. */
+static size_t sightings_of_one(const struct work *work, size_t first, bool with_incoming)
+{
+    const struct sighting *seen = &work->sightings[first];
+    size_t count = 0;
+
+    while (first + count < work->sighting_count &&
+           strcmp(seen[0].domain->uuid, seen[count].domain->uuid) == 0 &&
+           (with_incoming || !seen[count].domain->incoming)) {
+        count++;
+    }
+    return count;
+}
+
+/* The domain of `count` sightings, with its place and what became of its figures. */
+static bool domain_fill(struct work *work, size_t first, size_t count, struct ek_error *err)
+{
+    struct ek_snapshot *out = work->out;
+    const struct sighting *seen = &work->sightings[first];
+    /* Who has it is asked among those that run it; a copy that comes in is believed only when it
+     * is the last that is seen. */
+    size_t whole = sightings_of_one(work, first, false);
+    uint32_t host = EK_NONE;
+    bool twice = false;
+    size_t chosen = sighting_choose(work, seen, whole == 0 ? count : whole, &host, &twice);
+
+    assert(host < out->host_count);
+    struct ek_domain *domain = &out->domains[out->domain_count++];
+    *domain = *seen[chosen].domain;
+    domain->host = host;
+    if (!domain_copy(&out->arena, domain)) {
+        return nomem(err);
+    }
+    /* Its figures stay where they were sampled: which of the two is real is not known. */
+    if (twice) {
+        domain->movable = false;
+        domain->immovable_reason = "two hosts report it as theirs";
+        copies_note(out, (uint32_t)out->domain_count - 1, seen, whole == 0 ? count : whole);
+    } else {
+        figures_follow(work, seen, count, domain);
+    }
+    return true;
 }
 
 /* One domain for each UUID, in their order, so that domain_find() can halve. */
@@ -321,28 +408,9 @@ static bool domains_fill(struct work *work, struct ek_error *err)
         return nomem(err);
     }
     for (size_t i = 0; i < work->sighting_count; i += count) {
-        const struct sighting *seen = &work->sightings[i];
-        uint32_t host = EK_NONE;
-        bool twice = false;
-        for (count = 1; i + count < work->sighting_count &&
-                        strcmp(seen[0].domain->uuid, seen[count].domain->uuid) == 0;) {
-            count++;
-        }
-        size_t chosen = sighting_choose(work, seen, count, &host, &twice);
-        assert(host < out->host_count);
-        struct ek_domain *domain = &out->domains[out->domain_count++];
-        *domain = *seen[chosen].domain;
-        domain->host = host;
-        if (!domain_copy(&out->arena, domain)) {
-            return nomem(err);
-        }
-        /* Its figures stay where they were sampled: which of the two is real is not known. */
-        if (twice) {
-            domain->movable = false;
-            domain->immovable_reason = "two hosts report it as theirs";
-            copies_note(out, (uint32_t)out->domain_count - 1, seen, count);
-        } else {
-            figures_follow(work, seen, count, domain);
+        count = sightings_of_one(work, i, true);
+        if (!domain_fill(work, i, count, err)) {
+            return false;
         }
     }
     return true;
@@ -371,15 +439,11 @@ static uint32_t domain_find(const struct ek_snapshot *out, const char *uuid)
 
 /* Running moves, and ended ones whose domain no sample shows yet: the second kind has EK_NONE for a
  * domain and keeps its destination closed, for nobody knows how full it has become. */
-static bool in_flight_fill(struct work *work, struct ek_error *err)
+static void flights_of_ours(struct work *work)
 {
     struct ek_snapshot *out = work->out;
     const struct ek_assembly *in = work->in;
 
-    out->in_flight = ek_arena_alloc(&out->arena, in->move_count, sizeof(*out->in_flight));
-    if (out->in_flight == NULL) {
-        return nomem(err);
-    }
     for (size_t m = 0; m < in->move_count; m++) {
         struct ek_in_flight flight = {.domain = domain_find(out, in->moves[m].domain),
                                       .source = ek_snapshot_find_host(out, in->moves[m].source),
@@ -395,10 +459,76 @@ static bool in_flight_fill(struct work *work, struct ek_error *err)
             out->domains[flight.domain].host != flight.destination) {
             flight.domain = EK_NONE;
         }
-        if (flight.source != EK_NONE && flight.destination != EK_NONE && (runs || unseen)) {
+        bool ours = !in->moves[m].foreign && !in->moves[m].failed;
+        if (ours && flight.source != EK_NONE && flight.destination != EK_NONE && (runs || unseen)) {
             out->in_flight[out->in_flight_count++] = flight;
         }
     }
+}
+
+/* Whether a move of ours tells why this copy comes in: it runs, or ended after the sample, well or
+ * not. */
+static bool explained(const struct work *work, const struct sighting *seen)
+{
+    for (size_t m = 0; m < work->in->move_count; m++) {
+        const struct ek_known_move *move = &work->in->moves[m];
+        if (!move->foreign && strcmp(move->domain, seen->domain->uuid) == 0 &&
+            (move->ended_at_ms == 0 || seen->sampled_at_ms <= move->ended_at_ms)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_in_flight(const struct ek_snapshot *out, uint32_t domain)
+{
+    for (size_t f = 0; f < out->in_flight_count; f++) {
+        if (out->in_flight[f].domain == domain) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Copies that come in without a move of ours. A domain is in flight once: further ones (orphans of
+ * somebody's earlier attempt) are left out. */
+static void flights_of_others(struct work *work)
+{
+    struct ek_snapshot *out = work->out;
+
+    for (size_t i = 0; work->incoming_count > 0 && i < work->sighting_count; i++) {
+        const struct sighting *seen = &work->sightings[i];
+        if (!seen->domain->incoming || explained(work, seen)) {
+            continue;
+        }
+        uint32_t domain = domain_find(out, seen->domain->uuid);
+        assert(domain != EK_NONE);
+        uint32_t source = out->domains[domain].host;
+        if (source == seen->host || is_in_flight(out, domain)) {
+            continue; /* its source is no host of ours, or was not sampled */
+        }
+        const struct ek_known_move *known =
+            foreign_of(work, seen->domain->uuid, source, seen->host);
+        out->in_flight[out->in_flight_count++] = (struct ek_in_flight){
+            .domain = domain,
+            .source = source,
+            .destination = seen->host,
+            .started_at_ms = known == NULL ? seen->sampled_at_ms : known->started_at_ms,
+            .foreign = true};
+    }
+}
+
+static bool in_flight_fill(struct work *work, struct ek_error *err)
+{
+    size_t room = work->in->move_count + work->incoming_count;
+
+    work->out->in_flight = ek_arena_alloc(&work->out->arena, room, sizeof(*work->out->in_flight));
+    if (work->out->in_flight == NULL) {
+        return nomem(err);
+    }
+    flights_of_ours(work);
+    flights_of_others(work);
+    assert(work->out->in_flight_count <= room);
     return true;
 }
 

@@ -32,6 +32,9 @@ static enum ek_block rest_block(const struct ek_rest *rest, int64_t now_ms, enum
     if (rest->blocked) {
         return EK_BLOCK_UNRESOLVED;
     }
+    if (purpose == EK_PURPOSE_ORDERED) {
+        return EK_BLOCK_NONE;
+    }
     /* Another host may do at once, but not one after the other for ever. */
     bool elsewhere = now_ms < rest->avoid_until_ms && rest->failures <= TRIES_ELSEWHERE;
     if (now_ms < rest->failed_until_ms && !elsewhere) {
@@ -197,7 +200,8 @@ static enum ek_block capacity(const struct ek_cluster *cluster, uint32_t domain,
     if (lacking(cluster, domain, destination) != EK_NONE) {
         return EK_BLOCK_RESOURCE;
     }
-    if (purpose != EK_PURPOSE_EVACUATE_FORCED && above_target(cluster, domain, destination)) {
+    bool firm = purpose == EK_PURPOSE_BALANCE || purpose == EK_PURPOSE_EVACUATE;
+    if (firm && above_target(cluster, domain, destination)) {
         return EK_BLOCK_TARGET;
     }
     return EK_BLOCK_NONE;
@@ -235,6 +239,10 @@ enum ek_block ek_constraint_admission(const struct ek_cluster *cluster,
     if (rest != NULL && snapshot->taken_at_ms < rest->avoid_until_ms &&
         strcmp(rest->avoid, host->name) == 0) {
         return EK_BLOCK_AVOIDED;
+    }
+    if (ek_circuit_block(ek_cooldown_circuit(cooldown), snapshot->hosts[source].name, host->name,
+                         snapshot->taken_at_ms) != NULL) {
+        return EK_BLOCK_CIRCUIT;
     }
     return compatible(it, &snapshot->hosts[source], host);
 }
@@ -364,6 +372,19 @@ static const char *explain_ignored_host(const struct ek_cluster *cluster, uint32
                                              cluster->snapshot->hosts[host].name);
 }
 
+static const char *explain_circuit(const struct ek_cluster *cluster,
+                                   const struct ek_cooldown *cooldown, uint32_t domain,
+                                   uint32_t destination, struct ek_arena *arena)
+{
+    const struct ek_snapshot *snapshot = cluster->snapshot;
+    const struct ek_circuit_entry *entry = ek_circuit_block(
+        ek_cooldown_circuit(cooldown), snapshot->hosts[cluster->host_of[domain]].name,
+        snapshot->hosts[destination].name, snapshot->taken_at_ms);
+
+    return entry == NULL ? ek_block_text(EK_BLOCK_CIRCUIT)
+                         : ek_circuit_text(entry, snapshot->taken_at_ms, arena);
+}
+
 const char *ek_constraint_explain(const struct ek_cluster *cluster,
                                   const struct ek_cooldown *cooldown, uint32_t domain,
                                   uint32_t destination, enum ek_block block, struct ek_arena *arena)
@@ -390,6 +411,8 @@ const char *ek_constraint_explain(const struct ek_cluster *cluster,
     case EK_BLOCK_FAILED_LATELY:
     case EK_BLOCK_AVOIDED:
         return explain_rest(rest, snapshot->taken_at_ms, block, arena);
+    case EK_BLOCK_CIRCUIT:
+        return explain_circuit(cluster, cooldown, domain, destination, arena);
     case EK_BLOCK_HOST_STATE:
         return ek_arena_printf(arena, "host is %s",
                                ek_host_state_name(snapshot->hosts[destination].state));

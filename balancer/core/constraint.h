@@ -29,6 +29,7 @@
     X(EK_BLOCK_MAINTENANCE, "host is in maintenance")                                          \
     X(EK_BLOCK_HOST_IGNORED, "host is left alone by a rule")                                   \
     X(EK_BLOCK_AVOIDED, "a move to that host failed lately")                                   \
+    X(EK_BLOCK_CIRCUIT, "moves to or from that host kept failing")                             \
     X(EK_BLOCK_UNSEEN, "a move that just ended there is not sampled yet")                      \
     X(EK_BLOCK_HYPERVISOR, "another hypervisor")                                               \
     X(EK_BLOCK_CPU_MODEL, "another CPU model")                                                 \
@@ -52,6 +53,7 @@ enum ek_purpose {
     EK_PURPOSE_BALANCE,         /* cooldown and target_max bind */
     EK_PURPOSE_EVACUATE,        /* cooldown does not bind, target_max does */
     EK_PURPOSE_EVACUATE_FORCED, /* target_max gives way, too */
+    EK_PURPOSE_ORDERED,         /* no rest binds, target_max neither: somebody knows better */
 };
 
 const char *ek_block_text(enum ek_block block);

@@ -32,11 +32,21 @@ struct entry {
 
 struct ek_cooldown {
     struct entry *map;
+    struct ek_circuit *circuit;
 };
 
 struct ek_cooldown *ek_cooldown_create(void)
 {
-    return calloc(1, sizeof(struct ek_cooldown));
+    struct ek_cooldown *cooldown = calloc(1, sizeof(*cooldown));
+
+    if (cooldown != NULL) {
+        cooldown->circuit = ek_circuit_create();
+    }
+    if (cooldown != NULL && cooldown->circuit == NULL) {
+        free(cooldown);
+        return NULL;
+    }
+    return cooldown;
 }
 
 void ek_cooldown_destroy(struct ek_cooldown *cooldown)
@@ -52,7 +62,13 @@ void ek_cooldown_destroy(struct ek_cooldown *cooldown)
         HASH_DEL(cooldown->map, entry);
         free(entry);
     }
+    ek_circuit_destroy(cooldown->circuit);
     free(cooldown);
+}
+
+struct ek_circuit *ek_cooldown_circuit(const struct ek_cooldown *cooldown)
+{
+    return cooldown == NULL ? NULL : cooldown->circuit;
 }
 
 const struct ek_rest *ek_cooldown_find(const struct ek_cooldown *cooldown, const char *domain)
@@ -134,6 +150,25 @@ bool ek_cooldown_failed(struct ek_cooldown *cooldown, const struct ek_policy *po
         (void)snprintf(rest->avoid, sizeof(rest->avoid), "%s", avoid);
         rest->avoid_until_ms = now_ms + (int64_t)fmin(AVOID_WAITS * wait_ms, (double)HOUR_MS);
     }
+    return true;
+}
+
+bool ek_cooldown_aborted(struct ek_cooldown *cooldown, const struct ek_policy *policy,
+                         const char *domain, int64_t now_ms, struct ek_error *err)
+{
+    struct ek_rest *rest = obtain(cooldown, domain, err);
+
+    if (rest == NULL) {
+        return false;
+    }
+    int64_t until_ms = now_ms + policy->cooldown_ms;
+    int64_t held_until_ms = now_ms + AVOID_WAITS * policy->backoff_ms;
+    rest->until_ms = until_ms > rest->until_ms ? until_ms : rest->until_ms;
+    rest->failed_until_ms =
+        held_until_ms > rest->failed_until_ms ? held_until_ms : rest->failed_until_ms;
+    /* Another host is not what was wanted either. */
+    rest->avoid[0] = '\0';
+    rest->avoid_until_ms = 0;
     return true;
 }
 

@@ -3,6 +3,7 @@
 #ifndef EK_CORE_COOLDOWN_H
 #define EK_CORE_COOLDOWN_H
 
+#include "balancer/core/circuit.h"
 #include "balancer/core/error.h"
 #include "balancer/core/policy.h"
 
@@ -28,6 +29,9 @@ struct ek_rest {
 struct ek_cooldown *ek_cooldown_create(void);
 void ek_cooldown_destroy(struct ek_cooldown *cooldown);
 
+/* What fails between hosts, whoever moves; NULL for a NULL cooldown, which knows nothing. */
+struct ek_circuit *ek_cooldown_circuit(const struct ek_cooldown *cooldown);
+
 /* The domain moved well at `now_ms`: it rests for cooldown_ms, times the repeat factor for each
  * move that came within 7 days of the one before (what ProxBalance does, too). Error: NOMEM. */
 bool ek_cooldown_moved(struct ek_cooldown *cooldown, const struct ek_policy *policy,
@@ -38,6 +42,11 @@ bool ek_cooldown_moved(struct ek_cooldown *cooldown, const struct ek_policy *pol
 bool ek_cooldown_failed(struct ek_cooldown *cooldown, const struct ek_policy *policy,
                         const char *domain, const char *avoid, int64_t now_ms,
                         struct ek_error *err);
+
+/* An operator stopped its move: it rests as after a move, without being counted as one, and is not
+ * evacuated for four times backoff_ms either. Error: NOMEM. */
+bool ek_cooldown_aborted(struct ek_cooldown *cooldown, const struct ek_policy *policy,
+                         const char *domain, int64_t now_ms, struct ek_error *err);
 
 /* Blocks the domain, or frees it. Error: NOMEM. */
 bool ek_cooldown_block(struct ek_cooldown *cooldown, const char *domain, bool blocked,

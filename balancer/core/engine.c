@@ -15,10 +15,6 @@
 /* NTP slews without going back; a second covers what it may still step at a start. */
 #define CLOCK_JUMP_MS 1000
 
-/* Kept this long when the samples' period is not known. */
-/* Two minutes: several periods of any sensible collector. */
-#define RECENT_MS 120000
-
 struct ek_engine *ek_engine_create(void)
 {
     struct ek_engine *engine = calloc(1, sizeof(*engine));
@@ -55,9 +51,10 @@ void ek_engine_destroy(struct ek_engine *engine)
     }
     results_finish(engine);
     ek_snapshot_finish(&engine->snapshot);
-    ek_arena_finish(&engine->plan_arena);
+    ek_engine_free_courses(engine);
     ek_arena_finish(&engine->stuck_arena);
     ek_arena_finish(&engine->maintained_arena);
+    ek_arena_finish(&engine->lost_arena);
     ek_cooldown_destroy(engine->cooldown);
     ek_forecast_destroy(engine->forecast);
     ek_learned_destroy(engine->learned);
@@ -144,44 +141,6 @@ static bool record_holding(struct ek_engine *engine, struct ek_effects *effects,
 
 /* ---- events -------------------------------------------------------------------------------- */
 
-/* After 4 periods a host without a newer sample counts as down: then no old sample is left for an
- * ended move to correct. */
-static void recent_expire(struct ek_engine *engine, int64_t now_ms)
-{
-    int64_t keep_ms = 0;
-    size_t kept = 0;
-
-    for (size_t h = 0; h < engine->snapshot.host_count; h++) {
-        int64_t wanted = 4 * engine->snapshot.hosts[h].period_ms;
-        keep_ms = wanted > keep_ms ? wanted : keep_ms;
-    }
-    keep_ms = keep_ms == 0 ? RECENT_MS : keep_ms;
-    for (size_t i = 0; i < engine->recent_count; i++) {
-        if (now_ms - engine->recent[i].outcome.ended_at_ms <= keep_ms) {
-            engine->recent[kept++] = engine->recent[i];
-        }
-    }
-    assert(kept <= engine->recent_count);
-    engine->recent_count = kept;
-}
-
-static bool recent_add(struct ek_engine *engine, const struct ek_outcome *outcome,
-                       struct ek_error *err)
-{
-    if (engine->recent_count == engine->recent_room) {
-        size_t room = engine->recent_room == 0 ? 16 : 2 * engine->recent_room;
-        struct ek_recent *grown = realloc(engine->recent, room * sizeof(*grown));
-        if (grown == NULL) {
-            return ek_error_set(err, EK_ERR_NOMEM, "out of memory for an outcome");
-        }
-        engine->recent = grown;
-        engine->recent_room = room;
-    }
-    assert(engine->recent_count < engine->recent_room);
-    engine->recent[engine->recent_count++].outcome = *outcome;
-    return true;
-}
-
 /* Predicted against real, once all has ended and every host was sampled twice since: rates come
  * from two samples. */
 static bool verify(struct ek_engine *engine, struct ek_effects *effects, struct ek_error *err)
@@ -219,168 +178,51 @@ static bool record_rule_problems(struct ek_engine *engine, struct ek_effects *ef
 static bool on_snapshot(struct ek_engine *engine, const struct ek_event *event,
                         struct ek_effects *effects, struct ek_error *err)
 {
-    struct ek_snapshot present;
-
+    if (!ek_engine_note_foreign(engine, event->u.snapshot, effects, err)) {
+        return false;
+    }
     ek_snapshot_finish(&engine->snapshot);
     /* Taken over, not copied; the caller's is emptied, so that both may be finished. */
     engine->snapshot = *event->u.snapshot;
     memset(event->u.snapshot, 0, sizeof(*event->u.snapshot));
     engine->has_snapshot = true;
-    if (!ek_snapshot_sort(&engine->snapshot, err) || !ek_engine_present(engine, &present, err)) {
+    if (!ek_snapshot_sort(&engine->snapshot, err)) {
         return false;
     }
-    /* Into the snapshot itself before anything is evaluated: the recorded input then holds all that
-     * the plan was made from. */
-    engine->snapshot.in_flight = present.in_flight;
-    engine->snapshot.in_flight_count = present.in_flight_count;
     check_hosts(engine);
     check_clock(engine);
     engine->clock_back_ms = 0;
-    recent_expire(engine, event->now_ms);
+    ek_engine_expire_recent(engine, event->now_ms);
     ek_cooldown_expire(engine->cooldown, event->now_ms);
-    if (!ek_engine_expect(engine, err)) {
-        return false;
-    }
-    if (!ek_evaluate(&engine->evaluation, &engine->snapshot, &engine->policy, err)) {
-        return false;
-    }
-    engine->levels = engine->evaluation.levels;
-    if (!record_rule_problems(engine, effects, err)) {
-        return false;
-    }
-    if (!verify(engine, effects, err) || !record_holding(engine, effects, err)) {
-        return false;
-    }
-    /* A plan under way is finished rather than remade in each cycle; only another set of hosts to
-     * be emptied is worth dropping it. */
-    bool replan = ek_engine_waiting_count(engine) == 0 ||
-                  ek_engine_maintenance_digest(engine) != engine->maintenance_digest;
-    if (ek_engine_holding(engine) == NULL && replan && !ek_engine_replan(engine, effects, err)) {
-        return false;
-    }
-    return true;
+    ek_circuit_expire(ek_cooldown_circuit(engine->cooldown), &engine->policy, event->now_ms);
+    return ek_engine_expect(engine, err) && ek_engine_evaluate(engine, err) &&
+           record_rule_problems(engine, effects, err) && verify(engine, effects, err) &&
+           record_holding(engine, effects, err);
 }
 
-/* The snapshot in hand follows what happened since it was taken. */
-static void apply_move(struct ek_engine *engine, const struct ek_outcome *outcome)
+/* A plan under way is finished rather than remade in each cycle; another set of hosts to be emptied
+ * and a move that failed are worth dropping what waits of it. */
+static bool plan_anew(struct ek_engine *engine, struct ek_effects *effects, struct ek_error *err)
 {
-    bool ambiguous = false;
-    uint32_t domain = ek_snapshot_find_domain(&engine->snapshot, outcome->domain, &ambiguous);
-    uint32_t host = ek_snapshot_find_host(&engine->snapshot, outcome->destination);
+    bool failed = engine->replan_at_ms != 0 && engine->now_ms >= engine->replan_at_ms;
+    bool changed = ek_engine_maintenance_digest(engine) != engine->maintenance_digest;
 
-    if (domain != EK_NONE && host != EK_NONE && engine->snapshot.domains[domain].host != host) {
-        struct ek_domain *it = &engine->snapshot.domains[domain];
-        /* The hosts' own use goes along, or the load would seem to stay behind as the host's
-         * base. */
-        assert(it->host < engine->snapshot.host_count);
-        ek_use_shift(&engine->snapshot.hosts[it->host], it, -1);
-        ek_use_shift(&engine->snapshot.hosts[host], it, 1);
-        it->host = host;
-    }
-}
-
-/* Nor is the domain in flight any longer. What no sample shows stays, until one does. */
-static void land(struct ek_engine *engine, const char *uuid)
-{
-    struct ek_snapshot *snapshot = &engine->snapshot;
-    bool ambiguous = false;
-    uint32_t domain = ek_snapshot_find_domain(snapshot, uuid, &ambiguous);
-    size_t kept = 0;
-
-    for (size_t f = 0; f < snapshot->in_flight_count; f++) {
-        if (domain == EK_NONE || snapshot->in_flight[f].domain != domain) {
-            snapshot->in_flight[kept++] = snapshot->in_flight[f];
-        }
-    }
-    snapshot->in_flight_count = kept;
-}
-
-/* Successors of this move may start at once, on the snapshot as it was changed here. */
-static bool note_success(struct ek_engine *engine, const struct ek_outcome *outcome,
-                         struct ek_error *err)
-{
-    const struct ek_running *running = ek_engine_find_running(engine, outcome->id);
-    uint32_t seq = running == NULL ? 0 : running->order.seq;
-
-    if (strcmp(outcome->plan_id, engine->plan_id) == 0 && seq < engine->seq_count) {
-        engine->seq_done[seq] = true;
-    }
-    apply_move(engine, outcome);
-    if (!recent_add(engine, outcome, err) ||
-        (running != NULL && !ek_learned_note(engine->learned, &running->order, outcome, err))) {
-        return false;
-    }
-    /* A parked domain has its last move still before it; it rests after that. */
-    return outcome->kind == EK_MOVE_PARK ||
-           ek_cooldown_moved(engine->cooldown, &engine->policy, outcome->domain,
-                             outcome->ended_at_ms, err);
-}
-
-static bool note_failure(struct ek_engine *engine, const struct ek_outcome *outcome,
-                         struct ek_effects *effects, struct ek_error *err)
-{
-    /* The guest's own fault (it does not converge, say) would follow it to any host. */
-    const char *avoid = outcome->destination_at_fault ? outcome->destination : NULL;
-
-    if (strcmp(outcome->plan_id, engine->plan_id) == 0) {
-        engine->plan_failed = true;
-    }
-    if (!ek_cooldown_failed(engine->cooldown, &engine->policy, outcome->domain, avoid,
-                            outcome->ended_at_ms, err)) {
-        return false;
-    }
-    /* Unknown or unverified: two copies may exist, so nothing touches the domain until an operator
-     * has looked. */
-    if (ek_move_state_blocks(outcome->state) &&
-        !ek_cooldown_block(engine->cooldown, outcome->domain, true, err)) {
-        return false;
-    }
-    /* Later moves counted on the room that this one should have made. */
-    return ek_engine_abandon(engine, effects, outcome->error, err);
-}
-
-/* The last of a plan's moves has ended: its fate is recorded once. */
-static bool plan_end(struct ek_engine *engine, struct ek_effects *effects, struct ek_error *err)
-{
-    if (engine->running_count > 0 || ek_engine_waiting_count(engine) > 0 ||
-        engine->waiting_count == 0) {
+    if (ek_engine_holding(engine) != NULL || engine->plan.snapshot != NULL ||
+        (ek_engine_planned_count(engine) > 0 && !changed && !failed)) {
         return true;
     }
-    assert(engine->plan_id[0] != '\0');
-    engine->waiting_count = 0;
-    engine->verify_pending = !engine->plan_failed;
-    struct ek_effect *effect = ek_effect_add(effects, EK_EFFECT_RECORD_FATE, err);
-    if (effect == NULL) {
+    engine->replan_at_ms = failed ? 0 : engine->replan_at_ms;
+    if (!ek_engine_replan(engine,
+                          changed ? "the hosts to be emptied have changed"
+                                  : "what is left is planned anew",
+                          effects, err)) {
         return false;
     }
-    effect->u.fate.plan_id = engine->plan_id;
-    effect->u.fate.fate = engine->plan_failed ? "failed" : "done";
-    return true;
-}
-
-static bool on_outcome(struct ek_engine *engine, const struct ek_outcome *outcome,
-                       struct ek_effects *effects, struct ek_error *err)
-{
-    assert(ek_move_state_terminal(outcome->state));
-    if (ek_engine_find_running(engine, outcome->id) == NULL) {
-        return true; /* told twice; the first time counted */
+    /* Asked for, it comes as soon as figures stand again. */
+    if (failed && engine->pause.why[0] == '\0' && !ek_engine_settled(engine)) {
+        ek_engine_want_plan(engine, engine->now_ms + ek_engine_period_ms(engine));
     }
-    bool done = outcome->state == EK_MOVE_DONE;
-    bool ok =
-        done ? note_success(engine, outcome, err) : note_failure(engine, outcome, effects, err);
-    /* Even when the note failed for want of memory: a move that ended must not count against the
-     * limits for ever. */
-    ek_engine_end(engine, outcome->id);
-    land(engine, outcome->domain);
-    engine->last_end_ms = outcome->ended_at_ms;
-    return ok &&
-           ek_effect_event(effects, "move", outcome->domain, err,
-                           "move %s of %s from %s to %s: %s in %.1f s%s%s", outcome->id,
-                           outcome->domain, outcome->source, outcome->destination,
-                           ek_move_state_name(outcome->state),
-                           (double)(outcome->ended_at_ms - outcome->started_at_ms) / 1000,
-                           outcome->error[0] == '\0' ? "" : ": ", outcome->error) &&
-           plan_end(engine, effects, err);
+    return true;
 }
 
 static bool on_policy(struct ek_engine *engine, const struct ek_policy *policy,
@@ -403,7 +245,7 @@ static bool apply(struct ek_engine *engine, const struct ek_event *event,
     case EK_EVENT_SNAPSHOT:
         return on_snapshot(engine, event, effects, err);
     case EK_EVENT_OUTCOME:
-        return on_outcome(engine, event->u.outcome, effects, err);
+        return ek_engine_outcome(engine, event->u.outcome, effects, err);
     case EK_EVENT_ADOPT:
         /* Told twice after a reconnection, the move counts once. */
         return ek_engine_find_running(engine, event->u.adopt->id) != NULL ||
@@ -428,12 +270,22 @@ static bool apply(struct ek_engine *engine, const struct ek_event *event,
 static void undo(struct ek_engine *engine, struct ek_effects *effects)
 {
     for (size_t i = 0; i < effects->count; i++) {
-        if (effects->items[i].kind == EK_EFFECT_START) {
-            ek_engine_end(engine, effects->items[i].u.start.id);
+        const struct ek_effect *effect = &effects->items[i];
+        if (effect->kind == EK_EFFECT_START) {
+            ek_engine_end(engine, effect->u.start.id);
+        }
+        struct ek_running *aborted = effect->kind == EK_EFFECT_ABORT && effect->u.abort_id != NULL
+                                         ? ek_engine_find_running(engine, effect->u.abort_id)
+                                         : NULL;
+        if (aborted != NULL) {
+            aborted->abort = EK_ABORT_NONE;
         }
     }
+    for (size_t i = 0; i < engine->running_count; i++) {
+        engine->running[i].share_known = false;
+    }
     effects->count = 0;
-    engine->waiting_count = 0; /* without its lost move the plan could wait for ever */
+    ek_engine_free_courses(engine); /* without its lost move a plan could wait for ever */
     engine->recommended_digest = 0;
     /* Forgotten, so that the next step records again what this one could not. */
     engine->holding_shown[0] = '\0';
@@ -441,22 +293,53 @@ static void undo(struct ek_engine *engine, struct ek_effects *effects)
     engine->summary[0] = '\0';
 }
 
+/* After every event, not after snapshots only: an outcome frees room, links and limits. */
+static bool act(struct ek_engine *engine, struct ek_effects *effects, struct ek_error *err)
+{
+    bool again = true;
+
+    while (again) {
+        if (ek_engine_holding(engine) == NULL && !ek_engine_dispatch(engine, effects, err)) {
+            return false;
+        }
+        /* What brings back a plan's domains is a plan as well. */
+        if (!ek_engine_close(engine, effects, &again, err)) {
+            return false;
+        }
+    }
+    return (ek_engine_holding(engine) != NULL || ek_engine_yield(engine, effects, err)) &&
+           ek_engine_share(engine, effects, err);
+}
+
+/* A plan that is wanted sooner than the next cycle. Offline snapshots have no period, and nobody
+ * who would wait. */
+static bool wake(struct ek_engine *engine, struct ek_effects *effects, struct ek_error *err)
+{
+    int64_t at_ms = engine->replan_at_ms > engine->now_ms ? engine->replan_at_ms : engine->now_ms;
+
+    return engine->replan_at_ms == 0 || ek_engine_period_ms(engine) == 0 ||
+           ek_engine_holding(engine) != NULL || ek_effect_wake(effects, at_ms, err);
+}
+
 bool ek_engine_step(struct ek_engine *engine, const struct ek_event *event,
                     struct ek_effects *effects, struct ek_error *err)
 {
+    bool added = false;
+
     effects->count = 0;
     ek_arena_finish(&effects->arena);
     results_finish(engine);
     watch_clock(engine, event->now_ms);
-    bool ok = apply(engine, event, effects, err);
     engine->now_ms = event->now_ms;
-    /* After every event, not after snapshots only: an outcome frees room, links and limits. */
-    if (ok && engine->has_snapshot && ek_engine_holding(engine) == NULL) {
-        ok = ek_engine_dispatch(engine, effects, err);
-    }
+    bool ok = apply(engine, event, effects, err);
     if (ok && engine->has_snapshot) {
-        ok = ek_engine_record_maintenance(engine, effects, err);
+        /* Ends before the plan that they make room for. */
+        ok = ek_engine_close(engine, effects, &added, err) &&
+             (event->kind != EK_EVENT_SNAPSHOT || plan_anew(engine, effects, err)) &&
+             act(engine, effects, err) && ek_engine_record_maintenance(engine, effects, err) &&
+             wake(engine, effects, err);
     }
+    ek_engine_show_circuits(engine, &effects->arena);
     if (!ok) {
         undo(engine, effects);
     }
@@ -479,6 +362,7 @@ struct ek_engine_view ek_engine_view(const struct ek_engine *engine)
         .holding = ek_engine_holding(engine),
         .paused = engine->pause.why[0] == '\0' ? NULL : engine->pause.why,
         .summary = engine->summary,
+        .circuits = engine->circuits_view,
         .levels = engine->has_snapshot ? &engine->levels : NULL,
         .snapshot = engine->has_snapshot ? &engine->snapshot : NULL,
     };
@@ -491,17 +375,23 @@ size_t ek_engine_known_moves(const struct ek_engine *engine, struct ek_known_mov
     for (size_t i = 0; i < engine->running_count; i++, count++) {
         const struct ek_move_order *order = &engine->running[i].order;
         if (count < room) {
-            out[count] = (struct ek_known_move){order->domain, order->source, order->destination,
-                                                engine->running[i].started_at_ms, 0};
+            out[count] = (struct ek_known_move){.domain = order->domain,
+                                                .source = order->source,
+                                                .destination = order->destination,
+                                                .started_at_ms = engine->running[i].started_at_ms};
         }
     }
     for (size_t i = 0; i < engine->recent_count; i++, count++) {
         const struct ek_outcome *outcome = &engine->recent[i].outcome;
         if (count < room) {
-            out[count] =
-                (struct ek_known_move){outcome->domain, outcome->source, outcome->destination,
-                                       outcome->started_at_ms, outcome->ended_at_ms};
+            out[count] = (struct ek_known_move){.domain = outcome->domain,
+                                                .source = outcome->source,
+                                                .destination = outcome->destination,
+                                                .started_at_ms = outcome->started_at_ms,
+                                                .ended_at_ms = outcome->ended_at_ms,
+                                                .failed = outcome->state != EK_MOVE_DONE};
         }
     }
-    return count;
+    size_t left = count < room ? room - count : 0;
+    return count + ek_engine_foreign_moves(engine, left == 0 ? NULL : out + count, left);
 }

@@ -99,8 +99,8 @@ struct ek_effect {
         } plan;
         struct {
             const char *plan_id;
-            const char *fate; /* "done", "failed", "abandoned", or "superseded": a newer plan came
-                               * while its last moves ran */
+            const char *fate; /* "done", "failed", "cancelled", "abandoned": once, when none of its
+                               * moves waits or runs any more */
         } fate;
         struct {
             const char *kind; /* a word: "plan", "move", "holding", ... */
@@ -157,12 +157,14 @@ struct ek_engine_view {
     const char *holding;
     const char *paused; /* why nothing is balanced until an operator resumes; NULL: it is */
     const char *summary;
+    const char *circuits; /* those that are open or on trial, "; " between them; "": none */
     const struct ek_levels *levels;     /* of the newest snapshot; NULL: none yet */
     const struct ek_snapshot *snapshot; /* the newest; NULL: none yet */
 };
 struct ek_engine_view ek_engine_view(const struct ek_engine *engine);
 
-/* Moves that are running, or ended lately, for the assembly of the next snapshot: fills at most
+/* Moves that are running, or ended lately, and migrations of others, for the assembly of the next
+ * snapshot: fills at most
  * `room`, returns how many there are. Strings are valid until the next step. */
 size_t ek_engine_known_moves(const struct ek_engine *engine, struct ek_known_move *out,
                              size_t room);

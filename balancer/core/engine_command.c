@@ -29,19 +29,6 @@ static bool reply(const struct ek_command *command, enum ek_error_code code, con
 
 /* ---- stopping what runs ---------------------------------------------------------------------- */
 
-static bool abort_move(struct ek_running *running, struct ek_effects *effects, struct ek_error *err)
-{
-    struct ek_effect *effect = ek_effect_add(effects, EK_EFFECT_ABORT, err);
-
-    if (effect == NULL) {
-        return false;
-    }
-    running->aborted = true;
-    effect->u.abort_id = ek_arena_strdup(&effects->arena, running->order.id);
-    return effect->u.abort_id != NULL ||
-           ek_error_set(err, EK_ERR_NOMEM, "out of memory for an abort");
-}
-
 static bool on_abort(struct ek_engine *engine, const struct ek_command *command,
                      struct ek_effects *effects, struct ek_error *err)
 {
@@ -56,7 +43,8 @@ static bool on_abort(struct ek_engine *engine, const struct ek_command *command,
     const char *text = ek_arena_printf(
         &effects->arena, "move %s of %s from %s to %s is being aborted", running->order.id,
         running->order.name, running->order.source, running->order.destination);
-    return abort_move(running, effects, err) && reply(command, EK_ERR_NONE, text, effects, err);
+    return ek_engine_stop_move(running, EK_ABORT_OPERATOR, effects, err) &&
+           reply(command, EK_ERR_NONE, text, effects, err);
 }
 
 /* Of that plan, or of any (NULL). */
@@ -68,7 +56,7 @@ static bool abort_all(struct ek_engine *engine, const char *plan_id, size_t *cou
     *count = 0;
     for (size_t i = 0; ok && i < engine->running_count; i++) {
         if (plan_id == NULL || strcmp(engine->running[i].order.plan_id, plan_id) == 0) {
-            ok = abort_move(&engine->running[i], effects, err);
+            ok = ek_engine_stop_move(&engine->running[i], EK_ABORT_OPERATOR, effects, err);
             (*count)++;
         }
     }
@@ -85,8 +73,12 @@ static bool cancel_all(struct ek_engine *engine, const struct ek_command *comman
     (void)snprintf(engine->pause.why, sizeof(engine->pause.why),
                    "an operator cancelled everything");
     engine->pause.all = true;
-    if (!ek_engine_abandon(engine, effects, engine->pause.why, err) ||
-        !abort_all(engine, NULL, &aborted, effects, err)) {
+    for (struct ek_course *it = engine->courses; it != NULL; it = it->next) {
+        if (!ek_course_drop(it, EK_DROP_ALL, "cancelled", engine->pause.why, effects, err)) {
+            return false;
+        }
+    }
+    if (!abort_all(engine, NULL, &aborted, effects, err)) {
         return false;
     }
     const char *text = ek_arena_printf(
@@ -100,11 +92,12 @@ static bool cancel_all(struct ek_engine *engine, const struct ek_command *comman
 static bool cancel_plan(struct ek_engine *engine, const struct ek_command *command,
                         struct ek_effects *effects, struct ek_error *err)
 {
-    bool present = strcmp(engine->plan_id, command->subject) == 0;
-    size_t waiting = present ? ek_engine_waiting_count(engine) : 0;
+    struct ek_course *course = ek_engine_find_course(engine, command->subject);
+    size_t waiting = course == NULL ? 0 : ek_course_waiting(course);
     size_t aborted = 0;
 
-    if ((present && !ek_engine_abandon(engine, effects, "an operator cancelled the plan", err)) ||
+    if ((course != NULL && !ek_course_drop(course, EK_DROP_ALL, "cancelled",
+                                           "an operator cancelled the plan", effects, err)) ||
         !abort_all(engine, command->subject, &aborted, effects, err)) {
         return false;
     }
@@ -153,6 +146,92 @@ static bool on_resume(struct ek_engine *engine, const struct ek_command *command
            reply(command, EK_ERR_NONE, text, effects, err);
 }
 
+/* ---- moves on order -------------------------------------------------------------------------- */
+
+/* Domain and host by their names; false: replied already, or NOMEM (*ok false). */
+static bool find_both(struct ek_engine *engine, const struct ek_command *command,
+                      struct ek_plan_wish *wish, bool *ok, struct ek_effects *effects,
+                      struct ek_error *err)
+{
+    const struct ek_snapshot *snapshot = &engine->snapshot;
+    bool ambiguous = false;
+    const char *text = NULL;
+
+    wish->domain = ek_snapshot_find_domain(snapshot, command->subject, &ambiguous);
+    wish->destination = ek_snapshot_find_host(snapshot, command->host);
+    if (wish->domain != EK_NONE && wish->destination != EK_NONE) {
+        return true;
+    }
+    if (ambiguous) {
+        text = ek_arena_printf(&effects->arena,
+                               "more than one domain is called %s: its UUID is needed",
+                               command->subject);
+    } else if (wish->domain == EK_NONE) {
+        text = ek_arena_printf(&effects->arena, "there is no domain %s", command->subject);
+    } else {
+        text = ek_arena_printf(&effects->arena, "there is no host %s", command->host);
+    }
+    *ok = reply(command, ambiguous ? EK_ERR_INVALID : EK_ERR_NOT_FOUND, text, effects, err);
+    return false;
+}
+
+/* A plan that wanted it elsewhere gives way to the newest order. */
+static bool drop_planned(struct ek_engine *engine, const char *domain, struct ek_effects *effects,
+                         struct ek_error *err)
+{
+    bool ok = true;
+
+    for (struct ek_course *it = engine->courses; ok && it != NULL; it = it->next) {
+        bool found = false;
+        for (size_t i = 0; i < it->step_count; i++) {
+            struct ek_step *step = &it->steps[i];
+            bool same = step->state == EK_STEP_WAITING && strcmp(step->order.domain, domain) == 0 &&
+                        strcmp(it->id, engine->plan.id) != 0;
+            step->state = same ? EK_STEP_DROPPED : step->state;
+            found = found || same;
+        }
+        if (found) {
+            it->fate = strcmp(it->fate, "done") == 0 ? "abandoned" : it->fate;
+            ok = ek_course_drop(it, EK_DROP_DEPENDENTS, "abandoned",
+                                "an operator moves one of its domains", effects, err);
+        }
+    }
+    return ok;
+}
+
+static bool on_move(struct ek_engine *engine, const struct ek_command *command,
+                    struct ek_effects *effects, struct ek_error *err)
+{
+    struct ek_plan_wish wish = {.reason = "ordered by an operator"};
+    const char *hold = engine->has_snapshot ? ek_engine_holding(engine) : "no host is sampled yet";
+    const char *text = NULL;
+    bool ok = true;
+
+    if (hold != NULL) {
+        text = ek_arena_printf(&effects->arena, "nothing starts now: %s", hold);
+        return reply(command, EK_ERR_UNAVAILABLE, text, effects, err);
+    }
+    if (!find_both(engine, command, &wish, &ok, effects, err)) {
+        return ok;
+    }
+    const struct ek_domain *domain = &engine->snapshot.domains[wish.domain];
+    const char *host = engine->snapshot.hosts[wish.destination].name;
+    const char *name = domain->name == NULL ? domain->uuid : domain->name;
+    if (!ek_engine_bring(engine, EK_COURSE_ORDERED, &wish, 1, "a move on an operator's order",
+                         effects, err)) {
+        return false;
+    }
+    if (engine->plan.move_count == 0) {
+        text = ek_arena_printf(&effects->arena, "%s does not move to %s: %s", name, host,
+                               engine->plan.unresolved[0].reason);
+        return reply(command, EK_ERR_DENIED, text, effects, err);
+    }
+    text = ek_arena_printf(&effects->arena, "move %s-1 of %s to %s is ordered", engine->plan.id,
+                           name, host);
+    return drop_planned(engine, domain->uuid, effects, err) &&
+           reply(command, EK_ERR_NONE, text, effects, err);
+}
+
 bool ek_engine_command(struct ek_engine *engine, const struct ek_command *command,
                        struct ek_effects *effects, struct ek_error *err)
 {
@@ -167,8 +246,7 @@ bool ek_engine_command(struct ek_engine *engine, const struct ek_command *comman
     case EK_COMMAND_RESUME:
         return on_resume(engine, command, effects, err);
     case EK_COMMAND_MOVE:
-        return reply(command, EK_ERR_UNAVAILABLE, "moves on order cannot be carried out yet",
-                     effects, err);
+        return on_move(engine, command, effects, err);
     case EK_COMMAND_RESOLVE:
     case EK_COMMAND_KIND_COUNT:
         break;

@@ -2,21 +2,9 @@
 #include "balancer/core/engine_state.h"
 
 #include <assert.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Entries stay in place when they go: the array is the plan's and lives as long as it. */
-size_t ek_engine_waiting_count(const struct ek_engine *engine)
-{
-    size_t count = 0;
-
-    for (size_t i = 0; i < engine->waiting_count; i++) {
-        count += engine->waiting[i].gone ? 0 : 1;
-    }
-    return count;
-}
 
 /* Linear: limits keep the number of running moves at a handful. */
 struct ek_running *ek_engine_find_running(struct ek_engine *engine, const char *id)
@@ -123,81 +111,65 @@ bool ek_engine_present(struct ek_engine *engine, struct ek_snapshot *present, st
     return true;
 }
 
-/* What a move between those hosts takes of their links, as the schedule has it; 0 when one of them
- * is not known any more. */
-static double rate_of(const struct ek_engine *engine, const struct ek_move_order *order)
+static void take_place(struct ek_circuit_limits *taken, const struct ek_move_order *order,
+                       const char *source, const char *destination)
 {
-    uint32_t source = ek_snapshot_find_host(&engine->snapshot, order->source);
-    uint32_t destination = ek_snapshot_find_host(&engine->snapshot, order->destination);
+    bool out = strcmp(source, order->source) == 0;
+    bool in = strcmp(destination, order->destination) == 0;
 
-    if (source == EK_NONE || destination == EK_NONE) {
-        return 0;
-    }
-    return ek_migration_rate(&engine->snapshot, &engine->policy, source, destination);
-}
-
-static double link_of(const struct ek_engine *engine, const char *name)
-{
-    uint32_t host = ek_snapshot_find_host(&engine->snapshot, name);
-
-    return host == EK_NONE ? HUGE_VAL
-                           : ek_migration_link(&engine->snapshot.hosts[host], &engine->policy);
-}
-
-/* When it ends nobody knows any more: it keeps its places under the limits, but nobody waits for
- * its share of the links. */
-static bool is_late(const struct ek_engine *engine, const struct ek_running *running)
-{
-    return engine->now_ms > running->started_at_ms + running->order.predicted_duration_ms;
-}
-
-/* Whether the move finds its full rate beside those that run: few at full bandwidth beat many at a
- * share. */
-static bool links_carry(const struct ek_engine *engine, const struct ek_move_order *order)
-{
-    double rate = rate_of(engine, order);
-    double slack = 1e-6 * rate;
-    double cluster = engine->policy.bandwidth_cluster_mib_s;
-    double out = link_of(engine, order->source) - rate;
-    double in = link_of(engine, order->destination) - rate;
-    double all = (cluster > 0 ? cluster : HUGE_VAL) - rate;
-
-    for (size_t i = 0; i < engine->running_count; i++) {
-        const struct ek_move_order *other = &engine->running[i].order;
-        double taken = is_late(engine, &engine->running[i]) ? 0 : rate_of(engine, other);
-        out -= strcmp(other->source, order->source) == 0 ? taken : 0;
-        in -= strcmp(other->destination, order->destination) == 0 ? taken : 0;
-        all -= taken;
-    }
-    return out >= -slack && in >= -slack && all >= -slack;
+    taken->out += out ? 1 : 0;
+    taken->in += in ? 1 : 0;
+    taken->pair += out && in ? 1 : 0;
 }
 
 /* By name: indices change with each snapshot, running moves outlive several. */
-static bool limits_allow(const struct ek_engine *engine, const struct ek_move_order *order)
+static void count_places(const struct ek_engine *engine, const struct ek_move_order *order,
+                         int *all, struct ek_circuit_limits *taken)
 {
-    const struct ek_policy *policy = &engine->policy;
-    int out = 0;
-    int in = 0;
+    const struct ek_foreign_load others =
+        ek_engine_foreign_load(engine, order->source, order->destination);
 
+    *all = (int)engine->running_count;
+    *taken = (struct ek_circuit_limits){.out = 0};
     for (size_t i = 0; i < engine->running_count; i++) {
-        out += strcmp(engine->running[i].order.source, order->source) == 0 ? 1 : 0;
-        in += strcmp(engine->running[i].order.destination, order->destination) == 0 ? 1 : 0;
+        const struct ek_move_order *other = &engine->running[i].order;
+        take_place(taken, order, other->source, other->destination);
     }
-    if ((int)engine->running_count >= policy->limit_cluster || out >= policy->limit_host_out ||
-        in >= policy->limit_host_in) {
-        return false;
-    }
-    /* Alone on its links and without a budget, a move always finds its rate. */
-    return (out == 0 && in == 0 && !(policy->bandwidth_cluster_mib_s > 0)) ||
-           links_carry(engine, order);
+    /* Whoever else migrates takes its places as well. */
+    *all += others.all;
+    taken->out += others.out;
+    taken->in += others.in;
 }
 
-/* A move that failed never counts as done, but then its plan is abandoned as a whole. */
-static bool depends_done(const struct ek_engine *engine, const struct ek_waiting *waiting)
+enum ek_limit ek_engine_limit(const struct ek_engine *engine, const struct ek_move_order *order)
 {
-    for (size_t i = 0; i < waiting->depends_count; i++) {
-        assert(waiting->depends_on[i] < engine->seq_count);
-        if (!engine->seq_done[waiting->depends_on[i]]) {
+    const struct ek_policy *policy = &engine->policy;
+    struct ek_circuit_limits limits = {policy->limit_host_out, policy->limit_host_in,
+                                       policy->limit_cluster};
+    struct ek_circuit_limits taken;
+    int all = 0;
+
+    ek_circuit_lower(ek_cooldown_circuit(engine->cooldown), policy, order->source,
+                     order->destination, engine->now_ms, &limits);
+    count_places(engine, order, &all, &taken);
+    if (taken.out >= limits.out || taken.pair >= limits.pair) {
+        return EK_LIMIT_SOURCE;
+    }
+    if (taken.in >= limits.in) {
+        return EK_LIMIT_DESTINATION;
+    }
+    if (all >= policy->limit_cluster) {
+        return EK_LIMIT_CLUSTER;
+    }
+    /* Alone on its links and without a budget, a move always finds its rate. */
+    bool alone = taken.out == 0 && taken.in == 0 && !(policy->bandwidth_cluster_mib_s > 0);
+    return alone || ek_engine_links_carry(engine, order) ? EK_LIMIT_NONE : EK_LIMIT_LINKS;
+}
+
+static bool depends_done(const struct ek_course *course, const struct ek_step *step)
+{
+    for (size_t i = 0; i < step->depends_count; i++) {
+        if (ek_course_find(course, step->depends_on[i])->state != EK_STEP_DONE) {
             return false;
         }
     }
@@ -205,39 +177,34 @@ static bool depends_done(const struct ek_engine *engine, const struct ek_waiting
 }
 
 /* The index in the newest snapshot, which is mostly that of the one before. */
-static uint32_t domain_of(const struct ek_snapshot *snapshot, struct ek_waiting *waiting)
+static uint32_t domain_of(const struct ek_snapshot *snapshot, struct ek_step *step)
 {
-    const char *uuid = waiting->order.domain;
+    const char *uuid = step->order.domain;
     bool ambiguous = false;
 
-    if (waiting->domain >= snapshot->domain_count ||
-        strcmp(snapshot->domains[waiting->domain].uuid, uuid) != 0) {
-        waiting->domain = ek_snapshot_find_domain(snapshot, uuid, &ambiguous);
+    if (step->domain >= snapshot->domain_count ||
+        strcmp(snapshot->domains[step->domain].uuid, uuid) != 0) {
+        step->domain = ek_snapshot_find_domain(snapshot, uuid, &ambiguous);
     }
-    return waiting->domain;
+    return step->domain;
 }
 
-/* Later moves must not overtake this one where a must rule counts groups of hosts. */
-static void hold(const struct ek_snapshot *snapshot, struct ek_cluster *cluster,
-                 struct ek_waiting *waiting)
+/* A move must not overtake an earlier one where a must rule counts groups of hosts: both could then
+ * wait for ever. Earlier is who stands before it in the schedule, whatever their ranks. */
+static void mark_held(struct ek_engine *engine, struct ek_cluster *cluster)
 {
-    uint32_t domain = cluster->rules.rule_count == 0 ? EK_NONE : domain_of(snapshot, waiting);
-
-    if (domain != EK_NONE) {
-        ek_rule_set_hold(&cluster->rules, domain);
+    for (struct ek_course *it = engine->courses; it != NULL; it = it->next) {
+        for (size_t i = 0; i < it->step_count; i++) {
+            struct ek_step *step = &it->steps[i];
+            uint32_t domain = step->state == EK_STEP_WAITING && cluster->rules.rule_count > 0
+                                  ? domain_of(&engine->snapshot, step)
+                                  : EK_NONE;
+            step->held = domain != EK_NONE && ek_rule_set_held(&cluster->rules, domain);
+            if (domain != EK_NONE) {
+                ek_rule_set_hold(&cluster->rules, domain);
+            }
+        }
     }
-}
-
-/* Whether limits, dependencies and earlier moves let it start at all. */
-static bool ready(const struct ek_engine *engine, const struct ek_cluster *cluster,
-                  struct ek_waiting *waiting)
-{
-    if (!limits_allow(engine, &waiting->order) || !depends_done(engine, waiting)) {
-        return false;
-    }
-    uint32_t domain =
-        cluster->rules.rule_count == 0 ? EK_NONE : domain_of(&engine->snapshot, waiting);
-    return domain == EK_NONE || !ek_rule_set_held(&cluster->rules, domain);
 }
 
 enum verdict { GO, WAIT, DROP };
@@ -254,27 +221,46 @@ static bool runs_already(const struct ek_engine *engine, const char *domain)
 }
 
 /* Every move is feasible after those before it in the plan, whatever the schedule starts first. */
-static bool has_waiting_before(const struct ek_engine *engine, uint32_t seq)
+static bool has_waiting_before(const struct ek_course *course, uint32_t seq)
 {
-    for (size_t i = 0; i < engine->waiting_count; i++) {
-        if (!engine->waiting[i].gone && engine->waiting[i].order.seq < seq) {
+    for (uint32_t before = 1; before < seq; before++) {
+        if (ek_course_find(course, before)->state == EK_STEP_WAITING) {
             return true;
         }
     }
     return false;
 }
 
+static enum ek_purpose purpose_of(const struct ek_step *step)
+{
+    if (step->order.kind == EK_MOVE_BALANCE) {
+        return EK_PURPOSE_BALANCE;
+    }
+    return step->order.kind == EK_MOVE_MANUAL ? EK_PURPOSE_ORDERED : EK_PURPOSE_EVACUATE_FORCED;
+}
+
+/* Room may come when a running move ends, or one that was planned before this one; an arrival may
+ * be seen with the next sample. */
+static bool passes_by(const struct ek_engine *engine, const struct ek_course *course,
+                      const struct ek_step *step, enum ek_block block)
+{
+    bool room = block == EK_BLOCK_MEMORY || block == EK_BLOCK_VCPUS || block == EK_BLOCK_RESOURCE ||
+                block == EK_BLOCK_TARGET || block == EK_BLOCK_RULE;
+    bool comes = engine->running_count > 0 || has_waiting_before(course, step->order.seq);
+
+    return block == EK_BLOCK_UNSEEN || (comes && room);
+}
+
 /* The order on the newest figures: still where it was, and is the destination still fit? */
 static enum verdict check(const struct ek_engine *engine, const struct ek_cluster *cluster,
-                          struct ek_waiting *waiting, char *why, size_t size)
+                          const struct ek_course *course, struct ek_step *step, char *why,
+                          size_t size)
 {
     const struct ek_snapshot *snapshot = &engine->snapshot;
-    const struct ek_move_order *order = &waiting->order;
-    uint32_t domain = domain_of(snapshot, waiting);
+    const struct ek_move_order *order = &step->order;
+    uint32_t domain = domain_of(snapshot, step);
     uint32_t source = ek_snapshot_find_host(snapshot, order->source);
     uint32_t destination = ek_snapshot_find_host(snapshot, order->destination);
-    enum ek_purpose purpose =
-        order->kind == EK_MOVE_BALANCE ? EK_PURPOSE_BALANCE : EK_PURPOSE_EVACUATE_FORCED;
 
     if (domain == EK_NONE || source == EK_NONE || destination == EK_NONE ||
         cluster->host_of[domain] != source) {
@@ -286,43 +272,84 @@ static enum verdict check(const struct ek_engine *engine, const struct ek_cluste
         return DROP;
     }
     /* The same rules as in planning, on figures that may be minutes younger. */
-    enum ek_block block = ek_constraint_domain(cluster, engine->cooldown, domain, purpose);
+    enum ek_block block = ek_constraint_domain(cluster, engine->cooldown, domain, purpose_of(step));
     if (block == EK_BLOCK_NONE) {
-        block = ek_constraint_step(cluster, engine->cooldown, domain, destination, purpose);
+        block =
+            ek_constraint_step(cluster, engine->cooldown, domain, destination, purpose_of(step));
     }
     if (block == EK_BLOCK_NONE) {
         return GO;
     }
     (void)snprintf(why, size, "%s to %s: %s", order->name, order->destination,
                    ek_block_text(block));
-    /* Room may come when a running move ends, or one that was planned before this one; an arrival
-     * may be seen with the next sample. */
-    bool room = block == EK_BLOCK_MEMORY || block == EK_BLOCK_VCPUS || block == EK_BLOCK_RESOURCE ||
-                block == EK_BLOCK_TARGET || block == EK_BLOCK_RULE;
-    bool comes = engine->running_count > 0 || has_waiting_before(engine, order->seq);
-    bool passes = block == EK_BLOCK_UNSEEN || (comes && room);
-    return passes ? WAIT : DROP;
+    return passes_by(engine, course, step, block) ? WAIT : DROP;
 }
 
-static bool start(struct ek_engine *engine, struct ek_waiting *waiting, struct ek_effects *effects,
+static bool start(struct ek_engine *engine, struct ek_step *step, struct ek_effects *effects,
                   struct ek_error *err)
 {
-    assert(!waiting->gone && limits_allow(engine, &waiting->order));
+    assert(step->state == EK_STEP_WAITING &&
+           ek_engine_limit(engine, &step->order) == EK_LIMIT_NONE);
     struct ek_effect *effect = ek_effect_add(effects, EK_EFFECT_START, err);
 
     if (effect == NULL) {
         return false;
     }
-    /* By value: the order must outlive a plan that is superseded while it runs. */
-    effect->u.start = waiting->order;
-    if (!ek_engine_run(engine, &waiting->order, engine->now_ms, err)) {
+    /* By value: the order must outlive its plan. */
+    effect->u.start = step->order;
+    if (!ek_engine_run(engine, &step->order, engine->now_ms, err)) {
         return false;
     }
-    waiting->gone = true;
-    return ek_effect_event(effects, "move", waiting->order.domain, err,
-                           "move %s: %s from %s to %s: %s", waiting->order.id, waiting->order.name,
-                           waiting->order.source, waiting->order.destination,
-                           waiting->order.reason);
+    step->state = EK_STEP_RUNNING;
+    return ek_effect_event(effects, "move", step->order.domain, err,
+                           "move %s: %s from %s to %s: %s", step->order.id, step->order.name,
+                           step->order.source, step->order.destination, step->order.reason);
+}
+
+/* It was planned for a cluster that is another one now. An evacuation goes on without it, any other
+ * plan was worth its moves only as a whole; what is left is planned anew on the next samples. */
+static bool drop(struct ek_engine *engine, struct ek_course *course, struct ek_step *step,
+                 const char *why, struct ek_effects *effects, struct ek_error *err)
+{
+    bool whole = step->rank != EK_RANK_EVACUATE && course->kind == EK_COURSE_PLANNED;
+
+    step->state = EK_STEP_DROPPED;
+    if (strcmp(course->fate, "done") == 0) {
+        course->fate = "abandoned";
+    }
+    ek_engine_want_plan(engine, engine->now_ms + ek_engine_period_ms(engine));
+    return ek_effect_event(effects, "plan", step->order.domain, err,
+                           "plan %s: move %s is dropped: %s", course->id, step->order.id, why) &&
+           ek_course_drop(course, whole ? EK_DROP_BALANCING : EK_DROP_DEPENDENTS, "abandoned", why,
+                          effects, err);
+}
+
+/* Tries the waiting moves of one rank; *started: one of them started, or some were dropped. */
+static bool try_rank(struct ek_engine *engine, const struct ek_cluster *cluster, int rank,
+                     bool laggards, struct ek_effects *effects, bool *started, struct ek_error *err)
+{
+    char why[EK_TEXT_SIZE] = "";
+    bool ok = true;
+
+    for (struct ek_course *it = engine->courses; ok && !*started && it != NULL; it = it->next) {
+        for (size_t i = 0; ok && !*started && i < it->step_count; i++) {
+            struct ek_step *step = &it->steps[i];
+            if (step->state != EK_STEP_WAITING || step->rank != rank || step->held ||
+                step->laggard != laggards ||
+                ek_engine_limit(engine, &step->order) != EK_LIMIT_NONE || !depends_done(it, step) ||
+                ek_engine_lags(engine, step)) {
+                continue;
+            }
+            enum verdict verdict = check(engine, cluster, it, step, why, sizeof(why));
+            if (verdict == GO) {
+                ok = start(engine, step, effects, err);
+            } else if (verdict == DROP) {
+                ok = drop(engine, it, step, why, effects, err);
+            }
+            *started = verdict != WAIT;
+        }
+    }
+    return ok;
 }
 
 /* Starts the first waiting move that may start; *started false: none. */
@@ -331,7 +358,6 @@ static bool start_one(struct ek_engine *engine, struct ek_effects *effects, bool
 {
     struct ek_snapshot present;
     struct ek_cluster cluster;
-    char why[EK_TEXT_SIZE] = "";
     bool ok = true;
 
     *started = false;
@@ -340,25 +366,10 @@ static bool start_one(struct ek_engine *engine, struct ek_effects *effects, bool
         !ek_cluster_init(&cluster, &present, &engine->policy, err)) {
         return false;
     }
-    for (size_t i = 0; ok && !*started && i < engine->waiting_count; i++) {
-        struct ek_waiting *waiting = &engine->waiting[i];
-        if (waiting->gone) {
-            continue;
-        }
-        enum verdict verdict = WAIT;
-        if (ready(engine, &cluster, waiting)) {
-            verdict = check(engine, &cluster, waiting, why, sizeof(why));
-        }
-        if (verdict == WAIT) {
-            hold(&engine->snapshot, &cluster, waiting);
-        } else if (verdict == DROP) {
-            /* The whole rest of the plan goes: it was made for a cluster that this move was part
-             * of. */
-            ok = ek_engine_abandon(engine, effects, why, err);
-        } else if (verdict == GO) {
-            ok = start(engine, waiting, effects, err);
-            *started = true;
-        }
+    mark_held(engine, &cluster);
+    for (int rank = 0; ok && !*started && rank < EK_RANK_COUNT; rank++) {
+        ok = try_rank(engine, &cluster, rank, false, effects, started, err) &&
+             (*started || try_rank(engine, &cluster, rank, true, effects, started, err));
     }
     ek_cluster_finish(&cluster);
     return ok;

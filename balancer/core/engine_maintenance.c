@@ -70,9 +70,12 @@ static bool leaving(const struct ek_engine *engine, const char *host)
             return true;
         }
     }
-    for (size_t i = 0; i < engine->waiting_count; i++) {
-        if (!engine->waiting[i].gone && strcmp(engine->waiting[i].order.source, host) == 0) {
-            return true;
+    for (const struct ek_course *it = engine->courses; it != NULL; it = it->next) {
+        for (size_t i = 0; i < it->step_count; i++) {
+            if (it->steps[i].state == EK_STEP_WAITING &&
+                strcmp(it->steps[i].order.source, host) == 0) {
+                return true;
+            }
         }
     }
     return false;
@@ -152,10 +155,12 @@ static enum ek_maintenance_state state_of(const struct ek_engine *engine,
 static int64_t eta_ms(const struct ek_engine *engine, enum ek_maintenance_state state)
 {
     /* Predicted at the plan's start; running late it says 0, not a negative rest. */
-    if (state != EK_MAINTENANCE_EVACUATING || engine->waiting_count == 0) {
+    const struct ek_course *course = ek_engine_find_course(engine, engine->plan_id);
+
+    if (state != EK_MAINTENANCE_EVACUATING || course == NULL) {
         return -1;
     }
-    int64_t left_ms = engine->plan_started_at_ms + engine->plan_makespan_ms - engine->now_ms;
+    int64_t left_ms = course->started_at_ms + course->makespan_ms - engine->now_ms;
     return left_ms > 0 ? left_ms : 0;
 }
 
@@ -241,7 +246,7 @@ static bool remember(struct ek_engine *engine, struct ek_error *err)
 /* A host that is being emptied is looked at again with the next sample, not with the next cycle. */
 static bool wake(struct ek_engine *engine, struct ek_effects *effects, struct ek_error *err)
 {
-    int64_t period_ms = 0;
+    int64_t period_ms = ek_engine_period_ms(engine);
     bool wanted = false;
 
     for (size_t i = 0; i < effects->count; i++) {
@@ -249,11 +254,6 @@ static bool wake(struct ek_engine *engine, struct ek_effects *effects, struct ek
         wanted = wanted || (effect->kind == EK_EFFECT_RECORD_MAINTENANCE &&
                             (effect->u.maintenance.state == EK_MAINTENANCE_EVACUATING ||
                              effect->u.maintenance.state == EK_MAINTENANCE_BLOCKED));
-    }
-    for (size_t h = 0; h < engine->snapshot.host_count; h++) {
-        int64_t of_host = engine->snapshot.hosts[h].period_ms;
-        /* The slowest collector's: only when all have sampled anew can all be settled. */
-        period_ms = of_host > period_ms ? of_host : period_ms;
     }
     /* Offline snapshots have no period, and nobody who would wait. */
     return !wanted || period_ms == 0 || ek_effect_wake(effects, engine->now_ms + period_ms, err);

@@ -26,6 +26,35 @@ static const struct ek_host *unmeasured(const struct ek_engine *engine)
     return NULL;
 }
 
+int64_t ek_engine_period_ms(const struct ek_engine *engine)
+{
+    int64_t period_ms = 0;
+
+    for (size_t h = 0; h < engine->snapshot.host_count; h++) {
+        int64_t of_host = engine->snapshot.hosts[h].period_ms;
+        period_ms = of_host > period_ms ? of_host : period_ms;
+    }
+    return period_ms;
+}
+
+bool ek_engine_evaluate(struct ek_engine *engine, struct ek_error *err)
+{
+    struct ek_snapshot present;
+
+    if (!ek_engine_present(engine, &present, err)) {
+        return false;
+    }
+    /* Into the snapshot itself before anything is evaluated: the recorded input then holds all that
+     * the plan was made from. */
+    engine->snapshot.in_flight = present.in_flight;
+    engine->snapshot.in_flight_count = present.in_flight_count;
+    if (!ek_evaluate(&engine->evaluation, &engine->snapshot, &engine->policy, err)) {
+        return false;
+    }
+    engine->levels = engine->evaluation.levels;
+    return true;
+}
+
 bool ek_engine_settled(const struct ek_engine *engine)
 {
     /* Two periods after the end: the first sample that holds the domain, and the one that gives it
@@ -79,9 +108,10 @@ bool ek_engine_balance_held(struct ek_engine *engine, char *why, size_t size)
         (void)snprintf(why, size, "the CPU use of %s is not measured yet", host->name);
         return true;
     }
-    if (engine->running_count > 0) {
-        (void)snprintf(why, size, "%zu move%s running", engine->running_count,
-                       engine->running_count == 1 ? " is" : "s are");
+    /* What waits now are orders: a plan's own moves are dropped before it is made anew. */
+    size_t moves = engine->running_count + ek_engine_waiting_count(engine);
+    if (moves > 0) {
+        (void)snprintf(why, size, "%zu move%s running", moves, moves == 1 ? " is" : "s are");
         return true;
     }
     if (!ek_engine_settled(engine)) {
@@ -96,9 +126,6 @@ static void text_copy(char *to, size_t size, const char *from)
 {
     (void)snprintf(to, size, "%s", from);
 }
-
-/* More than any link has; libvirt counts bytes in 63 bits. */
-#define MOST_MIB_S 1e9
 
 /* An order is complete in itself: the migrator asks neither plan nor policy, so that a reload or a
  * new plan does not change a move that runs. */
@@ -121,8 +148,6 @@ static struct ek_move_order order_of(const struct ek_engine *engine,
         .parallel_connections = policy->parallel_connections,
         .two_step = policy->two_step,
         .disk_grace_ms = policy->disk_grace_ms,
-        /* Never below what was predicted, which a rate rounded down would be. */
-        .bandwidth_mib_s = (uint64_t)fmin(ceil(slot->rate_mib_s), MOST_MIB_S),
         .predicted_transfer_mib = move->cost.transfer_mib,
         .predicted_duration_ms = slot->duration_ms,
         .predicted_downtime_ms = move->cost.downtime_ms,
@@ -140,75 +165,68 @@ static struct ek_move_order order_of(const struct ek_engine *engine,
     return order;
 }
 
+/* It may well copy until its deadline: it is not expected to converge, or was tried in vain. */
+static bool may_lag(const struct ek_engine *engine, const struct ek_plan_move *move)
+{
+    const struct ek_rest *rest =
+        ek_cooldown_find(engine->cooldown, engine->snapshot.domains[move->domain].uuid);
+
+    return !move->cost.converges || (rest != NULL && rest->failures > 0);
+}
+
 /* Plan and schedule live until the next step; what waits lives longer and is copied. In the order
  * of the schedule, so that dispatch tries first what was predicted to start first. */
-static bool adopt_move(struct ek_engine *engine, size_t place, struct ek_error *err)
+static bool adopt_move(struct ek_engine *engine, struct ek_course *course, size_t place,
+                       struct ek_error *err)
 {
     size_t index = engine->schedule.order[place];
+    const struct ek_plan_move *move = &engine->plan.moves[index];
     const struct ek_slot *slot = &engine->schedule.slots[index];
-    struct ek_waiting *waiting = &engine->waiting[place];
+    struct ek_step *step = &course->steps[place];
 
     assert(slot->duration_ms > 0 && index < engine->schedule.slot_count);
-    assert(engine->plan.moves[index].seq == index + 1);
-    waiting->order = order_of(engine, &engine->plan.moves[index], slot);
-    waiting->depends_count = slot->depends_count;
-    waiting->depends_on =
-        ek_arena_alloc(&engine->plan_arena, slot->depends_count, sizeof(*waiting->depends_on));
-    if (waiting->depends_on == NULL) {
+    assert(move->seq == index + 1);
+    step->order = order_of(engine, move, slot);
+    step->laggard = may_lag(engine, move);
+    step->domain = move->domain;
+    step->depends_count = slot->depends_count;
+    step->depends_on =
+        ek_arena_alloc(&course->arena, slot->depends_count, sizeof(*step->depends_on));
+    if (step->depends_on == NULL) {
         return nomem(err);
     }
     if (slot->depends_count > 0) {
-        memcpy(waiting->depends_on, slot->depends_on,
-               slot->depends_count * sizeof(*waiting->depends_on));
+        memcpy(step->depends_on, slot->depends_on, slot->depends_count * sizeof(*step->depends_on));
     }
+    course->place[move->seq] = (uint32_t)place;
     return true;
 }
 
-/* The last moves of the plan before may still run; what becomes of it is said now or never. */
-static bool supersede(struct ek_engine *engine, struct ek_effects *effects, struct ek_error *err)
+/* The plan's moves become those that wait to be dispatched. */
+static bool adopt(struct ek_engine *engine, enum ek_course_kind kind, struct ek_error *err)
 {
-    if (engine->waiting_count == 0) {
-        return true;
-    }
-    struct ek_effect *effect = ek_effect_add(effects, EK_EFFECT_RECORD_FATE, err);
-    if (effect == NULL) {
+    struct ek_course *course =
+        ek_engine_add_course(engine, kind, engine->plan.id, engine->plan.move_count, err);
+
+    if (course == NULL) {
         return false;
     }
-    effect->u.fate.plan_id = ek_arena_strdup(&effects->arena, engine->plan_id);
-    effect->u.fate.fate = "superseded";
-    return effect->u.fate.plan_id != NULL || nomem(err);
-}
-
-/* The plan's moves become those that wait to be dispatched. */
-static bool adopt(struct ek_engine *engine, struct ek_error *err)
-{
-    size_t count = engine->plan.move_count;
-
-    assert(engine->policy.mode != EK_MODE_RECOMMEND && engine->schedule.slot_count == count);
-    ek_arena_finish(&engine->plan_arena);
-    engine->waiting_count = 0;
-    engine->waiting = ek_arena_alloc(&engine->plan_arena, count, sizeof(*engine->waiting));
-    /* seqs count from 1, so that one more is needed to use them as indices. */
-    engine->seq_done = ek_arena_alloc(&engine->plan_arena, count + 1, sizeof(*engine->seq_done));
-    engine->seq_count = count + 1;
-    if (engine->waiting == NULL || engine->seq_done == NULL) {
-        engine->seq_count = 0;
-        return nomem(err);
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (!adopt_move(engine, i, err)) {
+    assert(engine->schedule.slot_count == course->step_count);
+    for (size_t i = 0; i < course->step_count; i++) {
+        if (!adopt_move(engine, course, i, err)) {
             return false;
         }
     }
-    engine->waiting_count = count;
-    text_copy(engine->plan_id, sizeof(engine->plan_id), engine->plan.id);
-    engine->plan_failed = false;
+    ek_course_rank(course);
     engine->verify_pending = false;
     /* For the verification, which comes when this plan's results have long been freed. */
-    engine->plan_before = engine->plan.before;
-    engine->plan_predicted = engine->plan.after;
-    engine->plan_started_at_ms = engine->snapshot.taken_at_ms;
-    engine->plan_makespan_ms = engine->schedule.makespan_ms;
+    course->before = engine->plan.before;
+    course->predicted = engine->plan.after;
+    course->started_at_ms = engine->now_ms;
+    course->makespan_ms = engine->schedule.makespan_ms;
+    if (kind == EK_COURSE_PLANNED) {
+        text_copy(engine->plan_id, sizeof(engine->plan_id), engine->plan.id);
+    }
     return true;
 }
 
@@ -295,13 +313,12 @@ static bool record_summary(struct ek_engine *engine, struct ek_effects *effects,
            ek_effect_event(effects, "cycle", "", err, "%s", engine->plan.summary);
 }
 
-bool ek_engine_replan(struct ek_engine *engine, struct ek_effects *effects, struct ek_error *err)
+bool ek_engine_replan(struct ek_engine *engine, const char *why_now, struct ek_effects *effects,
+                      struct ek_error *err)
 {
     char why[EK_TEXT_SIZE];
 
-    /* Something waits here only for that one reason (see on_snapshot): otherwise this drops
-     * nothing. */
-    if (!ek_engine_abandon(engine, effects, "the hosts to be emptied have changed", err)) {
+    if (!ek_engine_abandon(engine, effects, why_now, err)) {
         return false;
     }
     bool held = ek_engine_balance_held(engine, why, sizeof(why));
@@ -309,6 +326,7 @@ bool ek_engine_replan(struct ek_engine *engine, struct ek_effects *effects, stru
                                             .balance = engine->ops,
                                             .cooldown = engine->cooldown,
                                             .balance_held = held ? why : NULL,
+                                            .evacuate_only = engine->pause.why[0] != '\0',
                                             .prefer_held = !figures_stand(engine)};
     if (!ek_plan_make(&engine->plan, &request, err) ||
         !ek_schedule_make(&engine->schedule, &engine->plan, &engine->policy, err) ||
@@ -321,35 +339,25 @@ bool ek_engine_replan(struct ek_engine *engine, struct ek_effects *effects, stru
         return true;
     }
     /* Evacuations neither: whoever chose this mode wants to see first. */
-    assert(engine->schedule.slot_count == engine->plan.move_count);
     if (engine->policy.mode == EK_MODE_RECOMMEND) {
         return recommend(engine, effects, err);
     }
-    return supersede(engine, effects, err) && adopt(engine, err) &&
-           record_plan(engine, effects, "started", err);
+    return adopt(engine, EK_COURSE_PLANNED, err) && record_plan(engine, effects, "started", err);
 }
 
-bool ek_engine_abandon(struct ek_engine *engine, struct ek_effects *effects, const char *why,
-                       struct ek_error *err)
+bool ek_engine_bring(struct ek_engine *engine, enum ek_course_kind kind,
+                     const struct ek_plan_wish *wishes, size_t count, const char *summary,
+                     struct ek_effects *effects, struct ek_error *err)
 {
-    size_t left = ek_engine_waiting_count(engine);
+    const struct ek_plan_request request = {
+        .evaluation = &engine->evaluation, .balance = engine->ops, .cooldown = engine->cooldown};
 
-    if (left == 0) {
-        return true;
-    }
-    for (size_t i = 0; i < engine->waiting_count; i++) {
-        engine->waiting[i].gone = true;
-    }
-    engine->waiting_count = 0;
-    struct ek_effect *effect = ek_effect_add(effects, EK_EFFECT_RECORD_FATE, err);
-    if (effect == NULL) {
+    assert(engine->has_snapshot && engine->plan.snapshot == NULL);
+    if ((engine->evaluation.snapshot == NULL && !ek_engine_evaluate(engine, err)) ||
+        !ek_plan_bring(&engine->plan, &request, wishes, count, summary, err) ||
+        !ek_schedule_make(&engine->schedule, &engine->plan, &engine->policy, err)) {
         return false;
     }
-    effect->u.fate.plan_id = ek_arena_strdup(&effects->arena, engine->plan_id);
-    effect->u.fate.fate = "abandoned";
-    return (effect->u.fate.plan_id != NULL || nomem(err)) &&
-           ek_effect_event(effects, "plan", engine->plan_id, err,
-                           "plan %s: its %zu move%s not started %s dropped: %s", engine->plan_id,
-                           left, left == 1 ? " that has" : "s that have", left == 1 ? "is" : "are",
-                           why);
+    return engine->plan.move_count == 0 ||
+           (adopt(engine, kind, err) && record_plan(engine, effects, "started", err));
 }

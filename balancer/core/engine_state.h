@@ -3,19 +3,57 @@
 #define EK_CORE_ENGINE_STATE_H
 
 #include "balancer/core/engine.h"
+#include "balancer/core/engine_keep.h"
 #include "balancer/core/engine_memory.h"
 #include "policies/policy_ops.h"
 
-/* One move of the present plan that has not started yet. */
-struct ek_waiting {
-    struct ek_move_order order;
-    uint32_t *depends_on; /* seqs; owned by the plan arena */
-    size_t depends_count;
-    uint32_t domain; /* its index when it was last looked for */
-    bool gone;       /* started or dropped */
+/* How far a move of a plan has come. */
+enum ek_step_state {
+    EK_STEP_WAITING,
+    EK_STEP_RUNNING,
+    EK_STEP_DONE,
+    EK_STEP_ENDED, /* it ran, and did not end well */
+    EK_STEP_DROPPED,
 };
 
-/* A move that ended well, until samples show it. */
+/* One move of a plan that is under way. */
+struct ek_step {
+    struct ek_move_order order;
+    enum ek_step_state state;
+    uint32_t *depends_on; /* seqs */
+    size_t depends_count;
+    uint32_t domain; /* its index when it was last looked for */
+    int rank;        /* 0 is dispatched first (engine_priority.c) */
+    bool laggard;    /* it may never converge: behind all others of its rank */
+    bool held;       /* in this pass: an earlier one must not be overtaken */
+    int64_t ended_at_ms;
+};
+
+enum ek_course_kind {
+    EK_COURSE_PLANNED, /* the planner's */
+    EK_COURSE_ORDERED, /* an operator's one move */
+    EK_COURSE_REVERT,  /* brings back what a failed plan had moved */
+};
+
+/* A plan that is under way, until none of its moves waits or runs. */
+struct ek_course {
+    char id[EK_ID_SIZE]; /* of the plan */
+    enum ek_course_kind kind;
+    const char *fate;       /* static; "done" until something speaks against it */
+    bool broken;            /* a move that was no evacuation failed: on_plan_failure applies */
+    char why[EK_TEXT_SIZE]; /* the first failure */
+    struct ek_step *steps;  /* in the order of the schedule */
+    size_t step_count;
+    uint32_t *place; /* [seq]: index of its step */
+    int64_t started_at_ms;
+    int64_t makespan_ms;
+    struct ek_levels before;
+    struct ek_levels predicted;
+    struct ek_course *next; /* the next younger one */
+    struct ek_arena arena;  /* of its arrays */
+};
+
+/* A move that ended, until samples show it. */
 struct ek_recent {
     struct ek_outcome outcome;
 };
@@ -29,16 +67,33 @@ struct ek_stuck {
     bool for_now;
 };
 
+/* Whether a running move was told to stop, and why. */
+enum ek_abort {
+    EK_ABORT_NONE,
+    EK_ABORT_OPERATOR, /* who does not want it again soon */
+    EK_ABORT_YIELD,    /* it is in the way of an evacuation */
+};
+
+/* A domain that no sample shows any more: where it was seen last. */
+struct ek_lost {
+    const char *domain;
+    const char *host;
+    int64_t seen_at_ms;
+    bool found; /* by the newest snapshot */
+};
+
+/* How many migrations of others run: from one host, to another, in all. */
+struct ek_foreign_load {
+    int out;
+    int in;
+    int all;
+};
+
 struct ek_running {
     struct ek_move_order order;
     int64_t started_at_ms;
-    bool aborted; /* by an operator, who does not want it again soon */
-};
-
-/* What an operator, or a plan that failed, has stopped until an operator resumes. */
-struct ek_pause {
-    char why[EK_TEXT_SIZE]; /* "": nothing */
-    bool all;               /* evacuations, too */
+    enum ek_abort abort;
+    bool share_known; /* the migration was told order.bandwidth_mib_s; not so after an adoption */
 };
 
 struct ek_engine {
@@ -59,12 +114,12 @@ struct ek_engine {
     char self_hold[EK_TEXT_SIZE];         /* found in the snapshot */
     char holding_shown[2 * EK_TEXT_SIZE]; /* last one recorded */
     char summary[2 * EK_TEXT_SIZE];
+    char circuits_view[4 * EK_TEXT_SIZE];
     struct ek_pause pause;
 
-    /* The present plan: what of it has not started, and what is running (of any plan). */
-    char plan_id[EK_ID_SIZE];
-    struct ek_waiting *waiting;
-    size_t waiting_count;
+    struct ek_course *courses; /* what is under way, the oldest first */
+    char plan_id[EK_ID_SIZE];  /* the planner's newest plan that was started */
+    int64_t replan_at_ms;      /* a new plan is wanted then, whatever waits; 0: it is not */
     struct ek_running *running;
     size_t running_count;
     size_t running_room;
@@ -72,23 +127,21 @@ struct ek_engine {
     struct ek_recent *recent;
     size_t recent_count;
     size_t recent_room;
-    bool *seq_done; /* [seq]: ended well */
-    size_t seq_count;
-    bool plan_failed;            /* one of its moves did not end well */
     uint64_t recommended_digest; /* of the last plan that was only shown */
     uint64_t maintenance_digest; /* of the set of hosts to be emptied, when the plan was made */
-    struct ek_arena plan_arena;
 
-    struct ek_levels plan_before;
+    struct ek_levels plan_before; /* of the plan whose result is to be verified */
     struct ek_levels plan_predicted;
     bool verify_pending;
     int64_t last_end_ms;
 
     struct ek_stuck *stuck;
     size_t stuck_count;
-    int64_t plan_started_at_ms;
-    int64_t plan_makespan_ms;
     struct ek_arena stuck_arena;
+
+    struct ek_lost *lost;
+    size_t lost_count;
+    struct ek_arena lost_arena;
 
     const char **maintained; /* hosts whose status is shown */
     size_t maintained_count;
@@ -124,8 +177,8 @@ const char *ek_engine_holding(const struct ek_engine *engine);
 /* Writes what is expected of each domain into the newest snapshot. */
 bool ek_engine_expect(struct ek_engine *engine, struct ek_error *err);
 
-/* ---- engine_plan.c
- * ------------------------------------------------------------------------------- */
+/* ---- engine_plan.c -----------------------------------------------------------------------------
+ */
 
 /* Whether balancing must wait in this cycle, and why; what the policy says when it need not. Counts
  * sustained cycles; once per cycle. */
@@ -134,17 +187,110 @@ bool ek_engine_balance_held(struct ek_engine *engine, char *why, size_t size);
 /* Two fresh samples of every host since the last move ended, so that rates after it are known. */
 bool ek_engine_settled(const struct ek_engine *engine);
 
-/* Makes, records and (in automatic mode) adopts a plan for the newest snapshot. */
-bool ek_engine_replan(struct ek_engine *engine, struct ek_effects *effects, struct ek_error *err);
+/* The slowest collector's period: only when all have sampled anew can all be settled. 0: offline.
+ */
+int64_t ek_engine_period_ms(const struct ek_engine *engine);
 
-/* Drops all moves of the plan that have not started. */
+/* Evaluates the newest snapshot with all that runs in flight. */
+bool ek_engine_evaluate(struct ek_engine *engine, struct ek_error *err);
+
+/* Makes, records and (in automatic mode) adopts a plan for the newest snapshot; what waits of
+ * earlier ones is dropped: `why`. */
+bool ek_engine_replan(struct ek_engine *engine, const char *why, struct ek_effects *effects,
+                      struct ek_error *err);
+
+/* Makes, records and adopts a plan of just those moves, of which each must pass alone. What cannot
+ * be done is in engine->plan.unresolved; nothing is adopted when none can. The newest snapshot must
+ * be there, and engine->plan empty. */
+bool ek_engine_bring(struct ek_engine *engine, enum ek_course_kind kind,
+                     const struct ek_plan_wish *wishes, size_t count, const char *summary,
+                     struct ek_effects *effects, struct ek_error *err);
+
+/* ---- engine_course.c ---------------------------------------------------------------------------
+ */
+
+/* The plan under way of that id; NULL: none. */
+struct ek_course *ek_engine_find_course(const struct ek_engine *engine, const char *plan_id);
+
+/* The move of the plan with that seq; NULL: none. */
+struct ek_step *ek_course_find(const struct ek_course *course, uint32_t seq);
+
+size_t ek_course_waiting(const struct ek_course *course);
+size_t ek_engine_waiting_count(const struct ek_engine *engine);
+
+/* Waiting moves of the planner's plans, which a new plan replaces. */
+size_t ek_engine_planned_count(const struct ek_engine *engine);
+
+/* Makes a course with room for `count` moves the youngest; NULL: NOMEM. */
+struct ek_course *ek_engine_add_course(struct ek_engine *engine, enum ek_course_kind kind,
+                                       const char *plan_id, size_t count, struct ek_error *err);
+void ek_engine_free_courses(struct ek_engine *engine);
+
+enum ek_drop {
+    EK_DROP_DEPENDENTS, /* what waits for moves that will never be done */
+    EK_DROP_BALANCING,  /* ... and all that waits and empties no host */
+    EK_DROP_ALL,
+};
+
+/* Drops waiting moves; when there are any, the fate is `fate` unless worse is known. */
+bool ek_course_drop(struct ek_course *course, enum ek_drop what, const char *fate, const char *why,
+                    struct ek_effects *effects, struct ek_error *err);
+
+/* Drops all waiting moves of the planner's plans. */
 bool ek_engine_abandon(struct ek_engine *engine, struct ek_effects *effects, const char *why,
                        struct ek_error *err);
+
+/* Ends the plans of which nothing waits or runs any more: records their fate, brings back what has
+ * to be. *added: there is a new course. */
+bool ek_engine_close(struct ek_engine *engine, struct ek_effects *effects, bool *added,
+                     struct ek_error *err);
+
+/* ---- engine_outcome.c --------------------------------------------------------------------------
+ */
+
+bool ek_engine_outcome(struct ek_engine *engine, const struct ek_outcome *outcome,
+                       struct ek_effects *effects, struct ek_error *err);
+
+/* Forgets ended moves that every sample shows by now. */
+void ek_engine_expire_recent(struct ek_engine *engine, int64_t now_ms);
+
+/* ---- engine_failure.c --------------------------------------------------------------------------
+ */
+
+/* A move did not end well: rests, what depends on it, what becomes of its plan. `step` and `course`
+ * are NULL for a move of an earlier run. */
+bool ek_engine_fail(struct ek_engine *engine, const struct ek_running *running,
+                    struct ek_course *course, const struct ek_outcome *outcome,
+                    struct ek_effects *effects, struct ek_error *err);
+
+/* Brings back what a broken plan had moved, as far as that goes. */
+bool ek_engine_revert(struct ek_engine *engine, const struct ek_course *course,
+                      struct ek_effects *effects, struct ek_error *err);
+
+/* A new plan is wanted at that time, or sooner. */
+void ek_engine_want_plan(struct ek_engine *engine, int64_t at_ms);
+
+/* ---- engine_priority.c -------------------------------------------------------------------------
+ */
+
+enum { EK_RANK_EVACUATE, EK_RANK_ORDERED, EK_RANK_RULE, EK_RANK_BALANCE, EK_RANK_COUNT };
+
+/* Sets rank of every step: what an evacuation waits for goes with it. */
+void ek_course_rank(struct ek_course *course);
+
+/* Whether it must wait for the others of its rank. */
+bool ek_engine_lags(const struct ek_engine *engine, const struct ek_step *step);
+
+/* Aborts what keeps an evacuation from its turn and has most of its way still before it. */
+bool ek_engine_yield(struct ek_engine *engine, struct ek_effects *effects, struct ek_error *err);
+
+/* Tells a running move to stop. */
+bool ek_engine_stop_move(struct ek_running *running, enum ek_abort why, struct ek_effects *effects,
+                         struct ek_error *err);
 
 /* ---- engine_dispatch.c
  * --------------------------------------------------------------------------- */
 
-size_t ek_engine_waiting_count(const struct ek_engine *engine);
 struct ek_running *ek_engine_find_running(struct ek_engine *engine, const char *id);
 bool ek_engine_run(struct ek_engine *engine, const struct ek_move_order *order,
                    int64_t started_at_ms, struct ek_error *err);
@@ -153,8 +299,50 @@ void ek_engine_end(struct ek_engine *engine, const char *id);
 /* The newest snapshot with all that runs in flight, whatever it says itself; borrowed from it. */
 bool ek_engine_present(struct ek_engine *engine, struct ek_snapshot *present, struct ek_error *err);
 
+enum ek_limit {
+    EK_LIMIT_NONE, /* cluster and hosts may have one move more, and its links carry it */
+    EK_LIMIT_SOURCE,
+    EK_LIMIT_DESTINATION,
+    EK_LIMIT_CLUSTER,
+    EK_LIMIT_LINKS,
+};
+
+/* The first limit that keeps a move waiting. */
+enum ek_limit ek_engine_limit(const struct ek_engine *engine, const struct ek_move_order *order);
+
 /* Starts what limits, links and room allow, on the newest figures. */
 bool ek_engine_dispatch(struct ek_engine *engine, struct ek_effects *effects, struct ek_error *err);
+
+/* ---- engine_bandwidth.c ------------------------------------------------------------------------
+ */
+
+/* Whether the links carry one move more, so that it and all others keep enough of their rate. */
+bool ek_engine_links_carry(const struct ek_engine *engine, const struct ek_move_order *order);
+
+/* Divides the links anew among all that runs and tells those whose share has changed. */
+bool ek_engine_share(struct ek_engine *engine, struct ek_effects *effects, struct ek_error *err);
+
+/* ---- engine_keep.c -----------------------------------------------------------------------------
+ */
+
+/* Writes down which circuits are open, for the view. */
+void ek_engine_show_circuits(struct ek_engine *engine, struct ek_arena *scratch);
+
+/* ---- engine_foreign.c --------------------------------------------------------------------------
+ */
+
+/* What runs without being a move of ours, by the newest snapshot. */
+struct ek_foreign_load ek_engine_foreign_load(const struct ek_engine *engine, const char *source,
+                                              const char *destination);
+
+/* The same for the assembly of the next snapshot: fills at most `room`, returns how many. */
+size_t ek_engine_foreign_moves(const struct ek_engine *engine, struct ek_known_move *out,
+                               size_t room);
+
+/* Compares the next snapshot with the present one: a domain that changed its host without a move of
+ * ours rests as if we had moved it, which is recorded. Error: NOMEM. */
+bool ek_engine_note_foreign(struct ek_engine *engine, const struct ek_snapshot *next,
+                            struct ek_effects *effects, struct ek_error *err);
 
 /* ---- engine_command.c
  * ---------------------------------------------------------------------------- */

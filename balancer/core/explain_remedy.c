@@ -16,6 +16,7 @@ static const char *fixed(enum ek_block block)
         [EK_BLOCK_RESTING] = "only time",
         [EK_BLOCK_FAILED_LATELY] = "only time",
         [EK_BLOCK_AVOIDED] = "only time",
+        [EK_BLOCK_CIRCUIT] = "time, and then one move that works",
         [EK_BLOCK_UNSEEN] = "a fresh sample of that host has to come",
         [EK_BLOCK_HOST_STATE] = "that host has to be up",
         [EK_BLOCK_HYPERVISOR] = "the host would have to run the same hypervisor",

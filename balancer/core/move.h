@@ -96,6 +96,9 @@ struct ek_move_record {
     double progress; /* 0..1 of the bytes to copy; of the running attempt */
     int64_t eta_ms;  /* predicted rest of the copying; -1: not known */
     double transferred_mib;
+    double rate_mib_s; /* at the newest look: what is copied, and what the guest writes anew */
+    double dirty_mib_s;
+    int iteration; /* of the copying of memory; 0: not known */
     int64_t downtime_ms;
     bool user_paused;         /* it was when the attempt began, and is to stay so */
     bool copies_disks;        /* this attempt copies disks along */

@@ -23,8 +23,30 @@ bool ek_plan_nomem(struct ek_error *err)
     return ek_error_set(err, EK_ERR_NOMEM, "out of memory while planning");
 }
 
+/* Only what is open keeps anybody from anywhere; mostly nothing is. */
+static bool name_circuits(struct ek_digest *digest, const struct ek_circuit *circuit,
+                          const struct ek_snapshot *snapshot, struct ek_arena *scratch)
+{
+    size_t count = circuit == NULL ? 0 : ek_circuit_export(circuit, NULL, 0);
+    struct ek_circuit_entry *entries = ek_arena_alloc(scratch, count, sizeof(*entries));
+
+    if (entries == NULL) {
+        return false;
+    }
+    (void)(count > 0 && ek_circuit_export(circuit, entries, count));
+    for (size_t i = 0; i < count; i++) {
+        if (ek_circuit_state(&entries[i], snapshot->taken_at_ms) == EK_CIRCUIT_OPEN) {
+            ek_digest_text(digest, entries[i].source);
+            ek_digest_text(digest, entries[i].destination);
+            ek_digest_integer(digest, entries[i].until_ms);
+        }
+    }
+    return true;
+}
+
 /* The id comes from all that the plan is made from, so that two plans never share one. */
-static void name(struct ek_plan_work *work)
+static bool name(struct ek_plan_work *work, const struct ek_plan_wish *wishes, size_t count,
+                 struct ek_error *err)
 {
     const struct ek_plan_request *request = work->request;
     const struct ek_snapshot *snapshot = work->out->snapshot;
@@ -35,6 +57,12 @@ static void name(struct ek_plan_work *work)
     ek_digest_text(&digest, request->balance == NULL ? NULL : request->balance->name);
     ek_digest_text(&digest, request->balance_held);
     ek_digest_integer(&digest, request->prefer_held);
+    ek_digest_integer(&digest, request->evacuate_only);
+    for (size_t i = 0; i < count; i++) {
+        ek_digest_integer(&digest, wishes[i].domain);
+        ek_digest_integer(&digest, wishes[i].destination);
+        ek_digest_text(&digest, wishes[i].reason);
+    }
     for (size_t d = 0; d < snapshot->domain_count; d++) {
         /* In the snapshot's order, not the map's, which depends on history. */
         const struct ek_rest *rest = ek_cooldown_find(request->cooldown, snapshot->domains[d].uuid);
@@ -48,16 +76,23 @@ static void name(struct ek_plan_work *work)
             ek_digest_integer(&digest, rest->blocked);
         }
     }
+    if (!name_circuits(&digest, ek_cooldown_circuit(request->cooldown), snapshot,
+                       &work->cluster.arena)) {
+        return ek_plan_nomem(err);
+    }
     (void)snprintf(work->out->id, sizeof(work->out->id), "%016" PRIx64, digest.state);
+    return true;
 }
 
-static bool begin(struct ek_plan_work *work, struct ek_error *err)
+bool ek_plan_begin(struct ek_plan_work *work, const struct ek_plan_wish *wishes, size_t count,
+                   struct ek_error *err)
 {
     const struct ek_evaluation *evaluation = work->request->evaluation;
     const struct ek_snapshot *snapshot = evaluation->snapshot;
     struct ek_plan *out = work->out;
 
     assert(snapshot != NULL && evaluation->policy != NULL);
+    memset(out, 0, sizeof(*out));
     work->policy = evaluation->policy;
     if (!ek_cluster_copy(&work->cluster, &evaluation->cluster, err)) {
         return false;
@@ -82,8 +117,7 @@ static bool begin(struct ek_plan_work *work, struct ek_error *err)
     if (!ek_search_init(&work->search, &work->cluster, work->request->cooldown, err)) {
         return false;
     }
-    name(work);
-    return true;
+    return name(work, wishes, count, err);
 }
 
 static size_t moves_of(const struct ek_plan *plan, enum ek_move_kind kind)
@@ -155,12 +189,11 @@ bool ek_plan_make(struct ek_plan *out, const struct ek_plan_request *request, st
 {
     struct ek_plan_work work = {.request = request, .out = out};
 
-    memset(out, 0, sizeof(*out));
-    bool ok = begin(&work, err) && ek_plan_evacuate(&work, err) && ek_plan_repair(&work, err) &&
-              ek_plan_puzzle(&work, err) && ek_plan_balance(&work, err) && once_more(&work, err) &&
-              ek_plan_prefer(&work, err) && ek_plan_list_unresolved(&work, err) &&
-              summarise(&work, err) && ek_plan_warn_of_spare(&work, err) &&
-              ek_plan_mark_parks(&work, err);
+    bool ok = ek_plan_begin(&work, NULL, 0, err) && ek_plan_evacuate(&work, err) &&
+              ek_plan_repair(&work, err) && ek_plan_puzzle(&work, err) &&
+              ek_plan_balance(&work, err) && once_more(&work, err) && ek_plan_prefer(&work, err) &&
+              ek_plan_list_unresolved(&work, err) && summarise(&work, err) &&
+              ek_plan_warn_of_spare(&work, err) && ek_plan_mark_parks(&work, err);
     if (ok) {
         out->after = ek_levels_of(&work.cluster);
     } else {

@@ -54,6 +54,7 @@ struct ek_plan_request {
     const struct ek_policy_ops *balance; /* the policy that levels; NULL: evacuate only */
     const struct ek_cooldown *cooldown;  /* NULL: nobody rests (offline) */
     const char *balance_held;            /* why balancing must wait; NULL: it need not */
+    bool evacuate_only;                  /* must rules wait as well */
     bool prefer_held;                    /* figures are in motion: should rules wait, too */
     uint64_t trials; /* the most that the search may make; 0: as many as are worth while */
 };
@@ -62,5 +63,20 @@ struct ek_plan_request {
  * NOMEM. The caller owns the result. */
 bool ek_plan_make(struct ek_plan *out, const struct ek_plan_request *request, struct ek_error *err);
 void ek_plan_finish(struct ek_plan *plan);
+
+/* A move that somebody wants, whatever it gains. */
+struct ek_plan_wish {
+    uint32_t domain;
+    uint32_t destination;
+    const char *reason; /* outlives the plan */
+};
+
+/* A plan of just those moves (kind manual), in an order in which each is feasible after those
+ * before it; those named first come first. Rests and target_max bind none of them, all else does.
+ * What cannot be done is in `unresolved`, with its reason. Error: NOMEM. The caller owns the
+ * result. */
+bool ek_plan_bring(struct ek_plan *out, const struct ek_plan_request *request,
+                   const struct ek_plan_wish *wishes, size_t count, const char *summary,
+                   struct ek_error *err);
 
 #endif

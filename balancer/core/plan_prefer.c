@@ -143,7 +143,7 @@ bool ek_plan_prefer(struct ek_plan_work *work, struct ek_error *err)
     struct prefer prefer = {.work = work};
 
     if (work->request->balance == NULL || work->request->prefer_held ||
-        work->policy->aggressiveness <= 1 || used >= limit ||
+        work->request->evacuate_only || work->policy->aggressiveness <= 1 || used >= limit ||
         !(ek_rule_set_should_cost(&work->cluster.rules) > RELIEF)) {
         return true;
     }

@@ -270,14 +270,16 @@ bool ek_plan_puzzle(struct ek_plan_work *work, struct ek_error *err)
 {
     struct ek_arena scratch = {.newest = NULL};
     struct puzzle puzzle = {.work = work};
-    bool left = ek_rule_set_broken(&work->cluster.rules) > 0 || count_left(work) > 0;
+    bool mends = !work->request->evacuate_only;
+    bool left = (mends && ek_rule_set_broken(&work->cluster.rules) > 0) || count_left(work) > 0;
     bool better = left && small(work);
     bool ok = !better || begin(&puzzle, &scratch, err);
 
     /* The shortest improvement comes first, a longer one may do more. */
     while (ok && better) {
         ok = play(&puzzle, &scratch, &better, err);
-        better = better && (ek_rule_set_broken(&work->cluster.rules) > 0 || count_left(work) > 0);
+        better = better &&
+                 ((mends && ek_rule_set_broken(&work->cluster.rules) > 0) || count_left(work) > 0);
     }
 
     ek_arena_finish(&scratch);

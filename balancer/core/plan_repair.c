@@ -252,7 +252,7 @@ bool ek_plan_repair(struct ek_plan_work *work, struct ek_error *err)
     size_t domains = work->out->snapshot->domain_count;
     struct repair repair = {.work = work};
 
-    if (ek_rule_set_broken(&work->cluster.rules) == 0) {
+    if (work->request->evacuate_only || ek_rule_set_broken(&work->cluster.rules) == 0) {
         return true;
     }
     size_t limit = (size_t)work->policy->moves_per_plan;

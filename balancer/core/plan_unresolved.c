@@ -17,7 +17,7 @@ static bool passes(const struct ek_cluster *cluster, uint32_t host, enum ek_bloc
     bool room = block == EK_BLOCK_MEMORY || block == EK_BLOCK_VCPUS || block == EK_BLOCK_RESOURCE ||
                 block == EK_BLOCK_RULE;
 
-    return block == EK_BLOCK_AVOIDED || block == EK_BLOCK_UNSEEN ||
+    return block == EK_BLOCK_AVOIDED || block == EK_BLOCK_CIRCUIT || block == EK_BLOCK_UNSEEN ||
            (block == EK_BLOCK_HOST_STATE && snapshot->hosts[host].state == EK_HOST_STALE) ||
            (room && snapshot->in_flight_count > 0);
 }

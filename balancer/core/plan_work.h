@@ -56,6 +56,11 @@ struct ek_plan_phase {
 
 bool ek_plan_nomem(struct ek_error *err);
 
+/* The model before any move, an empty plan with its id, of which the wishes are part. Error: NOMEM;
+ * plan and model are to be finished all the same. */
+bool ek_plan_begin(struct ek_plan_work *work, const struct ek_plan_wish *wishes, size_t count,
+                   struct ek_error *err);
+
 /* ---- plan_order.c ------------------------------------------------------------------------------
  */
 

@@ -65,6 +65,11 @@ void ek_policy_defaults(struct ek_policy *policy)
         .two_step = EK_TWO_STEP_COPIED,
         .disk_grace_ms = 10 * 60 * SECOND_MS,
         .on_plan_failure = EK_ON_FAILURE_REPLAN,
+        /* One failure is a guest's bad day, two may be chance. */
+        .circuit_failures = 3,
+        .circuit_open_ms = 5 * MINUTE_MS,
+        .circuit_open_max_ms = 60 * MINUTE_MS,
+        .circuit_window_ms = 60 * MINUTE_MS,
     };
     ek_policy_set_aggressiveness(policy, DEFAULT_LEVEL);
 }

@@ -77,6 +77,11 @@ struct ek_policy {
     int64_t disk_grace_ms;     /* a copied disk stays on the source that long */
     enum ek_on_plan_failure on_plan_failure;
 
+    int circuit_failures;        /* >= 1: so many open a circuit (circuit.h) ... */
+    int64_t circuit_open_ms;     /* ... for so long at first ... */
+    int64_t circuit_open_max_ms; /* ... and at most */
+    int64_t circuit_window_ms;   /* older failures are forgotten */
+
     const struct ek_rules *rules; /* borrowed; NULL: none */
 };
 

@@ -90,6 +90,8 @@ struct ek_domain {
     const char *name;
     uint32_t host; /* index into the hosts of the snapshot; 0 in a sample */
     bool paused;   /* paused by its user: it moves paused */
+    bool incoming; /* a migration brings it here, it does not run here yet; in a snapshot: no host
+                      is seen to run it */
     double vcpus;
     double memory_mib;      /* configured */
     double cpu_used_cores;  /* NAN: not known */
@@ -121,7 +123,8 @@ struct ek_in_flight {
         domain; /* EK_NONE: between two samples, seen on neither host; nothing may arrive there */
     uint32_t source;
     uint32_t destination;
-    int64_t started_at_ms;
+    int64_t started_at_ms; /* of a foreign one: when it was first seen */
+    bool foreign;          /* no move of ours: an operator's, or another tool's */
 };
 
 /* A further host that reports a domain as its own, and no migration explains: an operator must
@@ -163,13 +166,16 @@ struct ek_host_entry {
     double migration_mib_s; /* 0: not configured, the sample's figure or the default counts */
 };
 
-/* What the balancer knows of a move that the samples may not show yet. */
+/* What the balancer knows of a move that the samples may not show yet. A foreign one is what the
+ * snapshot before showed in flight, and explains only that its domain has arrived meanwhile. */
 struct ek_known_move {
     const char *domain; /* UUID */
     const char *source;
     const char *destination;
     int64_t started_at_ms;
     int64_t ended_at_ms; /* 0: it still runs */
+    bool failed; /* it ended where it began: tells why older samples show a copy coming in */
+    bool foreign;
 };
 
 struct ek_assembly {
@@ -188,9 +194,11 @@ struct ek_assembly {
  * A host is up while its sample is at most 2 periods old (or that far in the future), stale up to
  * 4, else down (so is a host without a sample); a stale host's domains are kept, a down host's are
  * not known. A domain that a running move explains on two hosts stays on its source; one whose move
- * has ended is on the destination, whatever older samples say. A domain that two hosts report
- * without such a move stays once, on the first of them, is immovable, and each further host is
- * listed in `copies`: that is no error of the call. Two hosts with one hypervisor UUID are one
+ * has ended is on the destination, whatever older samples say. A copy that comes in is no second
+ * domain: where no move of ours explains it, the two hosts stand in `in_flight` as a foreign
+ * migration; without a host that runs it, the domain is where it comes in. A domain that two hosts
+ * report without such a move stays once, on the first of them, is immovable, and each further host
+ * is listed in `copies`: that is no error of the call. Two hosts with one hypervisor UUID are one
  * machine listed twice: INVALID, naming both. Other errors: NOMEM. The caller owns the result:
  * ek_snapshot_finish. */
 bool ek_snapshot_assemble(struct ek_snapshot *out, const struct ek_assembly *in,

@@ -2,7 +2,6 @@
 #include "balancer/daemon/balancing.h"
 
 #include "balancer/daemon/clock.h"
-#include "balancer/daemon/journal.h"
 #include "balancer/daemon/log.h"
 
 #include <stdlib.h>
@@ -101,12 +100,24 @@ static void on_outcomes(uv_async_t *async)
             ek_balancing_step(balancing, &(struct ek_event){.kind = EK_EVENT_OUTCOME,
                                                             .now_ms = ek_clock_now_ms(),
                                                             .u.outcome = &node->outcome});
+            /* Both hosts are not what their last samples say any more. */
+            ek_collecting_hasten(balancing->daemon->collecting, node->outcome.source);
+            ek_collecting_hasten(balancing->daemon->collecting, node->outcome.destination);
         }
         free(node);
         node = next;
     }
     ek_balancing_keep_rests(balancing);
     ek_balancing_put_status(balancing);
+}
+
+/* The engine asked to be woken with the next sample; nobody else hurries. */
+void ek_balancing_sampled(struct ek_balancing *balancing)
+{
+    if (balancing != NULL && uv_is_active((uv_handle_t *)&balancing->wake_timer)) {
+        (void)uv_timer_stop(&balancing->wake_timer);
+        ek_balancing_cycle(balancing);
+    }
 }
 
 static void on_lease(uv_timer_t *timer)
@@ -151,7 +162,12 @@ static bool open_migrator(struct ek_balancing *balancing, struct ek_error *err)
     if (balancing->port == NULL) {
         return false;
     }
-    balancing->journal = ek_daemon_journal(balancing->daemon->store);
+    balancing->journal_parts =
+        (struct ek_journal_parts){balancing->daemon->store, ek_spool_create(config->state_dir)};
+    if (balancing->journal_parts.spool == NULL) {
+        return ek_error_set(err, EK_ERR_NOMEM, "out of memory for the spool");
+    }
+    balancing->journal = ek_daemon_journal(&balancing->journal_parts);
     struct ek_executor_options options = {.hypervisor = ek_libvirt_port_hypervisor(balancing->port),
                                           .journal = &balancing->journal,
                                           .timing = config->moves,
@@ -168,14 +184,19 @@ static bool open_loop(struct ek_balancing *balancing, struct ek_error *err)
     uv_loop_t *loop = &balancing->daemon->loop;
     uint64_t lease_ms = (uint64_t)balancing->daemon->config.lease_ms / RENEWALS;
     uint64_t cycle_ms = (uint64_t)balancing->daemon->config.evaluate_ms;
-    struct ek_store *watcher = ek_daemon_open_store(balancing->daemon);
+    struct ek_watch_options maintenance = {.store = ek_daemon_open_store(balancing->daemon),
+                                           .wait = ek_store_wait_maintenance,
+                                           .without =
+                                               "maintenance keys are read once per cycle only",
+                                           .changed = on_maintenance_changed,
+                                           .context = balancing};
 
-    if (watcher == NULL) {
-        return ek_error_set(err, EK_ERR_NOMEM, "out of memory for the maintenance watcher");
-    }
-    balancing->watch = ek_watch_start(loop, watcher, on_maintenance_changed, balancing, err);
-    if (balancing->watch == NULL) {
+    balancing->watch = ek_watch_start(loop, &maintenance, err);
+    if (balancing->watch == NULL || !ek_balancing_open_commands(balancing, err)) {
         return false;
+    }
+    if (!ek_balancing_open_resolving(balancing)) {
+        return ek_error_set(err, EK_ERR_IO, "cannot listen to the ends of resolves");
     }
     (void)uv_timer_init(loop, &balancing->cycle_timer);
     (void)uv_timer_init(loop, &balancing->lease_timer);
@@ -239,10 +260,12 @@ void ek_balancing_stop(struct ek_balancing *balancing)
     balancing->daemon->abandoned = !ek_executor_shutdown(balancing->executor, STOP_WAIT_MS);
     ek_balancing_release(balancing);
     ek_watch_stop(balancing->watch);
+    ek_watch_stop(balancing->command_watch);
     uv_close((uv_handle_t *)&balancing->cycle_timer, NULL);
     uv_close((uv_handle_t *)&balancing->lease_timer, NULL);
     uv_close((uv_handle_t *)&balancing->wake_timer, NULL);
     uv_close((uv_handle_t *)&balancing->outcome_async, NULL);
+    uv_close((uv_handle_t *)&balancing->resolve_async, NULL);
 }
 
 void ek_balancing_destroy(struct ek_balancing *balancing)
@@ -251,8 +274,10 @@ void ek_balancing_destroy(struct ek_balancing *balancing)
         return;
     }
     ek_watch_destroy(balancing->watch);
+    ek_watch_destroy(balancing->command_watch);
     ek_executor_destroy(balancing->executor);
     ek_libvirt_port_destroy(balancing->port);
+    ek_spool_destroy(balancing->journal_parts.spool);
     ek_effects_finish(&balancing->effects);
     ek_engine_destroy(balancing->engine);
     for (size_t i = 0; i < balancing->shown_count; i++) {
@@ -260,6 +285,7 @@ void ek_balancing_destroy(struct ek_balancing *balancing)
         free(balancing->shown[i].json);
     }
     free(balancing->shown);
-    free(balancing->plan_json);
+    ek_balancing_forget_plans(balancing);
+    free(balancing->resolved);
     free(balancing);
 }

@@ -1,9 +1,10 @@
-/* The balancer role's state, shared by balancing.c, leadership.c, cycle.c,
+/* The balancer role's state, shared by balancing.c, leadership.c, cycle.c, commands.c, resolving.c,
  * effects.c, memory.c and status.c. */
 #ifndef EK_DAEMON_BALANCING_H
 #define EK_DAEMON_BALANCING_H
 
 #include "balancer/daemon/daemon.h"
+#include "balancer/daemon/journal.h"
 #include "balancer/daemon/watch.h"
 #include "migrator/executor.h"
 #include "migrator/libvirt.h"
@@ -23,6 +24,13 @@ struct ek_shown_status {
     char *json;
 };
 
+/* A plan whose fate is still to come. */
+struct ek_open_plan {
+    char id[EK_ID_SIZE];
+    char *json;
+    struct ek_open_plan *next;
+};
+
 struct ek_balancing {
     struct ek_daemon *daemon;
     struct ek_engine *engine;
@@ -30,11 +38,18 @@ struct ek_balancing {
     struct ek_libvirt_port *port;
     struct ek_executor *executor;
     struct ek_journal journal;
-    struct ek_watch *watch;
+    struct ek_journal_parts journal_parts;
+    struct ek_watch *watch;         /* of the maintenance keys */
+    struct ek_watch *command_watch; /* of the operator's commands */
+    bool taking;                    /* a command is on its way from the store */
+    bool take_again;                /* another was heard of meanwhile */
+    bool resolving;                 /* a resolve is under way */
+    struct ek_resolving *resolved;  /* its end, on its way to the loop; under outcome_mutex */
     uv_timer_t cycle_timer;
     uv_timer_t lease_timer;
     uv_timer_t wake_timer;
     uv_async_t outcome_async;
+    uv_async_t resolve_async;
 
     pthread_mutex_t outcome_mutex;
     struct ek_outcome_node *outcomes;
@@ -53,8 +68,7 @@ struct ek_balancing {
     char copies_shown[1024];
     char bad_shown[EK_TEXT_SIZE]; /* samples that cannot be read */
 
-    char *plan_json; /* of the present plan, for its fate */
-    char plan_id[EK_ID_SIZE];
+    struct ek_open_plan *plans; /* under way, for their fates */
     struct ek_shown_status *shown;
     size_t shown_count;
 };
@@ -64,6 +78,9 @@ void ek_balancing_step(struct ek_balancing *balancing, const struct ek_event *ev
 
 /* Carries out the effects in `balancing->effects`: records first, then aborts and starts. */
 void ek_balancing_carry_out(struct ek_balancing *balancing);
+
+/* Forgets the plans whose fate is still to come. */
+void ek_balancing_forget_plans(struct ek_balancing *balancing);
 
 /* Reads samples and keys and makes a snapshot event of them, soon. */
 void ek_balancing_cycle(struct ek_balancing *balancing);
@@ -87,6 +104,21 @@ void ek_balancing_keep_memory(struct ek_balancing *balancing);
 
 /* Gives the engine what the last leader had learned; `json` NULL: nothing. */
 void ek_balancing_restore_memory(struct ek_balancing *balancing, const char *json);
+
+/* Starts the watcher of commands. */
+bool ek_balancing_open_commands(struct ek_balancing *balancing, struct ek_error *err);
+
+/* Takes the commands that wait, one after the other, and has them done; soon, and only while
+ * leading. */
+void ek_balancing_take_commands(struct ek_balancing *balancing);
+
+/* Writes the reply to a command; soon. */
+struct ek_command_reply;
+void ek_balancing_reply(struct ek_balancing *balancing, const struct ek_command_reply *reply);
+
+/* Begins to resolve a blocked domain on a thread of its own, which replies; resolving.c. */
+bool ek_balancing_open_resolving(struct ek_balancing *balancing);
+void ek_balancing_resolve(struct ek_balancing *balancing, const struct ek_command_entry *entry);
 
 /* Another balancer has taken over: start nothing. */
 void ek_balancing_follow(struct ek_balancing *balancing, const char *why);

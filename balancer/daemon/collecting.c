@@ -17,17 +17,31 @@ struct ek_collecting {
     struct ek_pool *pool;
     bool losing;   /* samples do not reach the store; the loop's */
     bool *failing; /* per host, so that each change is logged once; pool callbacks never overlap */
+    int64_t *hastened_ms; /* per host, when a sample out of turn was asked for; 0: none is; the
+                             loop's */
 };
 
 struct sample_job {
     struct ek_store_job job;
     struct ek_collecting *collecting;
+    size_t host;
     struct ek_sample sample;
 };
 
 static bool sample_work(struct ek_store *store, struct ek_store_job *job, struct ek_error *err)
 {
     return ek_store_put_sample(store, &((struct sample_job *)job)->sample, err);
+}
+
+/* One that was taken before it was asked for is not what is waited for. */
+static void tell_hastened(struct ek_collecting *collecting, size_t host, int64_t taken_at_ms)
+{
+    int64_t hastened_ms = collecting->hastened_ms[host];
+
+    if (hastened_ms != 0 && taken_at_ms >= hastened_ms) {
+        collecting->hastened_ms[host] = 0;
+        ek_balancing_sampled(collecting->daemon->balancing);
+    }
 }
 
 static void sample_done(struct ek_store_job *job, const struct ek_error *err)
@@ -41,6 +55,9 @@ static void sample_done(struct ek_store_job *job, const struct ek_error *err)
         ek_log(EK_LOG_INFO, "samples are stored again");
     }
     it->collecting->losing = err != NULL;
+    if (err == NULL) {
+        tell_hastened(it->collecting, it->host, it->sample.taken_at_ms);
+    }
     ek_sample_finish(&it->sample);
     free(it);
 }
@@ -73,6 +90,7 @@ static void on_result(void *context, size_t host, struct ek_sample *sample,
     job->job.work = sample_work;
     job->job.done = sample_done;
     job->collecting = collecting;
+    job->host = host;
     job->sample = *sample;
     memset(sample, 0, sizeof(*sample));
     if (!ek_store_thread_submit(collecting->daemon->store, &job->job, SAMPLE_LIMIT)) {
@@ -138,16 +156,19 @@ struct ek_collecting *ek_collecting_start(struct ek_daemon *daemon, struct ek_er
 {
     struct ek_collecting *collecting = calloc(1, sizeof(*collecting));
     bool *failing = calloc(daemon->config.host_count, sizeof(*failing));
+    int64_t *hastened_ms = calloc(daemon->config.host_count, sizeof(*hastened_ms));
     struct ek_collector *collector = open_collector(&daemon->config, err);
 
-    if (collecting == NULL || failing == NULL || collector == NULL) {
+    if (collecting == NULL || failing == NULL || hastened_ms == NULL || collector == NULL) {
         ek_collector_destroy(collector);
+        free(hastened_ms);
         free(failing);
         free(collecting);
         return NULL;
     }
     collecting->daemon = daemon;
     collecting->failing = failing;
+    collecting->hastened_ms = hastened_ms;
     collecting->pool = open_pool(collecting, collector, err);
     if (collecting->pool == NULL) {
         ek_collector_destroy(collector);
@@ -164,12 +185,23 @@ void ek_collecting_stop(struct ek_collecting *collecting)
     }
 }
 
+void ek_collecting_hasten(struct ek_collecting *collecting, const char *host)
+{
+    for (size_t h = 0; collecting != NULL && h < collecting->daemon->config.host_count; h++) {
+        if (strcmp(collecting->daemon->config.hosts[h].name, host) == 0) {
+            collecting->hastened_ms[h] = ek_clock_now_ms();
+            ek_pool_hint(collecting->pool, h);
+        }
+    }
+}
+
 void ek_collecting_destroy(struct ek_collecting *collecting)
 {
     if (collecting == NULL) {
         return;
     }
     ek_pool_destroy(collecting->pool);
+    free(collecting->hastened_ms);
     free(collecting->failing);
     free(collecting);
 }

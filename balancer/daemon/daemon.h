@@ -1,5 +1,5 @@
 /* evenkeeld's parts and who owns what. One libuv loop thread owns all of this; other threads
- * (store, collector pool, migrations, the maintenance watcher) hand their results to it by
+ * (store, collector pool, migrations, watchers) hand their results to it by
  * uv_async.
  *
  *   main.c           the command line
@@ -11,7 +11,10 @@
  *   cycle.c          samples -> snapshot -> engine
  *   effects.c        what the engine wants: records to the store, then aborts and starts
  *   journal.c        the migrator's journal over the store's thread
- *   watch.c          a thread that waits for maintenance keys to change
+ *   spool.c          what the journal could not take while Redis was away, in files
+ *   watch.c          threads that wait for maintenance keys and for commands
+ *   commands.c       commands: from the stream to the engine, and the replies
+ *   resolving.c      the command `resolve`, which looks at both ends itself
  *   status.c         what the daemon says of itself */
 #ifndef EK_DAEMON_DAEMON_H
 #define EK_DAEMON_DAEMON_H
@@ -80,9 +83,17 @@ struct ek_collecting *ek_collecting_start(struct ek_daemon *daemon, struct ek_er
 void ek_collecting_stop(struct ek_collecting *collecting);
 void ek_collecting_destroy(struct ek_collecting *collecting);
 
+/* Samples a host at once, since a move has ended there, and tells the balancer when the sample is
+ * stored. NULL (another process collects) and names that are not configured are fine. */
+void ek_collecting_hasten(struct ek_collecting *collecting, const char *host);
+
 struct ek_balancing *ek_balancing_start(struct ek_daemon *daemon, struct ek_error *err);
 void ek_balancing_stop(struct ek_balancing *balancing);
 void ek_balancing_destroy(struct ek_balancing *balancing);
+
+/* A sample that was hastened is stored: who waits for it need not wait for the next cycle. NULL is
+ * fine. */
+void ek_balancing_sampled(struct ek_balancing *balancing);
 
 /* The daemon's policy or its hosts have changed. */
 void ek_balancing_reload(struct ek_balancing *balancing);

@@ -1,6 +1,7 @@
 /* What the engine wants is done here: all its records in one job of the store's thread, and the
  * aborts and starts only after they are written. */
 #include "balancer/codec/codec.h"
+#include "balancer/codec/command.h"
 #include "balancer/codec/plan.h"
 #include "balancer/daemon/balancing.h"
 #include "balancer/daemon/clock.h"
@@ -9,14 +10,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum record_kind { RECORD_INPUT, RECORD_PLAN, RECORD_EVENT, RECORD_STATUS, RECORD_STATUS_END };
+enum record_kind {
+    RECORD_INPUT,
+    RECORD_PLAN,
+    RECORD_EVENT,
+    RECORD_STATUS,
+    RECORD_STATUS_END,
+    RECORD_REPLY,
+};
 
 /* One record as text; what it does not use is NULL. All owned. */
 struct record {
     enum record_kind kind;
-    char *id;   /* plan id, event kind, host */
+    char *id;   /* plan id, event kind, host, command id */
     char *text; /* JSON, or the event's text */
     char *word; /* fate, subject */
+};
+
+/* A running move's new share of the bandwidth. */
+struct limit {
+    char id[EK_ID_SIZE];
+    uint64_t bandwidth_mib_s;
 };
 
 struct record_job {
@@ -28,8 +42,11 @@ struct record_job {
     size_t record_count;
     char (*aborts)[EK_ID_SIZE];
     size_t abort_count;
+    struct limit *limits;
+    size_t limit_count;
     struct ek_move_order *starts;
     size_t start_count;
+    bool replies;
     bool complete; /* no memory was missing */
 };
 
@@ -42,6 +59,7 @@ static void job_free(struct record_job *job)
     }
     free(job->records);
     free(job->aborts);
+    free(job->limits);
     free(job->starts);
     free(job);
 }
@@ -61,6 +79,8 @@ static bool write_record(struct ek_store *store, const struct record_job *job,
         return ek_store_put_maintenance_status(store, record->id, record->text, job->epoch, err);
     case RECORD_STATUS_END:
         return ek_store_delete_maintenance_status(store, record->id, err);
+    case RECORD_REPLY:
+        return ek_store_put_reply(store, record->id, record->text, err);
     }
     return true;
 }
@@ -96,6 +116,15 @@ static void refuse_start(struct ek_balancing *balancing, const struct ek_move_or
                                                     .u.outcome = &outcome});
 }
 
+/* Whether the records could be written or not: a share changes no record. They shrink before the
+ * move starts that takes the rest. */
+static void limit_moves(struct ek_balancing *balancing, const struct record_job *job)
+{
+    for (size_t i = 0; i < job->limit_count; i++) {
+        ek_executor_limit(balancing->executor, job->limits[i].id, job->limits[i].bandwidth_mib_s);
+    }
+}
+
 static void start_moves(struct ek_balancing *balancing, const struct record_job *job)
 {
     for (size_t i = 0; i < job->abort_count; i++) {
@@ -119,6 +148,7 @@ static void record_done(struct ek_store_job *job, const struct ek_error *err)
         job_free(it); /* of the engine that was forgotten meanwhile: nothing of it starts */
         return;
     }
+    limit_moves(balancing, it);
     if (err == NULL && balancing->leading && !balancing->daemon->stopping) {
         start_moves(balancing, it);
     } else {
@@ -167,25 +197,68 @@ static char *write_input(const struct ek_balancing *balancing, const struct ek_p
     return input;
 }
 
+static void open_plan_free(struct ek_open_plan *plan)
+{
+    free(plan->json);
+    free(plan);
+}
+
+void ek_balancing_forget_plans(struct ek_balancing *balancing)
+{
+    while (balancing->plans != NULL) {
+        struct ek_open_plan *next = balancing->plans->next;
+        open_plan_free(balancing->plans);
+        balancing->plans = next;
+    }
+}
+
+/* A recommendation has had its fate already. */
+static bool keep_plan(struct ek_balancing *balancing, const char *id, const char *json,
+                      const char *fate)
+{
+    struct ek_open_plan *plan = NULL;
+
+    if (strcmp(fate, "started") != 0) {
+        return true;
+    }
+    plan = calloc(1, sizeof(*plan));
+    if (plan == NULL || json == NULL) {
+        free(plan);
+        return false;
+    }
+    (void)snprintf(plan->id, sizeof(plan->id), "%s", id);
+    plan->json = strdup(json);
+    plan->next = balancing->plans;
+    balancing->plans = plan;
+    return plan->json != NULL;
+}
+
 static void add_plan(struct ek_balancing *balancing, struct record_job *job,
                      const struct ek_effect *effect)
 {
-    char *json = ek_codec_write_plan(effect->u.plan.plan, effect->u.plan.schedule);
+    const struct ek_plan *plan = effect->u.plan.plan;
+    char *json = ek_codec_write_plan(plan, effect->u.plan.schedule);
 
-    free(balancing->plan_json);
-    balancing->plan_json = json == NULL ? NULL : strdup(json);
-    (void)snprintf(balancing->plan_id, sizeof(balancing->plan_id), "%s", effect->u.plan.plan->id);
-    add_record(job, RECORD_INPUT, effect->u.plan.plan->id,
-               write_input(balancing, effect->u.plan.plan), NULL);
-    add_record(job, RECORD_PLAN, effect->u.plan.plan->id, json, effect->u.plan.fate);
+    job->complete = keep_plan(balancing, plan->id, json, effect->u.plan.fate) && job->complete;
+    add_record(job, RECORD_INPUT, plan->id, write_input(balancing, plan), NULL);
+    add_record(job, RECORD_PLAN, plan->id, json, effect->u.plan.fate);
 }
 
+/* With the fate it is over: nothing more is to be said of it. */
 static void add_fate(struct ek_balancing *balancing, struct record_job *job,
                      const struct ek_effect *effect)
 {
-    if (balancing->plan_json != NULL && strcmp(balancing->plan_id, effect->u.fate.plan_id) == 0) {
-        add_record(job, RECORD_PLAN, effect->u.fate.plan_id, strdup(balancing->plan_json),
-                   effect->u.fate.fate);
+    struct ek_open_plan **link = &balancing->plans;
+
+    while (*link != NULL && strcmp((*link)->id, effect->u.fate.plan_id) != 0) {
+        link = &(*link)->next;
+    }
+    struct ek_open_plan *plan = *link;
+    if (plan != NULL) {
+        *link = plan->next;
+        add_record(job, RECORD_PLAN, plan->id, plan->json, effect->u.fate.fate);
+        plan->json = NULL; /* the record's now */
+        open_plan_free(plan);
     }
 }
 
@@ -257,6 +330,25 @@ static void add_status(struct ek_balancing *balancing, struct record_job *job,
     add_record(job, ended ? RECORD_STATUS_END : RECORD_STATUS, status->host, json, NULL);
 }
 
+/* Among the records: who is told that something is done must find it recorded. */
+static void add_reply(struct record_job *job, const struct ek_effect *effect)
+{
+    struct ek_command_reply reply = {.code = effect->u.reply.code};
+
+    (void)snprintf(reply.id, sizeof(reply.id), "%s", effect->u.reply.command_id);
+    (void)snprintf(reply.text, sizeof(reply.text), "%s", effect->u.reply.text);
+    ek_log(EK_LOG_INFO, "command %s: %s", reply.id, reply.text);
+    add_record(job, RECORD_REPLY, reply.id, ek_codec_write_reply(&reply), NULL);
+}
+
+static void add_limit(struct record_job *job, const struct ek_effect *effect)
+{
+    struct limit *limit = &job->limits[job->limit_count++];
+
+    memcpy(limit->id, effect->u.limit.id, sizeof(limit->id));
+    limit->bandwidth_mib_s = effect->u.limit.bandwidth_mib_s;
+}
+
 static void schedule_wake(struct ek_balancing *balancing, int64_t at_ms);
 
 static void add_effect(struct ek_balancing *balancing, struct record_job *job,
@@ -280,10 +372,12 @@ static void add_effect(struct ek_balancing *balancing, struct record_job *job,
         }
         break;
     case EK_EFFECT_REPLY:
-        ek_log(EK_LOG_INFO, "command %s: %s", effect->u.reply.command_id, effect->u.reply.text);
+        job->replies = true;
+        add_reply(job, effect);
         break;
     case EK_EFFECT_LIMIT:
-        break; /* carried out once the executor can change a running move's rate */
+        add_limit(job, effect);
+        break;
     case EK_EFFECT_ABORT:
         (void)snprintf(job->aborts[job->abort_count++], EK_ID_SIZE, "%s", effect->u.abort_id);
         break;
@@ -323,8 +417,10 @@ static struct record_job *job_create(struct ek_balancing *balancing)
     job->epoch = balancing->epoch;
     job->records = calloc(2 * count, sizeof(*job->records)); /* a plan brings its input */
     job->aborts = calloc(count, sizeof(*job->aborts));
+    job->limits = calloc(count, sizeof(*job->limits));
     job->starts = calloc(count, sizeof(*job->starts));
-    job->complete = job->records != NULL && job->aborts != NULL && job->starts != NULL;
+    job->complete =
+        job->records != NULL && job->aborts != NULL && job->limits != NULL && job->starts != NULL;
     return job;
 }
 
@@ -343,6 +439,10 @@ void ek_balancing_carry_out(struct ek_balancing *balancing)
     }
     for (size_t i = 0; i < balancing->effects.count; i++) {
         add_effect(balancing, job, &balancing->effects.items[i]);
+    }
+    /* Before the replies: what an operator was told is stopped must stay so over a restart. */
+    if (job->replies) {
+        ek_balancing_keep_rests(balancing);
     }
     balancing->recording++;
     if (!job->complete || !ek_store_thread_submit(balancing->daemon->store, &job->job, 0)) {

@@ -26,9 +26,17 @@ static bool write_work(struct ek_store *store, struct ek_store_job *job, struct 
 static bool journal_write(void *context, const struct ek_move_record *record,
                           const struct ek_move_record *expected, struct ek_error *err)
 {
+    const struct ek_journal_parts *parts = context;
     struct write_job job = {.job = {.work = write_work}, .record = record, .expected = expected};
+    bool done = ek_store_thread_call(parts->thread, &job.job, err);
 
-    return ek_store_thread_call(context, &job.job, err);
+    /* Away: it is to outlive this process, too. Refused: the record is somebody else's by now. */
+    if (!done && (err->code == EK_ERR_UNAVAILABLE || err->code == EK_ERR_TIMEOUT)) {
+        ek_spool_keep(parts->spool, record, expected);
+    } else if (done || err->code == EK_ERR_FENCED || err->code == EK_ERR_CONFLICT) {
+        ek_spool_drop(parts->spool, record->order.id);
+    }
+    return done;
 }
 
 struct copy_job {
@@ -63,6 +71,7 @@ static bool note_work(struct ek_store *store, struct ek_store_job *job, struct e
 static void submit_copy(void *context, const struct ek_move_record *record, const char *step,
                         const char *text)
 {
+    const struct ek_journal_parts *parts = context;
     struct copy_job *job = calloc(1, sizeof(*job));
 
     if (job == NULL) {
@@ -73,7 +82,7 @@ static void submit_copy(void *context, const struct ek_move_record *record, cons
     job->record = *record;
     (void)snprintf(job->step, sizeof(job->step), "%s", step == NULL ? "" : step);
     (void)snprintf(job->text, sizeof(job->text), "%s", text == NULL ? "" : text);
-    if (!ek_store_thread_submit(context, &job->job, BEST_EFFORT_LIMIT)) {
+    if (!ek_store_thread_submit(parts->thread, &job->job, BEST_EFFORT_LIMIT)) {
         free(job);
     }
 }
@@ -90,10 +99,10 @@ static void journal_note(void *context, const struct ek_move_record *record, con
     submit_copy(context, record, step, text);
 }
 
-struct ek_journal ek_daemon_journal(struct ek_store_thread *thread)
+struct ek_journal ek_daemon_journal(struct ek_journal_parts *parts)
 {
     return (struct ek_journal){.write = journal_write,
                                .progress = journal_progress,
                                .note = journal_note,
-                               .context = thread};
+                               .context = parts};
 }

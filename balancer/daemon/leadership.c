@@ -33,32 +33,34 @@ static bool lease_work(struct ek_store *store, struct ek_store_job *job, struct 
         return false;
     }
     return !it->held || (!it->first && it->epoch == it->before) ||
-           (ek_store_open_moves(store, &it->open, &it->open_count, err) &&
+           (ek_spool_replay(balancing->journal_parts.spool, store, it->epoch, err) &&
+            ek_store_open_moves(store, &it->open, &it->open_count, err) &&
             ek_store_blocking_moves(store, &it->blocking, &it->blocking_count, err) &&
             ek_store_get_engine_state(store, &it->engine_state, err) &&
             ek_store_get_memory(store, &it->memory, err));
 }
 
-/* Domains that rested before the restart rest on. */
+/* Domains that rested before the restart rest on, what was paused stays so. */
 static void restore_rests(struct ek_balancing *balancing, const char *json)
 {
-    struct ek_rest *rests = NULL;
-    size_t count = 0;
+    struct ek_kept kept;
     struct ek_error err = {0};
 
     if (json == NULL) {
         return;
     }
-    if (!ek_codec_read_rests(&rests, &count, json, strlen(json), "engine", &err)) {
-        ek_log(EK_LOG_WARNING, "cooldowns of before are lost: %s", err.message);
+    if (!ek_codec_read_rests(&kept, json, strlen(json), "engine", &err)) {
+        ek_log(EK_LOG_WARNING, "cooldowns, circuits and pauses of before are lost: %s",
+               err.message);
         return;
     }
-    for (size_t i = 0; i < count; i++) {
-        if (!ek_cooldown_import(ek_engine_cooldown(balancing->engine), &rests[i], &err)) {
-            ek_log(EK_LOG_WARNING, "a cooldown of before is lost: %s", err.message);
-        }
+    if (!ek_engine_take_up(balancing->engine, &kept, &err)) {
+        ek_log(EK_LOG_WARNING, "some cooldowns of before are lost: %s", err.message);
     }
-    free(rests);
+    if (kept.pause.why[0] != '\0') {
+        ek_log(EK_LOG_WARNING, "still paused until `evenkeel resume`: %s", kept.pause.why);
+    }
+    ek_kept_finish(&kept);
 }
 
 struct rests_job {
@@ -87,19 +89,17 @@ static void rests_done(struct ek_store_job *job, const struct ek_error *err)
 
 void ek_balancing_keep_rests(struct ek_balancing *balancing)
 {
-    const struct ek_cooldown *cooldown = ek_engine_cooldown(balancing->engine);
-    size_t count = ek_cooldown_export(cooldown, NULL, 0);
-    struct ek_rest *rests = calloc(count + 1, sizeof(*rests));
     struct rests_job *job = calloc(1, sizeof(*job));
+    struct ek_kept kept;
+    struct ek_error err = {0};
 
-    if (rests != NULL && job != NULL) {
-        (void)ek_cooldown_export(cooldown, rests, count);
+    if (job != NULL && ek_engine_keep(balancing->engine, &kept, &err)) {
         job->job.work = rests_work;
         job->job.done = rests_done;
         job->epoch = balancing->epoch;
-        job->json = ek_codec_write_rests(rests, count);
+        job->json = ek_codec_write_rests(&kept);
+        ek_kept_finish(&kept);
     }
-    free(rests);
     if (job != NULL &&
         (job->json == NULL || !ek_store_thread_submit(balancing->daemon->store, &job->job, 0))) {
         free(job->json);
@@ -111,6 +111,13 @@ void ek_balancing_keep_rests(struct ek_balancing *balancing)
 static void adopt(struct ek_balancing *balancing, const struct lease_job *job)
 {
     for (size_t i = 0; i < job->blocking_count; i++) {
+        const struct ek_move_order *order = &job->blocking[i].order;
+        const char *name = order->name[0] != '\0' ? order->name : order->domain;
+        ek_log(EK_LOG_WARNING,
+               "%s is left alone: its move %s from %s to %s ended as %s: %s; `evenkeel resolve %s` "
+               "shows what may be done",
+               name, order->id, order->source, order->destination,
+               ek_move_state_name(job->blocking[i].state), job->blocking[i].error, name);
         ek_balancing_step(balancing, &(struct ek_event){.kind = EK_EVENT_BLOCK,
                                                         .now_ms = ek_clock_now_ms(),
                                                         .u.block = job->blocking[i].order.domain});
@@ -118,8 +125,10 @@ static void adopt(struct ek_balancing *balancing, const struct lease_job *job)
     for (size_t i = 0; i < job->open_count; i++) {
         struct ek_error err = {0};
         const struct ek_move_record *record = &job->open[i];
-        if (record->epoch == job->epoch) {
-            continue; /* this process's own: it runs, or has ended since the record was read */
+        /* This process's own: it runs, or has ended since the record was read. Under an epoch that
+         * is new to it, it is one that was spooled. */
+        if (record->epoch == job->epoch && record->epoch == job->before) {
+            continue;
         }
         if (!ek_executor_adopt(balancing->executor, record, job->epoch, &err)) {
             /* Nobody watches it now: at least its domain is left alone. */
@@ -150,6 +159,7 @@ static bool forget(struct ek_balancing *balancing)
     ek_executor_forget(balancing->executor);
     ek_engine_destroy(balancing->engine);
     balancing->engine = fresh;
+    ek_balancing_forget_plans(balancing);
     ek_balancing_reload(balancing);
     return true;
 }
@@ -215,6 +225,7 @@ static void lead(struct ek_balancing *balancing, const struct lease_job *job)
     ek_balancing_step(balancing,
                       &(struct ek_event){.kind = EK_EVENT_RELEASE, .now_ms = ek_clock_now_ms()});
     ek_balancing_cycle(balancing);
+    ek_balancing_take_commands(balancing);
 }
 
 static void lease_done(struct ek_store_job *job, const struct ek_error *err)

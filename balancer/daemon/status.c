@@ -53,6 +53,9 @@ static void fill(const struct ek_balancing *balancing, struct ek_balancer_status
                    ek_policy_kind_name(daemon->policy.kind));
     (void)snprintf(status->holding, sizeof(status->holding), "%s",
                    view.holding == NULL ? "" : view.holding);
+    (void)snprintf(status->paused, sizeof(status->paused), "%s",
+                   view.paused == NULL ? "" : view.paused);
+    (void)snprintf(status->circuits, sizeof(status->circuits), "%s", view.circuits);
     (void)snprintf(status->summary, sizeof(status->summary), "%s", view.summary);
     (void)snprintf(status->plan_id, sizeof(status->plan_id), "%s", view.plan_id);
     (void)snprintf(status->redis, sizeof(status->redis), "%s", daemon->redis_address);

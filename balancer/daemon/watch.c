@@ -10,14 +10,12 @@
 enum { WAIT_MS = 1000 };
 
 struct ek_watch {
-    struct ek_store *store;
+    struct ek_watch_options options;
     pthread_t thread;
     pthread_mutex_t mutex;
     pthread_cond_t stopped;
     bool stop;
     uv_async_t async;
-    void (*changed)(void *);
-    void *context;
 };
 
 /* Waits a second unless a stop comes; true: stop. */
@@ -52,10 +50,9 @@ static void *thread_main(void *argument)
     while (!must_stop(watch)) {
         struct ek_error err = {0};
         bool changed = false;
-        bool ok = ek_store_wait_maintenance(watch->store, WAIT_MS, &changed, &err);
+        bool ok = watch->options.wait(watch->options.store, WAIT_MS, &changed, &err);
         if (!ok && !failing) {
-            ek_log(EK_LOG_WARNING, "maintenance keys are read once per cycle only: %s",
-                   err.message);
+            ek_log(EK_LOG_WARNING, "%s: %s", watch->options.without, err.message);
         }
         failing = !ok;
         if (changed) {
@@ -72,27 +69,28 @@ static void on_async(uv_async_t *async)
 {
     struct ek_watch *watch = async->data;
 
-    watch->changed(watch->context);
+    watch->options.changed(watch->options.context);
 }
 
-struct ek_watch *ek_watch_start(uv_loop_t *loop, struct ek_store *store, void (*changed)(void *),
-                                void *context, struct ek_error *err)
+struct ek_watch *ek_watch_start(uv_loop_t *loop, const struct ek_watch_options *options,
+                                struct ek_error *err)
 {
     struct ek_watch *watch = calloc(1, sizeof(*watch));
 
-    if (watch == NULL) {
-        (void)ek_error_set(err, EK_ERR_NOMEM, "out of memory for the maintenance watcher");
+    if (watch == NULL || options->store == NULL) {
+        (void)ek_error_set(err, EK_ERR_NOMEM, "out of memory for a watcher of Redis");
+        ek_store_destroy(options->store);
+        free(watch);
         return NULL;
     }
-    watch->store = store;
-    watch->changed = changed;
-    watch->context = context;
+    watch->options = *options;
     watch->async.data = watch;
     (void)pthread_mutex_init(&watch->mutex, NULL);
     (void)pthread_cond_init(&watch->stopped, NULL);
     if (uv_async_init(loop, &watch->async, on_async) != 0 ||
         pthread_create(&watch->thread, NULL, thread_main, watch) != 0) {
-        (void)ek_error_set(err, EK_ERR_IO, "cannot start the maintenance watcher");
+        (void)ek_error_set(err, EK_ERR_IO, "cannot start a watcher of Redis");
+        ek_store_destroy(options->store);
         free(watch);
         return NULL;
     }
@@ -101,6 +99,9 @@ struct ek_watch *ek_watch_start(uv_loop_t *loop, struct ek_store *store, void (*
 
 void ek_watch_stop(struct ek_watch *watch)
 {
+    if (watch == NULL) {
+        return;
+    }
     (void)pthread_mutex_lock(&watch->mutex);
     watch->stop = true;
     (void)pthread_cond_signal(&watch->stopped);
@@ -114,7 +115,7 @@ void ek_watch_destroy(struct ek_watch *watch)
     if (watch == NULL) {
         return;
     }
-    ek_store_destroy(watch->store);
+    ek_store_destroy(watch->options.store);
     (void)pthread_mutex_destroy(&watch->mutex);
     (void)pthread_cond_destroy(&watch->stopped);
     free(watch);

@@ -450,6 +450,7 @@ static const char *const run_names[] = {
     [EK_RUN_PAUSED_MIGRATION] = "paused (migration)",
     [EK_RUN_PAUSED_IOERROR] = "paused (I/O error)",
     [EK_RUN_PAUSED_POSTCOPY] = "paused (post-copy)",
+    [EK_RUN_PAUSED_POSTCOPY_FAILED] = "paused (post-copy failed)",
     [EK_RUN_PAUSED_OTHER] = "paused (other)",
     [EK_RUN_SHUTOFF_MIGRATED] = "shut off (migrated)",
     [EK_RUN_SHUTOFF_SHUTDOWN] = "shut off (shutdown)",

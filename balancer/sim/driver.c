@@ -241,10 +241,12 @@ static void perform(struct ek_sim_driver *driver, uint32_t index)
     case EK_LIFE_TUNE:
     case EK_LIFE_ABORT:
     case EK_LIFE_OBSERVE:
+    case EK_LIFE_SEARCH:
     case EK_LIFE_RESUME_SOURCE:
     case EK_LIFE_RESUME_DESTINATION:
     case EK_LIFE_DESTROY_SOURCE:
     case EK_LIFE_DESTROY_DESTINATION:
+    case EK_LIFE_RESUME_POSTCOPY:
     case EK_LIFE_UNPREPARE:
     case EK_LIFE_POST:
         call(driver, index);

@@ -569,7 +569,7 @@ bool ek_sim_migration_tune(struct ek_sim_migrations *migrations, uint32_t domain
 {
     uint32_t index = find_job(migrations, domain, source, mark);
 
-    if (index == EK_NONE) {
+    if (index == EK_NONE || tuning->start_post_copy) {
         return false;
     }
     struct ek_sim_migration *it = &migrations->items[index];

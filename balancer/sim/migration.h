@@ -105,7 +105,8 @@ bool ek_sim_migration_begin(struct ek_sim_migrations *migrations,
 bool ek_sim_migration_abort(struct ek_sim_migrations *migrations, uint32_t domain, uint32_t source,
                             const char *mark);
 
-/* Changes its limits while it runs. False: there is no such job of that mark. */
+/* Changes its limits while it runs. False: there is no such job of that mark, or post-copy is asked
+ * for, which these hosts cannot do. */
 bool ek_sim_migration_tune(struct ek_sim_migrations *migrations, uint32_t domain, uint32_t source,
                            const char *mark, const struct ek_tuning *tuning);
 

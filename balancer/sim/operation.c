@@ -305,6 +305,9 @@ static bool do_it(struct ek_sim_hypervisor *hypervisor, uint32_t index, struct e
     case EK_SIM_DESTROY_DESTINATION:
         repair(hypervisor, call, reply);
         break;
+    case EK_SIM_RESUME_POSTCOPY: /* these hosts cannot do post-copy: none ever broke off */
+        fail(reply, EK_FAILURE_DOMAIN, "no post-copy broke off");
+        break;
     case EK_SIM_OPERATION_COUNT:
         break;
     }

@@ -121,6 +121,7 @@ static void fill_domain(struct ek_domain *out, const struct ek_sim_sampler *samp
     *out = (struct ek_domain){.uuid = domain->uuid,
                               .name = domain->name,
                               .paused = copy->run == EK_RUN_PAUSED_USER,
+                              .incoming = copy->job == EK_JOB_IN,
                               .vcpus = domain->vcpus,
                               .memory_mib = domain->memory_mib,
                               .cpu_used_cores = rate,

@@ -129,7 +129,7 @@ void ek_world_destroy(struct ek_world *world)
     free(world->statuses);
     free(world->faults);
     free(world->known);
-    free(world->rests);
+    ek_kept_finish(&world->kept);
     ek_engine_memory_finish(&world->memory);
     free(world->resolved);
     free(world->trace.text);

@@ -95,6 +95,10 @@ void ek_world_set_maintenance(struct ek_world *world, uint32_t host, bool wanted
 /* The policy file changed. */
 void ek_world_set_policy(struct ek_world *world, const struct ek_policy *policy);
 
+/* A command, as `evenkeel` gives it; texts that the kind does not need are "". */
+void ek_world_command(struct ek_world *world, enum ek_command_kind kind, const char *subject,
+                      const char *host);
+
 /* A migration that somebody starts beside us, as with virsh. False: libvirt refused it. */
 bool ek_world_move_by_hand(struct ek_world *world, uint32_t domain, uint32_t host);
 

@@ -58,6 +58,7 @@ static void carry_out(struct ek_world *world, const struct ek_effect *effect)
         ek_world_say(world, "reply", "%s", effect->u.reply.text);
         break;
     case EK_EFFECT_LIMIT:
+        ek_sim_driver_limit(&world->driver, effect->u.limit.id, effect->u.limit.bandwidth_mib_s);
         break;
     case EK_EFFECT_ABORT:
         (void)ek_sim_driver_cancel(&world->driver, effect->u.abort_id);
@@ -292,16 +293,12 @@ static void note(void *context, const struct ek_move_record *record, const char 
 /* Rests are kept in the store after each outcome; nothing else changes them. */
 static void keep_rests(struct ek_world *world)
 {
-    const struct ek_cooldown *cooldown = ek_engine_cooldown(world->engine);
-    size_t count = ek_cooldown_export(cooldown, world->rests, 0);
-    struct ek_rest *rests = realloc(world->rests, (count + 1) * sizeof(*rests));
+    struct ek_error err = {0};
 
-    if (rests == NULL) {
-        world->queue.lost = true;
-        return;
+    ek_kept_finish(&world->kept);
+    if (!ek_engine_keep(world->engine, &world->kept, &err)) {
+        ek_world_fail(world, &err);
     }
-    world->rests = rests;
-    world->rest_count = ek_cooldown_export(cooldown, rests, count);
 }
 
 static void keep_memory(struct ek_world *world)
@@ -335,10 +332,8 @@ static void restore(struct ek_world *world)
 {
     struct ek_error err = {0};
 
-    for (size_t i = 0; i < world->rest_count; i++) {
-        if (!ek_cooldown_import(ek_engine_cooldown(world->engine), &world->rests[i], &err)) {
-            ek_world_fail(world, &err);
-        }
+    if (!ek_engine_take_up(world->engine, &world->kept, &err)) {
+        ek_world_fail(world, &err);
     }
     if (!ek_engine_recall(world->engine, &world->memory, &err)) {
         ek_world_fail(world, &err);

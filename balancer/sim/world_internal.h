@@ -2,6 +2,7 @@
 #ifndef EK_SIM_WORLD_INTERNAL_H
 #define EK_SIM_WORLD_INTERNAL_H
 
+#include "balancer/core/engine_keep.h"
 #include "balancer/core/engine_memory.h"
 #include "balancer/sim/world.h"
 
@@ -51,9 +52,8 @@ struct ek_world {
     struct ek_policy policy;
     struct ek_known_move *known;
     size_t known_room;
-    int64_t wake_ms;       /* an extra cycle that is wanted; 0: none */
-    struct ek_rest *rests; /* kept over a restart */
-    size_t rest_count;
+    int64_t wake_ms;                /* an extra cycle that is wanted; 0: none */
+    struct ek_kept kept;            /* over a restart */
     struct ek_engine_memory memory; /* kept as well */
     struct ek_world_resolved *resolved;
     size_t resolved_count;

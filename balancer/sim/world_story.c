@@ -1,6 +1,7 @@
 /* What operators and misfortune do to the world. */
 #include "balancer/sim/world_internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 static const char *const fault_names[EK_WORLD_FAULT_KIND_COUNT] = {
@@ -73,6 +74,18 @@ bool ek_world_resolve(struct ek_world *world, uint32_t domain, struct ek_error *
     return world->engine == NULL ||
            ek_cooldown_block(ek_engine_cooldown(world->engine), world->cluster.domains[domain].uuid,
                              false, err);
+}
+
+void ek_world_command(struct ek_world *world, enum ek_command_kind kind, const char *subject,
+                      const char *host)
+{
+    struct ek_command command = {.id = "command", .kind = kind};
+    struct ek_event event = {.kind = EK_EVENT_COMMAND, .u.command = &command};
+
+    (void)snprintf(command.subject, sizeof(command.subject), "%s", subject);
+    (void)snprintf(command.host, sizeof(command.host), "%s", host);
+    ek_world_say(world, "operator", "%s %s %s", ek_command_name(kind), subject, host);
+    ek_world_step(world, &event);
 }
 
 /* ---- misfortunes --------------------------------------------------------------------------- */

@@ -111,6 +111,7 @@ void ek_store_drop(struct ek_store *store)
     }
     store->context = NULL;
     store->subscribed = false;
+    store->heard[0] = '\0';
 }
 
 /* Redis's errors begin with a word in capitals; the rest is prose that changes with versions. */

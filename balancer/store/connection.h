@@ -15,6 +15,8 @@ enum { EK_KEY_SIZE = 512, EK_SHA_SIZE = 41 };
 enum ek_script {
     EK_SCRIPT_MOVE_WRITE,
     EK_SCRIPT_MOVE_PROGRESS,
+    EK_SCRIPT_MOVE_RESOLVE,
+    EK_SCRIPT_COMMAND_TAKE,
     EK_SCRIPT_LEASE,
     EK_SCRIPT_RELEASE,
     EK_SCRIPT_PLAN,
@@ -26,8 +28,9 @@ enum ek_script {
 struct ek_store {
     struct ek_store_options options; /* its strings are copies */
     char *address;
-    redisContext *context;                  /* NULL: not connected */
-    bool subscribed;                        /* the context listens to the maintenance keys */
+    redisContext *context;  /* NULL: not connected */
+    bool subscribed;        /* the context listens to the maintenance keys */
+    char heard[EK_ID_SIZE]; /* newest command that a wait has told of; "": none on this context */
     char sha[EK_SCRIPT_COUNT][EK_SHA_SIZE]; /* "": not loaded yet */
 };
 

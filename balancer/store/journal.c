@@ -3,6 +3,7 @@
  * is no step of a life. */
 #include "balancer/core/journal.h"
 #include "balancer/codec/codec.h"
+#include "balancer/codec/writer.h"
 #include "balancer/store/connection.h"
 
 #include <stdio.h>
@@ -107,31 +108,118 @@ bool ek_store_write_move(struct ek_store *store, const struct ek_move_record *re
     return done;
 }
 
+struct decimal_fraction {
+    char text[32];
+};
+
+/* 17 digits read back as the same double. */
+static struct decimal_fraction fraction(double number)
+{
+    struct decimal_fraction out;
+
+    (void)snprintf(out.text, sizeof(out.text), "%.17g", number);
+    return out;
+}
+
 bool ek_store_write_progress(struct ek_store *store, const struct ek_move_record *record,
                              struct ek_error *err)
 {
     char key[EK_KEY_SIZE];
-    char progress[32];
-    char transferred[32];
 
     if (!ek_store_key(store, key, "move:", record->order.id, err)) {
         return false;
     }
-    /* 17 digits read back as the same double. */
-    (void)snprintf(progress, sizeof(progress), "%.17g", record->progress);
-    (void)snprintf(transferred, sizeof(transferred), "%.17g", record->transferred_mib);
     struct place at = place_of(record);
     struct ek_decimal eta = ek_decimal(record->eta_ms);
+    struct ek_decimal iteration = ek_decimal(record->iteration);
+    struct decimal_fraction progress = fraction(record->progress);
+    struct decimal_fraction transferred = fraction(record->transferred_mib);
+    struct decimal_fraction rate = fraction(record->rate_mib_s);
+    struct decimal_fraction dirty = fraction(record->dirty_mib_s);
     const char *keys[] = {key};
-    const char *args[] = {at.state, at.attempt.text, at.epoch.text,
-                          progress, eta.text,        transferred};
+    const char *args[] = {at.state,         at.attempt.text, at.epoch.text, progress.text, eta.text,
+                          transferred.text, rate.text,       dirty.text,    iteration.text};
     redisReply *reply EK_REPLY_SCOPED =
-        ek_store_script(store, EK_SCRIPT_MOVE_PROGRESS, key, err, keys, 1, args, 6);
+        ek_store_script(store, EK_SCRIPT_MOVE_PROGRESS, key, err, keys, 1, args, 9);
     return reply != NULL && check_place(store, key, reply, &at, err);
+}
+
+/* ---- resolving --------------------------------------------------------------------------------
+ */
+
+static char *write_resolution(const struct ek_move_resolution *resolution)
+{
+    struct ek_json_writer writer = {.text = NULL};
+
+    ek_json_begin(&writer, '{');
+    ek_json_put_integer(&writer, "version", 1);
+    ek_json_put_text(&writer, "choice", resolution->choice);
+    ek_json_put_text(&writer, "by", resolution->by);
+    ek_json_put_integer(&writer, "at_ms", resolution->at_ms);
+    ek_json_end(&writer, '}');
+    return ek_json_finish(&writer);
+}
+
+static bool resolve(struct ek_store *store, const struct ek_move_record *record,
+                    const struct ek_move_record *closed, int64_t epoch, const char *json,
+                    const char *word, struct ek_error *err)
+{
+    static const char *const names[] = {"moves", "moves:blocking", "epoch"};
+    char key[4][EK_KEY_SIZE];
+
+    if (!ek_store_key(store, key[0], "move:", record->order.id, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (!ek_store_key(store, key[i + 1], names[i], "", err)) {
+            return false;
+        }
+    }
+    struct place from = place_of(record);
+    struct ek_decimal ours = ek_decimal(epoch);
+    struct ek_decimal now = ek_decimal(closed == NULL ? 0 : closed->updated_at_ms);
+    const char *keys[] = {key[0], key[1], key[2], key[3]};
+    const char *args[] = {ours.text,
+                          record->order.id,
+                          from.state,
+                          from.attempt.text,
+                          from.epoch.text,
+                          word,
+                          json,
+                          closed == NULL ? NULL : ek_move_state_name(closed->state),
+                          record->order.domain,
+                          now.text,
+                          CLOSED_LIFE_MS};
+    redisReply *reply EK_REPLY_SCOPED = ek_store_script(store, EK_SCRIPT_MOVE_RESOLVE, key[0], err,
+                                                        keys, 4, args, closed == NULL ? 6 : 11);
+    if (reply == NULL) {
+        return false;
+    }
+    return ek_reply_is(reply, "FENCED", 2)
+               ? ek_store_check_fence(store, key[0], reply, ours.text, err)
+               : check_place(store, key[0], reply, &from, err);
+}
+
+bool ek_store_resolve_move(struct ek_store *store, const struct ek_move_record *record,
+                           const struct ek_move_record *closed, int64_t epoch,
+                           const struct ek_move_resolution *resolution, struct ek_error *err)
+{
+    char *word = write_resolution(resolution);
+    char *json = closed == NULL ? NULL : ek_codec_write_record(closed);
+    bool done = word != NULL && (json != NULL || closed == NULL);
+
+    done = done ? resolve(store, record, closed, epoch, json, word, err)
+                : ek_error_set(err, EK_ERR_NOMEM, "move:%s: out of memory", record->order.id);
+    free(word);
+    free(json);
+    return done;
 }
 
 /* ---- reading ----------------------------------------------------------------------------------
  */
+
+#define RECORD_FIELDS "json progress eta_ms transferred_mib rate_mib_s dirty_mib_s iteration"
+enum { RECORD_FIELD_COUNT = 7 };
 
 /* *there is false when the record has expired meanwhile. One that cannot be read is an error: a
  * move that is passed over in silence could be made twice. */
@@ -150,7 +238,7 @@ static bool take_record(struct ek_store *store, const char *id, struct ek_move_r
     if (reply->type == REDIS_REPLY_ERROR) {
         return ek_store_refused(store, key, reply, err);
     }
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 4) {
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != RECORD_FIELD_COUNT) {
         return ek_store_odd_reply(store, key, err);
     }
     redisReply **field = reply->element;
@@ -161,10 +249,14 @@ static bool take_record(struct ek_store *store, const char *id, struct ek_move_r
     if (!ek_codec_read_record(record, field[0]->str, field[0]->len, key, err)) {
         return false;
     }
-    if (ek_reply_is(reply, NULL, 4)) { /* progress was written since the last step */
+    if (ek_reply_is(reply, NULL,
+                    RECORD_FIELD_COUNT)) { /* progress was written since the last step */
         record->progress = strtod(field[1]->str, NULL);
         record->eta_ms = strtoll(field[2]->str, NULL, 10);
         record->transferred_mib = strtod(field[3]->str, NULL);
+        record->rate_mib_s = strtod(field[4]->str, NULL);
+        record->dirty_mib_s = strtod(field[5]->str, NULL);
+        record->iteration = (int)strtol(field[6]->str, NULL, 10);
     }
     return true;
 }
@@ -179,7 +271,7 @@ static bool request_records(struct ek_store *store, const redisReply *ids, struc
     }
     for (size_t i = 0; i < ids->elements; i++) {
         if (!ek_store_key(store, key, "move:", ids->element[i]->str, err) ||
-            !ek_store_append(store, err, "HMGET %s json progress eta_ms transferred_mib", key)) {
+            !ek_store_append(store, err, "HMGET %s " RECORD_FIELDS, key)) {
             ek_store_drop(store);
             return false;
         }
@@ -257,6 +349,20 @@ bool ek_store_blocking_moves(struct ek_store *store, struct ek_move_record **rec
                              struct ek_error *err)
 {
     return read_set(store, "moves:blocking", records, count, err);
+}
+
+bool ek_store_get_move(struct ek_store *store, const char *id, struct ek_move_record *record,
+                       bool *there, struct ek_error *err)
+{
+    char key[EK_KEY_SIZE];
+    bool done = ek_store_key(store, key, "move:", id, err) && ek_store_begin(store, err) &&
+                ek_store_append(store, err, "HMGET %s " RECORD_FIELDS, key) &&
+                take_record(store, id, record, there, err);
+
+    if (!done) {
+        ek_store_drop(store);
+    }
+    return done;
 }
 
 bool ek_store_recent_moves(struct ek_store *store, size_t limit, struct ek_move_record **records,

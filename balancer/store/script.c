@@ -29,7 +29,9 @@ static const char *const texts[EK_SCRIPT_COUNT] = {
                    "redis.call('HSET', KEYS[1], 'version', '1', 'json', ARGV[3], 'state', "
                    "ARGV[4],\n"
                    "           'attempt', ARGV[5], 'epoch', ARGV[1])\n"
-                   "redis.call('HDEL', KEYS[1], 'progress', 'eta_ms', 'transferred_mib')\n"
+                   "redis.call('HDEL', KEYS[1], 'progress', 'eta_ms', 'transferred_mib', "
+                   "'rate_mib_s',\n"
+                   "           'dirty_mib_s', 'iteration')\n"
                    "redis.call(ARGV[6] == 'open' and 'SADD' or 'SREM', KEYS[3], ARGV[2])\n"
                    "redis.call(ARGV[6] == 'blocking' and 'SADD' or 'SREM', KEYS[4], ARGV[2])\n"
                    "if ARGV[6] == 'closed' then redis.call('PEXPIRE', KEYS[1], ARGV[12])\n"
@@ -45,7 +47,7 @@ static const char *const texts[EK_SCRIPT_COUNT] = {
                    "           'at_ms', ARGV[11])\n"
                    "return {'OK'}\n",
 
-    /* KEYS move:<id>; ARGV state attempt epoch progress eta_ms transferred_mib. Never makes a
+    /* KEYS move:<id>; ARGV state attempt epoch, then progress and the other figures. Never makes a
      * record, and never touches one that went on meanwhile. */
     [EK_SCRIPT_MOVE_PROGRESS] =
         "local old = redis.call('HMGET', KEYS[1], 'state', 'attempt', 'epoch')\n"
@@ -54,8 +56,49 @@ static const char *const texts[EK_SCRIPT_COUNT] = {
         "  return {'CONFLICT', old[1], old[2], old[3]}\n"
         "end\n"
         "redis.call('HSET', KEYS[1], 'progress', ARGV[4], 'eta_ms', ARGV[5],\n"
-        "           'transferred_mib', ARGV[6])\n"
+        "           'transferred_mib', ARGV[6], 'rate_mib_s', ARGV[7], 'dirty_mib_s', ARGV[8],\n"
+        "           'iteration', ARGV[9])\n"
         "return {'OK'}\n",
+
+    /* KEYS move:<id> moves moves:blocking epoch; ARGV epoch id, expected state, attempt and epoch,
+     * resolution, and to close it: json state domain time TTL. Only what blocks its domain can be
+     * resolved. The same closing again is no conflict: its answer may have been lost. */
+    [EK_SCRIPT_MOVE_RESOLVE] = FENCE(
+        "KEYS[4]",
+        "ARGV[1]") "local old = redis.call('HMGET', KEYS[1], 'state', 'attempt', 'epoch', 'json')\n"
+                   "local blocks = redis.call('SISMEMBER', KEYS[3], ARGV[2]) == 1\n"
+                   "if ARGV[7] and old[4] == ARGV[7] and not blocks then return {'OK'} end\n"
+                   "for i = 1, 3 do old[i] = old[i] or 'none' end\n"
+                   "if not blocks or old[1] ~= ARGV[3] or old[2] ~= ARGV[4] or old[3] ~= ARGV[5] "
+                   "then\n"
+                   "  return {'CONFLICT', old[1], old[2], old[3]}\n"
+                   "end\n"
+                   "redis.call('HSET', KEYS[1], 'resolution', ARGV[6])\n"
+                   "if not ARGV[7] then return {'OK'} end\n"
+                   "redis.call('HSET', KEYS[1], 'json', ARGV[7], 'state', ARGV[8], 'epoch', "
+                   "ARGV[1])\n"
+                   "redis.call('SREM', KEYS[3], ARGV[2])\n"
+                   "redis.call('PEXPIRE', KEYS[1], ARGV[11])\n"
+                   "redis.call('XADD', KEYS[2], 'MAXLEN', '~', 100000, '*', 'version', '1', 'id', "
+                   "ARGV[2],\n"
+                   "           'state', ARGV[8], 'attempt', old[2], 'epoch', ARGV[1], 'domain', "
+                   "ARGV[9],\n"
+                   "           'at_ms', ARGV[10])\n"
+                   "return {'OK'}\n",
+
+    /* KEYS command epoch; ARGV epoch. The entry goes with its taking: that is what makes it happen
+     * at most once. Its age is told by this server's clock, which also gave it its id. */
+    [EK_SCRIPT_COMMAND_TAKE] = FENCE(
+        "KEYS[2]",
+        "ARGV[1]") "local entry = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]\n"
+                   "if not entry then return {'OK'} end\n"
+                   "redis.call('XDEL', KEYS[1], entry[1])\n"
+                   "local now = redis.call('TIME')\n"
+                   "local now_ms = now[1] * 1000 + math.floor(now[2] / 1000)\n"
+                   "local issued_ms = tonumber(string.match(entry[1], '^%d+'))\n"
+                   "local found = {'OK', entry[1], string.format('%.0f', now_ms - issued_ms)}\n"
+                   "for _, word in ipairs(entry[2]) do found[#found + 1] = word end\n"
+                   "return found\n",
 
     /* KEYS leader epoch epoch-owner; ARGV owner TTL. A lease that lapsed and comes back to the same
      * owner keeps its epoch: nobody else acted in between, and its moves must not fence themselves.

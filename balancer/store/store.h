@@ -11,6 +11,7 @@
 #ifndef EK_STORE_STORE_H
 #define EK_STORE_STORE_H
 
+#include "balancer/core/command.h"
 #include "balancer/core/error.h"
 #include "balancer/core/move.h"
 #include "balancer/core/snapshot.h"
@@ -88,7 +89,7 @@ bool ek_store_get_maintenance_status(struct ek_store *store, const char *host, c
 /* ---- plans: plan:<id>, plans; status; events ----------------------------------------------- */
 
 /* Fenced: errors with FENCED when `epoch` is not the current one. `fate` is a word such as
- * "recommended", "started", "done", "abandoned"; each call adds an entry to the stream `plans` as
+ * "recommended", "started", "done", "failed"; each call adds an entry to the stream `plans` as
  * well. */
 bool ek_store_put_plan(struct ek_store *store, const char *id, const char *json, const char *fate,
                        int64_t epoch, int64_t now_ms, struct ek_error *err);
@@ -130,9 +131,59 @@ bool ek_store_open_moves(struct ek_store *store, struct ek_move_record **records
 bool ek_store_blocking_moves(struct ek_store *store, struct ek_move_record **records, size_t *count,
                              struct ek_error *err);
 
+/* One record with its newest progress; *there is false when there is none of that id. */
+bool ek_store_get_move(struct ek_store *store, const char *id, struct ek_move_record *record,
+                       bool *there, struct ek_error *err);
+
 /* The newest `limit` records, newest first. */
 bool ek_store_recent_moves(struct ek_store *store, size_t limit, struct ek_move_record **records,
                            size_t *count, struct ek_error *err);
+
+/* An operator's word on a move whose end blocks its domain: kept beside the record, in the field
+ * `resolution`. */
+struct ek_move_resolution {
+    const char *choice;
+    const char *by; /* "user@host" */
+    int64_t at_ms;
+};
+
+/* One script, fenced by `epoch`, that expects `record` to stand there as it is and to block its
+ * domain (CONFLICT if not). `closed` NULL: the word alone is written, before what it leads to is
+ * begun. Else `closed` (its epoch is `epoch`) takes the record's place, and the domain is free; a
+ * closed record that still says `unknown` is one that somebody answers for. */
+bool ek_store_resolve_move(struct ek_store *store, const struct ek_move_record *record,
+                           const struct ek_move_record *closed, int64_t epoch,
+                           const struct ek_move_resolution *resolution, struct ek_error *err);
+
+/* ---- commands: command, reply:<id> ----------------------------------------------------------- */
+
+/* A command as it was taken from the stream. */
+struct ek_command_entry {
+    struct ek_command command;
+    char by[160];            /* "user@host", as the sender says */
+    int64_t age_ms;          /* since it was issued, by the clock of Redis alone */
+    struct ek_error problem; /* code NONE: none; else why it cannot be executed */
+};
+
+/* Adds a command to the stream (trimmed to about 1,000); its `id` is filled in. */
+bool ek_store_issue_command(struct ek_store *store, struct ek_command *command, const char *by,
+                            int64_t now_ms, struct ek_error *err);
+
+/* Takes the oldest command out of the stream, in one script that is fenced by `epoch`: whatever
+ * happens next, nobody takes it again. *taken is false when there is none. One that cannot be read
+ * is taken, too, with its `problem`. */
+bool ek_store_take_command(struct ek_store *store, int64_t epoch, struct ek_command_entry *entry,
+                           bool *taken, struct ek_error *err);
+
+/* Takes a command back that nobody has taken; *withdrawn tells whether that was still so. */
+bool ek_store_withdraw_command(struct ek_store *store, const char *id, bool *withdrawn,
+                               struct ek_error *err);
+
+/* The answer, kept for 60 s. JSON in the shape of codec/command.h; malloc'ed for the caller, NULL
+ * in *json when there is none (yet, or any more). */
+bool ek_store_put_reply(struct ek_store *store, const char *id, const char *json,
+                        struct ek_error *err);
+bool ek_store_get_reply(struct ek_store *store, const char *id, char **json, struct ek_error *err);
 
 /* ---- the lease: leader, epoch -------------------------------------------------------------- */
 
@@ -175,5 +226,10 @@ bool ek_store_get_input(struct ek_store *store, const char *id, char **json, str
  * that does nothing else. */
 bool ek_store_wait_maintenance(struct ek_store *store, int timeout_ms, bool *changed,
                                struct ek_error *err);
+
+/* The same for the stream of commands. Waits no longer than half the time that a command may take,
+ * whatever `timeout_ms` says. */
+bool ek_store_wait_command(struct ek_store *store, int timeout_ms, bool *changed,
+                           struct ek_error *err);
 
 #endif

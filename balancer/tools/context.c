@@ -9,18 +9,28 @@
 
 /* ---- output -------------------------------------------------------------------------------- */
 
+/* The screen of `top` must not be written across. */
+static FILE *complaints;
+
+void ek_tool_complain_to(FILE *out)
+{
+    complaints = out;
+}
+
 /* What was printed before is flushed first: with both streams in one file or terminal the complaint
  * else stands above what it belongs to. */
 int ek_tool_complain(int status, const char *format, ...)
 {
     va_list arguments;
 
+    FILE *out = complaints == NULL ? stderr : complaints;
+
     (void)fflush(stdout);
-    (void)fputs("evenkeel: ", stderr);
+    (void)fputs("evenkeel: ", out);
     va_start(arguments, format);
-    (void)vfprintf(stderr, format, arguments);
+    (void)vfprintf(out, format, arguments);
     va_end(arguments);
-    (void)fputc('\n', stderr);
+    (void)fputc('\n', out);
     return status;
 }
 
@@ -222,10 +232,9 @@ static bool connect_store(struct ek_tool *tool, const char *socket, struct ek_er
                : ek_store_ping(tool->store, err);
 }
 
-bool ek_tool_open(struct ek_tool *tool)
+bool ek_tool_configure(struct ek_tool *tool)
 {
     struct ek_error err;
-    char embedded[128];
 
     if (!ek_config_read(&tool->config, tool->config_path, NULL, &err)) {
         /* Nothing to correct in a file that is not there: what helps is to name another. */
@@ -233,6 +242,17 @@ bool ek_tool_open(struct ek_tool *tool)
         tool->exit_status =
             ek_tool_complain(EK_EXIT_USAGE, "%s%s", err.message,
                              absent ? "; name it with -c FILE or EVENKEEL_CONFIG" : "");
+        return false;
+    }
+    return true;
+}
+
+bool ek_tool_open(struct ek_tool *tool)
+{
+    struct ek_error err;
+    char embedded[128];
+
+    if (!ek_tool_configure(tool)) {
         return false;
     }
     const char *socket = tool->config.redis.socket;

@@ -5,23 +5,19 @@
  * infeasible: a single such word can be a pause between two moves. */
 #include "balancer/codec/status.h"
 #include "balancer/tools/maintenance.h"
+#include "balancer/tools/waiting.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-/* GRACE_MS: how long Redis or the balancer may be away, as when the daemon is restarted. */
-enum { POLL_MS = 500, GRACE_MS = 10000, PATIENCE = 3, BAR_WIDTH = 20, LINE_SIZE = 200 };
+enum { POLL_MS = 500, PATIENCE = 3 };
 
 struct wait {
     struct ek_tool *tool;
     const char *host;
     const struct ek_wait_before *before;
-    bool terminal;
-    char line[LINE_SIZE]; /* shown last */
+    struct ek_wait_line line;
     uint32_t most;        /* domains that were left at the most */
     int64_t heard_at_ms;  /* a balancer was there */
     int64_t spoken_at_ms; /* its newest word that was counted */
@@ -120,46 +116,21 @@ static bool look_at(const struct wait *wait, struct look *look, struct ek_error 
 static void show(struct wait *wait, const struct look *look)
 {
     const struct ek_maintenance_status *status = &look->status;
-    char line[LINE_SIZE];
-    char bar[EK_BAR_SIZE];
     char span[EK_SPAN_SIZE];
-    bool known = look->has_status && look->fresh;
 
-    if (!known) {
-        (void)snprintf(line, sizeof(line), "%s: waiting for the balancer", wait->host);
-    } else {
-        /* Domains may still arrive after the first look (moves that were on their way): the bar's
-         * end moves with them. */
-        wait->most = status->domains_left > wait->most ? status->domains_left : wait->most;
-        (void)snprintf(line, sizeof(line), "%s: %s, %u of %u domains left%s%s", wait->host,
-                       ek_maintenance_state_name(status->state), (unsigned int)status->domains_left,
-                       (unsigned int)wait->most, status->eta_ms >= 0 ? ", about " : "",
-                       status->eta_ms >= 0 ? ek_span(status->eta_ms, span) : "");
-    }
-    /* Standard output belongs to the one document at the end. */
-    if (wait->tool->json) {
+    if (!look->has_status || !look->fresh) {
+        ek_wait_show(&wait->line, 0, "%s: waiting for the balancer", wait->host);
         return;
     }
-    if (wait->terminal) {
-        double left = (double)status->domains_left - look->leaving;
-        double ratio = known && wait->most > 0 ? 1 - left / wait->most : known;
-        /* Back to the start and clear to the end of the line, as every terminal does since the
-         * VT100: a shorter line leaves nothing of a longer one. */
-        (void)printf("\r\033[K%s %s", ek_bar(ratio, BAR_WIDTH, bar), line);
-    } else if (strcmp(line, wait->line) != 0) {
-        (void)puts(line);
-    }
-    (void)snprintf(wait->line, sizeof(wait->line), "%s", line);
-    /* A line without its end would wait in stdio's buffer. */
-    (void)fflush(stdout);
-}
-
-/* Whatever is printed next must not stand behind the bar. */
-static void end_line(const struct wait *wait)
-{
-    if (wait->terminal && wait->line[0] != '\0') {
-        (void)putchar('\n');
-    }
+    /* Domains may still arrive after the first look (moves that were on their way): the bar's end
+     * moves with them. */
+    wait->most = status->domains_left > wait->most ? status->domains_left : wait->most;
+    double left = (double)status->domains_left - look->leaving;
+    ek_wait_show(&wait->line, wait->most > 0 ? 1 - left / wait->most : 1,
+                 "%s: %s, %u of %u domains left%s%s", wait->host,
+                 ek_maintenance_state_name(status->state), (unsigned int)status->domains_left,
+                 (unsigned int)wait->most, status->eta_ms >= 0 ? ", about " : "",
+                 status->eta_ms >= 0 ? ek_span(status->eta_ms, span) : "");
 }
 
 static void list_blockers(const struct ek_maintenance_status *status)
@@ -198,12 +169,12 @@ static int judge_status(struct wait *wait, const struct look *look)
     unsigned int left = (unsigned int)look->status.domains_left;
 
     if (look->status.state == EK_MAINTENANCE_EVACUATED) {
-        end_line(wait);
+        ek_wait_end_line(&wait->line);
         return EK_EXIT_DONE;
     }
     /* Only a change of the policy would change that: waiting is pointless. */
     if (look->status.state == EK_MAINTENANCE_PREFLIGHT) {
-        end_line(wait);
+        ek_wait_end_line(&wait->line);
         return ek_tool_complain(
             EK_EXIT_NOT_POSSIBLE,
             "the balancer's mode is recommend: nothing will be moved, %u domains stay on %s; "
@@ -213,7 +184,7 @@ static int judge_status(struct wait *wait, const struct look *look)
     if (!is_stuck(wait, look)) {
         return GO_ON;
     }
-    end_line(wait);
+    ek_wait_end_line(&wait->line);
     if (left > 0) {
         (void)ek_tool_complain(
             EK_EXIT_NOT_POSSIBLE,
@@ -234,15 +205,15 @@ static int judge(struct wait *wait, const struct look *look, int64_t now_ms)
 {
     /* By DEL, or by the key's own time to live. */
     if (!look->key.wanted) {
-        end_line(wait);
+        ek_wait_end_line(&wait->line);
         return ek_tool_complain(EK_EXIT_FAILED, "somebody has ended the maintenance of %s",
                                 wait->host);
     }
     /* Its status outlives a restart; without one for longer, waiting would never end. */
     if (look->has_balancer) {
         wait->heard_at_ms = now_ms;
-    } else if (now_ms - wait->heard_at_ms > GRACE_MS) {
-        end_line(wait);
+    } else if (now_ms - wait->heard_at_ms > EK_WAIT_GRACE_MS) {
+        ek_wait_end_line(&wait->line);
         return ek_tool_complain(EK_EXIT_FAILED,
                                 "no balancer runs; the key stays set, and %s is emptied when one "
                                 "does; start evenkeeld",
@@ -253,36 +224,18 @@ static int judge(struct wait *wait, const struct look *look, int64_t now_ms)
 
 /* ---- waiting ------------------------------------------------------------------------------- */
 
-/* For waiting, since the wall clock may be set meanwhile. */
-static int64_t steady_ms(void)
-{
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-/* Waits for an interrupt, which the caller has blocked, until the next look is due; true: it came.
- */
-static bool interrupted_before_next_look(const sigset_t *interrupts)
-{
-    const struct timespec pause = {.tv_nsec = POLL_MS * 1000000L};
-
-    return sigtimedwait(interrupts, NULL, &pause) > 0;
-}
-
 static int poll_once(struct wait *wait)
 {
     struct look look;
     struct ek_error err;
     int status = GO_ON;
-    int64_t now_ms = steady_ms();
+    int64_t now_ms = ek_wait_now_ms();
 
     if (look_at(wait, &look, &err)) {
         show(wait, &look);
         status = judge(wait, &look, now_ms);
-    } else if (now_ms - wait->heard_at_ms > GRACE_MS) {
-        end_line(wait);
+    } else if (now_ms - wait->heard_at_ms > EK_WAIT_GRACE_MS) {
+        ek_wait_end_line(&wait->line);
         /* An embedded Redis is away with its daemon; a restart brings both back. */
         status = ek_tool_complain(EK_EXIT_FAILED, "%s; the maintenance key of %s stays set",
                                   err.message, wait->host);
@@ -293,29 +246,24 @@ static int poll_once(struct wait *wait)
 
 int ek_wait_evacuated(struct ek_tool *tool, const char *host, const struct ek_wait_before *before)
 {
-    struct wait wait = {.tool = tool,
-                        .host = host,
-                        .before = before,
-                        .terminal = !tool->json && ek_terminal_is(stdout),
-                        /* A balancer that never was there gets its grace as well: it may be
-                         * starting. */
-                        .heard_at_ms = steady_ms()};
-    sigset_t interrupts;
+    struct wait wait = {
+        .tool = tool,
+        .host = host,
+        .before = before,
+        .line = {.terminal = !tool->json && ek_terminal_is(stdout), .silent = tool->json},
+        /* A balancer that never was there gets its grace as well: it may be
+         * starting. */
+        .heard_at_ms = ek_wait_now_ms()};
 
-    (void)sigemptyset(&interrupts);
-    (void)sigaddset(&interrupts, SIGINT);
-    (void)sigaddset(&interrupts, SIGTERM);
-    /* Blocked and fetched by sigtimedwait: no handler is needed, and an interrupt between two looks
-     * is not lost. It has to be answered: the key stays set, and whoever interrupts must hear so.
-     */
-    (void)sigprocmask(SIG_BLOCK, &interrupts, NULL);
+    /* An interrupt has to be answered: the key stays set, and whoever interrupts must hear so. */
+    ek_wait_hold_signals();
     for (;;) {
         int status = poll_once(&wait);
         if (status != GO_ON) {
             return status;
         }
-        if (interrupted_before_next_look(&interrupts)) {
-            end_line(&wait);
+        if (ek_wait_interrupted(POLL_MS)) {
+            ek_wait_end_line(&wait.line);
             return ek_tool_complain(EK_EXIT_FAILED,
                                     "interrupted; %s stays in maintenance and goes on being "
                                     "emptied; `evenkeel maintenance leave %s` ends that",

@@ -109,22 +109,23 @@ static bool read_blocked(struct ek_tool *tool, struct ek_plan_input *in, struct 
     return done;
 }
 
-/* The rests that the balancer keeps over a restart. It would start without those that it cannot
- * read, hence so does the answer. */
+/* The rests and circuits that the balancer keeps over a restart. It would start without those that
+ * it cannot read, hence so does the answer. */
 static bool read_rests(struct ek_tool *tool, struct ek_plan_input *in, struct ek_error *err)
 {
-    struct ek_rest *rests = NULL;
-    size_t count = 0;
+    struct ek_kept kept;
     char *json = NULL;
     bool done = ek_store_get_engine_state(tool->store, &json, err);
 
-    if (json != NULL && !ek_codec_read_rests(&rests, &count, json, strlen(json), "engine", err)) {
+    if (json == NULL) {
+        return done;
+    }
+    if (ek_codec_read_rests(&kept, json, strlen(json), "engine", err)) {
+        done = ek_kept_apply(&kept, in->cooldown, err);
+        ek_kept_finish(&kept);
+    } else {
         (void)ek_tool_complain(EK_EXIT_DONE, "warning: rests are not known: %s", err->message);
     }
-    for (size_t i = 0; done && i < count; i++) {
-        done = ek_cooldown_import(in->cooldown, &rests[i], err);
-    }
-    free(rests);
     free(json);
     return done;
 }

@@ -53,6 +53,27 @@ static void write_hosts_not_up(struct ek_json_writer *writer, const struct ek_sn
     ek_json_end(writer, ']');
 }
 
+/* As in the snapshot's in_flight, with the domain's name: migrations that are no moves of ours. */
+static void write_foreign(struct ek_json_writer *writer, const struct ek_snapshot *snapshot)
+{
+    ek_json_break(writer);
+    ek_json_key(writer, "foreign");
+    ek_json_begin(writer, '[');
+    for (size_t f = 0; f < snapshot->in_flight_count; f++) {
+        const struct ek_in_flight *flight = &snapshot->in_flight[f];
+        if (flight->foreign) {
+            ek_json_begin(writer, '{');
+            ek_json_put_text(writer, "domain", snapshot->domains[flight->domain].uuid);
+            ek_json_put_text(writer, "name", snapshot->domains[flight->domain].name);
+            ek_json_put_text(writer, "source", snapshot->hosts[flight->source].name);
+            ek_json_put_text(writer, "destination", snapshot->hosts[flight->destination].name);
+            ek_json_put_integer(writer, "started_at_ms", flight->started_at_ms);
+            ek_json_end(writer, '}');
+        }
+    }
+    ek_json_end(writer, ']');
+}
+
 static char *write_report(const struct report *report)
 {
     struct ek_json_writer writer = {.text = NULL};
@@ -69,6 +90,7 @@ static char *write_report(const struct report *report)
     }
     write_moves(&writer, "running", report->view->open, report->view->open_count);
     write_moves(&writer, "blocked", report->blocking, report->blocking_count);
+    write_foreign(&writer, &report->view->snapshot);
     write_hosts_not_up(&writer, &report->view->snapshot);
     ek_json_break(&writer);
     ek_json_key(&writer, "maintenance");
@@ -108,6 +130,13 @@ static void print_balancer(const struct report *report)
     if (balancer->holding[0] != '\0') {
         ek_terminal_print(stdout, EK_COLOUR_WARN, "holding     %s\n", balancer->holding);
     }
+    if (balancer->paused[0] != '\0') {
+        ek_terminal_print(stdout, EK_COLOUR_WARN, "paused      %s; `evenkeel resume` ends it\n",
+                          balancer->paused);
+    }
+    if (balancer->circuits[0] != '\0') {
+        ek_terminal_print(stdout, EK_COLOUR_WARN, "circuits    %s\n", balancer->circuits);
+    }
     ek_terminal_print(stdout, EK_COLOUR_NONE, "last cycle  %" PRId64 ": %s\n", balancer->cycles,
                       balancer->summary[0] == '\0' ? "none yet" : balancer->summary);
     ek_terminal_print(stdout, EK_COLOUR_NONE,
@@ -143,6 +172,7 @@ static void add_move(struct ek_table *table, const struct ek_move_record *record
     ek_table_cell(table, EK_COLOUR_NONE, "%s",
                   record->eta_ms >= 0 ? ek_span(record->eta_ms, span) : "-");
     ek_table_number(table, record->attempt, 0);
+    ek_table_cell(table, EK_COLOUR_NONE, "%s", order->id); /* what `abort` takes */
     ek_table_cell(table, EK_COLOUR_WARN, "%s", record->error);
 }
 
@@ -150,8 +180,9 @@ static void add_move(struct ek_table *table, const struct ek_move_record *record
 static bool print_moves(const struct report *report)
 {
     static const struct ek_column columns[] = {
-        {"DOMAIN", false},   {"MOVE", false}, {"KIND", false},   {"STATE", false},
-        {"PROGRESS", false}, {"ETA", true},   {"ATTEMPT", true}, {"LAST ERROR", false},
+        {"DOMAIN", false}, {"MOVE", false},     {"KIND", false},
+        {"STATE", false},  {"PROGRESS", false}, {"ETA", true},
+        {"ATTEMPT", true}, {"ID", false},       {"LAST ERROR", false},
     };
     struct ek_table table = EK_TABLE(columns);
 
@@ -163,6 +194,20 @@ static bool print_moves(const struct report *report)
     }
     (void)putchar('\n');
     return ek_table_print(&table, stdout);
+}
+
+/* Nothing is known of them but that they run: no progress, no end. */
+static void print_foreign(const struct ek_snapshot *snapshot)
+{
+    for (size_t f = 0, shown = 0; f < snapshot->in_flight_count; f++) {
+        const struct ek_in_flight *flight = &snapshot->in_flight[f];
+        if (flight->foreign) {
+            ek_terminal_print(
+                stdout, EK_COLOUR_WARN, "%s%s is being moved from %s to %s by somebody else\n",
+                shown++ == 0 ? "\n" : "", snapshot->domains[flight->domain].name,
+                snapshot->hosts[flight->source].name, snapshot->hosts[flight->destination].name);
+        }
+    }
 }
 
 /* What to do is said with the first of them. */
@@ -185,15 +230,10 @@ static void print_blocked(const struct report *report)
                           ek_move_state_name(record->state), ek_time(record->updated_at_ms, when),
                           record->order.id, record->error[0] == '\0' ? "" : ": ", record->error);
     }
-    /* Ready to be copied, with the first one's id; the daemon reads that set when it starts, hence
-     * the restart. */
-    const char *id = report->blocking[0].order.id;
-    ek_terminal_print(
-        stdout, EK_COLOUR_NONE,
-        "  Look on both hosts (virsh list --all). When the domain runs on one and is gone "
-        "from the other,\n"
-        "  free it and restart evenkeeld:  redis-cli %s SREM %smoves:blocking %s\n",
-        report->tool->redis_cli, report->tool->key_prefix, id);
+    const struct ek_move_order *first = &report->blocking[0].order;
+    ek_terminal_print(stdout, EK_COLOUR_NONE,
+                      "  what is known, and what may be done:  evenkeel resolve %s\n",
+                      first->name[0] != '\0' ? first->name : first->domain);
 }
 
 /* ---- hosts --------------------------------------------------------------------------------- */
@@ -245,6 +285,7 @@ static bool print_report(const struct report *report)
     /* What failed is said at once and the rest is printed all the same: an operator in trouble
      * needs it most. */
     bool done = print_moves(report);
+    print_foreign(&report->view->snapshot);
     print_blocked(report);
     print_hosts_not_up(report);
     done = print_maintenance(report) && done;

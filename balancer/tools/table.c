@@ -89,7 +89,7 @@ static int print_cell(FILE *out, int blanks, bool right, int width, const char *
 /* Whether `out` takes colour is asked once: it costs a system call. */
 static void print_rows(const struct ek_table *table, const int *widths, FILE *out)
 {
-    bool colours = ek_terminal_colours(out);
+    bool colours = table->painted || ek_terminal_colours(out);
     size_t count = table->column_count;
     int blanks = 0;
 

@@ -22,6 +22,7 @@ struct ek_table {
     size_t cell_count;
     size_t cell_room;
     bool failed;
+    bool painted; /* colours whatever the stream is: the caller has asked where it ends up */
     struct ek_arena arena; /* of the cells' texts */
 };
 

@@ -55,9 +55,17 @@ extern const struct ek_verb ek_verb_plan;
 extern const struct ek_verb ek_verb_why;
 extern const struct ek_verb ek_verb_why_not;
 extern const struct ek_verb ek_verb_maintenance;
+extern const struct ek_verb ek_verb_move;
+extern const struct ek_verb ek_verb_pause;
+extern const struct ek_verb ek_verb_resume;
+extern const struct ek_verb ek_verb_cancel;
+extern const struct ek_verb ek_verb_abort;
+extern const struct ek_verb ek_verb_resolve;
+extern const struct ek_verb ek_verb_top;
 extern const struct ek_verb ek_verb_history;
 extern const struct ek_verb ek_verb_states;
 extern const struct ek_verb ek_verb_snapshot;
+extern const struct ek_verb ek_verb_doctor;
 
 /* ---- options (context.c) -------------------------------------------------------------------- */
 
@@ -82,6 +90,9 @@ void ek_tool_verb_help(const struct ek_verb *verb, FILE *out);
 
 /* ---- Redis and files (context.c) ------------------------------------------------------------ */
 
+/* Reads evenkeel.yaml alone, for a verb that needs no Redis. False: as ek_tool_open. */
+bool ek_tool_configure(struct ek_tool *tool);
+
 /* Reads evenkeel.yaml and connects to its Redis. False: it has complained, return
  * tool->exit_status. */
 bool ek_tool_open(struct ek_tool *tool);
@@ -104,6 +115,9 @@ const char **ek_tool_host_names(const struct ek_tool *tool, struct ek_arena *are
 
 /* One line on standard error, "evenkeel: ..."; returns `status`. */
 int ek_tool_complain(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Where complaints go; NULL: to standard error. For a verb that owns the screen. */
+void ek_tool_complain_to(FILE *out);
 
 /* Prints a document and frees it; NULL means that memory ran out. Returns the exit status. */
 int ek_tool_print_json(char *json);

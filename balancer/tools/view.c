@@ -57,10 +57,11 @@ static bool read_store(struct ek_view *view, struct ek_tool *tool, struct gather
     return done;
 }
 
-/* A domain whose move ended well within the last periods may still be sampled where it was. */
+/* A domain whose move ended within the last periods may still be sampled where it was, or where it
+ * came in. */
 static bool unseen(const struct ek_move_record *record, int64_t period_ms, int64_t now_ms)
 {
-    return record->state == EK_MOVE_DONE &&
+    return ek_move_state_terminal(record->state) &&
            now_ms - record->updated_at_ms <= PERIODS_UNSEEN * period_ms;
 }
 
@@ -70,7 +71,8 @@ static struct ek_known_move known(const struct ek_move_record *record, bool ende
                                   .source = record->order.source,
                                   .destination = record->order.destination,
                                   .started_at_ms = record->started_at_ms,
-                                  .ended_at_ms = ended ? record->updated_at_ms : 0};
+                                  .ended_at_ms = ended ? record->updated_at_ms : 0,
+                                  .failed = ended && record->state != EK_MOVE_DONE};
 }
 
 /* A move that ended between the two readings stands in both lists: it has ended. */

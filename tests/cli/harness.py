@@ -10,9 +10,11 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 EVENKEEL = os.environ.get("EVENKEEL", "build/debug/balancer/tools/evenkeel")
+EVENKEELD = os.environ.get("EVENKEELD", "build/debug/balancer/daemon/evenkeeld")
 CLI_WORLD = os.environ.get("CLI_WORLD", "build/debug/tests/cli/cli_world")
 DATA = pathlib.Path(__file__).parent / "data"
 SKIPPED = 77
@@ -119,6 +121,49 @@ state_dir: STATE
         self.process.wait()
         self.process.stdout.close()
         shutil.rmtree(self.dir)
+
+
+class Daemon:
+    """A real evenkeeld that balances in a World's Redis; nobody answers where its hosts should be."""
+
+    CONFIG = """version: 1
+hosts:
+  - {name: h1, uri: "qemu+tcp://127.0.0.1:1/system"}
+  - {name: h2, uri: "qemu+tcp://127.0.0.2:1/system"}
+  - {name: h3, uri: "qemu+tcp://127.0.0.3:1/system"}
+redis: {mode: external, url: "unix://SOCKET"}
+intervals: {sample: 2s, evaluate: 2s}
+timeouts: {observe: 5s}
+state_dir: DIR/daemon
+"""
+
+    def __init__(self, world):
+        self.world = world
+        self.config = world.dir / "daemon.yaml"
+        self.config.write_text(self.CONFIG.replace("SOCKET", str(world.socket))
+                               .replace("DIR", str(world.dir)))
+        self.log = world.dir / "daemon.log"
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen([EVENKEELD, "-c", self.config, "--role", "balancer"],
+                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                            env=ENVIRONMENT)
+        self.until(lambda: world.redis("EXISTS", "evenkeel:status:balancer") == "1")
+
+    def until(self, condition, seconds=40):
+        end = time.monotonic() + seconds
+        while not condition():
+            if self.process.poll() is not None or time.monotonic() > end:
+                raise AssertionError(self.log.read_text())
+            time.sleep(0.05)
+
+    def run(self, *words):
+        return evenkeel("-c", self.config, *words)
+
+    def close(self):
+        self.process.terminate()
+        status = self.process.wait(60)
+        if status != 0:
+            raise AssertionError(f"evenkeeld ended with {status}\n{self.log.read_text()}")
 
 
 class Case(unittest.TestCase):

@@ -16,7 +16,7 @@ from harness import DATA, ENVIRONMENT, EVENKEEL, Case, OnTerminal, evenkeel
 
 UPDATE = "--update" in sys.argv
 VERBS = ["status", "hosts", "domains", "plan", "why", "why-not", "maintenance", "history", "states",
-         "snapshot"]
+         "snapshot", "doctor"]
 SNAPSHOTS = sorted(DATA.glob("*.snapshot.json"))
 POLICY = """version: 1
 policy: spread
@@ -241,6 +241,22 @@ class CommandLine(Case):
             for words in [[verb, "--help"], [verb, "-h"], ["-c", "/no/such", verb, "--help"]]:
                 result = evenkeel(*words)
                 self.check(result, 0, f"Usage: evenkeel [-c FILE] [--json] {verb}", "")
+
+    def test_doctor_of_hosts_that_are_gone(self):
+        """Needs no Redis; nobody listens on port 1, and that is what the doctor says."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "evenkeel.yaml"
+            path.write_text("version: 1\nhosts:\n"
+                            "  - {name: h1, uri: \"qemu+tcp://127.0.0.1:1/system\"}\n"
+                            f"state_dir: {folder}\n", encoding="utf-8")
+            result = evenkeel("-c", path, "doctor")
+            self.check(result, 3, err="")
+            self.assertRegex(result.out, r"(?m)^FAIL +h1 +libvirt +.*Connection refused$")
+            self.assertRegex(result.out, r"(?m)^FAIL libvirt of h1: see that its libvirtd runs")
+            document = evenkeel("-c", path, "--json", "doctor").json()
+            self.assertEqual([document["failures"], document["warnings"]], [1, 0])
+            self.assertEqual({f["check"]: f["grade"] for f in document["findings"]},
+                             {"libvirt": "FAIL", "pacemaker": "OK"})
 
     def test_version(self):
         self.assertRegex(evenkeel("--version").out, r"\Aevenkeel \d+\.\d+\.\d+\n\Z")

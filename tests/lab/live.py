@@ -90,13 +90,17 @@ class Live:
 
     # ---- the daemon ------------------------------------------------------------------------
 
-    def configure(self, settings, policy):
-        """Write evenkeel.yaml with the lab's hosts and these settings, and policy.yaml."""
+    def configure(self, settings, policy, rates=None):
+        """Write evenkeel.yaml with the lab's hosts and these settings, and policy.yaml.
+
+        `rates`: what a host's migration link carries, in MiB/s, by the host's name."""
         (self.dir / "state").mkdir(exist_ok=True)
         text = ["version: 1", "hosts:"]
         for host in self.status()["hosts"]:
             text += [f"  - name: {host['name']}", f"    uri: {host['uri']}",
                      f"    migration_uri: tcp://{host['address']}"]
+            if host["name"] in (rates or {}):
+                text.append(f"    migration_rate: {rates[host['name']]:.2f}MiB/s")
         text += [f"state_dir: {self.dir}/state", settings]
         self.config.write_text("\n".join(text) + "\n", encoding="utf-8")
         (self.dir / "policy.yaml").write_text(policy, encoding="utf-8")

@@ -182,6 +182,9 @@ static bool flag(struct ek_domain *domain, const char *word)
         domain->movable = false;
     } else if (strcmp(word, "paused") == 0) {
         domain->paused = true;
+    } else if (strcmp(word, "incoming") == 0) {
+        domain->incoming = true;
+        domain->movable = false;
     } else {
         return false;
     }

@@ -12,6 +12,7 @@
 #define EK_TESTS_LIB_STORY_H
 
 #include "balancer/core/engine.h"
+#include "balancer/core/engine_keep.h"
 #include "tests/lib/text.h"
 
 struct ek_story {

@@ -3,9 +3,12 @@
 All times are seconds since the epoch, advanced by the monotonic clock.
 """
 import re
+from collections import deque
 
 LINE = re.compile(rb"HB ([0-9a-f]{8}) ([0-9]+) ([0-9]+)")
 EXAMPLES = 10
+# Silences from this length on are listed, the newest so many.
+LISTED_GAP_MS, LISTED_GAPS = 250, 500
 # A boot may be seen a little after its successor began, when two files are read in turn.
 READING_ORDER_SECONDS = 0.2
 # Half a line left on a host this long ago is of an earlier stay there.
@@ -62,6 +65,7 @@ class Guest:
         self.beats = 0
         self.last_beat = None
         self.max_gap = {"ms": 0}
+        self.gaps = deque(maxlen=LISTED_GAPS)
         self.duplicates = 0
         self.duplicate_examples = []
         self.repeats = 0       # numbers that came again on the same host
@@ -166,11 +170,12 @@ class Guest:
     def see_gap(self, now):
         """Measure the time since the last heartbeat of any copy."""
         if self.last_beat is not None:
-            gap = int((now - self.last_beat) * 1000)
-            if gap > self.max_gap["ms"]:
-                hosts = [s["host"] for s in self.segments[-2:]]
-                self.max_gap = {"ms": gap, "from": round(self.last_beat, 3),
-                                "to": round(now, 3), "hosts": hosts}
+            gap = {"ms": int((now - self.last_beat) * 1000), "from": round(self.last_beat, 3),
+                   "to": round(now, 3), "hosts": [s["host"] for s in self.segments[-2:]]}
+            if gap["ms"] >= LISTED_GAP_MS:
+                self.gaps.append(gap)
+            if gap["ms"] > self.max_gap["ms"]:
+                self.max_gap = gap
         self.last_beat = now
 
     def hosts_in_order(self):
@@ -188,7 +193,7 @@ class Guest:
         return {"name": self.name, "hosts": self.hosts_in_order(), "beats": self.beats,
                 "copies": self.copies, "copies_max": self.copies_max,
                 "running_max": self.running_max, "max_gap_ms": self.max_gap["ms"],
-                "max_gap": self.max_gap, "open_gap_ms": open_gap,
+                "max_gap": self.max_gap, "gaps": list(self.gaps), "open_gap_ms": open_gap,
                 "duplicates": self.duplicates, "duplicate_examples": self.duplicate_examples,
                 "repeats": self.repeats, "two_running": self.two_running,
                 "restarts": self.boots[1:], "boots": self.boots,

@@ -37,6 +37,25 @@ static void test_round_trip(void **state)
     ek_arena_finish(&sample.arena);
 }
 
+/* A copy that comes in says so; all others leave it unsaid. */
+static void test_incoming(void **state)
+{
+    static const char text[] =
+        HEAD HOST "\"domains\":[{\"uuid\":\"u1\",\"name\":\"a\",\"paused\":false,\"incoming\":true,"
+                  "\"vcpus\":1,\"memory_mib\":64,\"dirty_mib_s\":0,\"local_disk_mib\":0,"
+                  "\"movable\":false}]}";
+    struct ek_sample sample;
+    struct ek_error err;
+
+    (void)state;
+    assert_true(ek_codec_read_sample(&sample, text, strlen(text), "k", &err));
+    assert_true(sample.domains[0].incoming);
+    char *written = ek_codec_write_sample(&sample);
+    assert_string_equal(written, text);
+    free(written);
+    ek_arena_finish(&sample.arena);
+}
+
 /* What is wrong with a sample is named by its place in the sample. */
 static void test_refusals(void **state)
 {
@@ -70,6 +89,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_incoming),
         cmocka_unit_test(test_refusals),
     };
 

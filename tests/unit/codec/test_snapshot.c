@@ -12,7 +12,7 @@
 static const char full[] =
     "{\"version\": 1, \"taken_at_ms\": 1764000000000, \"unknown\": {\"hosts\": [[1, \"]\"]]},\n"
     " \"in_flight\": [{\"domain\": \"u2\", \"source\": \"h1\", \"destination\": \"h2\","
-    "  \"started_at_ms\": 5}],\n"
+    "  \"started_at_ms\": 5, \"foreign\": true}],\n"
     " \"domains\": [\n"
     "  {\"uuid\": \"u1\", \"name\": \"web-1\", \"host\": \"h2\", \"vcpus\": 4, \"memory_mib\": "
     "8192,"
@@ -134,6 +134,7 @@ static void test_in_flight(void **state)
     assert_int_equal(snapshot.in_flight[0].source, 0);
     assert_int_equal(snapshot.in_flight[0].destination, 1);
     assert_true(snapshot.in_flight[0].started_at_ms == 5);
+    assert_true(snapshot.in_flight[0].foreign);
     ek_arena_finish(&snapshot.arena);
 }
 

@@ -181,6 +181,37 @@ static void test_devices(void **state)
     assert_string_equal(facts->immovable_reason, "host device pci 0000:41:00.0");
 }
 
+/* What another manager keeps in its database is its to move, whatever else would allow it. */
+static void test_other_managers(void **state)
+{
+    static const struct {
+        const char *file;
+        const char *reason;
+    } cases[] = {
+        {FIXTURES "nova.xml", "managed by OpenStack Nova"},
+        {FIXTURES "ovirt.xml", "managed by oVirt"},
+        {FIXTURES "opennebula.xml", "managed by OpenNebula"},
+        {FIXTURES "kubevirt.xml", "managed by KubeVirt"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct ek_domain_facts *facts = facts_of(cases[i].file);
+        assert_false(facts->movable);
+        assert_string_equal(facts->immovable_reason, cases[i].reason);
+    }
+}
+
+/* What virt-manager and people write into the metadata makes nobody its manager. */
+static void test_notes_are_no_managers(void **state)
+{
+    const struct ek_domain_facts *facts = facts_of(FIXTURES "virt-manager.xml");
+
+    (void)state;
+    assert_true(facts->movable);
+    assert_null(facts->immovable_reason);
+}
+
 /* Only a guest that sees its host's own CPU binds to the model: not one with a named model, not an
  * emulated one. */
 static void test_cpu_model(void **state)
@@ -243,6 +274,7 @@ static struct ek_domain_reading reading_in(int state, int reason, int id)
                                       .facts = {.vcpus = NAN}};
 }
 
+/* Whether the domain is this host's, and does not only come in. */
 static bool complete(struct ek_domain_cache *cache, struct ek_domain_reading *domain, int64_t reads)
 {
     EK_SCOPED_CONNECT virConnectPtr connection = ek_libvirt_open("test:///default", 100, &err);
@@ -253,11 +285,12 @@ static bool complete(struct ek_domain_cache *cache, struct ek_domain_reading *do
         fail_msg("%s", err.message);
     }
     ek_domain_cache_sweep(cache, reads);
-    return present;
+    return present && !domain->incoming;
 }
 
-/* A domain that comes in belongs to its source: it is not part of this host, until it runs here. */
-static void test_incoming_domain_is_left_out(void **state)
+/* A domain that comes in belongs to its source: it is marked, until it runs here. (The test driver
+ * does not say whether a migration comes in.) */
+static void test_incoming_domain_is_marked(void **state)
 {
     struct ek_domain_cache cache = {0};
     struct ek_domain_reading starting =
@@ -270,9 +303,15 @@ static void test_incoming_domain_is_left_out(void **state)
         reading_in(VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_MIGRATED, 5);
 
     (void)state;
+    starting.memory_mib = 512;
+    incoming.memory_mib = 512;
+    postcopy.memory_mib = 512;
     assert_false(complete(&cache, &starting, 1));
     assert_false(complete(&cache, &incoming, 2));
     assert_false(complete(&cache, &postcopy, 3));
+    assert_true(starting.incoming && incoming.incoming && postcopy.incoming);
+    assert_false(incoming.facts.movable);
+    assert_true(incoming.facts.vcpus == 1);
     assert_true(complete(&cache, &running, 4));
     assert_true(running.facts.vcpus >= 1 && running.memory_mib > 0);
     ek_domain_cache_finish(&cache);
@@ -373,11 +412,13 @@ int main(void)
         LAW(local_disk_stays),
         LAW(shared_paths),
         LAW(devices),
+        LAW(other_managers),
+        LAW(notes_are_no_managers),
         LAW(cpu_model),
         LAW(bad_documents),
         LAW(capabilities),
         LAW(storage_pools),
-        LAW(incoming_domain_is_left_out),
+        LAW(incoming_domain_is_marked),
         LAW(outgoing_domain_stays),
         LAW(leftovers_are_not_overlooked),
         LAW(gauges_are_held),

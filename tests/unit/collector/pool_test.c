@@ -33,6 +33,8 @@ static struct cluster {
     int overlaps;  /* callbacks inside callbacks, or second reads of a host */
     int strangers; /* samples of another host than was said */
     int released;
+    ek_port_hint *hint; /* whom the port hints, and what it is given */
+    void *receiver;
     struct ek_sample taken; /* when `take` was set */
     bool take;
     bool stopped;
@@ -132,15 +134,26 @@ static int count_of(const int *counter)
     return value;
 }
 
-static struct ek_pool *pool_of(size_t hosts, unsigned int max_workers, unsigned int max_hung)
+/* As the real port: a receiver that is taken away is not called any more. */
+static void fake_listen(void *context, ek_port_hint *hint, void *receiver)
 {
-    struct ek_pool_config config = {.port = {.read = fake_read},
+    (void)context;
+    lock();
+    cluster.hint = hint;
+    cluster.receiver = receiver;
+    unlock();
+}
+
+static struct ek_pool *pool_with_period(size_t hosts, unsigned int max_workers,
+                                        unsigned int max_hung, int64_t period_ms)
+{
+    struct ek_pool_config config = {.port = {.read = fake_read, .listen = fake_listen},
                                     .hosts = names,
                                     .host_count = hosts,
                                     .collector = "test",
-                                    .period_ms = PERIOD_MS,
-                                    .deadline_ms = 2 * PERIOD_MS,
-                                    .backoff_max_ms = 8 * PERIOD_MS,
+                                    .period_ms = period_ms,
+                                    .deadline_ms = 2 * period_ms,
+                                    .backoff_max_ms = 8 * period_ms,
                                     .max_workers = max_workers,
                                     .max_hung = max_hung,
                                     .seed = 1,
@@ -151,6 +164,11 @@ static struct ek_pool *pool_of(size_t hosts, unsigned int max_workers, unsigned 
 
     assert_non_null(pool);
     return pool;
+}
+
+static struct ek_pool *pool_of(size_t hosts, unsigned int max_workers, unsigned int max_hung)
+{
+    return pool_with_period(hosts, max_workers, max_hung, PERIOD_MS);
 }
 
 static void end(struct ek_pool *pool)
@@ -293,6 +311,56 @@ static void test_sample_can_be_taken_over(void **state)
     ek_sample_finish(&cluster.taken);
 }
 
+/* A hint has a host read long before its turn, and only that host; the pool that ended is not
+ * hinted any more. (A period is an hour: a turn would not come.) */
+static void test_hints_do_not_wait_for_a_turn(void **state)
+{
+    struct ek_pool *pool = pool_with_period(2, 2, 0, 3600 * 1000);
+
+    (void)state;
+    wait_for(&cluster.samples[0], 1); /* host 0 of the grid begins at once */
+    cluster.hint(cluster.receiver, 0);
+    wait_for(&cluster.samples[0], 2);
+    assert_int_equal(count_of(&cluster.samples[1]), 0);
+    assert_int_equal(ek_pool_hinted(pool), 1);
+    ek_pool_hint(pool, 1); /* the daemon's own: a move has ended there */
+    wait_for(&cluster.samples[1], 1);
+    end(pool);
+    assert_null(cluster.hint);
+}
+
+/* A hint that comes while the host is read is not lost: that reading may have missed its cause. */
+static void test_hints_during_a_reading_are_kept(void **state)
+{
+    (void)state;
+    behave(0, HANGS);
+    struct ek_pool *pool = pool_with_period(1, 1, 0, 3600 * 1000);
+    wait_for(&cluster.reads[0], 1);
+    cluster.hint(cluster.receiver, 0);
+    behave(0, ANSWERS);
+    wait_for(&cluster.samples[0], 2);
+    end(pool);
+}
+
+/* A storm of hints costs no more readings than are in store. */
+static void test_a_storm_of_hints_is_bounded(void **state)
+{
+    struct ek_pool *pool = pool_with_period(1, 1, 0, 3600 * 1000);
+
+    (void)state;
+    wait_for(&cluster.samples[0], 1);
+    for (int wanted = 2; wanted <= 5; wanted++) {
+        while (count_of(&cluster.samples[0]) < wanted) {
+            cluster.hint(cluster.receiver, 0);
+        }
+    }
+    for (int i = 0; i < 1000; i++) {
+        cluster.hint(cluster.receiver, 0);
+    }
+    assert_int_equal(ek_pool_hinted(pool), 4);
+    end(pool);
+}
+
 /* A pool without hosts, time or hands is refused. */
 static void test_empty_config_is_refused(void **state)
 {
@@ -309,10 +377,17 @@ static void test_empty_config_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        LAW(every_host_is_sampled),    LAW(hung_host_delays_nobody),
-        LAW(all_workers_hung),         LAW(hung_host_recovers),
-        LAW(failing_host_backs_off),   LAW(stop_leaves_hung_reads_behind),
-        LAW(sample_can_be_taken_over), LAW(empty_config_is_refused),
+        LAW(every_host_is_sampled),
+        LAW(hung_host_delays_nobody),
+        LAW(all_workers_hung),
+        LAW(hung_host_recovers),
+        LAW(failing_host_backs_off),
+        LAW(stop_leaves_hung_reads_behind),
+        LAW(sample_can_be_taken_over),
+        LAW(empty_config_is_refused),
+        LAW(hints_do_not_wait_for_a_turn),
+        LAW(hints_during_a_reading_are_kept),
+        LAW(a_storm_of_hints_is_bounded),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

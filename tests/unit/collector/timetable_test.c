@@ -57,6 +57,51 @@ static void test_jitter_is_seeded(void **state)
     assert_int_not_equal(pause, ek_timetable_retry(&table, 4, &one, 0));
 }
 
+/* Hints of one moment are one reading, a moment later; one that its turn would serve as soon costs
+ * nothing. */
+static void test_hints_are_served_a_moment_later(void **state)
+{
+    const int64_t ms = 1000 * 1000;
+    struct ek_hints hints;
+    int64_t at = 0;
+
+    (void)state;
+    ek_hints_init(&hints);
+    assert_true(ek_hints_take(&hints, 1000 * ms, 9000 * ms, &at));
+    assert_int_equal(at, 1200 * ms);
+    ek_hints_read(&hints, false, at);
+    assert_true(ek_hints_take(&hints, 1250 * ms, 9000 * ms, &at));
+    assert_int_equal(at, 1700 * ms);
+    unsigned int credit = hints.credit;
+    assert_true(ek_hints_take(&hints, 8900 * ms, 9000 * ms, &at));
+    assert_int_equal(at, 9000 * ms);
+    assert_int_equal(hints.credit, credit);
+}
+
+/* However many hints come, readings out of turn are at most half as many as those in turn, and
+ * four.
+ */
+static void test_hints_have_a_bound(void **state)
+{
+    const int64_t period = INT64_C(15) * 1000 * 1000 * 1000;
+    struct ek_hints hints;
+    int64_t at = 0;
+    int extra = 0;
+
+    (void)state;
+    ek_hints_init(&hints);
+    for (int64_t turn = 1; turn <= 100; turn++) {
+        ek_hints_read(&hints, true, turn * period);
+        int64_t now = turn * period;
+        while (ek_hints_take(&hints, now, (turn + 1) * period, &at) && at < (turn + 1) * period) {
+            ek_hints_read(&hints, false, at);
+            now = at;
+            extra++;
+        }
+    }
+    assert_in_range(extra, 4 + 48, 4 + 50);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -64,6 +109,8 @@ int main(void)
         cmocka_unit_test(test_late_reads_do_not_drift),
         cmocka_unit_test(test_pauses_grow_to_a_bound),
         cmocka_unit_test(test_jitter_is_seeded),
+        cmocka_unit_test(test_hints_are_served_a_moment_later),
+        cmocka_unit_test(test_hints_have_a_bound),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

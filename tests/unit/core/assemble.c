@@ -60,8 +60,11 @@ static void see(const char *text)
 static void move(const char *domain, const char *source, const char *destination,
                  int64_t ended_at_ms)
 {
-    scene.moves[scene.in.move_count++] =
-        (struct ek_known_move){domain, source, destination, NOW_MS - 30000, ended_at_ms};
+    scene.moves[scene.in.move_count++] = (struct ek_known_move){.domain = domain,
+                                                                .source = source,
+                                                                .destination = destination,
+                                                                .started_at_ms = NOW_MS - 30000,
+                                                                .ended_at_ms = ended_at_ms};
 }
 
 static bool assemble(void)
@@ -270,6 +273,121 @@ static void base_is_the_same_when_one_sample_follows(void **state)
     expect_base(1, 1);
 }
 
+/* ---- migrations of others ------------------------------------------------------------------- */
+
+/* A copy that comes in is no second domain: its migration is in flight, and whose it is not is
+ * said. Whichever host stands first. */
+static void a_copy_that_comes_in_is_in_flight(void **state)
+{
+    (void)state;
+    see("h1; h2; a@h1; a@h2 incoming; b@h1 incoming; b@h2");
+    expect("a@h1 b@h2 a:h1->h2 b:h2->h1 ");
+    assert_int_equal(scene.out.copy_count, 0);
+    assert_true(scene.out.domains[0].movable);
+    assert_false(scene.out.domains[1].incoming);
+    assert_true(scene.out.in_flight[0].foreign);
+    assert_int_equal(scene.out.in_flight[0].started_at_ms, NOW_MS);
+}
+
+/* Our own move explains its copy: it is in flight once, and not foreign. */
+static void our_own_move_is_not_foreign(void **state)
+{
+    (void)state;
+    see("h1; h2; a@h1; a@h2 incoming");
+    move("a", "h1", "h2", 0);
+    expect("a@h1 a:h1->h2 ");
+    assert_false(scene.out.in_flight[0].foreign);
+}
+
+/* A sample from before the end of our move still shows it coming in: it has arrived. One from after
+ * it shows somebody else at work. */
+static void a_copy_older_than_the_end_of_our_move_has_arrived(void **state)
+{
+    (void)state;
+    see("h1; h2; a@h1; a@h2 incoming");
+    scene.samples[0].taken_at_ms = NOW_MS - 5000;
+    scene.samples[1].taken_at_ms = NOW_MS - 5000;
+    move("a", "h1", "h2", NOW_MS - 4000);
+    expect("a@h2 ");
+    scene.moves[0].ended_at_ms = NOW_MS - 6000;
+    ek_snapshot_finish(&scene.out);
+    expect("a@h1 a:h1->h2 ");
+    assert_true(scene.out.in_flight[0].foreign);
+}
+
+/* Nor is a move of ours that failed somebody else's: a sample from before its end shows its copy,
+ * and it is back where it was. */
+static void a_failed_move_explains_its_copy(void **state)
+{
+    (void)state;
+    see("h1; h2; a@h1; a@h2 incoming");
+    scene.samples[1].taken_at_ms = NOW_MS - 5000;
+    move("a", "h1", "h2", NOW_MS - 4000);
+    scene.moves[0].failed = true;
+    expect("a@h1 ");
+    assert_true(scene.out.domains[0].movable);
+    scene.moves[0].ended_at_ms = NOW_MS - 6000;
+    ek_snapshot_finish(&scene.out);
+    expect("a@h1 a:h1->h2 ");
+}
+
+/* When nobody is seen to run it, it is where it comes in, and stays there. */
+static void a_copy_that_comes_in_from_nowhere_stands_there(void **state)
+{
+    (void)state;
+    see("h1; h2; a@h2 incoming");
+    expect("a@h2 ");
+    assert_false(scene.out.domains[0].movable);
+    assert_true(scene.out.domains[0].incoming);
+}
+
+/* A second copy that comes in is somebody's orphan: a domain is in flight once. */
+static void a_domain_is_in_flight_once(void **state)
+{
+    (void)state;
+    see("h1; h2; h3; a@h1; a@h2 incoming; a@h3 incoming");
+    expect("a@h1 a:h1->h2 ");
+    assert_int_equal(scene.out.copy_count, 0);
+}
+
+/* What was in flight and now runs on the destination has arrived, while the source's sample is
+ * older: no duplicate. A newer sample of the source shows one. */
+static void what_was_in_flight_has_arrived(void **state)
+{
+    (void)state;
+    see("h1; h2; a@h1; a@h2");
+    scene.samples[0].taken_at_ms = NOW_MS - 1;
+    move("a", "h1", "h2", 0);
+    scene.moves[0].foreign = true;
+    expect("a@h2 ");
+    assert_int_equal(scene.out.copy_count, 0);
+    scene.samples[0].taken_at_ms = NOW_MS;
+    ek_snapshot_finish(&scene.out);
+    expect("a@h1 ");
+    assert_int_equal(scene.out.copy_count, 1);
+}
+
+/* When it began is remembered from the snapshot before. */
+static void a_foreign_migration_began_when_it_was_first_seen(void **state)
+{
+    (void)state;
+    see("h1; h2; a@h1; a@h2 incoming");
+    move("a", "h1", "h2", 0);
+    scene.moves[0].foreign = true;
+    expect("a@h1 a:h1->h2 ");
+    assert_int_equal(scene.out.in_flight[0].started_at_ms, NOW_MS - 30000);
+    assert_true(scene.out.in_flight[0].foreign);
+}
+
+/* How much has come in is not known: the destination's own use is not lowered by a guess. */
+static void what_has_come_in_is_not_guessed(void **state)
+{
+    (void)state;
+    see("h1 8c; h2 8c used=9G; a@h1 2v 2G 2c; a@h2 2v 2G 0c incoming");
+    expect("a@h1 a:h1->h2 ");
+    assert_near(scene.out.hosts[1].memory_used_mib, 9 * 1024, 0);
+}
+
 /* Without hosts there is a snapshot all the same, of nothing. */
 static void nothing_assembles_to_nothing(void **state)
 {
@@ -296,6 +414,15 @@ int main(void)
         cmocka_unit_test_teardown(one_hypervisor_uuid_twice_is_an_error, teardown),
         cmocka_unit_test_teardown(base_is_the_same_before_the_samples_follow, teardown),
         cmocka_unit_test_teardown(base_is_the_same_when_one_sample_follows, teardown),
+        cmocka_unit_test_teardown(a_copy_that_comes_in_is_in_flight, teardown),
+        cmocka_unit_test_teardown(our_own_move_is_not_foreign, teardown),
+        cmocka_unit_test_teardown(a_copy_older_than_the_end_of_our_move_has_arrived, teardown),
+        cmocka_unit_test_teardown(a_failed_move_explains_its_copy, teardown),
+        cmocka_unit_test_teardown(a_copy_that_comes_in_from_nowhere_stands_there, teardown),
+        cmocka_unit_test_teardown(a_domain_is_in_flight_once, teardown),
+        cmocka_unit_test_teardown(what_was_in_flight_has_arrived, teardown),
+        cmocka_unit_test_teardown(a_foreign_migration_began_when_it_was_first_seen, teardown),
+        cmocka_unit_test_teardown(what_has_come_in_is_not_guessed, teardown),
         cmocka_unit_test_teardown(nothing_assembles_to_nothing, teardown),
     };
 

@@ -1,31 +1,14 @@
 /* Stories of an operator's commands: cancel, abort, pause, resume. */
 #include "tests/lib/cluster_text.h"
-#include "tests/lib/cmocka.h"
-#include "tests/lib/story.h"
+#include "tests/unit/core/engine_story.h"
 
 #include <string.h>
-
-static struct ek_story it;
 
 /* One move levels it: a h1->h2. */
 static const char UNEVEN[] = "h1 10c; h2 10c; a@h1 1v 1G 3c; b@h1 1v 1G 3c; c@h1 1v 1G 0.5c";
 
 /* Two leave h1, one after the other. */
 static const char DRAIN[] = "h1 maintenance; h2; h3; a@h1 1v 3G 0c; b@h1 1v 2G 0c";
-
-static int setup(void **state)
-{
-    (void)state;
-    ek_story_begin(&it);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    ek_story_end(&it);
-    return 0;
-}
 
 static const char *running_id(void)
 {
@@ -125,6 +108,55 @@ static void cancel_all_stops_everything_until_a_resume(void **state)
     assert_int_equal(ek_engine_view(it.engine).running_count, 1);
 }
 
+/* An operator's order is a plan of its own; what it may not do is refused with the first reason. */
+static void a_move_on_order_starts(void **state)
+{
+    static const char full[] = "h1 10c; h2 10c 4G; a@h1 1v 3G 1c; b@h2 1v 2G 1c";
+    char plan[EK_ID_SIZE];
+
+    (void)state;
+    ek_story_command(&it, EK_COMMAND_MOVE, "a", "h2");
+    assert_int_equal(reply_code(), EK_ERR_UNAVAILABLE);
+    ek_story_cycle(&it, full);
+    ek_story_command(&it, EK_COMMAND_MOVE, "nobody", "h2");
+    assert_int_equal(reply_code(), EK_ERR_NOT_FOUND);
+    ek_story_command(&it, EK_COMMAND_MOVE, "a", "h9");
+    assert_int_equal(reply_code(), EK_ERR_NOT_FOUND);
+    ek_story_command(&it, EK_COMMAND_MOVE, "a", "h2");
+    assert_int_equal(reply_code(), EK_ERR_DENIED);
+    assert_string_equal(find(EK_EFFECT_REPLY)->u.reply.text,
+                        "a does not move to h2: 3072 MiB of memory needed, 1843 MiB may still be "
+                        "given");
+    ek_text_clear(&it.trace);
+    ek_story_command(&it, EK_COMMAND_MOVE, "b", "h1");
+    assert_int_equal(reply_code(), EK_ERR_NONE);
+    assert_non_null(strstr(it.trace.text, "plan started: b h2->h1 manual\n"));
+    assert_non_null(strstr(find(EK_EFFECT_REPLY)->u.reply.text, running_id()));
+    memcpy(plan, ek_engine_view(it.engine).running[0].plan_id, sizeof(plan));
+    ek_text_clear(&it.trace);
+    ek_story_outcome(&it, "b", EK_MOVE_DONE);
+    ek_story_expect(&it, "fate done\n");
+}
+
+/* An order waits for its turn under the limits, and neither rest nor pause holds it. */
+static void an_order_waits_for_its_turn(void **state)
+{
+    (void)state;
+    ek_story_command(&it, EK_COMMAND_PAUSE, "", "");
+    ek_story_cycle(&it, "h1 10c; h2 10c; a@h1 1v 1G 3c; b@h1 1v 1G 3c");
+    ek_story_command(&it, EK_COMMAND_MOVE, "a", "h2");
+    ek_story_command(&it, EK_COMMAND_MOVE, "b", "h2");
+    assert_int_equal(ek_engine_view(it.engine).running_count, 1);
+    assert_int_equal(ek_engine_view(it.engine).waiting_count, 1);
+    ek_story_outcome(&it, "a", EK_MOVE_DONE);
+    ek_story_cycle(&it, "h1 10c; h2 10c; a@h2 1v 1G 3c; b@h1 1v 1G 3c");
+    assert_string_equal(ek_engine_view(it.engine).running[0].domain, "b");
+    ek_story_outcome(&it, "b", EK_MOVE_DONE);
+    ek_story_cycle(&it, "h1 10c; h2 10c; a@h2 1v 1G 3c; b@h2 1v 1G 3c");
+    ek_story_command(&it, EK_COMMAND_MOVE, "a", "h1");
+    assert_int_equal(reply_code(), EK_ERR_NONE);
+}
+
 /* What an operator has resolved may be moved again. */
 static void an_unblocked_domain_moves_again(void **state)
 {
@@ -142,13 +174,14 @@ static void an_unblocked_domain_moves_again(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(an_abort_is_asked_of_the_running_move, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_pause_holds_balancing_and_no_evacuation, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_resume_balances_again, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_cancelled_plan_is_dropped_and_aborted, setup, teardown),
-        cmocka_unit_test_setup_teardown(cancel_all_stops_everything_until_a_resume, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(an_unblocked_domain_moves_again, setup, teardown),
+        TEST(an_abort_is_asked_of_the_running_move),
+        TEST(a_pause_holds_balancing_and_no_evacuation),
+        TEST(a_resume_balances_again),
+        TEST(a_cancelled_plan_is_dropped_and_aborted),
+        TEST(cancel_all_stops_everything_until_a_resume),
+        TEST(a_move_on_order_starts),
+        TEST(an_order_waits_for_its_turn),
+        TEST(an_unblocked_domain_moves_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

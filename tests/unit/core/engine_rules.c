@@ -71,6 +71,7 @@ static void running_moves_keep_others_away(void **state)
     ek_story_cycle(&it, "h1 maintenance; h2; h3; a@h1 1v 1G 0c; b@h2 1v 1G 0c");
     ek_story_expect(&it, "maintenance h1 blocked, 1 left; a: h2: must rule apart: another of its "
                          "domains is on its way; h3: must rule apart: b is on h3\n"
+                         "limit earlier-b 110\n"
                          "wake +10 s\n");
     ek_story_outcome(&it, "b", EK_MOVE_DONE);
     ek_story_expect(&it, "maintenance h1 blocked, 1 left; a: h2: must rule apart: another of its "

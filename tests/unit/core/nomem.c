@@ -353,7 +353,7 @@ static bool create(struct ek_error *err)
 static void creation_fails_cleanly(void **state)
 {
     (void)state;
-    assert_int_equal(fail_each(create, false), 4);
+    assert_int_equal(fail_each(create, false), 5);
 }
 
 int main(void)

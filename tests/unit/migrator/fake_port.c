@@ -311,6 +311,7 @@ void fake_init(struct fake *fake)
                                         .resume_destination = unexpected,
                                         .destroy_source = unexpected,
                                         .destroy_destination = unexpected,
+                                        .resume_postcopy = unexpected,
                                         .unprepare = unprepare,
                                         .post = post,
                                         .context = fake};

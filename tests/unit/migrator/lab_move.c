@@ -83,10 +83,10 @@ static bool write_record(void *context, const struct ek_move_record *record,
     if (done) {
         lab->stored = *record;
         lab->is_stored = true;
-        print_time(lab);
+        done = save(lab) || ek_error_set(err, EK_ERR_UNAVAILABLE, "cannot write %s", lab->file);
+        print_time(lab); /* after it: whoever kills this program at a state finds it in the file */
         printf("%-15s attempt %d%s%s\n", ek_move_state_name(record->state), record->attempt,
                record->error[0] == '\0' ? "" : "  ", record->error);
-        done = save(lab) || ek_error_set(err, EK_ERR_UNAVAILABLE, "cannot write %s", lab->file);
     } else {
         ek_error_set(err, EK_ERR_CONFLICT, "the record is not as expected");
     }

@@ -103,7 +103,8 @@ static void check_action(struct story *story)
         assert_false(story->call_out);
     }
     if (action->kind != EK_LIFE_WAIT && action->kind != EK_LIFE_WATCH &&
-        action->kind != EK_LIFE_TUNE && action->kind != EK_LIFE_OBSERVE) {
+        (action->kind != EK_LIFE_TUNE || action->tuning.start_post_copy) &&
+        action->kind != EK_LIFE_OBSERVE) {
         assert_true(action->journal); /* no effect without a record before it */
     }
     if (action->kind == EK_LIFE_WAIT || action->kind == EK_LIFE_MIGRATE) {

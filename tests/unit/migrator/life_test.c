@@ -401,7 +401,7 @@ static void test_copy_timeout_aborts(void **state)
     assert_int_equal(story_watch(&story, 400000, steady), EK_LIFE_ABORT);
     assert_int_equal(story.now_ms, 1300000);
     story_ok(&story);
-    story_broke(&story, EK_FAILURE_ABORTED, "operation aborted");
+    story_broke(&story, EK_FAILURE_OTHER_HOST, "Unable to write to socket: Broken pipe");
     story_keep_seeing(&story, &cancelled_running, &absent);
     story_ok(&story);
     assert_ended(&story, EK_MOVE_ROLLED_BACK);

@@ -67,7 +67,8 @@ static struct ek_job_progress random_progress(void)
 static bool is_repair(enum ek_life_action_kind kind)
 {
     return kind == EK_LIFE_RESUME_SOURCE || kind == EK_LIFE_RESUME_DESTINATION ||
-           kind == EK_LIFE_DESTROY_SOURCE || kind == EK_LIFE_DESTROY_DESTINATION;
+           kind == EK_LIFE_RESUME_POSTCOPY || kind == EK_LIFE_DESTROY_SOURCE ||
+           kind == EK_LIFE_DESTROY_DESTINATION;
 }
 
 struct walk {
@@ -148,6 +149,9 @@ static void check(const struct walk *walk)
         assert_int_not_equal(walk->destination.presence, EK_PRESENCE_UNREACHABLE);
         assert_true(!story->call_out || kind == EK_LIFE_RESUME_DESTINATION);
     }
+    if (kind == EK_LIFE_ABORT) {
+        assert_true(!story->life.record.post_copy_begun || story->life.post_copy_refused);
+    }
     if (kind == EK_LIFE_RESUME_DESTINATION) {
         assert_true(is_gone(&walk->source));
         assert_int_equal(walk->destination.run, EK_RUN_PAUSED_USER);
@@ -199,6 +203,8 @@ static void test_random_walks(void **state)
         walk.story.life.record.order.two_step = (enum ek_two_step)random_below(EK_TWO_STEP_COUNT);
         walk.story.life.record.two_step = chance(30);
         walk.story.life.record.user_paused = chance(10);
+        walk.story.life.record.order.post_copy = chance(20);
+        walk.story.life.record.post_copy_begun = chance(10);
         run(&walk, ends);
     }
     for (enum ek_move_state s = EK_MOVE_DONE; s < EK_MOVE_STATE_COUNT; s++) {

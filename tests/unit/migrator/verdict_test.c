@@ -10,29 +10,13 @@
 
 #include <cmocka.h>
 
+#include "observations.h"
+
 static struct ek_move_record record = {.order = {.id = "plan-7-1"}, .state = EK_MOVE_RECONCILE};
 
 /* ---- every observation that there is ------------------------------------------------------- */
 
-enum { RUNS = EK_RUN_SHUTOFF_OTHER + 1, JOBS = EK_JOB_NOT_KNOWN + 1 };
-enum { OBSERVATIONS = 4 * RUNS * JOBS * 2 * 2 };
-enum { TRAITS = 4 };
-
-static struct ek_observation observation(unsigned int index)
-{
-    struct ek_observation out = {0};
-
-    out.presence = (enum ek_presence)(index % 4);
-    index /= 4;
-    out.run = (enum ek_run_state)(index % RUNS);
-    index /= RUNS;
-    out.job = (enum ek_job)(index % JOBS);
-    index /= JOBS;
-    out.persistent = index % 2 == 0;
-    out.attempt_known = index / 2 == 0;
-    snprintf(out.attempt_id, sizeof(out.attempt_id), "%s", out.attempt_known ? "plan-7-1" : "");
-    return out;
-}
+enum { TRAITS = 8 };
 
 typedef void (*law)(const struct ek_verdict_row *row, const struct ek_observation *source,
                     const struct ek_observation *destination);
@@ -42,6 +26,7 @@ static void with_traits(unsigned int traits)
 {
     record.two_step = (traits & EK_TRAIT_TWO_STEP) != 0;
     record.user_paused = (traits & EK_TRAIT_USER_PAUSED) != 0;
+    record.post_copy_begun = (traits & EK_TRAIT_POST_COPY) != 0;
 }
 
 /* Made and decided once, since every law goes over all of them. */
@@ -133,6 +118,11 @@ static void is_safe(const struct ek_verdict_row *row, const struct ek_observatio
     case EK_REPAIR_RESUME_DESTINATION:
         assert_true((ek_sight_of(source) & (EK_SIGHT_ABSENT | EK_SIGHT_OFF_MIGRATED)) != 0);
         assert_true(never_resumed(destination) && !record.user_paused);
+        return;
+    case EK_REPAIR_RESUME_POSTCOPY:
+        assert_int_equal(source->run, EK_RUN_PAUSED_POSTCOPY_FAILED);
+        assert_true(record.post_copy_begun && source->attempt_known);
+        assert_int_equal(destination->presence, EK_PRESENCE_ACTIVE);
     }
 }
 
@@ -283,8 +273,17 @@ static const struct {
      EK_VERDICT_REPAIR, EK_REPAIR_DESTROY_DESTINATION, EK_TRAIT_TWO_STEP},
     {"source dark, destination waits", AT(UNREACHABLE, NONE, NOT_KNOWN),
      AT(ACTIVE, PAUSED_USER, NONE), EK_VERDICT_UNKNOWN, EK_REPAIR_NONE, EK_TRAIT_TWO_STEP},
-    {"post-copy failed", AT(ACTIVE, PAUSED_POSTCOPY, NONE), AT(ACTIVE, PAUSED_POSTCOPY, NONE),
-     EK_VERDICT_UNKNOWN, EK_REPAIR_NONE, 0},
+    {"post-copy, not begun by us", AT(ACTIVE, PAUSED_POSTCOPY, OUT),
+     AT(ACTIVE, RUNNING_POSTCOPY, IN), EK_VERDICT_UNKNOWN, EK_REPAIR_NONE, 0},
+    {"post-copy goes on", AT(ACTIVE, PAUSED_POSTCOPY, OUT), AT(ACTIVE, RUNNING_POSTCOPY, IN),
+     EK_VERDICT_IN_PROGRESS, EK_REPAIR_NONE, EK_TRAIT_POST_COPY},
+    {"post-copy broke off", AT(ACTIVE, PAUSED_POSTCOPY_FAILED, OUT),
+     AT(ACTIVE, PAUSED_POSTCOPY_FAILED, IN), EK_VERDICT_REPAIR, EK_REPAIR_RESUME_POSTCOPY,
+     EK_TRAIT_POST_COPY},
+    {"post-copy, destination lost", AT(ACTIVE, PAUSED_POSTCOPY_FAILED, OUT), AT(ABSENT, NONE, NONE),
+     EK_VERDICT_VM_DOWN, EK_REPAIR_NONE, EK_TRAIT_POST_COPY},
+    {"post-copy failed, not begun by us", AT(ACTIVE, PAUSED_POSTCOPY_FAILED, NONE),
+     AT(ACTIVE, PAUSED_POSTCOPY_FAILED, NONE), EK_VERDICT_UNKNOWN, EK_REPAIR_NONE, 0},
 };
 
 /* Each situation that libvirt is known to leave behind gets the verdict that fits it. */

@@ -1,0 +1,203 @@
+/* Who comes first: maintenance over an operator's orders over rules over balance, at every dispatch
+ * and not only within one plan; and who has to give way. */
+#include "balancer/core/engine_state.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* ---- ranks ----------------------------------------------------------------------------------- */
+
+static int rank_of(enum ek_move_kind kind)
+{
+    switch (kind) {
+    case EK_MOVE_EVACUATE:
+        return EK_RANK_EVACUATE;
+    case EK_MOVE_MANUAL:
+        return EK_RANK_ORDERED;
+    case EK_MOVE_RULE:
+        return EK_RANK_RULE;
+    case EK_MOVE_BALANCE:
+    case EK_MOVE_PARK: /* as what it is made for, see below */
+        break;
+    }
+    return EK_RANK_BALANCE;
+}
+
+/* What makes room for a move, or parks its domain, goes with it. */
+static bool lift(struct ek_course *course, const struct ek_step *step, bool parks)
+{
+    bool changed = false;
+
+    for (size_t d = 0; d < step->depends_count; d++) {
+        struct ek_step *before = ek_course_find(course, step->depends_on[d]);
+        changed = changed || before->rank > step->rank;
+        before->rank = before->rank > step->rank ? step->rank : before->rank;
+    }
+    for (size_t i = 0; parks && i < course->step_count; i++) {
+        struct ek_step *before = &course->steps[i];
+        if (before->order.kind == EK_MOVE_PARK && before->order.seq < step->order.seq &&
+            before->rank > step->rank && strcmp(before->order.domain, step->order.domain) == 0) {
+            before->rank = step->rank;
+            changed = true;
+        }
+    }
+    return changed;
+}
+
+void ek_course_rank(struct ek_course *course)
+{
+    bool changed = true;
+    bool parks = false;
+
+    for (size_t i = 0; i < course->step_count; i++) {
+        course->steps[i].rank = rank_of(course->steps[i].order.kind);
+        parks = parks || course->steps[i].order.kind == EK_MOVE_PARK;
+    }
+    /* Dependencies come before what depends on them, so that this ends. */
+    while (changed) {
+        changed = false;
+        for (size_t i = 0; i < course->step_count; i++) {
+            changed = lift(course, &course->steps[i], parks) || changed;
+        }
+    }
+}
+
+/* ---- laggards -------------------------------------------------------------------------------- */
+
+/* Its copying may last until its deadline; whatever place it takes, the others would wait for it
+ * that long. Alone it may always go, so that nobody waits for ever. */
+bool ek_engine_lags(const struct ek_engine *engine, const struct ek_step *step)
+{
+    if (!step->laggard || engine->running_count == 0) {
+        return false;
+    }
+    for (const struct ek_course *it = engine->courses; it != NULL; it = it->next) {
+        for (size_t i = 0; i < it->step_count; i++) {
+            const struct ek_step *other = &it->steps[i];
+            if (other->state == EK_STEP_WAITING && !other->laggard && other->rank <= step->rank) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* ---- giving way ------------------------------------------------------------------------------ */
+
+bool ek_engine_stop_move(struct ek_running *running, enum ek_abort why, struct ek_effects *effects,
+                         struct ek_error *err)
+{
+    struct ek_effect *effect = NULL;
+
+    if (running->abort != EK_ABORT_NONE) {
+        running->abort = why == EK_ABORT_OPERATOR ? why : running->abort;
+        return true; /* it was told already */
+    }
+    effect = ek_effect_add(effects, EK_EFFECT_ABORT, err);
+    if (effect == NULL) {
+        return false;
+    }
+    running->abort = why;
+    effect->u.abort_id = ek_arena_strdup(&effects->arena, running->order.id);
+    return effect->u.abort_id != NULL ||
+           ek_error_set(err, EK_ERR_NOMEM, "out of memory for an abort");
+}
+
+/* Less than half done by its prediction, or so late that nothing is known any more: then what was
+ * copied is worth less than what the evacuation would wait. An operator's own order never gives
+ * way. */
+static bool gives_way(const struct ek_engine *engine, const struct ek_running *running)
+{
+    int64_t run_ms = engine->now_ms - running->started_at_ms;
+    int64_t predicted_ms = running->order.predicted_duration_ms;
+    bool balances = running->order.kind == EK_MOVE_BALANCE || running->order.kind == EK_MOVE_RULE;
+
+    return balances && (run_ms < predicted_ms / 2 || run_ms > 2 * predicted_ms);
+}
+
+/* Whether it takes a place that the order waits for. What leaves the same host does its part, and
+ * whoever waits for that would not start any sooner. */
+static bool is_in_the_way(const struct ek_running *running, const struct ek_move_order *order,
+                          enum ek_limit limit)
+{
+    bool same_source = strcmp(running->order.source, order->source) == 0;
+    bool same_destination = strcmp(running->order.destination, order->destination) == 0;
+
+    return !same_source && limit != EK_LIMIT_SOURCE &&
+           (same_destination || limit == EK_LIMIT_CLUSTER);
+}
+
+/* One for each evacuation that waits: the newest gives way, since it loses least. */
+static bool make_way(struct ek_engine *engine, const struct ek_step *step,
+                     struct ek_effects *effects, struct ek_error *err)
+{
+    enum ek_limit limit = ek_engine_limit(engine, &step->order);
+    struct ek_running *newest = NULL;
+
+    for (size_t i = 0; i < engine->running_count; i++) {
+        struct ek_running *running = &engine->running[i];
+        if (limit == EK_LIMIT_NONE || !is_in_the_way(running, &step->order, limit)) {
+            continue;
+        }
+        if (running->abort != EK_ABORT_NONE) {
+            return true; /* its place comes */
+        }
+        if (gives_way(engine, running) &&
+            (newest == NULL || running->started_at_ms > newest->started_at_ms ||
+             (running->started_at_ms == newest->started_at_ms &&
+              strcmp(running->order.id, newest->order.id) < 0))) {
+            newest = running;
+        }
+    }
+    return newest == NULL ||
+           (ek_effect_event(effects, "move", newest->order.domain, err,
+                            "move %s of %s gives way to the evacuation of %s", newest->order.id,
+                            newest->order.name, step->order.source) &&
+            ek_engine_stop_move(newest, EK_ABORT_YIELD, effects, err));
+}
+
+/* A move towards a host that is to be emptied now would only have to be made back. */
+static bool turn_back(struct ek_engine *engine, struct ek_running *running,
+                      struct ek_effects *effects, struct ek_error *err)
+{
+    uint32_t host = ek_snapshot_find_host(&engine->snapshot, running->order.destination);
+
+    if (running->abort != EK_ABORT_NONE || host == EK_NONE ||
+        !engine->snapshot.hosts[host].maintenance || !gives_way(engine, running)) {
+        return true;
+    }
+    return ek_effect_event(effects, "move", running->order.domain, err,
+                           "move %s of %s turns back: %s is to be emptied", running->order.id,
+                           running->order.name, running->order.destination) &&
+           ek_engine_stop_move(running, EK_ABORT_YIELD, effects, err);
+}
+
+static bool may_leave(const struct ek_course *course, const struct ek_step *step)
+{
+    if (step->state != EK_STEP_WAITING || step->rank != EK_RANK_EVACUATE || step->laggard) {
+        return false;
+    }
+    for (size_t i = 0; i < step->depends_count; i++) {
+        if (ek_course_find(course, step->depends_on[i])->state != EK_STEP_DONE) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool ek_engine_yield(struct ek_engine *engine, struct ek_effects *effects, struct ek_error *err)
+{
+    bool ok = true;
+
+    /* In recommend mode a maintenance key moves nothing and stops nothing. */
+    for (size_t i = 0; ok && engine->policy.mode != EK_MODE_RECOMMEND && i < engine->running_count;
+         i++) {
+        ok = turn_back(engine, &engine->running[i], effects, err);
+    }
+    for (const struct ek_course *it = engine->courses; it != NULL; it = it->next) {
+        for (size_t i = 0; ok && i < it->step_count; i++) {
+            ok = !may_leave(it, &it->steps[i]) || make_way(engine, &it->steps[i], effects, err);
+        }
+    }
+    return ok;
+}
