@@ -99,6 +99,8 @@ def tidy(stage, result):
     """Whatever happened, the next case finds no fault of this one."""
     result["steps"] = [f"{int(s['at_ms']) / 1000 - result['begun']:.1f} s {s['id']} {s['state']} "
                        f"{s['attempt']}" for s in stage.steps]
+    result["seen"] = [f"{at - result['begun']:.1f} s {host} {domain} {what}" for
+                      at, host, domain, what in stage.eyes.seen[stage.since:]]
     if result["wrong"] or result["leftovers"]:
         result["log"] = stage.log_tail()
         result["events"] = events(stage)

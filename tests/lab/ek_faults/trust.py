@@ -20,7 +20,7 @@ def blamed(move, host):
     return move
 
 
-@case("T26a", "the clock of the destination's libvirtd steps two years on (TLS)", group="trust",
+@case("T26a", "the clock of the destination's libvirtd steps twenty years on (TLS)", group="trust",
       uris="tls", ends=("rejected", "rolled-back"))
 def clock_step(stage):
     """It takes its peers' certificates for expired; the third host is used."""
