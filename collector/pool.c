@@ -33,6 +33,7 @@ struct host {
     bool overdue;        /* READING: beyond the deadline, reported or about to be */
     bool hinted;         /* the read that is due, queued or running is out of turn */
     bool hinted_again;   /* READING: a hint came meanwhile, what it is about may be missed */
+    bool hastened_again; /* READING: the same by ek_pool_hasten */
     struct ek_hints hints;
     unsigned int failures;
     uint64_t lot;
@@ -166,6 +167,16 @@ static void host_hurry(struct ek_pool *pool, struct host *host, int64_t now_ns)
     }
 }
 
+/* The same for the pool's owner: at once, and whatever is in store. */
+static void host_hasten(struct ek_pool *pool, struct host *host)
+{
+    if (host->failures == 0) {
+        host->due_ns = ek_monotonic_ns();
+        host->hinted = true;
+        (void)pthread_cond_broadcast(&pool->changed);
+    }
+}
+
 /* The port's hint, from any thread. */
 static void pool_hint(void *receiver, size_t index)
 {
@@ -199,6 +210,10 @@ static void host_settle(struct ek_pool *pool, size_t index, bool done)
         host_hurry(pool, host, now_ns);
     }
     host->hinted_again = false;
+    if (host->hastened_again) {
+        host_hasten(pool, host);
+    }
+    host->hastened_again = false;
     /* The dispatcher sleeps until the next thing that it knew of; this one is earlier. */
     if (host->due_ns < pool->wake_ns) {
         (void)pthread_cond_broadcast(&pool->changed);
@@ -504,9 +519,15 @@ void ek_pool_destroy(struct ek_pool *pool)
     }
 }
 
-void ek_pool_hint(struct ek_pool *pool, size_t host)
+void ek_pool_hasten(struct ek_pool *pool, size_t host)
 {
-    pool_hint(pool, host);
+    (void)pthread_mutex_lock(&pool->lock);
+    struct host *it = &pool->hosts[host];
+    if (it->work == WAITING) {
+        host_hasten(pool, it);
+    }
+    it->hastened_again = it->work == READING;
+    (void)pthread_mutex_unlock(&pool->lock);
 }
 
 unsigned int ek_pool_hinted(struct ek_pool *pool)

@@ -57,10 +57,11 @@ bool ek_pool_stop(struct ek_pool *pool, int64_t wait_ms);
  * them ends. */
 void ek_pool_destroy(struct ek_pool *pool);
 
-/* Reads a host before its turn, because something has changed there: a read that is under way began
- * before and is followed by another one. Too many of these are put off (hints.h). From any
- * thread, not from a callback. */
-void ek_pool_hint(struct ek_pool *pool, size_t host);
+/* Reads a host out of turn and at once, because its owner knows that something has changed there:
+ * no hint of the port's is as sure, and none of their store is taken. A read that is under way
+ * began before and is followed by another one; a host that fails keeps its pause. From any thread,
+ * not from a callback. */
+void ek_pool_hasten(struct ek_pool *pool, size_t host);
 
 /* Whose reads came out of turn, because of hints; for statistics and tests. */
 unsigned int ek_pool_hinted(struct ek_pool *pool);

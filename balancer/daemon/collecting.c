@@ -190,7 +190,7 @@ void ek_collecting_hasten(struct ek_collecting *collecting, const char *host)
     for (size_t h = 0; collecting != NULL && h < collecting->daemon->config.host_count; h++) {
         if (strcmp(collecting->daemon->config.hosts[h].name, host) == 0) {
             collecting->hastened_ms[h] = ek_clock_now_ms();
-            ek_pool_hint(collecting->pool, h);
+            ek_pool_hasten(collecting->pool, h);
         }
     }
 }

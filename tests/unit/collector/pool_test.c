@@ -323,8 +323,6 @@ static void test_hints_do_not_wait_for_a_turn(void **state)
     wait_for(&cluster.samples[0], 2);
     assert_int_equal(count_of(&cluster.samples[1]), 0);
     assert_int_equal(ek_pool_hinted(pool), 1);
-    ek_pool_hint(pool, 1); /* the daemon's own: a move has ended there */
-    wait_for(&cluster.samples[1], 1);
     end(pool);
     assert_null(cluster.hint);
 }
@@ -337,6 +335,35 @@ static void test_hints_during_a_reading_are_kept(void **state)
     struct ek_pool *pool = pool_with_period(1, 1, 0, 3600 * 1000);
     wait_for(&cluster.reads[0], 1);
     cluster.hint(cluster.receiver, 0);
+    behave(0, ANSWERS);
+    wait_for(&cluster.samples[0], 2);
+    end(pool);
+}
+
+/* The pool's owner hastens a host as often as it must: no store of hints is asked. */
+static void test_the_owner_hastens_a_host(void **state)
+{
+    struct ek_pool *pool = pool_with_period(2, 2, 0, 3600 * 1000);
+
+    (void)state;
+    wait_for(&cluster.samples[0], 1);
+    for (int wanted = 2; wanted <= 10; wanted++) {
+        ek_pool_hasten(pool, 0);
+        wait_for(&cluster.samples[0], wanted);
+    }
+    assert_int_equal(count_of(&cluster.samples[1]), 0);
+    assert_int_equal(ek_pool_hinted(pool), 0);
+    end(pool);
+}
+
+/* A read that was under way when its host was hastened may be older news: another one follows. */
+static void test_a_hastened_reading_is_followed_by_another(void **state)
+{
+    (void)state;
+    behave(0, HANGS);
+    struct ek_pool *pool = pool_with_period(1, 1, 0, 3600 * 1000);
+    wait_for(&cluster.reads[0], 1);
+    ek_pool_hasten(pool, 0);
     behave(0, ANSWERS);
     wait_for(&cluster.samples[0], 2);
     end(pool);
@@ -387,6 +414,8 @@ int main(void)
         LAW(empty_config_is_refused),
         LAW(hints_do_not_wait_for_a_turn),
         LAW(hints_during_a_reading_are_kept),
+        LAW(the_owner_hastens_a_host),
+        LAW(a_hastened_reading_is_followed_by_another),
         LAW(a_storm_of_hints_is_bounded),
     };
 
