@@ -41,8 +41,8 @@ def uri_of(host, kind):
 
 
 def policy(migration, limits):
-    """policy.yaml with these keys of its two sections."""
-    return (f"version: 1\nmode: automatic\naggressiveness: 1\n"
+    """policy.yaml with these keys of its two sections. Hosts of two cores take fifty guests."""
+    return (f"version: 1\nmode: automatic\naggressiveness: 1\ncapacity: {{cpu_overcommit: 40}}\n"
             f"migration: {flow(MIGRATION | migration)}\nlimits: {flow(limits)}\n")
 
 
@@ -58,7 +58,7 @@ class Move:
 
     def record(self):
         """Its record as the journal has it now."""
-        return json.loads(self.stage.journal.hget(f"evenkeel:move:{self.id}", "json"))
+        return self.stage.record_of(self.id)
 
     def reaches(self, *states, seconds=30):
         """Wait until it enters one of these states (or has); returns that step."""
@@ -243,6 +243,16 @@ class Stage(Live):
         self.journal.set(f"evenkeel:maintenance:{source}", "a fault is tried")
         step = self.await_step(None, {"planned", "claimed", "precheck", "prepare", "running"}, 30)
         return Move(self, json.loads(self.journal.hget(f"evenkeel:move:{step['id']}", "json")))
+
+    def record_of(self, move):
+        """The record of a move as the journal has it now."""
+        return json.loads(self.journal.hget(f"evenkeel:move:{move}", "json"))
+
+    def command(self, kind, subject):
+        """Give the daemon a command, as `evenkeel` does."""
+        self.journal.xadd("evenkeel:command", {
+            "version": 1, "kind": kind, "subject": subject, "host": "", "choice": "",
+            "by": "faults", "issued_at_ms": int(time.time() * 1000)})
 
     def notes(self, move):
         """What the journal tells of a move's steps: texts of evenkeel:events."""
