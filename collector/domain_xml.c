@@ -22,6 +22,7 @@ struct parse {
     size_t count;
     const char **local_disks;
     size_t local_count;
+    const char *stuck; /* the first of them that cannot be copied; NULL: none */
     struct ek_label *labels;
 };
 
@@ -135,6 +136,19 @@ static bool is_shared_path(const struct parse *parse, const char *path)
     return false;
 }
 
+/* What a move can copy along: a raw or qcow2 file right in the directory of a pool. */
+static bool can_be_copied(const struct ek_storage_pool *pool, const char *file, const char *format)
+{
+    const char *slash = file == NULL ? NULL : strrchr(file, '/');
+
+    if (slash == NULL || pool == NULL || pool->target == NULL || format == NULL) {
+        return false;
+    }
+    return (strcmp(format, "qcow2") == 0 || strcmp(format, "raw") == 0) &&
+           (size_t)(slash - file) == strlen(pool->target) &&
+           strncmp(file, pool->target, strlen(pool->target)) == 0;
+}
+
 static bool visit_disk(void *context, struct ek_xml *xml)
 {
     struct parse *parse = context;
@@ -152,7 +166,8 @@ static bool visit_disk(void *context, struct ek_xml *xml)
         pool = pool_around(parse, file != NULL ? file : device, image);
     }
     if (pool != NULL) {
-        add_unique(parse, pool->name);
+        /* The facts outlive the survey whose pool it is. */
+        add_unique(parse, ek_arena_strdup(parse->arena, pool->name));
     }
     /* Block devices and network images have neither file nor volume: libvirt takes them as safe. */
     bool shared = (pool != NULL && ek_storage_pool_is_shared(pool)) ||
@@ -161,6 +176,10 @@ static bool visit_disk(void *context, struct ek_xml *xml)
     const char *path = file != NULL ? file : volume;
     if (path != NULL && written && !shared) {
         parse->local_disks[parse->local_count++] = path;
+        if (parse->stuck == NULL &&
+            !can_be_copied(pool, file, ek_xml_string(xml, "driver/@type", parse->arena))) {
+            parse->stuck = path;
+        }
     }
     return true;
 }
@@ -316,7 +335,9 @@ static void parse_scalars(struct parse *parse, struct ek_xml *xml)
     facts->machine = ek_xml_string(xml, "/domain/os/type/@machine", parse->arena);
     /* A guest that sees the host's own CPU runs only where that model is: one with a named model
      * only needs its features, which the precheck asks of libvirt. */
-    facts->cpu_model = needs_host_cpu(xml) ? parse->around->host->cpu_model : NULL;
+    facts->cpu_model = needs_host_cpu(xml) && parse->around->host->cpu_model != NULL
+                           ? ek_arena_strdup(parse->arena, parse->around->host->cpu_model)
+                           : NULL;
 }
 
 /* NULL: nobody else's, as far as its metadata tells. */
@@ -347,12 +368,15 @@ static void judge(struct parse *parse, struct ek_xml *xml)
             ek_arena_printf(parse->arena, "host device %s", facts->devices.items[0]);
     } else if (ek_xml_has(xml, "/domain/devices/filesystem")) {
         facts->immovable_reason = "directory of its host is shared with the guest";
-    } else if (parse->local_count > 0) {
-        facts->immovable_reason = ek_arena_printf(
-            parse->arena, "disk %s is a file of this host alone", parse->local_disks[0]);
+    } else if (parse->stuck != NULL) {
+        facts->immovable_reason =
+            ek_arena_printf(parse->arena,
+                            "disk %s is a file of this host alone and in no storage pool, or "
+                            "neither raw nor qcow2",
+                            parse->stuck);
     }
     facts->movable =
-        facts->devices.count == 0 && parse->local_count == 0 && facts->immovable_reason == NULL;
+        facts->devices.count == 0 && parse->stuck == NULL && facts->immovable_reason == NULL;
 }
 
 bool ek_domain_xml_parse(struct ek_domain_xml *out, const char *xml,

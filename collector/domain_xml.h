@@ -23,11 +23,11 @@ struct ek_domain_xml {
 /* Reads a live domain's XML. Networks and storages are those that the present host itself offers:
  * what cannot be seen to be offered here cannot be asked of another host. A disk belongs to the
  * pool that its source names or whose target directory or Ceph pool it lies in. A domain that
- * another manager owns (managers.h), or with host devices, shared directories or local disks, is
- * immovable, with the reason. cpu_model is given only
- * to a guest that is given the host's own CPU (host-passthrough, maximum) by hardware; named models
- * are for the precheck, which asks libvirt. Strings live in the arena; those of `around` must
- * outlive it. Errors: INVALID, NOMEM. */
+ * another manager owns (managers.h), or with host devices, shared directories or local disks that
+ * cannot be copied, is immovable, with the reason. cpu_model is given only to a guest that is given
+ * the host's own CPU (host-passthrough, maximum) by hardware; named models are for the precheck,
+ * which asks libvirt. Strings live in the arena; those of `around` need not outlive the call.
+ * Errors: INVALID, NOMEM. */
 bool ek_domain_xml_parse(struct ek_domain_xml *out, const char *xml,
                          const struct ek_domain_surroundings *around, struct ek_arena *arena,
                          struct ek_error *err);

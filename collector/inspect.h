@@ -27,7 +27,8 @@ struct ek_shared_disk {
     const char *domain; /* name */
     const char *target; /* "vda" */
     const char *source; /* path, or volume */
-    bool relabels;      /* libvirt may change the owner, as far as the domain's XML says */
+    bool relabels;      /* libvirt may change the owner, as far as the domain's XML says: it says so
+                           also where dynamic_ownership is 0 */
     bool leased;        /* the domain holds a lease, which keeps a second copy from running */
 };
 

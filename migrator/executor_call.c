@@ -58,10 +58,10 @@ static void make(struct call *call)
 
     switch (call->kind) {
     case EK_LIFE_PRECHECK:
-        call->result = port->precheck(port->context, record, note, call);
+        call->result = port->precheck(port->context, record, &call->findings, note, call);
         return;
     case EK_LIFE_PREPARE:
-        call->result = port->prepare(port->context, record, note, call);
+        call->result = port->prepare(port->context, record, &call->found, note, call);
         return;
     case EK_LIFE_MIGRATE:
         call->result = migrate(call);
@@ -100,7 +100,7 @@ static void make(struct call *call)
         call->result = port->resume_postcopy(port->context, record);
         return;
     case EK_LIFE_UNPREPARE:
-        call->result = port->unprepare(port->context, record);
+        call->result = port->unprepare(port->context, record, note, call);
         return;
     case EK_LIFE_POST:
         call->result = port->post(port->context, record, note, call);
@@ -281,6 +281,8 @@ static void feed_answer(const struct call *call, bool done, struct ek_life_input
 
     input->kind = EK_LIFE_RESULT;
     input->result = answered ? &call->result : call == NULL ? &no_memory : &no_answer;
+    input->findings = answered && call->kind == EK_LIFE_PRECHECK ? &call->findings : NULL;
+    input->found = answered && call->found;
 }
 
 /* A look that did not come back is told as what it is: not seen, which the decision table knows how

@@ -30,6 +30,8 @@ struct call {
     struct ek_tuning tuning;
     int64_t announced_ms; /* when the write of its record was begun */
     struct ek_call_result result;
+    struct ek_findings findings;
+    bool found;
     struct ek_job_progress progress;
     struct ek_observation source;
     struct ek_observation destination;

@@ -22,6 +22,8 @@ static const struct {
     {VIR_ERR_OPERATION_INVALID, NULL, EK_FAILURE_DOMAIN},
     /* 64 ports per host (49152 to 49215): they come free again when other migrations end. */
     {VIR_ERR_INTERNAL_ERROR, "Unable to find an unused port", EK_FAILURE_SAME_PAIR},
+    /* A pool in which a volume is being made cannot be refreshed. */
+    {VIR_ERR_INTERNAL_ERROR, "asynchronous jobs", EK_FAILURE_SAME_PAIR},
     /* What QEMU says on the destination comes as an internal error: no memory, a missing bridge or
      * filter. */
     {VIR_ERR_INTERNAL_ERROR, NULL, EK_FAILURE_OTHER_HOST},
@@ -30,8 +32,8 @@ static const struct {
     {VIR_ERR_OPERATION_FAILED, "domain is not running", EK_FAILURE_DOMAIN},
     {VIR_ERR_OPERATION_FAILED, "has I/O error", EK_FAILURE_DOMAIN},
     {VIR_ERR_OPERATION_FAILED, "already exists with uuid", EK_FAILURE_DOMAIN},
-    /* "job 'migration out' failed", "Lost connection to destination host": the far end, or the way
-     * to it. */
+    /* "job 'migration out' failed", "Lost connection to destination host", "migration of disk vda
+     * failed: No space left on device": the far end, or the way to it. */
     {VIR_ERR_OPERATION_FAILED, NULL, EK_FAILURE_OTHER_HOST},
     /* From here on: what the destination lacks. */
     {VIR_ERR_CPU_INCOMPATIBLE, NULL, EK_FAILURE_OTHER_HOST},
@@ -40,6 +42,10 @@ static const struct {
     {VIR_ERR_NO_NWFILTER, NULL, EK_FAILURE_OTHER_HOST},
     {VIR_ERR_NO_STORAGE_POOL, NULL, EK_FAILURE_OTHER_HOST},
     {VIR_ERR_NO_STORAGE_VOL, NULL, EK_FAILURE_OTHER_HOST},
+    {VIR_ERR_STORAGE_VOL_EXIST, NULL, EK_FAILURE_OTHER_HOST},
+    /* "pre-creation of storage targets for incremental storage migration is not supported": the
+     * file that was prepared there is gone. */
+    {VIR_ERR_OPERATION_UNSUPPORTED, "pre-creation of storage", EK_FAILURE_OTHER_HOST},
     /* Sockets and files: "unable to connect to server", "Cannot access storage file". Over a living
      * connection they are the destination's. */
     {VIR_ERR_SYSTEM_ERROR, NULL, EK_FAILURE_OTHER_HOST},
@@ -65,6 +71,29 @@ enum ek_failure ek_failure_of(int code, const char *message)
         }
     }
     return EK_FAILURE_DOMAIN; /* unsafe disks, unsupported devices, and what we never saw */
+}
+
+static _Thread_local struct {
+    int code; /* VIR_ERR_OK: none */
+    char message[EK_TEXT_SIZE];
+} kept;
+
+void ek_failure_keep(void)
+{
+    virErrorPtr error = virGetLastError();
+
+    if (error != NULL && error->code != VIR_ERR_OK) {
+        kept.code = error->code;
+        snprintf(kept.message, sizeof(kept.message), "%s",
+                 error->message == NULL ? "unknown" : error->message);
+    }
+}
+
+bool ek_failure_take(virError *out)
+{
+    *out = (virError){.code = kept.code, .message = kept.message};
+    kept.code = VIR_ERR_OK;
+    return out->code != VIR_ERR_OK;
 }
 
 /* Host and step stand in the text itself: it goes into records and logs that have no other place

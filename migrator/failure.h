@@ -15,6 +15,13 @@
  * still lives. */
 enum ek_failure ek_failure_of(int code, const char *message);
 
+/* libvirt forgets its last error with the next call, also with one that frees. This keeps it for
+ * the thread, if there is one, until it is taken. */
+void ek_failure_keep(void);
+
+/* The kept error, once; false: none. The message is the thread's, valid until the next is kept. */
+bool ek_failure_take(virError *out);
+
 /* A failed result that names host and step: "h1: precheck-domain: <text>". */
 struct ek_call_result ek_fail(enum ek_failure failure, const char *host, const char *step,
                               const char *format, ...) __attribute__((format(printf, 4, 5)));

@@ -107,15 +107,27 @@ struct ek_call_result {
     char error[EK_TEXT_SIZE];
 };
 
+/* What the checks found out for the attempt that follows them. */
+struct ek_findings {
+    bool user_paused;  /* its user paused it: it is to stay so */
+    bool copies_disks; /* disks go along with the guest's memory */
+    int preparation_count;
+    struct ek_preparation preparations[EK_PREPARATION_MOST]; /* all WANTED, in order */
+};
+
+/* Called with a step's name and what came of it. */
+typedef void (*ek_note)(void *context, const char *step, const char *text);
+
 struct ek_hypervisor {
-    /* One named check or preparation step after another; stops at the first that fails. `note` is
-     * called with each step's name and result. */
+    /* One named check after another, which change nothing; stops at the first that fails. When all
+     * pass, `findings` is filled. */
     struct ek_call_result (*precheck)(void *context, const struct ek_move_record *record,
-                                      void (*note)(void *, const char *step, const char *text),
+                                      struct ek_findings *findings, ek_note note,
                                       void *note_context);
+
+    /* Makes the one preparation of the record that is BEGUN. *found: nothing had to be made. */
     struct ek_call_result (*prepare)(void *context, const struct ek_move_record *record,
-                                     void (*note)(void *, const char *step, const char *text),
-                                     void *note_context);
+                                     bool *found, ek_note note, void *note_context);
 
     /* The migration itself; returns when it ended, or when the connection to the source is lost. */
     struct ek_call_result (*migrate)(void *context, const struct ek_move_record *record);
@@ -149,11 +161,22 @@ struct ek_hypervisor {
      * migration ended. */
     struct ek_call_result (*resume_postcopy)(void *context, const struct ek_move_record *record);
 
-    /* Undo what this attempt created; the clean-ups after a verified move. */
-    struct ek_call_result (*unprepare)(void *context, const struct ek_move_record *record);
-    struct ek_call_result (*post)(void *context, const struct ek_move_record *record,
-                                  void (*note)(void *, const char *step, const char *text),
+    /* Undoes what this attempt made: the volumes that are MADE, newest first, and those that are
+     * BEGUN if they hold nothing of value. Never while the destination may have run the domain.
+     * Networks and filters stay. Can be done again without harm. */
+    struct ek_call_result (*unprepare)(void *context, const struct ek_move_record *record,
+                                       ek_note note, void *note_context);
+
+    /* The clean-ups after a verified move. */
+    struct ek_call_result (*post)(void *context, const struct ek_move_record *record, ek_note note,
                                   void *note_context);
+
+    /* Long after a move's end: removes the volumes that it left, from the source when it is DONE,
+     * from the destination else. Looks anew whether anybody needs them, and is well when they are
+     * gone already. Failure DOMAIN: they are not to be removed, now and later; any other: again
+     * later. */
+    struct ek_call_result (*discard)(void *context, const struct ek_move_record *record,
+                                     ek_note note, void *note_context);
 
     void *context;
 };

@@ -58,6 +58,10 @@ static unsigned int flags_for(virDomainPtr domain, const struct ek_move_record *
     if (record->order.auto_converge) {
         flags |= VIR_MIGRATE_AUTO_CONVERGE;
     }
+    /* Incremental: what the disks rest on was prepared, only their own files are copied. */
+    if (record->copies_disks) {
+        flags |= VIR_MIGRATE_NON_SHARED_INC;
+    }
     /* The destination then waits paused until the life has seen the source gone. */
     if (record->two_step) {
         flags |= VIR_MIGRATE_PAUSED;
@@ -75,13 +79,36 @@ static unsigned int flags_for(virDomainPtr domain, const struct ek_move_record *
     return flags;
 }
 
+/* By name, each that is to be copied: without any libvirt would take all that are writable, shared
+ * ones, too. */
+static bool add_disks(const struct ek_move_record *record, virTypedParameterPtr *params, int *count,
+                      int *room)
+{
+    int before = *count;
+
+    for (int i = 0; i < record->preparation_count; i++) {
+        const struct ek_preparation *it = &record->preparations[i];
+
+        if (it->kind == EK_PREPARATION_OVERLAY &&
+            virTypedParamsAddString(params, count, room, VIR_MIGRATE_PARAM_MIGRATE_DISKS,
+                                    it->disk) < 0) {
+            return false;
+        }
+    }
+    return *count > before;
+}
+
 /* Without a URI the destination gives its host name, which the source must be able to resolve;
  * without a bandwidth libvirt sets no limit. */
-static bool add_params(const struct ek_host_link *destination, const struct ek_move_order *order,
+static bool add_params(const struct ek_host_link *destination, const struct ek_move_record *record,
                        virTypedParameterPtr *params, int *count)
 {
+    const struct ek_move_order *order = &record->order;
     int room = 0;
 
+    if (record->copies_disks && !add_disks(record, params, count, &room)) {
+        return false;
+    }
     if (destination->migration_uri[0] != '\0' &&
         virTypedParamsAddString(params, count, &room, VIR_MIGRATE_PARAM_URI,
                                 destination->migration_uri) < 0) {
@@ -112,7 +139,7 @@ int ek_job_call(virDomainPtr domain, const struct ek_host_link *destination,
     int count = 0;
     int result = -1;
 
-    if (add_params(destination, &record->order, &params, &count)) {
+    if (add_params(destination, record, &params, &count)) {
         result =
             virDomainMigrateToURI3(domain, destination->uri, params, (unsigned int)count, flags);
     }
@@ -240,9 +267,22 @@ static bool read_progress(virDomainPtr domain, struct ek_job_progress *out)
     return true;
 }
 
+/* Once all of the memory was sent, the destination has given it: what is sent again takes no more.
+ * Until then the guest's whole memory counts: some of what was sent may be zeros. */
+static void note_arrival(struct ek_libvirt_port *port, const struct ek_move_record *record,
+                         const struct ek_end *source, const struct ek_job_progress *progress)
+{
+    double memory_mib = (double)virDomainGetMaxMemory(source->domain) / 1024;
+
+    if (progress->active) {
+        ek_arrivals_note(&port->arrivals, record, progress->iteration > 1 ? 0 : memory_mib);
+    }
+}
+
 bool ek_port_progress(void *context, const struct ek_move_record *record,
                       struct ek_job_progress *out)
 {
+    struct ek_libvirt_port *port = context;
     struct ek_call_result result;
     struct ek_end end;
     bool read = true;
@@ -253,6 +293,7 @@ bool ek_port_progress(void *context, const struct ek_move_record *record,
     }
     if (end.domain != NULL) {
         read = read_progress(end.domain, out);
+        note_arrival(port, record, &end, out);
     }
     ek_end_close(&end);
     return read;

@@ -172,7 +172,11 @@ struct ek_call_result ek_end_fail(const struct ek_end *end, const char *step)
 {
     virErrorPtr saved = virSaveLastError(); /* the next call would reset it */
     bool alive = virConnectIsAlive(end->connection) == 1;
-    struct ek_call_result result = ek_fail_libvirt(end->link->name, step, saved, alive);
+    virError kept;
+    bool has_kept = ek_failure_take(&kept); /* of an error that a free made libvirt forget */
+    bool is_forgotten = saved == NULL || saved->code == VIR_ERR_OK;
+    struct ek_call_result result =
+        ek_fail_libvirt(end->link->name, step, is_forgotten && has_kept ? &kept : saved, alive);
 
     virFreeError(saved);
     return result;
@@ -217,6 +221,7 @@ static const struct ek_hypervisor calls = {
     .resume_postcopy = ek_port_resume_postcopy,
     .unprepare = ek_port_unprepare,
     .post = ek_port_post,
+    .discard = ek_port_discard,
 };
 
 struct ek_libvirt_port *ek_libvirt_port_create(const struct ek_libvirt_host *hosts, size_t count,
@@ -233,7 +238,8 @@ struct ek_libvirt_port *ek_libvirt_port_create(const struct ek_libvirt_host *hos
     /* Before threads parse: libxml2's globals are set up once. */
     xmlInitParser();
     port = calloc(1, sizeof(*port));
-    if (port == NULL || pthread_mutex_init(&port->mutex, NULL) != 0) {
+    if (port == NULL || pthread_mutex_init(&port->mutex, NULL) != 0 ||
+        !ek_arrivals_init(&port->arrivals)) {
         free(port);
         ek_error_set(err, EK_ERR_NOMEM, "no memory for the connections to the hosts");
         return NULL;
@@ -249,6 +255,13 @@ struct ek_libvirt_port *ek_libvirt_port_create(const struct ek_libvirt_host *hos
     return port;
 }
 
+void ek_libvirt_port_set_reserve(struct ek_libvirt_port *port, double ratio)
+{
+    pthread_mutex_lock(&port->mutex);
+    port->memory_reserve = ratio;
+    pthread_mutex_unlock(&port->mutex);
+}
+
 const struct ek_hypervisor *ek_libvirt_port_hypervisor(struct ek_libvirt_port *port)
 {
     return &port->hypervisor;
@@ -258,6 +271,7 @@ void ek_libvirt_port_destroy(struct ek_libvirt_port *port)
 {
     if (port != NULL) {
         free_list(port->hosts);
+        ek_arrivals_finish(&port->arrivals);
         pthread_mutex_destroy(&port->mutex);
         free(port);
     }

@@ -36,6 +36,9 @@ struct ek_libvirt_port *ek_libvirt_port_create(const struct ek_libvirt_host *hos
 bool ek_libvirt_port_set_hosts(struct ek_libvirt_port *port, const struct ek_libvirt_host *hosts,
                                size_t count, struct ek_error *err);
 
+/* What of a host's memory (0..1) arrivals must leave free; 0 at first. Thread-safe. */
+void ek_libvirt_port_set_reserve(struct ek_libvirt_port *port, double ratio);
+
 /* The port's calls; owned by the port. */
 const struct ek_hypervisor *ek_libvirt_port_hypervisor(struct ek_libvirt_port *port);
 

@@ -3,9 +3,11 @@
 #define EK_MIGRATOR_LIBVIRT_PORT_H
 
 #include "collector/handles.h"
+#include "migrator/arrivals.h"
 #include "migrator/connection.h"
 #include "migrator/failure.h"
 #include "migrator/libvirt.h"
+#include "migrator/volume.h"
 
 struct ek_libvirt_port {
     struct ek_hypervisor hypervisor;
@@ -13,9 +15,9 @@ struct ek_libvirt_port {
     int64_t fresh_ms;
     pthread_mutex_t mutex;      /* of the list */
     struct ek_host_link *hosts; /* newest first; never taken out before the end */
+    double memory_reserve;      /* 0..1 of a host's memory that arrivals leave free */
+    struct ek_arrivals arrivals;
 };
-
-typedef void (*ek_note)(void *context, const char *step, const char *text);
 
 /* The host of that name: the listed one, else one that was listed once; NULL: never heard of. */
 struct ek_host_link *ek_port_host(struct ek_libvirt_port *port, const char *name);
@@ -69,10 +71,14 @@ bool ek_mark_remove(virDomainPtr domain, const char *id);
 /* ---- the port's calls, by file -------------------------------------------------------------- */
 
 struct ek_call_result ek_port_precheck(void *context, const struct ek_move_record *record,
-                                       ek_note note, void *note_context);
+                                       struct ek_findings *findings, ek_note note,
+                                       void *note_context);
 struct ek_call_result ek_port_prepare(void *context, const struct ek_move_record *record,
+                                      bool *found, ek_note note, void *note_context);
+struct ek_call_result ek_port_unprepare(void *context, const struct ek_move_record *record,
+                                        ek_note note, void *note_context);
+struct ek_call_result ek_port_discard(void *context, const struct ek_move_record *record,
                                       ek_note note, void *note_context);
-struct ek_call_result ek_port_unprepare(void *context, const struct ek_move_record *record);
 struct ek_call_result ek_port_migrate(void *context, const struct ek_move_record *record);
 bool ek_port_progress(void *context, const struct ek_move_record *record,
                       struct ek_job_progress *out);

@@ -84,14 +84,7 @@ void ek_life_error(struct ek_life *life, const char *format, ...)
     va_end(args);
 }
 
-struct ek_life_action ek_life_unprepare(struct ek_life *life, enum ek_move_state after)
-{
-    ek_life_enter(life, EK_MOVE_UNPREPARE);
-    life->after = after;
-    return ek_life_journalled(ek_life_call(EK_LIFE_UNPREPARE, life->timing.unprepare_ms));
-}
-
-static bool may_retry(const struct ek_life *life)
+bool ek_life_may_retry(const struct ek_life *life)
 {
     /* Nothing is tried again after a repair: what needed one is not understood well enough. Nor by
      * a successor: the engine decides anew, with what it sees then. */
@@ -116,13 +109,13 @@ enum ek_move_state ek_life_after_rollback(struct ek_life *life)
     if (life->failure == EK_FAILURE_OTHER_HOST) {
         life->at_fault = true;
     }
-    return may_retry(life) ? EK_MOVE_RETRY_WAIT : EK_MOVE_ROLLED_BACK;
+    return ek_life_may_retry(life) ? EK_MOVE_RETRY_WAIT : EK_MOVE_ROLLED_BACK;
 }
 
 /* ---- before and after the copying ---------------------------------------------------------- */
 
 /* Both are kept: the class decides about a retry, the text is for people. */
-static void note_failure(struct ek_life *life, const struct ek_call_result *result)
+void ek_life_note_failure(struct ek_life *life, const struct ek_call_result *result)
 {
     life->failure = result->failure;
     ek_life_error(life, "%s", result->error);
@@ -138,6 +131,9 @@ static struct ek_life_action claim(struct ek_life *life)
     }
     life->record.progress = 0;
     life->record.eta_ms = -1;
+    life->record.preparation_count = 0;
+    life->record.copies_disks = false;
+    life->record.user_paused = false;
     life->failure = EK_FAILURE_NONE;
     life->at_fault = false;
     life->issued = false;
@@ -171,7 +167,7 @@ static struct ek_life_action claimed(struct ek_life *life)
     return ek_life_journalled(ek_life_call(EK_LIFE_PRECHECK, life->timing.precheck_ms));
 }
 
-static struct ek_life_action wait_for_retry(struct ek_life *life)
+struct ek_life_action ek_life_wait_for_retry(struct ek_life *life)
 {
     int64_t backoff_ms = life->record.order.backoff_ms;
 
@@ -186,59 +182,6 @@ static struct ek_life_action wait_for_retry(struct ek_life *life)
     return ek_life_journalled(ek_life_wait(life, life->now_ms + backoff_ms));
 }
 
-/* No check has changed anything, so that nothing has to be undone whatever they said. */
-static struct ek_life_action prechecked(struct ek_life *life, const struct ek_life_input *input)
-{
-    assert(input->kind == EK_LIFE_RESULT);
-    if (life->cancel) {
-        ek_life_error(life, "cancelled on request");
-        return ek_life_finish(life, EK_MOVE_CANCELLED);
-    }
-    if (input->result->ok) {
-        ek_life_enter(life, EK_MOVE_PREPARE);
-        return ek_life_journalled(ek_life_call(EK_LIFE_PREPARE, life->timing.prepare_ms));
-    }
-    note_failure(life, input->result);
-    if (may_retry(life)) {
-        return wait_for_retry(life);
-    }
-    /* A domain that cannot move at all is no fault of the host that it should have gone to. */
-    life->at_fault = life->failure == EK_FAILURE_OTHER_HOST;
-    return ek_life_finish(life, EK_MOVE_REJECTED);
-}
-
-/* Also after a failure half way: what the preparation had begun is undone before anything else. */
-static struct ek_life_action prepared(struct ek_life *life, const struct ek_life_input *input)
-{
-    assert(input->kind == EK_LIFE_RESULT);
-    if (!input->result->ok) {
-        note_failure(life, input->result);
-    }
-    if (life->cancel || !input->result->ok) {
-        return ek_life_unprepare(life, ek_life_after_rollback(life));
-    }
-    return ek_life_copy_begin(life);
-}
-
-static struct ek_life_action unprepared(struct ek_life *life, const struct ek_life_input *input)
-{
-    /* Where the domain is down or faulty that is the news; leftovers beside it are not. */
-    bool back = life->after == EK_MOVE_ROLLED_BACK || life->after == EK_MOVE_CANCELLED ||
-                life->after == EK_MOVE_RETRY_WAIT;
-
-    assert(input->kind == EK_LIFE_RESULT);
-    if (!input->result->ok && back) {
-        ek_life_error(life, "it is on its source, but something was left: %s",
-                      input->result->error);
-        return ek_life_finish(life, EK_MOVE_FAILED);
-    }
-    if (life->after == EK_MOVE_RETRY_WAIT && !life->cancel) {
-        return wait_for_retry(life);
-    }
-    return ek_life_finish(life,
-                          life->after == EK_MOVE_RETRY_WAIT ? EK_MOVE_CANCELLED : life->after);
-}
-
 /* A driver may wake a life early; the time that was set counts. */
 static struct ek_life_action retry_waited(struct ek_life *life)
 {
@@ -250,31 +193,6 @@ static struct ek_life_action retry_waited(struct ek_life *life)
         return ek_life_wait(life, life->wait_until_ms);
     }
     return claim(life);
-}
-
-/* A clean-up that fails is tried again and then told: the move itself is done and stays done. */
-static struct ek_life_action posted(struct ek_life *life, const struct ek_life_input *input)
-{
-    /* The pause between two tries: the clean-ups can be done again without harm. */
-    if (input->kind == EK_LIFE_TIMER) {
-        if (life->now_ms < life->wait_until_ms) {
-            return ek_life_wait(life, life->wait_until_ms);
-        }
-        return ek_life_journalled(ek_life_call(EK_LIFE_POST, life->timing.post_ms));
-    }
-    assert(input->kind == EK_LIFE_RESULT || input->kind == EK_LIFE_MIGRATE_ENDED);
-    if (input->kind == EK_LIFE_MIGRATE_ENDED) { /* a call that had been given up */
-        return ek_life_wait(life, life->wait_until_ms);
-    }
-    if (input->result->ok) {
-        return ek_life_finish(life, EK_MOVE_DONE);
-    }
-    life->posts++;
-    if (life->posts < EK_LIFE_MAX_POSTS) {
-        return ek_life_wait(life, life->now_ms + life->timing.post_retry_ms);
-    }
-    ek_life_error(life, "moved, but a clean-up was left undone: %s", input->result->error);
-    return ek_life_finish(life, EK_MOVE_DONE);
 }
 
 /* ---- the machine --------------------------------------------------------------------------- */
@@ -344,9 +262,9 @@ static struct ek_life_action dispatch(struct ek_life *life, const struct ek_life
     case EK_MOVE_CLAIMED:
         return claimed(life);
     case EK_MOVE_PRECHECK:
-        return prechecked(life, input);
+        return ek_life_prechecked(life, input);
     case EK_MOVE_PREPARE:
-        return prepared(life, input);
+        return ek_life_prepared(life, input);
     case EK_MOVE_RUNNING:
     case EK_MOVE_SWITCHOVER:
         return ek_life_copy_step(life, input);
@@ -355,9 +273,9 @@ static struct ek_life_action dispatch(struct ek_life *life, const struct ek_life
     case EK_MOVE_RECONCILE:
         return ek_life_reconcile_step(life, input);
     case EK_MOVE_UNPREPARE:
-        return unprepared(life, input);
+        return ek_life_unprepared(life, input);
     case EK_MOVE_POST:
-        return posted(life, input);
+        return ek_life_posted(life, input);
     case EK_MOVE_RETRY_WAIT:
         return retry_waited(life);
     case EK_MOVE_PLANNED:

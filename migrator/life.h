@@ -52,6 +52,8 @@ struct ek_life_input {
     bool limited;         /* a limit of the bandwidth was given since the order */
     uint64_t limit_mib_s; /* the newest; 0: unlimited */
     const struct ek_call_result *result;
+    const struct ek_findings *findings; /* of a precheck that passed; NULL: nothing is needed */
+    bool found;                         /* of a preparation: nothing had to be made */
     const struct ek_job_progress *progress;
     const struct ek_observation *source;
     const struct ek_observation *destination;
@@ -59,8 +61,8 @@ struct ek_life_input {
 
 enum ek_life_action_kind {
     EK_LIFE_GO_ON,         /* nothing but the journal; feed EK_LIFE_TIMER at once */
-    EK_LIFE_PRECHECK,      /* call; feed RESULT */
-    EK_LIFE_PREPARE,       /* call; feed RESULT */
+    EK_LIFE_PRECHECK,      /* call; feed RESULT with its findings */
+    EK_LIFE_PREPARE,       /* call, for the preparation that is BEGUN; feed RESULT */
     EK_LIFE_MIGRATE,       /* begin the call, then as EK_LIFE_WAIT */
     EK_LIFE_WAIT,          /* feed TIMER at wake_at_ms, or MIGRATE_ENDED before it */
     EK_LIFE_WATCH,         /* call progress; feed PROGRESS, or drop it for MIGRATE_ENDED */

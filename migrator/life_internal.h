@@ -7,7 +7,10 @@
 enum {
     EK_LIFE_MAX_ABORTS = 3,  /* then the job does not react: only looking is left */
     EK_LIFE_MAX_REPAIRS = 3, /* then the table's repair does not help */
-    EK_LIFE_MAX_POSTS = 3,
+    EK_LIFE_MAX_POSTS = 3,   /* clean-ups of either kind */
+    /* A backing file is read here, written there and read again: at least 10 MiB/s of it. */
+    EK_LIFE_BASE_MS_PER_MIB = 300,
+    EK_LIFE_DISCARD_AGAIN_MS = 60000, /* a clean-up that failed: the next try is the trash's */
 };
 
 /* The only place where a state changes. */
@@ -31,11 +34,24 @@ struct ek_life_action ek_life_finish(struct ek_life *life, enum ek_move_state st
 void ek_life_error(struct ek_life *life, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Enters unprepare, to be followed by `after`. */
-struct ek_life_action ek_life_unprepare(struct ek_life *life, enum ek_move_state after);
+/* Why the attempt failed, kept: the class decides about a retry, the text is for people. */
+void ek_life_note_failure(struct ek_life *life, const struct ek_call_result *result);
+
+/* Whether another attempt may follow, and the wait before it. */
+bool ek_life_may_retry(const struct ek_life *life);
+struct ek_life_action ek_life_wait_for_retry(struct ek_life *life);
 
 /* Where an attempt ends that left the domain on its source: retry-wait, or how the move ended. */
 enum ek_move_state ek_life_after_rollback(struct ek_life *life);
+
+/* life_prepare.c: precheck, prepare, unprepare, post. */
+struct ek_life_action ek_life_prechecked(struct ek_life *life, const struct ek_life_input *input);
+struct ek_life_action ek_life_prepared(struct ek_life *life, const struct ek_life_input *input);
+struct ek_life_action ek_life_unprepared(struct ek_life *life, const struct ek_life_input *input);
+struct ek_life_action ek_life_posted(struct ek_life *life, const struct ek_life_input *input);
+
+/* Enters unprepare, to be followed by `after`. */
+struct ek_life_action ek_life_unprepare(struct ek_life *life, enum ek_move_state after);
 
 /* life_copy.c: running and switchover. */
 struct ek_life_action ek_life_copy_begin(struct ek_life *life);

@@ -210,6 +210,10 @@ static struct ek_observation observe_end(struct ek_libvirt_port *port,
         /* It may have gone between the lookup and the reading: then the next look says so. */
         out = unreachable(virGetLastErrorMessage());
     }
+    /* Also one that a predecessor began: its memory is still to be taken there. */
+    if (is_source && out.presence == EK_PRESENCE_ACTIVE && out.job == EK_JOB_OUT) {
+        ek_arrivals_note(&port->arrivals, record, (double)virDomainGetMaxMemory(end.domain) / 1024);
+    }
     ek_end_close(&end);
     return out;
 }

@@ -72,6 +72,9 @@ struct ek_call_result ek_port_post(void *context, const struct ek_move_record *r
     struct ek_call_result result;
     struct ek_end end;
 
+    struct ek_libvirt_port *port = context;
+
+    ek_arrivals_close(&port->arrivals, record); /* it has arrived: its memory counts there itself */
     if (!ek_end_open(&end, context, record->order.destination, record, false, "post", &result)) {
         return result;
     }
@@ -85,5 +88,9 @@ struct ek_call_result ek_port_post(void *context, const struct ek_move_record *r
     }
     result = settle_source(&end, record, note, note_context);
     ek_end_close(&end);
+    /* With a grace they are the trash's. */
+    if (result.ok && record->copies_disks && record->order.disk_grace_ms == 0) {
+        result = ek_port_discard(context, record, note, note_context);
+    }
     return result;
 }

@@ -1,8 +1,9 @@
-/* The eight checks before a move, each a named step on fresh data. None of them changes anything.
- */
+/* The eight checks before a move, each a named step on fresh data, and what the attempt needs on
+ * its destination. None of them changes anything. */
 #include "collector/managers.h"
 #include "migrator/disks.h"
 #include "migrator/libvirt_port.h"
+#include "migrator/needs.h"
 #include "migrator/xpath.h"
 
 #include <stdio.h>
@@ -16,6 +17,9 @@ struct check {
     struct ek_xpath *xml; /* the running domain */
     char source_uuid[VIR_UUID_STRING_BUFLEN];
     char destination_uuid[VIR_UUID_STRING_BUFLEN];
+    struct ek_findings *findings;
+    ek_note note;
+    void *note_context;
     char good[EK_TEXT_SIZE]; /* what to note when a step is passed */
 };
 
@@ -145,7 +149,7 @@ static const struct {
 
 /* A domain that its user paused moves and stays paused. Any other pause is a fault, or somebody's
  * work that must not be disturbed. */
-static struct ek_call_result state_of_domain(const struct check *check, const char *step)
+static struct ek_call_result state_of_domain(struct check *check, const char *step)
 {
     const char *host = check->record->order.source;
     int state, reason;
@@ -153,8 +157,8 @@ static struct ek_call_result state_of_domain(const struct check *check, const ch
     if (virDomainGetState(check->source.domain, &state, &reason, 0) < 0) {
         return ek_end_fail(&check->source, step);
     }
-    if (state == VIR_DOMAIN_RUNNING ||
-        (state == VIR_DOMAIN_PAUSED && reason == VIR_DOMAIN_PAUSED_USER)) {
+    check->findings->user_paused = state == VIR_DOMAIN_PAUSED && reason == VIR_DOMAIN_PAUSED_USER;
+    if (state == VIR_DOMAIN_RUNNING || check->findings->user_paused) {
         return passed;
     }
     if (state == VIR_DOMAIN_PAUSED &&
@@ -216,7 +220,6 @@ static struct ek_call_result domain(struct check *check)
 {
     static const char step[] = "precheck-domain";
     struct ek_call_result result = state_of_domain(check, step);
-    char why[EK_TEXT_SIZE];
 
     if (result.ok) {
         result = no_job(check, step);
@@ -235,13 +238,9 @@ static struct ek_call_result domain(struct check *check)
         return ek_fail(EK_FAILURE_DOMAIN, check->record->order.source, step,
                        "its XML cannot be read");
     }
-    result = no_obstacle(check, step);
-    if (result.ok && ek_disks_are_local(check->xml, check->source.connection,
-                                        check->destination.connection, why, sizeof(why))) {
-        return ek_fail(EK_FAILURE_DOMAIN, check->record->order.source, step, "%s", why);
-    }
-    snprintf(check->good, sizeof(check->good), "it runs, no job, no snapshot, nothing local");
-    return result;
+    snprintf(check->good, sizeof(check->good), "it %s, no job, no snapshot",
+             check->findings->user_paused ? "is paused by its user" : "runs");
+    return no_obstacle(check, step);
 }
 
 /* ---- 5 libvirt, 6 identity ----------------------------------------------------------------- */
@@ -296,11 +295,11 @@ static struct ek_call_result identity(struct check *check)
 /* QEMU beside its guest's memory: page tables, devices, migration buffers. */
 enum { OVERHEAD_MIB = 216, OVERHEAD_PERCENT = 2 };
 
-static bool read_available_mib(virConnectPtr connection, unsigned long long *mib)
+static bool read_memory_mib(virConnectPtr connection, double *available_mib, double *total_mib)
 {
     enum { MOST = 16 };
     virNodeMemoryStats stats[MOST];
-    unsigned long long kib = 0;
+    unsigned long long kib = 0, total_kib = 0;
     int count = 0;
 
     /* The first call tells how many there are, and the second takes no other number. */
@@ -316,36 +315,53 @@ static bool read_available_mib(virConnectPtr connection, unsigned long long *mib
             strcmp(stats[i].field, VIR_NODE_MEMORY_STATS_BUFFERS) == 0 ||
             strcmp(stats[i].field, VIR_NODE_MEMORY_STATS_CACHED) == 0) {
             kib += stats[i].value;
+        } else if (strcmp(stats[i].field, VIR_NODE_MEMORY_STATS_TOTAL) == 0) {
+            total_kib = stats[i].value;
         }
     }
-    *mib = kib / 1024;
+    *available_mib = (double)kib / 1024;
+    *total_mib = (double)total_kib / 1024;
     return true;
 }
 
+static double reserve_of(struct ek_libvirt_port *port)
+{
+    pthread_mutex_lock(&port->mutex);
+    double reserve = port->memory_reserve;
+    pthread_mutex_unlock(&port->mutex);
+    return reserve;
+}
+
+/* What fits is reserved at once: two checks for one host must not both count the same room. */
 static struct ek_call_result memory(struct check *check)
 {
     static const char step[] = "precheck-memory";
     /* The maximum, in KiB from libvirt: a balloon may be let go at any time, also while it is
      * copied. */
-    unsigned long long domain_mib = virDomainGetMaxMemory(check->source.domain) / 1024;
-    unsigned long long need_mib = domain_mib + domain_mib * OVERHEAD_PERCENT / 100 + OVERHEAD_MIB;
-    unsigned long long available_mib;
+    double domain_mib = (double)virDomainGetMaxMemory(check->source.domain) / 1024;
+    double need_mib = domain_mib + domain_mib * OVERHEAD_PERCENT / 100 + OVERHEAD_MIB;
+    double available_mib, total_mib, kept_mib, others_mib;
 
-    if (domain_mib == 0) {
+    if (domain_mib <= 0) {
         return ek_end_fail(&check->source, step);
     }
-    if (!read_available_mib(check->destination.connection, &available_mib)) {
+    if (!read_memory_mib(check->destination.connection, &available_mib, &total_mib)) {
         struct ek_call_result result = ek_end_fail(&check->destination, step);
 
         result.failure = EK_FAILURE_OTHER_HOST;
         return result;
     }
-    if (available_mib < need_mib) {
+    kept_mib = total_mib * reserve_of(check->port);
+    if (!ek_arrivals_reserve(&check->port->arrivals, check->record, need_mib,
+                             available_mib - kept_mib, &others_mib)) {
         return ek_fail(EK_FAILURE_OTHER_HOST, check->record->order.destination, step,
-                       "%llu MiB are available, %llu MiB are needed", available_mib, need_mib);
+                       "%.0f MiB are available, %.0f MiB are needed; %.0f MiB are for other moves "
+                       "and %.0f MiB stay free",
+                       available_mib, need_mib, others_mib, kept_mib);
     }
-    snprintf(check->good, sizeof(check->good), "%llu of %llu MiB available are needed", need_mib,
-             available_mib);
+    snprintf(check->good, sizeof(check->good),
+             "%.0f of %.0f MiB available are needed, beside %.0f MiB of other moves", need_mib,
+             available_mib, others_mib);
     return passed;
 }
 
@@ -431,28 +447,65 @@ static struct ek_call_result hypervisor(struct check *check)
     return processor(check, step, emulator, arch, machine, type);
 }
 
-/* ---- all eight ----------------------------------------------------------------------------- */
+/* ---- what it needs ------------------------------------------------------------------------- */
 
+static struct ek_call_result need_networks(struct check *check)
+{
+    return ek_networks_find(&check->source, &check->destination, check->xml, check->findings,
+                            check->good, sizeof(check->good));
+}
+
+static struct ek_call_result need_filters(struct check *check)
+{
+    return ek_filters_find(&check->source, &check->destination, check->xml, check->findings,
+                           check->note, check->note_context, check->good, sizeof(check->good));
+}
+
+static struct ek_call_result need_disks(struct check *check)
+{
+    return ek_disks_find(check->port, &check->source, &check->destination, check->record,
+                         check->xml, check->findings, check->good, sizeof(check->good));
+}
+
+/* ---- all ----------------------------------------------------------------------------------- */
+
+/* The eight checks, and then the needs: disks last, for they may take long. */
 static const struct {
     const char *step;
     struct ek_call_result (*check)(struct check *check);
 } steps[] = {
-    {"precheck-permission", permission},   {"precheck-parameters", parameters},
-    {"precheck-destination", destination}, {"precheck-domain", domain},
-    {"precheck-libvirt", libvirt},         {"precheck-identity", identity},
-    {"precheck-memory", memory},           {"precheck-hypervisor", hypervisor},
+    {"precheck-permission", permission},
+    {"precheck-parameters", parameters},
+    {"precheck-destination", destination},
+    {"precheck-domain", domain},
+    {"precheck-libvirt", libvirt},
+    {"precheck-identity", identity},
+    {"precheck-memory", memory},
+    {"precheck-hypervisor", hypervisor},
+    {"need-networks", need_networks},
+    {"need-filters", need_filters},
+    {"need-disks", need_disks},
 };
 
 struct ek_call_result ek_port_precheck(void *context, const struct ek_move_record *record,
-                                       ek_note note, void *note_context)
+                                       struct ek_findings *findings, ek_note note,
+                                       void *note_context)
 {
-    struct check check = {.port = context, .record = record};
+    struct check check = {.port = context,
+                          .record = record,
+                          .findings = findings,
+                          .note = note,
+                          .note_context = note_context};
     struct ek_call_result result = passed;
 
+    *findings = (struct ek_findings){.preparation_count = 0};
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && result.ok; i++) {
         result = steps[i].check(&check);
         /* Every step is noted, passed ones, too: a move that was refused shows how far it came. */
         note(note_context, steps[i].step, result.ok ? check.good : result.error);
+    }
+    if (!result.ok) { /* what was reserved for it is free again */
+        ek_arrivals_close(&check.port->arrivals, record);
     }
     ek_xpath_free(check.xml);
     ek_end_close(&check.destination);

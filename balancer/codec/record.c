@@ -76,6 +76,7 @@ static const struct field record_fields[] = {
     RECORD(copies_disks, BOOL, EK_JSON_OPTIONAL, 0),
     RECORD(two_step, BOOL, EK_JSON_OPTIONAL, 0),
     RECORD(post_copy_begun, BOOL, EK_JSON_OPTIONAL, 0),
+    RECORD(discard_at_ms, INT64, EK_JSON_OPTIONAL, 0),
     RECORD(error, TEXT, EK_JSON_OPTIONAL, 0),
 };
 
@@ -91,6 +92,16 @@ _Static_assert(sizeof(kind_names) / sizeof(kind_names[0]) == EK_MOVE_MANUAL + 1,
 static const char *const two_step_names[] = {"copied", "always", "never"};
 _Static_assert(sizeof(two_step_names) / sizeof(two_step_names[0]) == EK_TWO_STEP_COUNT,
                "every way of handing over has its name here");
+
+static const char *const preparation_kinds[] = {"network", "filter", "base", "overlay"};
+_Static_assert(sizeof(preparation_kinds) / sizeof(preparation_kinds[0]) ==
+                   EK_PREPARATION_KIND_COUNT,
+               "every kind of preparation has its name here");
+
+static const char *const preparation_states[] = {"wanted", "begun", "made", "found", "undone"};
+_Static_assert(sizeof(preparation_states) / sizeof(preparation_states[0]) ==
+                   EK_PREPARATION_STATE_COUNT,
+               "every state of a preparation has its name here");
 
 static const char *const state_names[] = {
 #define X(state, name, terminal, meaning) name,
@@ -152,10 +163,37 @@ static bool read_fields(const struct ek_json_node *node, const struct field *fie
     return true;
 }
 
+static bool read_preparation(const struct ek_json_node *node, size_t index, void *context)
+{
+    struct ek_move_record *record = context;
+    unsigned int kind = EK_PREPARATION_NETWORK;
+    unsigned int state = EK_PREPARATION_WANTED;
+
+    /* Refused, not cut: what is forgotten here would never be undone. */
+    if (index >= EK_PREPARATION_MOST) {
+        return ek_json_refuse(node, NULL, "at most 32 preparations");
+    }
+    struct ek_preparation *it = &record->preparations[index];
+    record->preparation_count = (int)index + 1;
+    if (!ek_json_get_choice(node, "kind", EK_JSON_REQUIRED, preparation_kinds,
+                            EK_PREPARATION_KIND_COUNT, &kind) ||
+        !ek_json_get_choice(node, "state", EK_JSON_REQUIRED, preparation_states,
+                            EK_PREPARATION_STATE_COUNT, &state)) {
+        return false;
+    }
+    it->kind = (enum ek_preparation_kind)kind;
+    it->state = (enum ek_preparation_state)state;
+    return ek_json_get_chars(node, "what", EK_JSON_REQUIRED, 1, it->what, sizeof(it->what)) &&
+           ek_json_get_chars(node, "disk", EK_JSON_OPTIONAL, 0, it->disk, sizeof(it->disk)) &&
+           ek_json_get_number(node, "size_mib", EK_JSON_OPTIONAL, &ek_json_at_least_0,
+                              &it->size_mib);
+}
+
 bool ek_codec_read_record(struct ek_move_record *out, const char *text, size_t size,
                           const char *name, struct ek_error *err)
 {
     struct ek_json_reader reader = {.name = name, .err = err};
+    struct ek_json_list preparations = {.key = "preparations"};
     struct ek_json_node order;
     cJSON *document EK_JSON_SCOPED = NULL;
     unsigned int kind = EK_MOVE_BALANCE;
@@ -163,7 +201,8 @@ bool ek_codec_read_record(struct ek_move_record *out, const char *text, size_t s
     unsigned int state = EK_MOVE_PLANNED;
 
     *out = (struct ek_move_record){.eta_ms = -1};
-    if (!ek_json_open(&reader, text, size, NULL, 0, &document)) {
+    if (!ek_json_open(&reader, text, size, &preparations, 1, &document) ||
+        !ek_json_read_list(&reader, &preparations, read_preparation, out)) {
         return false;
     }
     struct ek_json_node node = {.reader = &reader, .item = document};
@@ -234,6 +273,24 @@ static void write_fields(struct ek_json_writer *writer, const struct field *fiel
     }
 }
 
+static void write_preparations(struct ek_json_writer *writer, const struct ek_move_record *record)
+{
+    ek_json_key(writer, "preparations");
+    ek_json_begin(writer, '[');
+    for (int i = 0; i < record->preparation_count; i++) {
+        const struct ek_preparation *it = &record->preparations[i];
+
+        ek_json_begin(writer, '{');
+        ek_json_put_text(writer, "kind", ek_preparation_kind_name(it->kind));
+        ek_json_put_text(writer, "state", ek_preparation_state_name(it->state));
+        ek_json_put_text(writer, "what", it->what);
+        ek_json_put_text(writer, "disk", it->disk);
+        ek_json_put_number(writer, "size_mib", clamp_number(it->size_mib));
+        ek_json_end(writer, '}');
+    }
+    ek_json_end(writer, ']');
+}
+
 /* The order nested as it is nested in memory: it never changes while the rest does. */
 void ek_json_write_record(struct ek_json_writer *writer, const struct ek_move_record *record)
 {
@@ -247,6 +304,9 @@ void ek_json_write_record(struct ek_json_writer *writer, const struct ek_move_re
     ek_json_end(writer, '}');
     ek_json_put_text(writer, "state", ek_move_state_name(record->state));
     write_fields(writer, record_fields, RECORD_FIELDS, record);
+    if (record->preparation_count > 0) {
+        write_preparations(writer, record);
+    }
     ek_json_end(writer, '}');
 }
 

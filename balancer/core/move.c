@@ -1,4 +1,4 @@
-/* Kinds of moves by name, as journal, plans and commands write them. */
+/* Kinds of moves and of their preparations by name, as journal, plans and commands write them. */
 #include "balancer/core/move.h"
 
 #include <assert.h>
@@ -35,6 +35,54 @@ bool ek_move_kind_parse(const char *name, enum ek_move_kind *kind)
     for (unsigned int i = 0; i < KIND_COUNT; i++) {
         if (strcmp(kind_names[i], name) == 0) {
             *kind = (enum ek_move_kind)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *ek_preparation_kind_name(enum ek_preparation_kind kind)
+{
+    static const char *const names[] = {[EK_PREPARATION_NETWORK] = "network",
+                                        [EK_PREPARATION_FILTER] = "filter",
+                                        [EK_PREPARATION_BASE] = "base",
+                                        [EK_PREPARATION_OVERLAY] = "overlay"};
+
+    assert((unsigned int)kind < EK_PREPARATION_KIND_COUNT);
+    return names[kind];
+}
+
+const char *ek_preparation_state_name(enum ek_preparation_state state)
+{
+    static const char *const names[] = {[EK_PREPARATION_WANTED] = "wanted",
+                                        [EK_PREPARATION_BEGUN] = "begun",
+                                        [EK_PREPARATION_MADE] = "made",
+                                        [EK_PREPARATION_FOUND] = "found",
+                                        [EK_PREPARATION_UNDONE] = "undone"};
+
+    assert((unsigned int)state < EK_PREPARATION_STATE_COUNT);
+    return names[state];
+}
+
+const struct ek_preparation *ek_move_begun(const struct ek_move_record *record)
+{
+    assert(record->preparation_count >= 0 && record->preparation_count <= EK_PREPARATION_MOST);
+    for (int i = 0; i < record->preparation_count; i++) {
+        if (record->preparations[i].state == EK_PREPARATION_BEGUN) {
+            return &record->preparations[i];
+        }
+    }
+    return NULL;
+}
+
+bool ek_move_has_leftovers(const struct ek_move_record *record)
+{
+    assert(record->preparation_count >= 0 && record->preparation_count <= EK_PREPARATION_MOST);
+    for (int i = 0; i < record->preparation_count; i++) {
+        const struct ek_preparation *it = &record->preparations[i];
+
+        if ((it->kind == EK_PREPARATION_BASE || it->kind == EK_PREPARATION_OVERLAY) &&
+            (it->state == EK_PREPARATION_BEGUN || it->state == EK_PREPARATION_MADE)) {
             return true;
         }
     }

@@ -84,6 +84,39 @@ struct ek_outcome {
     char error[EK_TEXT_SIZE];
 };
 
+/* What an attempt needs on its destination before anything can be copied there. In the order in
+ * which it is made: what others rest on comes first. */
+enum ek_preparation_kind {
+    EK_PREPARATION_NETWORK, /* a network that is to run; stays */
+    EK_PREPARATION_FILTER,  /* a network filter that is copied; stays */
+    EK_PREPARATION_BASE,    /* a backing file that overlays rest on: the same content there */
+    EK_PREPARATION_OVERLAY, /* a disk's own file: made empty, filled by the migration */
+    EK_PREPARATION_KIND_COUNT
+};
+
+enum ek_preparation_state {
+    EK_PREPARATION_WANTED,
+    EK_PREPARATION_BEGUN, /* written before it is made: it may be there or not, whole or not */
+    EK_PREPARATION_MADE,  /* by this attempt: it is this attempt's to undo */
+    EK_PREPARATION_FOUND, /* it was there, and is good */
+    EK_PREPARATION_UNDONE,
+    EK_PREPARATION_STATE_COUNT
+};
+
+const char *ek_preparation_kind_name(enum ek_preparation_kind kind);
+const char *ek_preparation_state_name(enum ek_preparation_state state);
+
+/* More disks, bases and networks than this no domain has in practice; one that has is not moved. */
+enum { EK_PREPARATION_MOST = 32, EK_PREPARATION_SIZE = 256, EK_DISK_SIZE = 32 };
+
+struct ek_preparation {
+    enum ek_preparation_kind kind;
+    enum ek_preparation_state state;
+    char what[EK_PREPARATION_SIZE]; /* a name; of a base or an overlay its path, on both hosts */
+    char disk[EK_DISK_SIZE];        /* of an overlay: the disk's target, e.g. "vda" */
+    double size_mib;                /* what is to be copied for it; 0: nothing to speak of */
+};
+
 /* A move's record in the journal: what it was ordered to be, where it is in its life. */
 struct ek_move_record {
     struct ek_move_order order;
@@ -100,11 +133,22 @@ struct ek_move_record {
     double dirty_mib_s;
     int iteration; /* of the copying of memory; 0: not known */
     int64_t downtime_ms;
-    bool user_paused;         /* it was when the attempt began, and is to stay so */
-    bool copies_disks;        /* this attempt copies disks along */
-    bool two_step;            /* this attempt hands over in two steps */
-    bool post_copy_begun;     /* the switch to post-copy was ordered: there is no way back */
+    bool user_paused;      /* it was when the attempt began, and is to stay so */
+    bool copies_disks;     /* this attempt copies disks along */
+    bool two_step;         /* this attempt hands over in two steps */
+    bool post_copy_begun;  /* the switch to post-copy was ordered: there is no way back */
+    int preparation_count; /* of this attempt; a new one begins with none */
+    struct ek_preparation preparations[EK_PREPARATION_MOST];
+    /* Volumes are left to be discarded from then on: on the source of a move that is done, on the
+     * destination of one that failed. 0: none. Of a terminal record only. */
+    int64_t discard_at_ms;
     char error[EK_TEXT_SIZE]; /* of the newest failed attempt */
 };
+
+/* The preparation that is begun and not yet answered; NULL: none is. At most one is at a time. */
+const struct ek_preparation *ek_move_begun(const struct ek_move_record *record);
+
+/* Whether volumes that this attempt made, or may have made, are left on the destination. */
+bool ek_move_has_leftovers(const struct ek_move_record *record);
 
 #endif

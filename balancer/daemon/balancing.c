@@ -3,6 +3,7 @@
 
 #include "balancer/daemon/clock.h"
 #include "balancer/daemon/log.h"
+#include "balancer/daemon/trash.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -195,6 +196,10 @@ static bool open_loop(struct ek_balancing *balancing, struct ek_error *err)
     if (balancing->watch == NULL || !ek_balancing_open_commands(balancing, err)) {
         return false;
     }
+    balancing->trash = ek_trash_start(balancing, err);
+    if (balancing->trash == NULL) {
+        return false;
+    }
     if (!ek_balancing_open_resolving(balancing)) {
         return ek_error_set(err, EK_ERR_IO, "cannot listen to the ends of resolves");
     }
@@ -240,6 +245,7 @@ void ek_balancing_reload(struct ek_balancing *balancing)
 {
     struct ek_policy policy = balancing->daemon->policy;
 
+    ek_libvirt_port_set_reserve(balancing->port, policy.memory_reserve);
     if (balancing->daemon->arguments.once) {
         policy.sustained_cycles = 1; /* there will be no second cycle to wait for */
     }
@@ -258,6 +264,7 @@ void ek_balancing_stop(struct ek_balancing *balancing)
                view.running_count);
     }
     balancing->daemon->abandoned = !ek_executor_shutdown(balancing->executor, STOP_WAIT_MS);
+    balancing->daemon->abandoned = !ek_trash_stop(balancing->trash) || balancing->daemon->abandoned;
     ek_balancing_release(balancing);
     ek_watch_stop(balancing->watch);
     ek_watch_stop(balancing->command_watch);
@@ -274,6 +281,7 @@ void ek_balancing_destroy(struct ek_balancing *balancing)
         return;
     }
     ek_watch_destroy(balancing->watch);
+    ek_trash_destroy(balancing->trash);
     ek_watch_destroy(balancing->command_watch);
     ek_executor_destroy(balancing->executor);
     ek_libvirt_port_destroy(balancing->port);

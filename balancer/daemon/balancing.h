@@ -24,6 +24,7 @@ struct ek_shown_status {
     char *json;
 };
 
+struct ek_trash;
 /* A plan whose fate is still to come. */
 struct ek_open_plan {
     char id[EK_ID_SIZE];
@@ -41,10 +42,11 @@ struct ek_balancing {
     struct ek_journal_parts journal_parts;
     struct ek_watch *watch;         /* of the maintenance keys */
     struct ek_watch *command_watch; /* of the operator's commands */
-    bool taking;                    /* a command is on its way from the store */
-    bool take_again;                /* another was heard of meanwhile */
-    bool resolving;                 /* a resolve is under way */
-    struct ek_resolving *resolved;  /* its end, on its way to the loop; under outcome_mutex */
+    struct ek_trash *trash;
+    bool taking;                   /* a command is on its way from the store */
+    bool take_again;               /* another was heard of meanwhile */
+    bool resolving;                /* a resolve is under way */
+    struct ek_resolving *resolved; /* its end, on its way to the loop; under outcome_mutex */
     uv_timer_t cycle_timer;
     uv_timer_t lease_timer;
     uv_timer_t wake_timer;

@@ -2,6 +2,7 @@
 #include "balancer/daemon/balancing.h"
 #include "balancer/daemon/clock.h"
 #include "balancer/daemon/log.h"
+#include "balancer/daemon/trash.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -169,6 +170,7 @@ static void gather_done(struct ek_store_job *job, const struct ek_error *err)
         ek_balancing_lose_redis(balancing, err->message);
     } else if (balancing->leading && !balancing->daemon->stopping) {
         decide(balancing, it);
+        ek_trash_cycle(balancing->trash);
     }
     gather_free(it);
     ek_balancing_put_status(balancing);

@@ -12,6 +12,7 @@
  *   effects.c        what the engine wants: records to the store, then aborts and starts
  *   journal.c        the migrator's journal over the store's thread
  *   spool.c          what the journal could not take while Redis was away, in files
+ *   trash.c          disks that moves left, removed when their time has come
  *   watch.c          threads that wait for maintenance keys and for commands
  *   commands.c       commands: from the stream to the engine, and the replies
  *   resolving.c      the command `resolve`, which looks at both ends itself

@@ -201,6 +201,10 @@ static bool replay_file(struct ek_spool *spool, struct ek_store *store, const ch
         ek_log(EK_LOG_WARNING,
                "move %s: its spooled state %s is dropped, for the journal has gone on: %s",
                record.order.id, ek_move_state_name(record.state), why.message);
+    } else if (why.code == EK_ERR_INVALID) {
+        /* It will never be one: the lead must not fail for it again and again. */
+        ek_log(EK_LOG_ERROR, "a spooled record is left where it is: %s", why.message);
+        return true;
     } else {
         *err = why;
         return false;

@@ -139,6 +139,10 @@ static bool settle(struct ek_sim_cluster *cluster, uint32_t index, uint32_t host
     /* As `virsh define` and start leave it; what arrives by migration becomes so at its end. */
     copy->persistent = true;
     copy->whole = true;
+    if (domain->disk_mib > 0) {
+        domain->disk_hosts[domain->disk_count++] = host;
+        cluster->hosts[host].base = true;
+    }
     ek_sim_cluster_set(cluster, index, host, EK_RUN_RUNNING, EK_JOB_NONE);
     /* Only now it began to run: the time before is no downtime. */
     domain->stopped_total_ms = 0;
@@ -168,6 +172,7 @@ uint32_t ek_sim_cluster_add_domain(struct ek_sim_cluster *cluster,
                                /* A guest that has touched all its memory is the careful guess. */
                                .rss_mib = spec->rss_mib > 0 ? spec->rss_mib : spec->memory_mib,
                                .dirty_mib_s = spec->dirty_mib_s,
+                               .disk_mib = spec->disk_mib,
                                .cores_wanted = spec->cpu_cores,
                                .cpu_at_ms = cluster->queue->now_ms,
                                .round_ms = cluster->begin_ms,
@@ -488,6 +493,17 @@ void ek_sim_cluster_observe(struct ek_sim_cluster *cluster, uint32_t domain, uin
 }
 
 /* The two laws of every story: never two that run, and none that nobody can run on. */
+/* The file that a guest writes to must be there, as long as the guest is. */
+static bool has_its_disk(const struct ek_sim_domain *domain, uint32_t home)
+{
+    for (size_t i = 0; i < domain->disk_count; i++) {
+        if (domain->disk_hosts[i] == home) {
+            return true;
+        }
+    }
+    return domain->disk_mib <= 0 || home == EK_NONE;
+}
+
 bool ek_sim_cluster_check(const struct ek_sim_cluster *cluster, struct ek_error *err)
 {
     if (cluster->violations > 0) {
@@ -498,6 +514,9 @@ bool ek_sim_cluster_check(const struct ek_sim_cluster *cluster, struct ek_error 
         if (domain->running == 0 && domain->fate == EK_SIM_ALIVE && !can_run_again(domain)) {
             return ek_error_set(err, EK_ERR_CONFLICT, "%s is lost: no host can run it on",
                                 domain->name);
+        }
+        if (!has_its_disk(domain, ek_sim_cluster_home(cluster, (uint32_t)d))) {
+            return ek_error_set(err, EK_ERR_CONFLICT, "%s runs without its disk", domain->name);
         }
     }
     return true;

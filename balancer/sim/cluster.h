@@ -57,6 +57,7 @@ struct ek_sim_host {
     size_t domain_count;
     size_t domain_room;
     double active_memory_mib; /* configured memory of the active copies */
+    bool base;                /* its storage holds the backing file of local disks */
 };
 
 /* From `at_ms` on (relative to the cluster's beginning) the domain wants that many cores. */
@@ -77,6 +78,7 @@ struct ek_sim_domain_spec {
     size_t step_count;
     int64_t repeat_ms; /* the steps begin anew this long after they began; 0: never */
     double dirty_mib_s;
+    double disk_mib; /* of a disk on its host's own storage, over a base; 0: shared storage */
 };
 
 /* What one host's libvirt knows of one domain. */
@@ -115,6 +117,9 @@ struct ek_sim_domain {
     int64_t foreign_ms; /* when a migration that is not ours began or ended last; 0: never */
     struct ek_sim_copy copies[EK_SIM_COPIES];
     size_t copy_count;
+    double disk_mib;                    /* 0: no disk of its own */
+    uint32_t disk_hosts[EK_SIM_COPIES]; /* whose storage holds a file of its disk: disk.h */
+    size_t disk_count;
     unsigned int running; /* copies whose guest CPUs run */
 
     /* CPU: a counter as libvirt's cpu.time, brought up to date when it is read. */

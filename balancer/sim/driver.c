@@ -131,7 +131,9 @@ static bool journalled(struct ek_sim_driver *driver, uint32_t index)
 {
     struct ek_sim_life *it = &driver->items[index];
     struct ek_error err = {0};
-    bool entered = !it->is_written || it->written.state != it->life.record.state;
+    /* Each preparation is a step of its own. */
+    bool entered = !it->is_written || it->written.state != it->life.record.state ||
+                   it->life.record.state == EK_MOVE_PREPARE;
 
     if (write_record(driver, it, &err)) {
         it->waits_for_journal = false;
@@ -314,6 +316,8 @@ static void replied(void *context, uint32_t index, uint32_t ticket,
     feed(driver, index,
          (struct ek_life_input){.kind = reply->kind,
                                 .result = &reply->result,
+                                .findings = &reply->findings,
+                                .found = reply->found,
                                 .progress = reply->read ? &reply->progress : NULL,
                                 .source = &reply->source,
                                 .destination = &reply->destination});

@@ -187,6 +187,7 @@ static void fill(struct ek_sim_hypervisor *hypervisor, struct ek_sim_call *call,
 
     call->operation = operation_of(action->kind);
     call->tuning = action->tuning;
+    call->record = *record;
     call->domain = ek_sim_cluster_find_domain(hypervisor->cluster, order->domain);
     call->source = ek_sim_cluster_find_host(hypervisor->cluster, order->source);
     call->destination = ek_sim_cluster_find_host(hypervisor->cluster, order->destination);

@@ -52,7 +52,9 @@ struct ek_sim_fault {
 struct ek_sim_reply {
     enum ek_life_input_kind kind;
     struct ek_call_result result;
-    bool read; /* of PROGRESS: false, it could not be read */
+    struct ek_findings findings; /* of a precheck that passed */
+    bool found;                  /* of a preparation */
+    bool read;                   /* of PROGRESS: false, it could not be read */
     struct ek_job_progress progress;
     struct ek_observation source;
     struct ek_observation destination;

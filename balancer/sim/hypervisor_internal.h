@@ -16,6 +16,7 @@ struct ek_sim_call {
     uint32_t domain;
     uint32_t source;
     uint32_t destination;
+    struct ek_move_record record; /* as it was when the call was made */
     char mark[EK_ID_SIZE];
     struct ek_tuning tuning; /* of TUNE */
     bool auto_converge;

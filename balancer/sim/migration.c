@@ -4,6 +4,7 @@
 #include "balancer/sim/migration.h"
 
 #include "balancer/core/snapshot.h"
+#include "balancer/sim/disk.h"
 #include "balancer/sim/migration_internal.h"
 
 #include <assert.h>
@@ -92,6 +93,15 @@ static double dirty_rate(const struct ek_sim_migrations *migrations,
     return domain->running == 0 ? 0 : domain->dirty_mib_s * (1 - it->throttle);
 }
 
+/* Its memory, and before it the disk that goes along. */
+static double everything_mib(const struct ek_sim_migrations *migrations,
+                             const struct ek_sim_migration *it)
+{
+    const struct ek_sim_domain *domain = &migrations->cluster->domains[it->request.domain];
+
+    return domain->rss_mib + (it->request.disks ? domain->disk_mib : 0);
+}
+
 void ek_sim_migration_progress(struct ek_sim_migrations *migrations, uint32_t domain,
                                uint32_t source, struct ek_job_progress *out)
 {
@@ -107,8 +117,7 @@ void ek_sim_migration_progress(struct ek_sim_migrations *migrations, uint32_t do
         .active = true,
         .source_paused = it->phase == EK_SIM_PHASE_SWITCHOVER || it->phase == EK_SIM_PHASE_FINISHED,
         .elapsed_ms = migrations->queue->now_ms - it->began_ms,
-        .total_mib =
-            it->phase == EK_SIM_PHASE_BEGIN ? 0 : migrations->cluster->domains[domain].rss_mib,
+        .total_mib = it->phase == EK_SIM_PHASE_BEGIN ? 0 : everything_mib(migrations, it),
         .remaining_mib = it->left_mib,
         .transferred_mib = it->sent_mib,
         .bandwidth_mib_s = it->rate_mib_s,
@@ -368,7 +377,7 @@ static void step(void *context, uint32_t index, uint32_t ticket)
         it->phase = EK_SIM_PHASE_COPY;
         /* The first round is all that is resident; untouched pages are zero and cost next to
          * nothing. */
-        round_begin(migrations, it, migrations->cluster->domains[it->request.domain].rss_mib);
+        round_begin(migrations, it, everything_mib(migrations, it));
         ek_sim_migrations_share(migrations);
         break;
     case EK_SIM_PHASE_COPY:
@@ -450,6 +459,9 @@ static bool acceptable(struct ek_sim_migrations *migrations,
     if (there->active_memory_mib + cluster->domains[request->domain].memory_mib >
         there->memory_mib) {
         return refuse(refused, EK_FAILURE_OTHER_HOST, "cannot set up guest memory");
+    }
+    if (request->disks && !ek_sim_disk_is_on(cluster, request->domain, request->destination)) {
+        return refuse(refused, EK_FAILURE_OTHER_HOST, "Cannot access storage file");
     }
     return true;
 }

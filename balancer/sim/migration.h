@@ -35,6 +35,7 @@ struct ek_sim_migration_request {
     uint32_t domain;
     uint32_t source;
     uint32_t destination;
+    bool disks;       /* its disk is copied along */
     const char *mark; /* of the move, "" for somebody else's migration; copied */
     bool auto_converge;
     bool two_step;          /* the destination stays paused (VIR_MIGRATE_PAUSED) */

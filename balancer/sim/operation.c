@@ -1,5 +1,6 @@
 /* What each operation does on the hosts, and what it says. */
 #include "balancer/core/snapshot.h"
+#include "balancer/sim/disk.h"
 #include "balancer/sim/hypervisor_internal.h"
 #include "migrator/verdict.h"
 
@@ -94,15 +95,18 @@ static void precheck(struct ek_sim_hypervisor *hypervisor, const struct ek_sim_c
     } else if (there->active_memory_mib + cluster->domains[call->domain].memory_mib >
                there->memory_mib) {
         fail(reply, EK_FAILURE_OTHER_HOST, "not enough memory on the destination");
+    } else {
+        ek_sim_disk_find(hypervisor, call, reply);
     }
 }
 
-/* Simulated domains have their disks on shared storage: there is nothing to make. */
 static void prepare(struct ek_sim_hypervisor *hypervisor, const struct ek_sim_call *call,
                     struct ek_sim_reply *reply)
 {
     if (!ek_sim_host_answers(&hypervisor->cluster->hosts[call->destination])) {
         fail(reply, EK_FAILURE_OTHER_HOST, "the destination cannot be reached");
+    } else {
+        ek_sim_disk_prepare(hypervisor, call, reply);
     }
 }
 
@@ -211,6 +215,7 @@ static bool migrate(struct ek_sim_hypervisor *hypervisor, uint32_t index, bool r
                                                      .source = call->source,
                                                      .destination = call->destination,
                                                      .mark = call->mark,
+                                                     .disks = call->record.copies_disks,
                                                      .auto_converge = call->auto_converge,
                                                      .two_step = call->two_step,
                                                      .bandwidth_mib_s = call->bandwidth_mib_s,
@@ -295,9 +300,11 @@ static bool do_it(struct ek_sim_hypervisor *hypervisor, uint32_t index, struct e
         break;
     case EK_SIM_UNPREPARE:
         unmark(hypervisor, call, call->source, reply);
+        ek_sim_disk_unprepare(hypervisor, call, reply);
         break;
     case EK_SIM_POST:
         unmark(hypervisor, call, call->destination, reply);
+        ek_sim_disk_post(hypervisor, call, reply);
         break;
     case EK_SIM_RESUME_SOURCE:
     case EK_SIM_RESUME_DESTINATION:

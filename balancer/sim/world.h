@@ -116,6 +116,10 @@ bool ek_world_fault(struct ek_world *world, const struct ek_world_fault *fault,
 void ek_world_crash_at_state(struct ek_world *world, enum ek_move_state state, bool before_effect,
                              int64_t down_ms);
 
+/* The same at the nth preparation, from 0, that a move begins from now on. */
+void ek_world_crash_at_preparation(struct ek_world *world, int nth, bool before_effect,
+                                   int64_t down_ms);
+
 /* The daemon dies now, or starts now. */
 void ek_world_crash_daemon(struct ek_world *world);
 void ek_world_start_daemon(struct ek_world *world);

@@ -1,4 +1,5 @@
 /* The daemon of the simulation: cycles, effects, outcomes; its death and its next start. */
+#include "balancer/sim/disk.h"
 #include "balancer/sim/world_internal.h"
 
 #include <stdio.h>
@@ -249,6 +250,35 @@ static void daemon_dies(void *context, uint32_t subject, uint32_t ticket)
     ek_world_crash_daemon(context);
 }
 
+static void discard(void *context, uint32_t domain, uint32_t host)
+{
+    enum { AGAIN_MS = 60000 };
+    struct ek_world *world = context;
+    const struct ek_move_record *moving =
+        ek_sim_driver_of(&world->driver, world->cluster.domains[domain].uuid);
+    /* What a move is making there now is not what an earlier one left. */
+    bool busy =
+        moving != NULL && strcmp(moving->order.destination, world->cluster.hosts[host].name) == 0;
+
+    if (world->engine == NULL || busy || !ek_sim_disk_discard(&world->cluster, domain, host)) {
+        ek_sim_queue_at(&world->queue, world->queue.now_ms + AGAIN_MS, discard, world, domain,
+                        host);
+    }
+}
+
+/* The trash: written with the record, so that it outlives the daemon as the record does. */
+static void throw_away_later(struct ek_world *world, const struct ek_move_record *record)
+{
+    const char *host =
+        record->state == EK_MOVE_DONE ? record->order.source : record->order.destination;
+
+    if (ek_move_state_terminal(record->state) && record->discard_at_ms > 0) {
+        ek_sim_queue_at(&world->queue, record->discard_at_ms, discard, world,
+                        ek_sim_cluster_find_domain(&world->cluster, record->order.domain),
+                        ek_sim_cluster_find_host(&world->cluster, host));
+    }
+}
+
 /* After the journal has it and before the effect: the driver's promise, which stories of crashes
  * rest on. */
 static void move_entered(void *context, const struct ek_move_record *record)
@@ -257,9 +287,10 @@ static void move_entered(void *context, const struct ek_move_record *record)
 
     ek_world_say(world, "state", "move %s of %s, attempt %d: %s", record->order.id,
                  record->order.name, record->attempt, ek_move_state_name(record->state));
+    throw_away_later(world, record);
     /* Faults strike at states, not at times: each state of a life gets its crash, however long it
      * lasts. */
-    if (!world->crash_armed || record->state != world->crash_state) {
+    if (!world->crash_armed || record->state != world->crash_state || world->crash_after-- > 0) {
         return;
     }
     world->crash_armed = false;
@@ -278,8 +309,16 @@ void ek_world_crash_at_state(struct ek_world *world, enum ek_move_state state, b
 {
     world->crash_armed = true;
     world->crash_state = state;
+    world->crash_after = 0;
     world->crash_before_effect = before_effect;
     world->crash_down_ms = down_ms;
+}
+
+void ek_world_crash_at_preparation(struct ek_world *world, int nth, bool before_effect,
+                                   int64_t down_ms)
+{
+    ek_world_crash_at_state(world, EK_MOVE_PREPARE, before_effect, down_ms);
+    world->crash_after = nth;
 }
 
 static void note(void *context, const struct ek_move_record *record, const char *step,

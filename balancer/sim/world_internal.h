@@ -61,6 +61,7 @@ struct ek_world {
     bool crash_armed;
     bool crash_before_effect;
     enum ek_move_state crash_state;
+    int crash_after; /* so many entries of that state pass first */
     int64_t crash_down_ms;
 
     bool failed;

@@ -62,9 +62,9 @@ static bool write_json(struct ek_store *store, const struct ek_move_record *reco
                        struct ek_error *err)
 {
     /* In the order of the script's KEYS, behind the record itself. */
-    static const char *const names[] = {"moves", "moves:open", "moves:blocking", "moves:recent",
-                                        "epoch"};
-    char key[6][EK_KEY_SIZE];
+    static const char *const names[] = {"moves",        "moves:open", "moves:blocking",
+                                        "moves:recent", "epoch",      "moves:trash"};
+    char key[7][EK_KEY_SIZE];
 
     if (!ek_store_key(store, key[0], "move:", record->order.id, err)) {
         return false;
@@ -77,12 +77,15 @@ static bool write_json(struct ek_store *store, const struct ek_move_record *reco
     struct place to = place_of(record);
     struct place from = place_of(expected);
     struct ek_decimal now = ek_decimal(record->updated_at_ms);
-    const char *keys[] = {key[0], key[1], key[2], key[3], key[4], key[5]};
+    struct ek_decimal discard =
+        ek_decimal(ek_move_state_terminal(record->state) ? record->discard_at_ms : 0);
+    const char *keys[] = {key[0], key[1], key[2], key[3], key[4], key[5], key[6]};
     const char *args[] = {to.epoch.text,   record->order.id,       json,       to.state,
                           to.attempt.text, life_of(record->state), from.state, from.attempt.text,
-                          from.epoch.text, record->order.domain,   now.text,   CLOSED_LIFE_MS};
+                          from.epoch.text, record->order.domain,   now.text,   CLOSED_LIFE_MS,
+                          discard.text};
     redisReply *reply EK_REPLY_SCOPED =
-        ek_store_script(store, EK_SCRIPT_MOVE_WRITE, key[0], err, keys, 6, args, 12);
+        ek_store_script(store, EK_SCRIPT_MOVE_WRITE, key[0], err, keys, 7, args, 13);
     if (reply == NULL) {
         return false;
     }
@@ -379,4 +382,42 @@ bool ek_store_recent_moves(struct ek_store *store, size_t limit, struct ek_move_
     redisReply *ids EK_REPLY_SCOPED =
         ek_store_command(store, key, err, "LRANGE %s 0 %lld", key, (long long)limit - 1);
     return ids != NULL && read_records(store, key, ids, records, count, err);
+}
+
+/* ---- the trash --------------------------------------------------------------------------------
+ */
+
+bool ek_store_due_trash(struct ek_store *store, int64_t now_ms, size_t limit,
+                        struct ek_move_record **records, size_t *count, struct ek_error *err)
+{
+    char key[EK_KEY_SIZE];
+
+    *records = NULL;
+    *count = 0;
+    if (!ek_store_key(store, key, "moves:trash", "", err)) {
+        return false;
+    }
+    redisReply *ids EK_REPLY_SCOPED =
+        ek_store_command(store, key, err, "ZRANGEBYSCORE %s 0 %lld LIMIT 0 %lld", key,
+                         (long long)now_ms, (long long)limit);
+    return ids != NULL && read_records(store, key, ids, records, count, err);
+}
+
+bool ek_store_settle_trash(struct ek_store *store, const char *id, int64_t again_at_ms,
+                           int64_t epoch, struct ek_error *err)
+{
+    char key[3][EK_KEY_SIZE];
+
+    if (!ek_store_key(store, key[0], "moves:trash", "", err) ||
+        !ek_store_key(store, key[1], "move:", id, err) ||
+        !ek_store_key(store, key[2], "epoch", "", err)) {
+        return false;
+    }
+    struct ek_decimal ours = ek_decimal(epoch);
+    struct ek_decimal again = ek_decimal(again_at_ms);
+    const char *keys[] = {key[0], key[1], key[2]};
+    const char *args[] = {ours.text, id, again.text, CLOSED_LIFE_MS};
+    redisReply *reply EK_REPLY_SCOPED =
+        ek_store_script(store, EK_SCRIPT_TRASH, key[0], err, keys, 3, args, 4);
+    return reply != NULL && ek_store_check_fence(store, key[0], reply, ours.text, err);
 }

@@ -14,10 +14,10 @@
     "if epoch ~= " argument " then return {'FENCED', epoch} end\n"
 
 static const char *const texts[EK_SCRIPT_COUNT] = {
-    /* KEYS move:<id> moves moves:open moves:blocking moves:recent epoch; ARGV epoch id json state
-     * attempt open|blocking|closed, expected state, attempt and epoch or 'none' thrice, domain,
-     * time, TTL. The same record again is no conflict: a caller whose answer was lost may simply
-     * repeat. */
+    /* KEYS move:<id> moves moves:open moves:blocking moves:recent epoch moves:trash; ARGV epoch id
+     * json state attempt open|blocking|closed, expected state, attempt and epoch or 'none' thrice,
+     * domain, time, TTL, when its volumes are to be discarded or 0. The same record again is no
+     * conflict: a caller whose answer was lost may simply repeat. */
     [EK_SCRIPT_MOVE_WRITE] = FENCE(
         "KEYS[6]",
         "ARGV[1]") "local old = redis.call('HMGET', KEYS[1], 'state', 'attempt', 'epoch', 'json')\n"
@@ -36,6 +36,11 @@ static const char *const texts[EK_SCRIPT_COUNT] = {
                    "redis.call(ARGV[6] == 'blocking' and 'SADD' or 'SREM', KEYS[4], ARGV[2])\n"
                    "if ARGV[6] == 'closed' then redis.call('PEXPIRE', KEYS[1], ARGV[12])\n"
                    "else redis.call('PERSIST', KEYS[1]) end\n"
+                   /* A record in the trash stays until its volumes are gone. */
+                   "if ARGV[13] ~= '0' then\n"
+                   "  redis.call('ZADD', KEYS[7], ARGV[13], ARGV[2])\n"
+                   "  redis.call('PERSIST', KEYS[1])\n"
+                   "end\n"
                    "if old[1] == 'none' then\n"
                    "  redis.call('LPUSH', KEYS[5], ARGV[2])\n"
                    "  redis.call('LTRIM', KEYS[5], 0, 9999)\n"
@@ -46,6 +51,16 @@ static const char *const texts[EK_SCRIPT_COUNT] = {
                    "ARGV[10],\n"
                    "           'at_ms', ARGV[11])\n"
                    "return {'OK'}\n",
+
+    /* KEYS moves:trash move:<id> epoch; ARGV epoch id, when to try again or 0, TTL. What is gone is
+     * kept as long as any closed record. */
+    [EK_SCRIPT_TRASH] =
+        FENCE("KEYS[3]", "ARGV[1]") "if ARGV[3] ~= '0' then\n"
+                                    "  redis.call('ZADD', KEYS[1], 'XX', ARGV[3], ARGV[2])\n"
+                                    "elseif redis.call('ZREM', KEYS[1], ARGV[2]) == 1 then\n"
+                                    "  redis.call('PEXPIRE', KEYS[2], ARGV[4])\n"
+                                    "end\n"
+                                    "return {'OK'}\n",
 
     /* KEYS move:<id>; ARGV state attempt epoch, then progress and the other figures. Never makes a
      * record, and never touches one that went on meanwhile. */
@@ -243,8 +258,8 @@ redisReply *ek_store_script(struct ek_store *store, enum ek_script script, const
                             struct ek_error *err, const char *const *keys, int key_count,
                             const char *const *args, int arg_count)
 {
-    /* The longest is MOVE_WRITE: six keys and twelve arguments. */
-    enum { MAX_WORDS = 3 + 6 + 12 };
+    /* The longest is MOVE_WRITE: seven keys and thirteen arguments. */
+    enum { MAX_WORDS = 3 + 7 + 13 };
     struct ek_decimal key_text = ek_decimal(key_count);
     const char *words[MAX_WORDS] = {"EVALSHA", store->sha[script], key_text.text};
     int count = 3 + key_count + arg_count;

@@ -185,6 +185,18 @@ bool ek_store_put_reply(struct ek_store *store, const char *id, const char *json
                         struct ek_error *err);
 bool ek_store_get_reply(struct ek_store *store, const char *id, char **json, struct ek_error *err);
 
+/* ---- moves:trash: ended moves whose volumes are to be discarded ----------------------------- */
+
+/* A record gets there with its last step, in the same script, when it is to be discarded at some
+ * time, and is kept as long as it is there. At most `limit` records that are due by now; *records
+ * is malloc'ed for the caller. */
+bool ek_store_due_trash(struct ek_store *store, int64_t now_ms, size_t limit,
+                        struct ek_move_record **records, size_t *count, struct ek_error *err);
+
+/* Takes the move out of the trash (`again_at_ms` 0), or puts it off. Fenced. */
+bool ek_store_settle_trash(struct ek_store *store, const char *id, int64_t again_at_ms,
+                           int64_t epoch, struct ek_error *err);
+
 /* ---- the lease: leader, epoch -------------------------------------------------------------- */
 
 /* Takes or renews the lease for `owner` ("hostname:pid:random"). *epoch is the fencing epoch,

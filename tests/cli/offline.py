@@ -269,7 +269,7 @@ class CommandLine(Case):
     def test_unknown_verb(self):
         self.refused(evenkeel("plna"), 2, '"plna"', 'did you mean "plan"?')
         self.refused(evenkeel("frobnicate"), 2, '"frobnicate"', "--help")
-        self.refused(evenkeel("doctor"), 2, '"doctor"')
+        self.refused(evenkeel("surgeon"), 2, '"surgeon"')
 
     def test_wrong_options(self):
         """Each names what it found and where help is."""

@@ -69,9 +69,9 @@ class Live:
         """Run a verb of the lab; its output."""
         return run([*self.lab_command(), *args], timeout)
 
-    def up(self, hosts, memory_mib):
+    def up(self, hosts, memory_mib, *options):
         """Raise the lab; the first time on a machine this downloads the guests' kernel."""
-        self.lab("up", "--hosts", hosts, "--memory", memory_mib, timeout=900)
+        self.lab("up", "--hosts", hosts, "--memory", memory_mib, *options, timeout=900)
 
     def status(self):
         """The lab's hosts and guests."""

@@ -20,8 +20,14 @@ class Case:
     settings: str = ""              # more lines of evenkeel.yaml
     migration: dict = field(default_factory=dict)  # keys of the policy's section `migration`
     limits: dict = field(default_factory=dict)
+    uris: str = "tcp"               # how hosts are reached: tcp, tls, or names
+    own_redis: bool = False         # a server that a case may stop and kill
     running: int = 1                # copies that may run at once
     guests: int = 1
+
+    def names(self):
+        """Its guests: vm, or vm1, vm2 and so on."""
+        return ["vm"] if self.guests == 1 else [f"vm{i}" for i in range(1, self.guests + 1)]
 
 
 def case(name, text, **options):

@@ -6,7 +6,7 @@ import libvirt
 from ek_faults.case import case
 from ek_faults.stage import NAME, TERMINAL, Failure
 from ek_lab import guests, net, procs
-from ek_lab.base import in_netns
+from ek_lab.base import LIBVIRT_PORT, in_netns
 
 DATA_PORTS = "49152:49215"   # where QEMU listens for memory and disks
 FIRST_PORT = 49152
@@ -83,6 +83,24 @@ def open_ports(pid):
             next(table)
             found |= {int(row.split()[1].rpartition(":")[2], 16) for row in table}
     return {p for p in found if p >= FIRST_PORT}
+
+
+@case("T22", "the answer that the guest runs on the destination is lost (hand-over in two steps)",
+      group="links", migration={"two_step": "always", "progress_timeout": "60s"}, gap_ms=45000,
+      ends=("rolled-back",))
+def lost_answer(stage):
+    """Without the two steps both ends would run it; with them neither does until one is chosen.
+
+    Nothing but keepalive comes back from the destination's libvirtd while memory is copied: what is
+    lost from here on is the answer to Finish."""
+    move = stage.begin(share=0.3)
+    stage.hit()
+    net.drop(stage.host(move.source), ("in",), peer=stage.host(move.destination),
+             from_port=LIBVIRT_PORT)
+    move.pauses()
+    move.see(move.destination, "suspended 0")     # it arrived and waits
+    move.reaches(*TERMINAL, seconds=90)
+    return move
 
 
 @case("T23", "a paused copy is left on the destination: cut off from a source whose libvirtd died",

@@ -6,7 +6,7 @@ import libvirt
 import redis
 
 from ek_lab import watch
-from ek_faults.stage import NAME, TERMINAL, Failure, LabError
+from ek_faults.stage import TERMINAL, Failure, LabError
 
 ENDS_WITHIN = 120   # seconds from the fault to the terminal record
 ERRORS = (Failure, LabError, libvirt.libvirtError, redis.RedisError, subprocess.SubprocessError,
@@ -59,14 +59,14 @@ def settle(stage, case, result):
     """Mend what was broken; the guest must be movable again, and all records closed."""
     stage.heal()
     if case.again and not result["wrong"]:
-        stage.moves_again()
+        stage.moves_again(case.names())
     stage.ask_no_more()
     stage.until("no move open", lambda: not stage.journal.smembers("evenkeel:moves:open"), 90)
 
 
 def look_back(stage, case, result):
     """What is left, and what the watcher saw."""
-    names = [NAME] if case.guests == 1 else [f"{NAME}{i}" for i in range(1, case.guests + 1)]
+    names = case.names()
     if case.loses:
         stage.drop_guests()  # what the fault ended is not left over
     result["leftovers"] = stage.leftovers([] if case.loses else names)
@@ -97,14 +97,18 @@ STEPS = (("set up", prepare), ("fault", act), ("again", settle), ("look back", l
 
 def tidy(stage, result):
     """Whatever happened, the next case finds no fault of this one."""
+    result["steps"] = [f"{int(s['at_ms']) / 1000 - result['begun']:.1f} s {s['id']} {s['state']} "
+                       f"{s['attempt']}" for s in stage.steps]
+    result["seen"] = [f"{at - result['begun']:.1f} s {host} {domain} {what}" for
+                      at, host, domain, what in stage.eyes.seen[stage.since:]]
     if result["wrong"] or result["leftovers"]:
         result["log"] = stage.log_tail()
-        result["steps"] = [f"{s['id']} {s['state']} {s['attempt']}" for s in stage.steps]
         result["events"] = events(stage)
     try:
         if "again" not in result["phases"]:
             stage.heal()
         stage.stop()
+        stage.stop_redis()
     except ERRORS as error:
         result["wrong"].append(f"while mending: {error}")
     stage.journal = None

@@ -2,6 +2,7 @@
 import json
 import shutil
 import signal
+import subprocess
 import time
 
 import libvirt
@@ -13,9 +14,10 @@ from ek_faults.eyes import Eyes
 from live import Failure, Live
 
 HOSTS = 3
-MEMORY_MIB = 2048
+MEMORY_MIB = 6144
 RATE = "160mbit"          # a guest of 128 MiB takes 3 to 8 s
 NAME = "vm"
+ONLY_ONE = "one destination is wanted"
 SETTINGS = "intervals: {sample: 1s, evaluate: 1s}"
 # All but `reachable` far below their defaults, so that each wait is seen to end.
 TIMEOUTS = {"connect": "2s", "lease": "6s", "action": "5s", "fresh": "5s", "switchover": "10s",
@@ -30,6 +32,12 @@ TERMINAL = {"done", "rejected", "rolled-back", "cancelled", "guest-off", "vm-dow
 def flow(words):
     """A mapping as YAML in one line."""
     return "{" + ", ".join(f"{k}: {v}" for k, v in words.items()) + "}"
+
+
+def uri_of(host, kind):
+    """How the daemon and the hosts reach a host."""
+    return {"tcp": host.uri, "tls": host.tls_uri,
+            "names": f"qemu+tcp://{host.name}/system"}[kind]
 
 
 def policy(migration, limits):
@@ -91,13 +99,14 @@ class Stage(Live):
         self.hit_at = None          # when the fault was made
         self.before = {}            # things of each host before the case
         self.stopped = set()        # pids that we stopped
+        self.server = None          # a Redis of the test's own
 
     # ---- raising -----------------------------------------------------------------------------
 
     def raise_lab(self):
         """A fresh lab with its links limited."""
         self.let_go()
-        self.up(HOSTS, MEMORY_MIB)
+        self.up(HOSTS, MEMORY_MIB, "--tls")
         self.eyes = Eyes(self.place.hosts())
 
     def let_go(self):
@@ -137,8 +146,7 @@ class Stage(Live):
 
     def set_up(self, case):
         """Guests, watcher, and a daemon that remembers nothing."""
-        names = [NAME] if case.guests == 1 else [f"{NAME}{i}" for i in range(1, case.guests + 1)]
-        self.place_guests(names, case.guest)
+        self.place_guests(case.names(), case.guest)
         self.eyes.open()
         self.before = {h.name: self.eyes.things(h.name) for h in self.place.hosts()}
         watch.start(self.place, self.lab_command()[:1])
@@ -147,6 +155,8 @@ class Stage(Live):
         self.configure(case)
         for host in self.place.hosts():
             net.shape(host, RATE)
+        if case.own_redis:
+            self.start_redis()
         self.start()
         self.steps, self.latest, self.hit_at, self.since = [], "0", None, self.eyes.mark()
 
@@ -154,14 +164,38 @@ class Stage(Live):
         """Both files of the daemon, and a state in which nothing has ever happened."""
         (self.dir / "state").mkdir()
         lines = ["version: 1", "hosts:"]
-        lines += [f"  - {{name: {h.name}, uri: \"{h.uri}\", migration_uri: \"tcp://{h.address}\"}}"
-                  for h in self.place.hosts()]
+        lines += [f"  - {{name: {h.name}, uri: \"{uri_of(h, case.uris)}\", "
+                  f"migration_uri: \"tcp://{h.address}\"}}" for h in self.place.hosts()]
         lines += [f"state_dir: {self.dir}/state", SETTINGS, case.settings,
                   f"timeouts: {flow(TIMEOUTS | case.timeouts)}"]
+        if case.own_redis:
+            lines.append(f"redis: {{mode: external, url: \"unix://{self.socket}\"}}")
         self.config.write_text("\n".join(lines) + "\n", encoding="utf-8")
         (self.dir / "policy.yaml").write_text(policy(case.migration, case.limits),
                                               encoding="utf-8")
         self.journal = redis.Redis(unix_socket_path=str(self.socket), decode_responses=True)
+
+    def start_redis(self):
+        """Start a server in the daemon's place for it; one that was killed goes on where it was."""
+        self.server = subprocess.Popen(
+            ["redis-server", "--port", "0", "--unixsocket", str(self.socket), "--appendonly", "yes",
+             "--appendfsync", "always", "--save", "", "--dir", str(self.dir / "state")],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True)
+        self.until("the test's own Redis", self.answers, 15, poll=0.02)
+
+    def answers(self):
+        """Whether Redis answers, with all that it knew."""
+        try:
+            return self.journal.ping()
+        except redis.RedisError:
+            return False
+
+    def stop_redis(self):
+        """End our own server."""
+        if self.server is not None:
+            self.server.kill()
+            self.server.wait()
+        self.server = None
 
     def redis_json(self, key):
         """A key's JSON document, None when it is not there or nobody answers."""
@@ -200,9 +234,12 @@ class Stage(Live):
                               f"were {' '.join(seen) or 'none'}")
             self.read_steps(min(left, 1.0) * 1000)
 
-    def order(self, guest=NAME):
-        """Have the guest's host emptied; the move that comes of it."""
+    def order(self, guest=NAME, to=None):
+        """Have the guest's host emptied; the move that comes of it. To one host: then the others
+        are not to be used either, until `moves_again`."""
         source = self.where()[guest]
+        for host in self.others(source, to) if to else ():
+            self.journal.set(f"evenkeel:maintenance:{host.name}", ONLY_ONE)
         self.journal.set(f"evenkeel:maintenance:{source}", "a fault is tried")
         step = self.await_step(None, {"planned", "claimed", "precheck", "prepare", "running"}, 30)
         return Move(self, json.loads(self.journal.hget(f"evenkeel:move:{step['id']}", "json")))
@@ -228,12 +265,17 @@ class Stage(Live):
         end = time.monotonic() + seconds
         self.until("the end of the fault", lambda: time.monotonic() >= end, seconds + 5)
 
-    def moves_again(self, guest=NAME, seconds=60):
-        """Wait until its host is empty: the guest could be moved after the fault."""
-        hosts_asked = [k.rsplit(":", 1)[1] for k in self.journal.keys("evenkeel:maintenance:*")]
-        self.until(f"{guest} moved away after the fault", lambda: all(
-            self.maintenance(h) == "evacuated" for h in hosts_asked) and
-            guest in self.where(), seconds, poll=0.1)
+    def moves_again(self, names, seconds=60):
+        """Wait until their host is empty: the guests could be moved after the fault."""
+        asked = []
+        for key in self.journal.keys("evenkeel:maintenance:*"):
+            if self.journal.get(key) == ONLY_ONE:
+                self.journal.delete(key)
+            else:
+                asked.append(key.rsplit(":", 1)[1])
+        self.until(f"{', '.join(names)} moved away after the fault", lambda: all(
+            self.maintenance(h) == "evacuated" for h in asked) and
+            set(names) <= set(self.where()), seconds)
 
     def ask_no_more(self):
         """Take all wishes back, so that nothing begins any more."""
@@ -315,6 +357,7 @@ class Stage(Live):
         for pid in self.stopped:
             procs.send(pid, signal.SIGCONT)
         super().close()
+        self.stop_redis()
 
 
 __all__ = ["Failure", "LabError", "Move", "Stage", "NAME", "TERMINAL"]

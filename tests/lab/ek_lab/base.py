@@ -14,7 +14,7 @@ LIBVIRT_PORT = 16509
 
 # Which Debian package brings a program, for a one-line message when it is absent.
 PACKAGES = {
-    "apt-get": "apt", "apt-cache": "apt", "dpkg": "dpkg", "gcc": "gcc", "ip": "iproute2",
+    "apt-get": "apt", "apt-cache": "apt", "certtool": "gnutls-bin", "dpkg": "dpkg", "gcc": "gcc", "ip": "iproute2",
     "libvirtd": "libvirt-daemon", "lxcfs": "lxcfs", "mount": "mount", "nsenter": "util-linux",
     "qemu-img": "qemu-utils", "qemu-nbd": "qemu-utils", "qemu-system-x86_64": "qemu-system-x86",
     "tc": "iproute2", "tini": "tini", "umount": "mount", "unshare": "util-linux",
@@ -97,6 +97,7 @@ class Host:
         self.name = f"h{number}"
         self.address = f"10.77.0.{10 + number}"
         self.uri = f"qemu+tcp://{self.address}/system"
+        self.tls_uri = f"qemu+tls://{self.address}/system"  # of a lab with certificates
         self.netns = f"{lab.name}-{self.name}"
         self.port = f"v{number}"  # the bridge's end of the host's cable
         self.dir = lab.dir / "hosts" / self.name
@@ -118,6 +119,7 @@ class Lab:
         self.lxcfs = self.dir / "lxcfs"
         self.guests = self.dir / "guests"
         self.watch = self.dir / "watch"
+        self.pki = self.dir / "pki"  # there when the lab has certificates
 
     def config(self):
         """What `up` was asked for; an error when this lab is not up."""

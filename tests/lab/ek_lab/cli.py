@@ -11,7 +11,7 @@ from .base import Lab, LabError, in_netns
 
 def do_up(lab, args):
     """Raise the lab and say how to reach it."""
-    life.up(lab, args.hosts, args.cpus, args.memory)
+    life.up(lab, args.hosts, args.cpus, args.memory, args.tls)
     for host in lab.hosts():
         print(f"{host.name} {host.address} {host.uri}")
     program = f"{sys.argv[0]} --name {lab.name}"
@@ -54,9 +54,10 @@ def do_cpustat(lab, _args):
 def do_exec(lab, args):
     """Become a command in the lab's network; names of the hosts resolve there."""
     lab.config()
-    script = 'mount --bind "$1" /etc/hosts && shift && exec "$@"'
+    script = 'mount --bind "$1" /etc/hosts && { [ ! -d "$2" ] || mount --bind "$2" /etc/pki; } ' \
+             '&& shift 2 && exec "$@"'
     become(in_netns(lab.netns, "sh", "-c", script, "lab-exec", str(lab.dir / "etc-hosts"),
-                    *args.command))
+                    str(lab.pki / "etc-pki"), *args.command))
 
 
 def do_host_exec(lab, args):
@@ -125,6 +126,11 @@ def do_signal(lab, args):
         raise LabError(f"{args.verb} what? HOST libvirtd, or guest NAME")
 
 
+def do_clock(lab, args):
+    """Step the clock that a host's libvirtd sees."""
+    hosts.set_clock(lab.host(args.host), args.offset)
+
+
 def do_restart(lab, args):
     """Restart a host's libvirtd, or start it when it is gone."""
     host = lab.host(args.host)
@@ -177,6 +183,7 @@ def add_lab_verbs(verbs):
     sub.add_argument("--cpus", type=int, default=2, help="cores of each host (default 2)")
     sub.add_argument("--memory", type=int, default=2048, metavar="MIB",
                      help="memory of each host (default 2048)")
+    sub.add_argument("--tls", action="store_true", help="certificates, and TLS beside plain TCP")
     verb(verbs, "down", do_down, "remove the lab and everything in it")
     sub = verb(verbs, "status", do_status, "hosts and guests")
     sub.add_argument("--json", action="store_true")
@@ -242,6 +249,10 @@ def add_fault_verbs(verbs):
         sub.add_argument("first", metavar="HOST|guest")
         sub.add_argument("second", metavar="libvirtd|NAME")
         sub.add_argument("--host", help="the copy of the guest on this host")
+    sub = verb(verbs, "clock", do_clock, "step the clock of a host's libvirtd; it is restarted first "
+                                         "unless it has such a clock already")
+    sub.add_argument("host")
+    sub.add_argument("offset", help="as faketime takes it: +2y, -3d, +0")
     sub = verb(verbs, "restart", do_restart, "restart (or start again) 'HOST libvirtd'")
     sub.add_argument("host")
     sub.add_argument("what", choices=("libvirtd",))

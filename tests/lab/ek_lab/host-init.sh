@@ -12,10 +12,11 @@ for file in stat meminfo cpuinfo uptime; do
     [ ! -e "$dir/proc-$file" ] || source=$dir/proc-$file
     mount --bind "$source" "/proc/$file"
 done
-mkdir -p /etc/libvirt /var/lib/libvirt /var/log/libvirt /var/cache/libvirt
+mkdir -p /etc/pki /etc/libvirt /var/lib/libvirt /var/log/libvirt /var/cache/libvirt
 for file in hosts passwd group; do
     mount --bind "$dir/etc-$file" "/etc/$file"
 done
+mount --bind "$dir/etc-pki" /etc/pki
 mount --bind "$dir/etc-libvirt" /etc/libvirt
 mount --bind "$dir/var-lib-libvirt" /var/lib/libvirt
 mount --bind "$dir/var-log-libvirt" /var/log/libvirt

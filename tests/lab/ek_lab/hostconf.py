@@ -4,6 +4,7 @@ import shutil
 import uuid
 from pathlib import Path
 
+from . import pki
 from .base import LIBVIRT_PORT, NET_ADDRESS, LabError
 from .net import GUEST_BRIDGE
 
@@ -18,8 +19,10 @@ def host_uuid(host):
 
 
 def libvirtd_conf(host):
-    """TCP without TLS and authentication: only this lab's network reaches it."""
-    return (f'listen_tls = 0\nlisten_tcp = 1\nauth_tcp = "none"\n'
+    """TCP without authentication, for only this lab's network reaches it; TLS beside it in a lab
+    with certificates."""
+    tls = 1 if host.lab.pki.exists() else 0
+    return (f'listen_tls = {tls}\nlisten_tcp = 1\nauth_tcp = "none"\n'
             f'listen_addr = "{host.address}"\ntcp_port = "{LIBVIRT_PORT}"\n'
             f'host_uuid = "{host_uuid(host)}"\n'
             'unix_sock_group = "root"\nauth_unix_rw = "none"\nauth_unix_ro = "none"\n'
@@ -116,6 +119,9 @@ def lay_out(host, hosts):
                  "var-cache-libvirt"):
         (host.dir / name).mkdir(parents=True)
     (host.dir / "run" / MARK).touch()
+    (host.dir / "etc-pki").mkdir()
+    if host.lab.pki.exists():
+        pki.equip(host)
     seed_capabilities(host)
     # Seen by guests as /var/lib/libvirt/{heartbeat,control,images,boot} on every host.
     for outside, inside in ((host.heartbeats, "heartbeat"), (host.controls, "control"),

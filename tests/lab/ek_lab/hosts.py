@@ -9,6 +9,7 @@ from .base import LabError, run, virsh, wait_until
 
 INIT = Path(__file__).resolve().parent / "host-init.sh"
 DAEMON_PIDFILE = "libvirtd.pid"
+CLOCK = "clock"  # in a host's /run: how far its libvirtd's clock is off
 
 
 def create(host, hosts, cpus, memory_mib):
@@ -51,9 +52,33 @@ def inside(host, *argv):
     return cgroups.joining(host, *enter, *argv)
 
 
+def clock_words(host):
+    """What gives a program the host's own clock; nothing where there is none. The monotonic one is
+    the machine's: no step of a clock touches it."""
+    if not (host.dir / "run" / CLOCK).exists():
+        return []
+    libraries = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+    if not libraries:
+        raise LabError("faketime is missing: install package faketime")
+    return ["env", f"LD_PRELOAD={libraries[0]}", f"FAKETIME_TIMESTAMP_FILE=/run/{CLOCK}",
+            "FAKETIME_NO_CACHE=1", "DONT_FAKE_MONOTONIC=1"]
+
+
+def set_clock(host, offset):
+    """Step the clock that the host's libvirtd sees, and only it; `offset` as faketime takes it."""
+    path = host.dir / "run" / CLOCK
+    if not path.exists():
+        path.write_text("+0\n", encoding="ascii")
+        stop_libvirtd(host)
+        start_libvirtd(host)
+        wait_libvirtd(host)
+    path.write_text(f"{offset}\n", encoding="ascii")
+
+
 def start_libvirtd(host):
     """Start the host's libvirtd; it leaves its parent and is reaped by the host's PID 1."""
-    run(inside(host, "libvirtd", "--daemon", "--listen", "--pid-file", f"/run/{DAEMON_PIDFILE}"))
+    run(inside(host, *clock_words(host), "libvirtd", "--daemon", "--listen", "--pid-file",
+               f"/run/{DAEMON_PIDFILE}"))
 
 
 def libvirtd_pid(host):

@@ -6,7 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import cache, cgroups, cpustat, hostconf, hosts, net, procs
+from . import cache, cgroups, cpustat, hostconf, hosts, net, pki, procs
 from .base import MAX_HOSTS, Host, LabError, need, program, progress, run, wait_until, write_json
 
 PARALLEL = 4  # hosts raised at once
@@ -21,8 +21,8 @@ def interrupt(number, _frame):
     raise Interrupted(number)
 
 
-def up(lab, count, cpus, memory_mib):
-    """Raise a lab of `count` hosts; on failure or a signal nothing of it remains."""
+def up(lab, count, cpus, memory_mib, tls=False):
+    """Raise a lab of `count` hosts, with certificates where TLS is to be used; on failure or a signal nothing of it remains."""
     need("ip", "tc", "unshare", "nsenter", "tini", "lxcfs", "libvirtd", "virsh", "qemu-img",
          "qemu-nbd", "qemu-system-x86_64", "mount", "umount")
     if os.geteuid() != 0:
@@ -34,7 +34,7 @@ def up(lab, count, cpus, memory_mib):
     begun = time.monotonic()
     try:
         down(lab)
-        raise_all(lab, count, cpus, memory_mib)
+        raise_all(lab, count, cpus, memory_mib, tls)
     except BaseException:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
@@ -44,11 +44,15 @@ def up(lab, count, cpus, memory_mib):
     progress(f"{count} hosts up in {time.monotonic() - begun:.1f} s")
 
 
-def raise_all(lab, count, cpus, memory_mib):
+def raise_all(lab, count, cpus, memory_mib, tls):
     """Everything `up` makes, in order."""
     lab.dir.mkdir(parents=True)
     cache.prepare(lab.cache)
     lab.guests.mkdir()
+    if tls:
+        need("certtool")
+        pki.make_authority(lab)
+        pki.equip_client(lab)
     members = [Host(lab, n) for n in range(1, count + 1)]
     (lab.dir / "etc-hosts").write_text(hostconf.etc_hosts(lab, members), encoding="ascii")
     net.create_lab(lab)

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,6 +39,16 @@ static const struct ek_move_record full = {
     .eta_ms = -1,
     .transferred_mib = 4150.25,
     .downtime_ms = 80,
+    .discard_at_ms = 1764000600000,
+    .preparation_count = 2,
+    .preparations = {{.kind = EK_PREPARATION_BASE,
+                      .state = EK_PREPARATION_MADE,
+                      .what = "/images/base.qcow2",
+                      .size_mib = 512.5},
+                     {.kind = EK_PREPARATION_OVERLAY,
+                      .state = EK_PREPARATION_BEGUN,
+                      .what = "/images/web-1.qcow2",
+                      .disk = "vda"}},
     .error = "destination said: \"no\"",
 };
 
@@ -71,8 +82,35 @@ static void test_round_trip(void **state)
     assert_true(read.order.bandwidth_mib_s == 100 && read.order.auto_converge);
     assert_string_equal(read.order.domain, full.order.domain);
     assert_string_equal(read.error, full.error);
+    assert_memory_equal(read.preparations, full.preparations, sizeof(full.preparations));
     free(first);
     free(second);
+}
+
+/* A record with more preparations than this program can undo is refused, and so is one without a
+ * name. */
+static void test_bad_preparations(void **state)
+{
+    static const char item[] =
+        "{\"kind\":\"base\",\"state\":\"made\",\"what\":\"/images/base.qcow2\"";
+    struct ek_move_record read;
+    struct ek_error err;
+    char *text = ek_codec_write_record(&full);
+    char *place = strstr(text, item);
+    char longer[16384];
+
+    (void)state;
+    assert_non_null(place);
+    (void)snprintf(longer, sizeof(longer), "%.*s", (int)(place - text), text);
+    for (int i = 0; i < EK_PREPARATION_MOST; i++) {
+        (void)snprintf(longer + strlen(longer), sizeof(longer) - strlen(longer), "%s},", item);
+    }
+    (void)snprintf(longer + strlen(longer), sizeof(longer) - strlen(longer), "%s", place);
+    assert_false(ek_codec_read_record(&read, longer, strlen(longer), "k", &err));
+    assert_non_null(strstr(err.message, "at most 32 preparations"));
+    memcpy(strstr(text, "/images/base.qcow2"), "\",\"x\":\"xxxxxxxxxxx", 18);
+    assert_false(ek_codec_read_record(&read, text, strlen(text), "k", &err));
+    free(text);
 }
 
 /* Every state and every kind has a name that is read back. */
@@ -136,9 +174,8 @@ static void test_required_fields(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_states_and_kinds),
-        cmocka_unit_test(test_odd_values_stay_readable),
+        cmocka_unit_test(test_round_trip),       cmocka_unit_test(test_bad_preparations),
+        cmocka_unit_test(test_states_and_kinds), cmocka_unit_test(test_odd_values_stay_readable),
         cmocka_unit_test(test_required_fields),
     };
 

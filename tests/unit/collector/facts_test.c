@@ -140,16 +140,34 @@ static void test_shared_disks_move(void **state)
     assert_int_equal(found.local_disks.count, 0);
 }
 
-/* A writable file in a pool of the host's own ties the domain to it, and the reason names it. */
-static void test_local_disk_stays(void **state)
+/* A qcow2 file in a pool of the host's own is copied along: the domain can move, and the file's
+ * size counts. */
+static void test_local_disk_moves_along(void **state)
 {
     const struct ek_domain_facts *facts = facts_of(FIXTURES "tcg-local.xml");
 
     (void)state;
-    assert_false(facts->movable);
-    assert_string_equal(facts->immovable_reason,
-                        "disk /var/lib/libvirt/images/a1.qcow2 is a file of this host alone");
+    assert_true(facts->movable);
+    assert_null(facts->immovable_reason);
     EXPECT(found.local_disks, "/var/lib/libvirt/images/a1.qcow2");
+}
+
+/* A local file that no pool holds, or of another format, ties the domain to its host, and the
+ * reason names it. */
+static void test_other_local_disk_stays(void **state)
+{
+    static const char format[] = "<domain type='kvm'><memory unit='KiB'>1024</memory><vcpu>1</vcpu>"
+                                 "<devices><disk type='file' device='disk'><driver type='%s'/>"
+                                 "<source file='%s'/></disk></devices></domain>";
+    const char *homeless = ek_arena_printf(&arena, format, "qcow2", "/opt/a.qcow2");
+    const char *foreign = ek_arena_printf(&arena, format, "vmdk", "/var/lib/libvirt/images/a.vmdk");
+
+    (void)state;
+    assert_true(ek_domain_xml_parse(&found, homeless, &around, &arena, &err));
+    assert_false(found.facts.movable);
+    assert_non_null(strstr(found.facts.immovable_reason, "disk /opt/a.qcow2 is a file of this"));
+    assert_true(ek_domain_xml_parse(&found, foreign, &around, &arena, &err));
+    assert_false(found.facts.movable);
 }
 
 /* Directories that are configured as shared make their files shared, and only whole names count. */
@@ -409,7 +427,8 @@ int main(void)
         LAW(networks),
         LAW(storages),
         LAW(shared_disks_move),
-        LAW(local_disk_stays),
+        LAW(local_disk_moves_along),
+        LAW(other_local_disk_stays),
         LAW(shared_paths),
         LAW(devices),
         LAW(other_managers),

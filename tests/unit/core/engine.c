@@ -1,12 +1,9 @@
 /* Stories of the engine: when it plans, starts and counts moves. */
 #include "tests/lib/cluster_text.h"
-#include "tests/lib/cmocka.h"
-#include "tests/lib/story.h"
+#include "tests/unit/core/engine_story.h"
 
 #include <math.h>
 #include <string.h>
-
-static struct ek_story it;
 
 /* One move levels it: a h1->h2. */
 static const char UNEVEN[] = "h1 10c; h2 10c; a@h1 1v 1G 3c; b@h1 1v 1G 3c; c@h1 1v 1G 0.5c";
@@ -21,20 +18,6 @@ static const char DRAIN[] = "h1 maintenance; h2; h3; a@h1 1v 3G 0c; b@h1 1v 2G 0
 /* The same, and h1 has links for two of them. */
 static const char SLOW_ENDS[] = "h1 maintenance link=200; h2 link=99.5; h3 link=99.5;"
                                 "a@h1 1v 3G 0c; b@h1 1v 2G 0c; c@h1 1v 1G 0c";
-
-static int setup(void **state)
-{
-    (void)state;
-    ek_story_begin(&it);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    ek_story_end(&it);
-    return 0;
-}
 
 static size_t running(void)
 {
@@ -434,29 +417,6 @@ static void the_recorded_input_stays_as_it_was(void **state)
 
 /* ---- ends ------------------------------------------------------------------------------------ */
 
-/* A failed move of an evacuation holds up nobody: the others go on at once. When its rest is over a
- * new plan comes, which tries it once more, behind the others. */
-static void a_failed_evacuation_holds_up_nobody(void **state)
-{
-    (void)state;
-    ek_story_cycle(&it, DRAIN);
-    ek_text_clear(&it.trace);
-    ek_story_outcome(&it, "a", EK_MOVE_ROLLED_BACK);
-    ek_story_expect(&it, "maintenance h1 evacuating, 3 left\n"
-                         "start b h1->h3\n"
-                         "wake +10 s\n");
-    it.now_ms += 2 * EK_STORY_PERIOD_MS;
-    ek_story_cycle(&it, DRAIN);
-    ek_story_expect(&it, "plan started: a h1->h2 evacuate, c h1->h3 evacuate\n"
-                         "maintenance h1 evacuating, 3 left\n"
-                         "wake +10 s\n");
-    ek_story_outcome(&it, "b", EK_MOVE_DONE);
-    ek_story_expect(&it, "fate failed\n"
-                         "maintenance h1 evacuating, 2 left\n"
-                         "start c h1->h3\n"
-                         "wake +10 s\n");
-}
-
 /* A plan whose last move failed is not done, and what it promised is not compared with anything. */
 static void a_plan_with_a_failed_move_is_not_done(void **state)
 {
@@ -470,50 +430,6 @@ static void a_plan_with_a_failed_move_is_not_done(void **state)
     it.events = true;
     ek_story_settle(&it, "h1 10c; h2 10c; a@h1; b@h1; c@h1");
     assert_null(strstr(it.trace.text, "verified"));
-}
-
-/* Where the destination was at fault another one is tried in the next cycle. */
-static void another_destination_is_tried(void **state)
-{
-    static const char cluster[] = "h1 maintenance; h2; h3; a@h1 1v 3G 0c";
-
-    (void)state;
-    ek_story_cycle(&it, cluster);
-    ek_story_fault(&it, "a", EK_MOVE_REJECTED);
-    ek_text_clear(&it.trace);
-    ek_story_cycle(&it, cluster);
-    ek_story_expect(&it, "plan started: a h1->h3 evacuate\n"
-                         "maintenance h1 evacuating, 1 left\n"
-                         "start a h1->h3\n"
-                         "wake +10 s\n");
-}
-
-/* An outcome that is not known blocks the domain, for evacuations, too, and only that domain. */
-static void unknown_outcomes_block_the_domain(void **state)
-{
-    static const enum ek_move_state unknown[] = {EK_MOVE_UNKNOWN, EK_MOVE_UNVERIFIED};
-    static const char *const next[] = {"b", "c"};
-
-    (void)state;
-    ek_story_cycle(&it, DRAIN);
-    for (size_t i = 0; i < 2; i++) {
-        ek_story_outcome(&it, ek_engine_view(it.engine).running[0].domain, unknown[i]);
-        it.now_ms += 3600 * 1000;
-        ek_story_cycle(&it, DRAIN);
-        assert_int_equal(running(), 1);
-        assert_string_equal(ek_engine_view(it.engine).running[0].domain, next[i]);
-    }
-}
-
-/* A domain that is blocked by an earlier run does not move. */
-static void blocked_domains_stay(void **state)
-{
-    (void)state;
-    ek_story_block(&it, "a");
-    ek_story_cycle(&it, "h1 maintenance; h2; a@h1");
-    ek_story_expect(&it,
-                    "maintenance h1 blocked, 1 left; a: has a move whose outcome is unknown: an "
-                    "operator must resolve it\nwake +10 s\n");
 }
 
 /* A move that ended is known until samples must show it, then forgotten. */
@@ -590,8 +506,6 @@ static void an_empty_cluster_is_watched(void **state)
     assert_null(ek_engine_view(it.engine).holding);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -621,11 +535,7 @@ int main(void)
         TEST(the_target_is_waited_for),
         TEST(an_outcome_keeps_the_hosts_own_use),
         TEST(the_recorded_input_stays_as_it_was),
-        TEST(a_failed_evacuation_holds_up_nobody),
         TEST(a_plan_with_a_failed_move_is_not_done),
-        TEST(another_destination_is_tried),
-        TEST(unknown_outcomes_block_the_domain),
-        TEST(blocked_domains_stay),
         TEST(ended_moves_are_known_for_four_periods),
         TEST(the_result_is_verified_once),
         TEST(a_plan_ends_beside_the_next),

@@ -1,31 +1,14 @@
 /* Stories of an operator's commands: cancel, abort, pause, resume. */
 #include "tests/lib/cluster_text.h"
-#include "tests/lib/cmocka.h"
-#include "tests/lib/story.h"
+#include "tests/unit/core/engine_story.h"
 
 #include <string.h>
-
-static struct ek_story it;
 
 /* One move levels it: a h1->h2. */
 static const char UNEVEN[] = "h1 10c; h2 10c; a@h1 1v 1G 3c; b@h1 1v 1G 3c; c@h1 1v 1G 0.5c";
 
 /* Two leave h1, one after the other. */
 static const char DRAIN[] = "h1 maintenance; h2; h3; a@h1 1v 3G 0c; b@h1 1v 2G 0c";
-
-static int setup(void **state)
-{
-    (void)state;
-    ek_story_begin(&it);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    ek_story_end(&it);
-    return 0;
-}
 
 static const char *running_id(void)
 {
@@ -191,15 +174,14 @@ static void an_unblocked_domain_moves_again(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(an_abort_is_asked_of_the_running_move, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_pause_holds_balancing_and_no_evacuation, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_resume_balances_again, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_cancelled_plan_is_dropped_and_aborted, setup, teardown),
-        cmocka_unit_test_setup_teardown(cancel_all_stops_everything_until_a_resume, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(a_move_on_order_starts, setup, teardown),
-        cmocka_unit_test_setup_teardown(an_order_waits_for_its_turn, setup, teardown),
-        cmocka_unit_test_setup_teardown(an_unblocked_domain_moves_again, setup, teardown),
+        TEST(an_abort_is_asked_of_the_running_move),
+        TEST(a_pause_holds_balancing_and_no_evacuation),
+        TEST(a_resume_balances_again),
+        TEST(a_cancelled_plan_is_dropped_and_aborted),
+        TEST(cancel_all_stops_everything_until_a_resume),
+        TEST(a_move_on_order_starts),
+        TEST(an_order_waits_for_its_turn),
+        TEST(an_unblocked_domain_moves_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

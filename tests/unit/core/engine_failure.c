@@ -1,13 +1,10 @@
 /* Stories of moves that fail and of what becomes of their plans; of who comes first, who gives way,
  * and how the links are shared. */
 #include "tests/lib/cluster_text.h"
-#include "tests/lib/cmocka.h"
-#include "tests/lib/story.h"
+#include "tests/unit/core/engine_story.h"
 
 #include <stdio.h>
 #include <string.h>
-
-static struct ek_story it;
 
 /* Two moves level it, one after the other. */
 static const char UNEVEN[] = "h1 10c; h2 10c; a@h1 1v 1G 2c; b@h1 1v 1G 2c; c@h1 1v 1G 2c;"
@@ -15,20 +12,6 @@ static const char UNEVEN[] = "h1 10c; h2 10c; a@h1 1v 1G 2c; b@h1 1v 1G 2c; c@h1
 
 /* Three leave h1, one after the other. */
 static const char DRAIN[] = "h1 maintenance; h2; h3; a@h1 1v 3G 0c; b@h1 1v 2G 0c; c@h1 1v 1G 0c";
-
-static int setup(void **state)
-{
-    (void)state;
-    ek_story_begin(&it);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    ek_story_end(&it);
-    return 0;
-}
 
 static const struct ek_move_order *running(size_t index)
 {
@@ -185,6 +168,73 @@ static void an_aborted_move_fails_no_plan(void **state)
     assert_string_not_equal(running(0)->domain, domain);
 }
 
+/* A failed move of an evacuation holds up nobody: the others go on at once. When its rest is over a
+ * new plan comes, which tries it once more, behind the others. */
+static void a_failed_evacuation_holds_up_nobody(void **state)
+{
+    (void)state;
+    ek_story_cycle(&it, DRAIN);
+    ek_text_clear(&it.trace);
+    ek_story_outcome(&it, "a", EK_MOVE_ROLLED_BACK);
+    ek_story_expect(&it, "maintenance h1 evacuating, 3 left\n"
+                         "start b h1->h3\n"
+                         "wake +10 s\n");
+    it.now_ms += 2 * EK_STORY_PERIOD_MS;
+    ek_story_cycle(&it, DRAIN);
+    ek_story_expect(&it, "plan started: a h1->h2 evacuate, c h1->h3 evacuate\n"
+                         "maintenance h1 evacuating, 3 left\n"
+                         "wake +10 s\n");
+    ek_story_outcome(&it, "b", EK_MOVE_DONE);
+    ek_story_expect(&it, "fate failed\n"
+                         "maintenance h1 evacuating, 2 left\n"
+                         "start c h1->h3\n"
+                         "wake +10 s\n");
+}
+
+/* Where the destination was at fault another one is tried in the next cycle. */
+static void another_destination_is_tried(void **state)
+{
+    static const char cluster[] = "h1 maintenance; h2; h3; a@h1 1v 3G 0c";
+
+    (void)state;
+    ek_story_cycle(&it, cluster);
+    ek_story_fault(&it, "a", EK_MOVE_REJECTED);
+    ek_text_clear(&it.trace);
+    ek_story_cycle(&it, cluster);
+    ek_story_expect(&it, "plan started: a h1->h3 evacuate\n"
+                         "maintenance h1 evacuating, 1 left\n"
+                         "start a h1->h3\n"
+                         "wake +10 s\n");
+}
+
+/* An outcome that is not known blocks the domain, for evacuations, too, and only that domain. */
+static void unknown_outcomes_block_the_domain(void **state)
+{
+    static const enum ek_move_state unknown[] = {EK_MOVE_UNKNOWN, EK_MOVE_UNVERIFIED};
+    static const char *const next[] = {"b", "c"};
+
+    (void)state;
+    ek_story_cycle(&it, DRAIN);
+    for (size_t i = 0; i < 2; i++) {
+        ek_story_outcome(&it, ek_engine_view(it.engine).running[0].domain, unknown[i]);
+        it.now_ms += 3600 * 1000;
+        ek_story_cycle(&it, DRAIN);
+        assert_int_equal(running_count(), 1);
+        assert_string_equal(ek_engine_view(it.engine).running[0].domain, next[i]);
+    }
+}
+
+/* A domain that is blocked by an earlier run does not move. */
+static void blocked_domains_stay(void **state)
+{
+    (void)state;
+    ek_story_block(&it, "a");
+    ek_story_cycle(&it, "h1 maintenance; h2; a@h1");
+    ek_story_expect(&it,
+                    "maintenance h1 blocked, 1 left; a: has a move whose outcome is unknown: an "
+                    "operator must resolve it\nwake +10 s\n");
+}
+
 /* ---- priorities ------------------------------------------------------------------------------ */
 
 /* A guest that will not converge leaves last, however large it is. */
@@ -299,8 +349,6 @@ static void an_open_circuit_is_a_reason(void **state)
     assert_string_equal(ek_engine_view(it.engine).circuits, "");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -311,6 +359,10 @@ int main(void)
         TEST(a_failed_way_back_is_not_reverted),
         TEST(an_evacuation_is_never_reverted),
         TEST(an_aborted_move_fails_no_plan),
+        TEST(a_failed_evacuation_holds_up_nobody),
+        TEST(another_destination_is_tried),
+        TEST(unknown_outcomes_block_the_domain),
+        TEST(blocked_domains_stay),
         TEST(a_laggard_leaves_last),
         TEST(balance_gives_way_to_maintenance),
         TEST(what_is_nearly_done_ends_first),

@@ -1,25 +1,8 @@
 /* Stories of holding: when the engine watches and starts nothing. */
-#include "tests/lib/cmocka.h"
-#include "tests/lib/story.h"
-
-static struct ek_story it;
+#include "tests/unit/core/engine_story.h"
 
 static const char UNEVEN[] = "h1 10c; h2 10c; a@h1 1v 1G 3c; b@h1 1v 1G 3c; c@h1 1v 1G 0.5c";
 static const char DRAIN[] = "h1 maintenance; h2; h3; a@h1 1v 3G 0c; b@h1 1v 2G 0c";
-
-static int setup(void **state)
-{
-    (void)state;
-    ek_story_begin(&it);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    ek_story_end(&it);
-    return 0;
-}
 
 /* While told to hold it starts nothing, says why once, and says when it no longer holds. */
 static void holding_starts_nothing(void **state)
@@ -141,8 +124,6 @@ static void a_second_back_does_not_hold(void **state)
     ek_story_cycle(&it, UNEVEN);
     ek_story_expect(&it, "plan started: a h1->h2 balance\nstart a h1->h2\n");
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {

@@ -1,22 +1,5 @@
 /* Stories of maintenance: what the engine says of a host that is to be emptied. */
-#include "tests/lib/cmocka.h"
-#include "tests/lib/story.h"
-
-static struct ek_story it;
-
-static int setup(void **state)
-{
-    (void)state;
-    ek_story_begin(&it);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    ek_story_end(&it);
-    return 0;
-}
+#include "tests/unit/core/engine_story.h"
 
 /* A host is evacuating while domains leave, and evacuated when a fresh sample shows none: not when
  * the last move ends, for something may have started there since the sample. */
@@ -194,8 +177,6 @@ static void a_stuck_domain_holds_up_nobody(void **state)
                          "start b h1->h2\n"
                          "wake +10 s\n");
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {

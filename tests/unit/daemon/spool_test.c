@@ -157,6 +157,21 @@ static void test_permissions_are_not_kept(void **state)
     }
 }
 
+/* A step that the table of states does not allow is no record, and does not keep anybody from
+ * leading. */
+static void test_impossible_step(void **state)
+{
+    struct ek_move_record before = record_at(EK_MOVE_DONE);
+    struct ek_move_record pending = record_at(EK_MOVE_COMMIT_PENDING);
+
+    (void)state;
+    put_in_journal(&before);
+    ek_spool_keep(spool, &pending, &before);
+    replay();
+    assert_true(is_spooled());
+    assert_string_equal(state_in_journal(), "done");
+}
+
 /* A file that cannot be read stays where it is, and nothing is written from it; an id that would
  * lead out of the folder gets no file. */
 static void test_bad_files(void **state)
@@ -273,6 +288,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_dropped_when_adopted, begin, end),
         cmocka_unit_test_setup_teardown(test_kept_while_it_cannot_be_written, begin, end),
         cmocka_unit_test_setup_teardown(test_permissions_are_not_kept, begin, end),
+        cmocka_unit_test_setup_teardown(test_impossible_step, begin, end),
         cmocka_unit_test_setup_teardown(test_bad_files, begin, end),
         cmocka_unit_test_setup_teardown(test_stopped_server, begin, end),
         cmocka_unit_test_setup_teardown(test_killed_server, begin, end),

@@ -64,10 +64,17 @@ static void test_journal_comes_before_effect(void **state)
 {
     struct scene *scene = *state;
 
+    scene->fake.findings = (struct ek_findings){
+        .preparation_count = 2,
+        .preparations = {{.kind = EK_PREPARATION_NETWORK, .what = "lab"},
+                         {.kind = EK_PREPARATION_BASE, .what = "/images/base"}}};
     start(scene, 1);
     assert_ended(scene, EK_MOVE_DONE);
+    assert_int_equal(scene->fake.records[0].preparations[0].state, EK_PREPARATION_MADE);
+    assert_int_equal(scene->fake.records[0].preparations[1].state, EK_PREPARATION_FOUND);
     assert_string_equal(scene->fake.trace,
-                        "claimed precheck precheck-memory precheck() prepare prepare() "
+                        "claimed precheck precheck-memory precheck() prepare prepare-noted "
+                        "prepare(lab) prepare prepare-noted prepare(/images/base) "
                         "running migrate() commit-pending observe() post observe post() done ");
 }
 

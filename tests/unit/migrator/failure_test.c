@@ -40,6 +40,23 @@ static const struct {
     {VIR_ERR_CPU_INCOMPATIBLE, "the CPU is incompatible with host CPU", EK_FAILURE_OTHER_HOST},
     {VIR_ERR_MIGRATE_UNSAFE, "Unsafe migration: Migration without shared storage is unsafe",
      EK_FAILURE_DOMAIN},
+    {VIR_ERR_INTERNAL_ERROR,
+     "internal error: pool 'default' has asynchronous jobs running or is being started",
+     EK_FAILURE_SAME_PAIR},
+    {VIR_ERR_SYSTEM_ERROR,
+     "Cannot access storage file '/images/a.qcow2': No such file or directory",
+     EK_FAILURE_OTHER_HOST},
+    {VIR_ERR_OPERATION_FAILED,
+     "operation failed: migration of disk vda failed: No space left on "
+     "device",
+     EK_FAILURE_OTHER_HOST},
+    {VIR_ERR_NO_STORAGE_VOL, "Storage volume not found: no storage vol with matching path",
+     EK_FAILURE_OTHER_HOST},
+    {VIR_ERR_STORAGE_VOL_EXIST, "storage volume 'a.qcow2' exists already", EK_FAILURE_OTHER_HOST},
+    {VIR_ERR_OPERATION_UNSUPPORTED,
+     "Operation not supported: pre-creation of storage targets for incremental storage migration "
+     "is not supported",
+     EK_FAILURE_OTHER_HOST},
     {VIR_ERR_NO_NWFILTER, "no network filter with matching name 'f'", EK_FAILURE_OTHER_HOST},
 };
 

@@ -64,22 +64,25 @@ static struct ek_call_result traced_ok(void *context, const char *word)
 }
 
 static struct ek_call_result precheck(void *context, const struct ek_move_record *record,
-                                      void (*note)(void *, const char *, const char *),
+                                      struct ek_findings *findings, ek_note note,
                                       void *note_context)
 {
     (void)record;
+    *findings = ((struct fake *)context)->findings;
     note(note_context, "precheck-memory", "fits");
     return traced_ok(context, "precheck()");
 }
 
 static struct ek_call_result prepare(void *context, const struct ek_move_record *record,
-                                     void (*note)(void *, const char *, const char *),
-                                     void *note_context)
+                                     bool *found, ek_note note, void *note_context)
 {
-    (void)record;
-    (void)note;
-    (void)note_context;
-    return traced_ok(context, "prepare()");
+    const struct ek_preparation *begun = ek_move_begun(record);
+    char word[EK_PREPARATION_SIZE + 16];
+
+    *found = begun->kind == EK_PREPARATION_BASE;
+    snprintf(word, sizeof(word), "prepare(%s)", begun->what);
+    note(note_context, "prepare-noted", "made");
+    return traced_ok(context, word);
 }
 
 static struct ek_call_result migrate(void *context, const struct ek_move_record *record)
@@ -174,14 +177,16 @@ static struct ek_call_result unexpected(void *context, const struct ek_move_reco
     return traced_ok(context, "repair()");
 }
 
-static struct ek_call_result unprepare(void *context, const struct ek_move_record *record)
+static struct ek_call_result unprepare(void *context, const struct ek_move_record *record,
+                                       ek_note note, void *note_context)
 {
     (void)record;
+    (void)note;
+    (void)note_context;
     return traced_ok(context, "unprepare()");
 }
 
-static struct ek_call_result post(void *context, const struct ek_move_record *record,
-                                  void (*note)(void *, const char *, const char *),
+static struct ek_call_result post(void *context, const struct ek_move_record *record, ek_note note,
                                   void *note_context)
 {
     (void)record;

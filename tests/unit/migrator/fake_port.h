@@ -33,6 +33,8 @@ struct fake {
     size_t record_count;
     char trace[FAKE_TRACE];
 
+    struct ek_findings findings; /* of every precheck */
+
     /* faults */
     bool hold;                        /* migrations do not end by themselves */
     bool hang_observe;                /* observe does not return while it is set */

@@ -67,7 +67,9 @@ static void test_precheck_stops_at_the_first(void **state)
     struct ek_libvirt_port *port = create();
     const struct ek_hypervisor *calls = ek_libvirt_port_hypervisor(port);
     struct notes notes = {0};
-    struct ek_call_result result = calls->precheck(calls->context, &record, note, &notes);
+    struct ek_findings findings;
+    struct ek_call_result result =
+        calls->precheck(calls->context, &record, &findings, note, &notes);
 
     (void)state;
     assert_int_equal(result.failure, EK_FAILURE_LOST);

@@ -145,7 +145,10 @@ enum ek_life_action_kind story_ok(struct story *story)
 {
     struct ek_call_result result = {.ok = true};
 
-    return step(story, (struct ek_life_input){.kind = EK_LIFE_RESULT, .result = &result});
+    return step(story, (struct ek_life_input){.kind = EK_LIFE_RESULT,
+                                              .result = &result,
+                                              .findings = story->findings,
+                                              .found = story->found});
 }
 
 enum ek_life_action_kind story_fail(struct story *story, enum ek_failure failure, const char *error)
@@ -225,8 +228,9 @@ void story_to_running(struct story *story)
 {
     assert_int_equal(story_start(story), EK_LIFE_GO_ON);
     assert_int_equal(story_wake(story), EK_LIFE_PRECHECK);
-    assert_int_equal(story_ok(story), EK_LIFE_PREPARE);
-    assert_int_equal(story_ok(story), EK_LIFE_MIGRATE);
+    assert_int_equal(story_ok(story), EK_LIFE_GO_ON);
+    assert_int_equal(story->life.record.state, EK_MOVE_PREPARE);
+    assert_int_equal(story_wake(story), EK_LIFE_MIGRATE);
     assert_int_equal(story->life.record.state, EK_MOVE_RUNNING);
 }
 

@@ -17,12 +17,14 @@ struct story {
     uint64_t limit_mib_s;
     bool hold_tuning; /* the story answers TUNE itself */
     bool call_out;
-    int tunings;             /* TUNE actions so far, each answered well at once */
-    struct ek_tuning tuned;  /* the newest of each kind */
-    int migrates;            /* MIGRATE actions so far */
-    bool observed;           /* since the last MIGRATE */
-    bool shut;               /* FINISH or HALT came */
-    enum ek_move_state last; /* journalled state */
+    const struct ek_findings *findings; /* of a precheck that passes; NULL: nothing is needed */
+    bool found;                         /* by a preparation */
+    int tunings;                        /* TUNE actions so far, each answered well at once */
+    struct ek_tuning tuned;             /* the newest of each kind */
+    int migrates;                       /* MIGRATE actions so far */
+    bool observed;                      /* since the last MIGRATE */
+    bool shut;                          /* FINISH or HALT came */
+    enum ek_move_state last;            /* journalled state */
 };
 
 /* What an end looks like, in short. */

@@ -100,6 +100,14 @@ static void end_call(struct walk *walk)
                : story_broke(&walk->story, random_failure(), "the call failed");
 }
 
+/* What a domain with a disk on a base needs. */
+static const struct ek_findings needs = {
+    .copies_disks = true,
+    .preparation_count = 3,
+    .preparations = {{.kind = EK_PREPARATION_NETWORK, .what = "default"},
+                     {.kind = EK_PREPARATION_BASE, .what = "/images/base", .size_mib = 100},
+                     {.kind = EK_PREPARATION_OVERLAY, .what = "/images/a", .disk = "vda"}}};
+
 static void answer(struct walk *walk)
 {
     struct ek_job_progress progress = random_progress();
@@ -107,6 +115,8 @@ static void answer(struct walk *walk)
     enum ek_life_action_kind kind = story->action.kind;
 
     story->now_ms += random_below(3000);
+    story->findings = chance(50) ? &needs : NULL;
+    story->found = chance(50);
     if (chance(2)) {
         story->limited = true;
         story->limit_mib_s = random_below(3) * 50;
@@ -159,6 +169,20 @@ static void check(const struct walk *walk)
     }
     if (kind == EK_LIFE_RESUME_SOURCE) {
         assert_int_equal(walk->destination.presence, EK_PRESENCE_ABSENT);
+    }
+    /* Copying begins when all that was wanted is there. */
+    if (kind == EK_LIFE_MIGRATE) {
+        assert_null(ek_move_begun(&story->life.record));
+    }
+    /* What an attempt made is undone, or is said to be left. */
+    if (story->shut && (story->life.record.state == EK_MOVE_ROLLED_BACK ||
+                        story->life.record.state == EK_MOVE_CANCELLED ||
+                        story->life.record.state == EK_MOVE_REJECTED)) {
+        assert_false(ek_move_has_leftovers(&story->life.record));
+    }
+    if (story->shut && story->life.record.state == EK_MOVE_FAILED &&
+        ek_move_has_leftovers(&story->life.record)) {
+        assert_true(story->life.record.discard_at_ms > 0 || story->life.after == EK_MOVE_FAILED);
     }
     if (story->shut && story->life.record.state == EK_MOVE_DONE) {
         assert_int_equal(walk->destination.presence, EK_PRESENCE_ACTIVE);

@@ -102,6 +102,41 @@ static void test_reboot_of_a_drained_host(void **state)
     ek_world_destroy(it);
 }
 
+/* How long a drain takes, over the time in which the links could carry what was copied. */
+static double drain_over_bound(const char *cluster, double links_mib_s)
+{
+    struct ek_policy policy = automatic_policy();
+    struct ek_world_options options;
+
+    ek_world_options_defaults(&options);
+    policy.limit_host_out = 3;
+    struct ek_world *it = world_with(cluster, &options, &policy);
+    until(it, 2 * EK_WORLD_MINUTE_MS);
+    ek_world_set_maintenance(it, host(it, "h1"), true);
+    int64_t began_ms = ek_world_now_ms(it);
+    while (residents(it, "h1") > 0) {
+        assert_true(ek_world_now_ms(it) - began_ms < EK_WORLD_HOUR_MS);
+        pass(it, EK_WORLD_SECOND_MS);
+    }
+    double took_s = (double)(ek_world_now_ms(it) - began_ms) / 1000;
+    double bound_s = ek_world_migrations(it)->moved_mib / links_mib_s;
+    ek_world_destroy(it);
+    return took_s / bound_s;
+}
+
+/* Slow destinations are filled beside one another, and a source that carries two of them is never
+ * left idle, nor divided among three. */
+static void test_links_are_used_to_the_full(void **state)
+{
+    (void)state;
+    assert_true(drain_over_bound("h1 32c 64G 110m; h2 32c 64G 12m; h3 32c 64G 12m;"
+                                 "h4 32c 64G 12m; a*12@h1 1v 2G 0.1c",
+                                 36) < 1.15);
+    assert_true(drain_over_bound("h1 32c 64G 23m; h2 32c 64G 12m; h3 32c 64G 12m;"
+                                 "h4 32c 64G 12m; a*12@h1 1v 2G 0.1c",
+                                 23) < 1.15);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -111,6 +146,7 @@ int main(void)
         cmocka_unit_test(test_two_hosts_at_once),
         cmocka_unit_test(test_what_comes_later_leaves_again),
         cmocka_unit_test(test_reboot_of_a_drained_host),
+        cmocka_unit_test(test_links_are_used_to_the_full),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

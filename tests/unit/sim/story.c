@@ -60,7 +60,8 @@ static void add_domain(struct ek_world *it, const char *name, const char *where,
                                             .vcpus = figures->of['v'],
                                             .memory_mib = figures->of['G'] * 1024,
                                             .cpu_cores = figures->of['c'],
-                                            .dirty_mib_s = figures->of['d']};
+                                            .dirty_mib_s = figures->of['d'],
+                                            .disk_mib = figures->of['k'] * 1024};
     struct ek_error err = {0};
 
     assert_int_not_equal(ek_world_add_domain(it, &spec, &err), EK_NONE);

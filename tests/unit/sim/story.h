@@ -3,8 +3,9 @@
  *     world("h1 8c 16G; h2 8c 16G; a*6@h1 2v 2G 1.5c; busy@h2 4v 8G 3c 200d")
  *
  * A host is a name with cores (c), memory (G) and, if its links are not 1 Gbit/s, MiB per second
- * (m). A domain has @host, vCPUs (v), memory (G), the cores it wants (c) and the MiB per second
- * that it dirties (d); *n makes n of them, a1 to an. The policy is the default, in automatic mode.
+ * (m). A domain has @host, vCPUs (v), memory (G), the cores it wants (c), the MiB per second that
+ * it dirties (d) and a local disk (k, GiB); *n makes n of them, a1 to an. The policy is the
+ * default, in automatic mode.
  */
 #ifndef EK_TESTS_SIM_STORY_H
 #define EK_TESTS_SIM_STORY_H

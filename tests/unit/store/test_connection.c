@@ -215,6 +215,32 @@ static void assert_balancer_works(struct ek_store *store)
     assert_done(ek_store_release(store, "a", &err), &err);
 }
 
+static void assert_commands_work(struct ek_store *store)
+{
+    struct ek_move_record record = {
+        .order = {.id = "u", .domain = "d", .source = "a", .destination = "b"},
+        .state = EK_MOVE_UNKNOWN};
+    const struct ek_move_resolution word = {"forget", "me@here", 1};
+    struct ek_command command = {.kind = EK_COMMAND_PAUSE};
+    struct ek_command_entry entry;
+    bool flag = false;
+    char holder[16];
+    struct ek_error err;
+
+    assert_done(ek_store_wait_command(store, 0, &flag, &err), &err);
+    assert_done(ek_store_issue_command(store, &command, "me@here", 1, &err), &err);
+    assert_done(ek_store_wait_command(store, 5000, &flag, &err), &err);
+    assert_true(flag);
+    assert_done(ek_store_lease(store, "a", 60000, &flag, &record.epoch, holder, 16, &err), &err);
+    assert_done(ek_store_take_command(store, record.epoch, &entry, &flag, &err), &err);
+    assert_true(flag);
+    assert_done(ek_store_withdraw_command(store, command.id, &flag, &err), &err);
+    assert_done(ek_store_put_reply(store, command.id, "{}", &err), &err);
+    assert_done(ek_store_write_move(store, &record, NULL, &err), &err);
+    assert_done(ek_store_resolve_move(store, &record, &record, record.epoch, &word, &err), &err);
+    assert_done(ek_store_release(store, "a", &err), &err);
+}
+
 /* The ACL user of docs/redis-keys.md needs no right beyond those listed there. */
 static void test_documented_acl(void **state)
 {
@@ -228,10 +254,12 @@ static void test_documented_acl(void **state)
                    "resetchannels &__keyspace@0__:evenkeel:maintenance:* "
                    "+auth +select +ping +get +set +del +script|load +evalsha +eval +hget +hset "
                    "+hmget +hdel +sadd +srem +lpush +ltrim +llen +rpop +exists +pexpire +persist "
-                   "+time +xadd +smembers +lrange +psubscribe +config|get +config|set"),
+                   "+time +xadd +xdel +xrange +sismember +xread +xrevrange +smembers +lrange "
+                   "+psubscribe +config|get +config|set"),
         "OK");
     struct ek_store *store = server_login(&server, "doc", "sesame");
     assert_balancer_works(store);
+    assert_commands_work(store);
     assert_done(ek_store_wait_maintenance(store, 0, &changed, &err), &err);
     assert_true(changed);
     ek_store_destroy(store);

@@ -311,6 +311,64 @@ static void test_scripts_flushed(void **state)
     write_steps(steps, 2);
 }
 
+/* The ended record of a move whose volumes are due at that time. */
+static struct ek_move_record thrown_away(int64_t discard_at_ms)
+{
+    struct ek_move_record post = record_at(EK_MOVE_POST, 1);
+    struct ek_move_record done = record_at(EK_MOVE_DONE, 1);
+    struct ek_error err;
+
+    done.discard_at_ms = discard_at_ms;
+    assert_done(ek_store_write_move(server.store, &post, NULL, &err), &err);
+    assert_done(ek_store_write_move(server.store, &done, &post, &err), &err);
+    return done;
+}
+
+static size_t due_at(int64_t now_ms)
+{
+    struct ek_move_record *records = NULL;
+    size_t count = 0;
+    struct ek_error err;
+
+    assert_done(ek_store_due_trash(server.store, now_ms, 10, &records, &count, &err), &err);
+    free(records);
+    return count;
+}
+
+/* What a move left is in the trash with its last step, due at its time, and its record does not
+ * expire before it is settled. */
+static void test_trash(void **state)
+{
+    struct ek_error err;
+
+    (void)state;
+    thrown_away(5000);
+    assert_int_equal(due_at(4999), 0);
+    assert_int_equal(due_at(5000), 1);
+    assert_string_equal(server_say(&server, "PTTL evenkeel:move:p1-1"), "-1");
+    assert_done(ek_store_settle_trash(server.store, "p1-1", 9000, epoch, &err), &err);
+    assert_int_equal(due_at(5000), 0);
+    assert_int_equal(due_at(9000), 1);
+    assert_done(ek_store_settle_trash(server.store, "p1-1", 0, epoch, &err), &err);
+    assert_int_equal(due_at(9000), 0);
+    assert_string_not_equal(server_say(&server, "PTTL evenkeel:move:p1-1"), "-1");
+    /* Put off once more by somebody who was slow: it does not come back. */
+    assert_done(ek_store_settle_trash(server.store, "p1-1", 9000, epoch, &err), &err);
+    assert_int_equal(due_at(9000), 0);
+}
+
+/* Only who leads takes anything from the trash; a move that leaves nothing is not in it. */
+static void test_trash_is_fenced(void **state)
+{
+    struct ek_error err;
+
+    (void)state;
+    thrown_away(0);
+    assert_int_equal(due_at(INT64_C(1) << 50), 0);
+    assert_false(ek_store_settle_trash(server.store, "p1-1", 0, epoch - 1, &err));
+    assert_int_equal(err.code, EK_ERR_FENCED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -326,6 +384,8 @@ int main(void)
         cmocka_unit_test_setup(test_recent, clean),
         cmocka_unit_test_setup(test_unreadable_record, clean),
         cmocka_unit_test_setup(test_scripts_flushed, clean),
+        cmocka_unit_test_setup(test_trash, clean),
+        cmocka_unit_test_setup(test_trash_is_fenced, clean),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

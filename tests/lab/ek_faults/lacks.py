@@ -1,0 +1,101 @@
+"""What a destination lacks: networks and filters, missing before or taken away in the midst."""
+import libvirt
+
+from ek_faults.case import case
+from ek_faults.stage import NAME, TERMINAL, Failure
+
+CARD = ("--network", "--nwfilter", "clean-traffic")
+FILTER = "clean-traffic"
+
+
+class Taken:
+    """Networks and filters taken from hosts; put back at the end of a `with`."""
+
+    def __init__(self, stage):
+        self.stage = stage
+        self.texts = []
+
+    def network(self, host):
+        """Take network `lab` away."""
+        network = self.stage.eyes.link(host).networkLookupByName("lab")
+        self.texts.append((host, "network", network.XMLDesc(libvirt.VIR_NETWORK_XML_INACTIVE)))
+        network.destroy()
+        network.undefine()
+
+    def filter(self, host):
+        """Take the guests' filter away."""
+        found = self.stage.eyes.link(host).nwfilterLookupByName(FILTER)
+        self.texts.append((host, "filter", found.XMLDesc()))
+        found.undefine()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_error):
+        for host, kind, text in self.texts:
+            link = self.stage.eyes.link(host)
+            if kind == "network":
+                network = link.networkDefineXML(text)
+                network.setAutostart(True)
+                network.create()
+            elif FILTER not in link.listNWFilters():
+                link.nwfilterDefineXML(text)
+
+
+@case("T19a", "no destination has the guest's network", group="lacks", guest=CARD, ends=())
+def no_network(stage):
+    """Known from the samples: nothing is begun, and it is said why."""
+    source = stage.where()[NAME]
+    with Taken(stage) as taken:
+        for host in stage.others(source):
+            taken.network(host.name)
+            stage.until(f"a sample of {host.name} without the network", lambda h=host: "lab" not in (
+                stage.redis_json(f"host:{h.name}") or {"host": {"networks": ["lab"]}}
+            )["host"]["networks"], 20)
+        stage.hit()
+        stage.journal.set(f"evenkeel:maintenance:{source}", "a fault is tried")
+        stage.until("an evacuation that says that it cannot", lambda: stage.maintenance(source) in
+                    ("blocked", "infeasible"), 20)
+        stage.read_steps(1)
+        if stage.steps:
+            raise Failure(f"something was begun: {stage.steps}")
+    return None
+
+
+@case("T19b", "the destination loses the guest's network when its move is claimed", group="lacks",
+      guest=CARD, ends=("rejected", "rolled-back"))
+def lost_network(stage):
+    """Found by the checks or the preparations, or refused by libvirt: nothing has moved."""
+    with Taken(stage) as taken:
+        move = stage.order()
+        stage.hit()
+        taken.network(move.destination)
+        move.reaches(*TERMINAL)
+        return move
+
+
+@case("T19c", "the destination loses the guest's network when the migration is called",
+      group="lacks", guest=CARD, ends=("rolled-back",))
+def network_lost_late(stage):
+    """Past all checks: libvirt refuses, and everything is as before."""
+    with Taken(stage) as taken:
+        move = stage.order()
+        move.reaches("running")
+        stage.hit()
+        taken.network(move.destination)
+        move.reaches(*TERMINAL, seconds=60)
+        return move
+
+
+@case("T19d", "the destination has not the guest's filter", group="lacks", guest=CARD,
+      ends=("done",))
+def no_filter(stage):
+    """It is copied there before the migration."""
+    source = stage.where()[NAME]
+    with Taken(stage) as taken:
+        for host in stage.others(source):
+            taken.filter(host.name)
+        stage.hit()
+        move = stage.order()
+        move.reaches(*TERMINAL, seconds=60)
+        return move

@@ -1,0 +1,213 @@
+/* What is on its way to a host: memory that two moves do not both count, one maker of each base. */
+#include "migrator/arrivals.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct ek_arrivals arrivals;
+static double others_mib;
+
+static int setup(void **state)
+{
+    (void)state;
+    return ek_arrivals_init(&arrivals) ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    ek_arrivals_finish(&arrivals);
+    return 0;
+}
+
+/* Attempt 1 of the move of that number to that host, which needs a base. */
+static struct ek_move_record move_to(int n, const char *host)
+{
+    struct ek_move_record record = {.attempt = 1, .preparation_count = 1};
+
+    snprintf(record.order.id, sizeof(record.order.id), "p-%d", n);
+    snprintf(record.order.domain, sizeof(record.order.domain), "domain-%d", n);
+    snprintf(record.order.destination, sizeof(record.order.destination), "%s", host);
+    record.preparations[0] = (struct ek_preparation){.kind = EK_PREPARATION_BASE, .what = "/base"};
+    return record;
+}
+
+static bool reserve(const struct ek_move_record *record, double need_mib)
+{
+    return ek_arrivals_reserve(&arrivals, record, need_mib, 1000, &others_mib);
+}
+
+/* Two checks for one host do not both count the same room; other hosts are not concerned. */
+static void test_room_is_counted_once(void **state)
+{
+    struct ek_move_record first = move_to(1, "h2"), second = move_to(2, "h2"),
+                          third = move_to(3, "h3");
+
+    (void)state;
+    assert_true(reserve(&first, 600));
+    assert_false(reserve(&second, 600));
+    assert_true(others_mib == 600);
+    assert_true(reserve(&third, 600));
+    assert_true(reserve(&first, 700)); /* a new attempt stands in its own way not */
+}
+
+/* What has arrived takes its memory itself, and what is over takes none. */
+static void test_room_comes_free(void **state)
+{
+    struct ek_move_record first = move_to(1, "h2"), second = move_to(2, "h2");
+
+    (void)state;
+    assert_true(reserve(&first, 600));
+    ek_arrivals_note(&arrivals, &first, 300);
+    assert_true(reserve(&second, 600));
+    assert_true(others_mib == 300);
+    assert_true(ek_arrivals_close(&arrivals, &second));
+    assert_true(reserve(&first, 1000));
+}
+
+/* A migration that a predecessor began counts from when it is seen. */
+static void test_adopted_moves_count(void **state)
+{
+    struct ek_move_record adopted = move_to(1, "h2"), second = move_to(2, "h2");
+
+    (void)state;
+    ek_arrivals_note(&arrivals, &adopted, 600);
+    assert_false(reserve(&second, 600));
+}
+
+/* Nothing is made for an attempt that is over, and nothing undone while something is being made. */
+static void test_effects_and_their_end(void **state)
+{
+    struct ek_move_record first = move_to(1, "h2");
+    struct ek_move_record again = first;
+
+    (void)state;
+    assert_false(ek_arrivals_enter(&arrivals, &first));
+    assert_true(reserve(&first, 1));
+    assert_true(ek_arrivals_enter(&arrivals, &first));
+    assert_false(ek_arrivals_close(&arrivals, &first));
+    assert_false(ek_arrivals_goes_on(&arrivals, &first));
+    ek_arrivals_leave(&arrivals, &first);
+    assert_true(ek_arrivals_close(&arrivals, &first));
+    assert_false(ek_arrivals_enter(&arrivals, &first));
+    again.attempt = 2;
+    assert_true(reserve(&again, 1));
+    assert_false(ek_arrivals_enter(&arrivals, &first)); /* a call of the first attempt, late */
+    assert_true(ek_arrivals_enter(&arrivals, &again));
+    ek_arrivals_leave(&arrivals, &again);
+}
+
+struct waiter {
+    struct ek_move_record record;
+    bool locked;
+};
+
+static void *wait_for_base(void *argument)
+{
+    struct waiter *waiter = argument;
+
+    waiter->locked = ek_arrivals_lock_base(&arrivals, &waiter->record, "/base");
+    if (waiter->locked) {
+        ek_arrivals_unlock_base(&arrivals, &waiter->record, "/base", false);
+    }
+    return NULL;
+}
+
+/* One makes a base on a host; who else needs it there waits, and gives up when its attempt ends. */
+static void test_one_makes_a_base(void **state)
+{
+    struct ek_move_record first = move_to(1, "h2"), other = move_to(4, "h3");
+    struct waiter second = {.record = move_to(2, "h2")}, third = {.record = move_to(3, "h2")};
+    pthread_t threads[2];
+
+    (void)state;
+    assert_true(reserve(&first, 1) && reserve(&second.record, 1) && reserve(&third.record, 1));
+    assert_true(reserve(&other, 1));
+    assert_true(ek_arrivals_lock_base(&arrivals, &first, "/base"));
+    assert_true(ek_arrivals_lock_base(&arrivals, &other, "/base"));
+    assert_int_equal(pthread_create(&threads[0], NULL, wait_for_base, &second), 0);
+    assert_int_equal(pthread_create(&threads[1], NULL, wait_for_base, &third), 0);
+    ek_arrivals_close(&arrivals, &third.record);
+    assert_int_equal(pthread_join(threads[1], NULL), 0);
+    assert_false(third.locked);
+    ek_arrivals_unlock_base(&arrivals, &first, "/base", true);
+    assert_int_equal(pthread_join(threads[0], NULL), 0);
+    assert_true(second.locked);
+}
+
+/* A base that another attempt needs there is not undone with the attempt that made it. */
+static void test_a_base_is_needed_by_others(void **state)
+{
+    struct ek_move_record first = move_to(1, "h2"), second = move_to(2, "h2");
+
+    (void)state;
+    assert_true(reserve(&first, 1));
+    assert_false(ek_arrivals_need_base(&arrivals, &first, "/base"));
+    assert_true(reserve(&second, 1));
+    assert_true(ek_arrivals_need_base(&arrivals, &first, "/base"));
+    assert_false(ek_arrivals_need_base(&arrivals, &first, "/other"));
+    /* Found by the second, and yet no older than both when the first has made it. */
+    assert_true(ek_arrivals_lock_base(&arrivals, &first, "/base"));
+    ek_arrivals_unlock_base(&arrivals, &first, "/base", false);
+    assert_false(ek_arrivals_base_is_new(&arrivals, &second, "/base"));
+    ek_arrivals_unlock_base(&arrivals, &first, "/base", true);
+    assert_true(ek_arrivals_base_is_new(&arrivals, &second, "/base"));
+    assert_true(ek_arrivals_expects(&arrivals, "h2", "domain-2"));
+    assert_false(ek_arrivals_expects(&arrivals, "h3", "domain-2"));
+}
+
+/* Digests are known by the whole key. */
+static void test_digests_are_remembered(void **state)
+{
+    unsigned char digest[EK_SHA256_SIZE] = {1, 2, 3}, read[EK_SHA256_SIZE];
+
+    (void)state;
+    assert_false(ek_arrivals_digest(&arrivals, "h1 /base 10 2.5", read));
+    ek_arrivals_keep_digest(&arrivals, "h1 /base 10 2.5", digest);
+    assert_true(ek_arrivals_digest(&arrivals, "h1 /base 10 2.5", read));
+    assert_memory_equal(read, digest, sizeof(read));
+    assert_false(ek_arrivals_digest(&arrivals, "h1 /base 10 2.6", read));
+}
+
+static void assert_digest(const char *text, size_t times, const unsigned char expected[4])
+{
+    unsigned char digest[EK_SHA256_SIZE];
+    struct ek_sha256 hash;
+
+    ek_sha256_begin(&hash);
+    for (size_t i = 0; i < times; i++) {
+        ek_sha256_add(&hash, text, strlen(text));
+    }
+    ek_sha256_end(&hash, digest);
+    assert_memory_equal(digest, expected, 4);
+}
+
+/* The standard's own examples: nothing, three letters, 56 letters, a million of them. */
+static void test_sha256_of_the_standard(void **state)
+{
+    (void)state;
+    assert_digest("", 1, (const unsigned char[]){0xe3, 0xb0, 0xc4, 0x42});
+    assert_digest("abc", 1, (const unsigned char[]){0xba, 0x78, 0x16, 0xbf});
+    assert_digest("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", 1,
+                  (const unsigned char[]){0x24, 0x8d, 0x6a, 0x61});
+    assert_digest("aaaaaaaaaa", 100000, (const unsigned char[]){0xcd, 0xc7, 0x6e, 0x5c});
+}
+
+#define LAW(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        LAW(room_is_counted_once),   LAW(room_comes_free),        LAW(adopted_moves_count),
+        LAW(effects_and_their_end),  LAW(one_makes_a_base),       LAW(a_base_is_needed_by_others),
+        LAW(digests_are_remembered), LAW(sha256_of_the_standard),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
