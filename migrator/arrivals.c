@@ -20,7 +20,7 @@ struct ek_arrival {
 
 struct ek_known_digest {
     char key[KEY_SIZE];
-    unsigned char digest[EK_SHA256_SIZE];
+    unsigned char digest[SHA256_DIGEST_SIZE];
     struct ek_known_digest *next;
 };
 
@@ -382,21 +382,21 @@ static struct ek_known_digest *digest_of(struct ek_arrivals *arrivals, const cha
 }
 
 bool ek_arrivals_digest(struct ek_arrivals *arrivals, const char *key,
-                        unsigned char out[EK_SHA256_SIZE])
+                        unsigned char out[SHA256_DIGEST_SIZE])
 {
     const struct ek_known_digest *it;
 
     pthread_mutex_lock(&arrivals->mutex);
     it = digest_of(arrivals, key);
     if (it != NULL) {
-        memcpy(out, it->digest, EK_SHA256_SIZE);
+        memcpy(out, it->digest, SHA256_DIGEST_SIZE);
     }
     pthread_mutex_unlock(&arrivals->mutex);
     return it != NULL;
 }
 
 void ek_arrivals_keep_digest(struct ek_arrivals *arrivals, const char *key,
-                             const unsigned char digest[EK_SHA256_SIZE])
+                             const unsigned char digest[SHA256_DIGEST_SIZE])
 {
     struct ek_known_digest *it;
 
@@ -415,7 +415,7 @@ void ek_arrivals_keep_digest(struct ek_arrivals *arrivals, const char *key,
         }
     }
     if (it != NULL) {
-        memcpy(it->digest, digest, EK_SHA256_SIZE);
+        memcpy(it->digest, digest, SHA256_DIGEST_SIZE);
     }
     pthread_mutex_unlock(&arrivals->mutex);
 }

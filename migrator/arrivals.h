@@ -9,8 +9,8 @@
 #define EK_MIGRATOR_ARRIVALS_H
 
 #include "balancer/core/move.h"
-#include "migrator/sha256.h"
 
+#include <nettle/sha2.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -83,9 +83,9 @@ bool ek_arrivals_need_base(struct ek_arrivals *arrivals, const struct ek_move_re
 
 /* Digests of files, by a key that names host, path, size and time of change. */
 bool ek_arrivals_digest(struct ek_arrivals *arrivals, const char *key,
-                        unsigned char out[EK_SHA256_SIZE]);
+                        unsigned char out[SHA256_DIGEST_SIZE]);
 void ek_arrivals_keep_digest(struct ek_arrivals *arrivals, const char *key,
-                             const unsigned char digest[EK_SHA256_SIZE]);
+                             const unsigned char digest[SHA256_DIGEST_SIZE]);
 
 /* Whether two hosts have the same storage at a path; the key names them. For an hour. */
 bool ek_arrivals_storage(struct ek_arrivals *arrivals, const char *key, bool *same);

@@ -92,7 +92,7 @@ static bool goes_on(void *context)
 /* Read once per host, path, size and time of change; bases are large, and many disks rest on one.
  */
 static bool digest_of(struct preparation *preparation, const struct ek_end *end,
-                      virStorageVolPtr volume, unsigned char digest[EK_SHA256_SIZE])
+                      virStorageVolPtr volume, unsigned char digest[SHA256_DIGEST_SIZE])
 {
     struct ek_arrivals *arrivals = &preparation->port->arrivals;
     struct ek_volume facts;
@@ -116,7 +116,7 @@ static bool digest_of(struct preparation *preparation, const struct ek_end *end,
 static struct ek_call_result compare_base(struct preparation *preparation, virStorageVolPtr here,
                                           virStorageVolPtr there)
 {
-    unsigned char digests[2][EK_SHA256_SIZE];
+    unsigned char digests[2][SHA256_DIGEST_SIZE];
 
     if (!digest_of(preparation, &preparation->source, here, digests[0])) {
         return ek_end_fail(&preparation->source, base_step);
@@ -124,7 +124,7 @@ static struct ek_call_result compare_base(struct preparation *preparation, virSt
     if (!digest_of(preparation, &preparation->destination, there, digests[1])) {
         return ek_fail_there(&preparation->destination, base_step);
     }
-    if (memcmp(digests[0], digests[1], EK_SHA256_SIZE) != 0) {
+    if (memcmp(digests[0], digests[1], SHA256_DIGEST_SIZE) != 0) {
         return ek_fail(EK_FAILURE_OTHER_HOST, preparation->destination.link->name, base_step,
                        "%.120s differs from the source's; it is not overwritten",
                        preparation->wanted->what);
@@ -139,7 +139,7 @@ static bool stream_base(struct preparation *preparation, virStorageVolPtr here,
 {
     EK_SCOPED_VOLUME virStorageVolPtr volume =
         virStorageVolLookupByPath(preparation->destination.connection, preparation->wanted->what);
-    unsigned char digest[EK_SHA256_SIZE];
+    unsigned char digest[SHA256_DIGEST_SIZE];
 
     return volume != NULL &&
            ek_volume_copy(here, volume, facts->physical, goes_on, preparation, digest);

@@ -4,9 +4,9 @@
 #define EK_MIGRATOR_VOLUME_H
 
 #include "balancer/core/move.h"
-#include "migrator/sha256.h"
 
 #include <libvirt/libvirt.h>
+#include <nettle/sha2.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -54,13 +54,13 @@ bool ek_volume_path_is_plain(const char *path);
 /* The digest of a file's content; holes count as the zeros that they read as. `goes_on` is asked
  * now and then. False: libvirt's last error, or it does not go on. */
 bool ek_volume_digest(virStorageVolPtr volume, bool (*goes_on)(void *context), void *context,
-                      unsigned char digest[EK_SHA256_SIZE]);
+                      unsigned char digest[SHA256_DIGEST_SIZE]);
 
 /* Copies a file's bytes into another of the same length that is empty, holes as holes; the digest
  * is the source's. False as above. */
 bool ek_volume_copy(virStorageVolPtr from, virStorageVolPtr to, uint64_t length,
                     bool (*goes_on)(void *context), void *context,
-                    unsigned char digest[EK_SHA256_SIZE]);
+                    unsigned char digest[SHA256_DIGEST_SIZE]);
 
 /* Who uses a file on that host: a domain, active or not, or a volume that rests on it; its name in
  * `who`. Where it cannot be told it counts as used. */

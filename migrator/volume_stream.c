@@ -16,7 +16,7 @@ enum {
 struct flow {
     virStreamPtr from;
     virStreamPtr to; /* NULL: only the digest */
-    struct ek_sha256 hash;
+    struct sha256_ctx hash;
     uint64_t at;
     unsigned char block[BLOCK];
     size_t filled;
@@ -42,8 +42,8 @@ static void end_block(struct flow *flow)
     }
     memset(flow->block + flow->filled, 0, BLOCK - flow->filled);
     if (!is_zero(flow->block)) {
-        ek_sha256_add(&flow->hash, &place, sizeof(place));
-        ek_sha256_add(&flow->hash, flow->block, BLOCK);
+        sha256_update(&flow->hash, sizeof(place), (const uint8_t *)&place);
+        sha256_update(&flow->hash, BLOCK, flow->block);
     }
     flow->filled = 0;
 }
@@ -77,13 +77,13 @@ static void hash_hole(struct flow *flow, uint64_t length)
     hash_bytes(flow, zeros, (size_t)(length % BLOCK));
 }
 
-static void end_hash(struct flow *flow, unsigned char digest[EK_SHA256_SIZE])
+static void end_hash(struct flow *flow, unsigned char digest[SHA256_DIGEST_SIZE])
 {
     uint64_t length = flow->at;
 
     end_block(flow);
-    ek_sha256_add(&flow->hash, &length, sizeof(length));
-    ek_sha256_end(&flow->hash, digest);
+    sha256_update(&flow->hash, sizeof(length), (const uint8_t *)&length);
+    sha256_digest(&flow->hash, SHA256_DIGEST_SIZE, digest);
 }
 
 /* ---- the flow ------------------------------------------------------------------------------ */
@@ -171,12 +171,12 @@ static void release(struct flow *flow)
 }
 
 bool ek_volume_digest(virStorageVolPtr volume, bool (*goes_on)(void *context), void *context,
-                      unsigned char digest[EK_SHA256_SIZE])
+                      unsigned char digest[SHA256_DIGEST_SIZE])
 {
     struct flow flow = {.goes_on = goes_on, .context = context};
     bool done;
 
-    ek_sha256_begin(&flow.hash);
+    sha256_init(&flow.hash);
     done = open_from(&flow, volume) && pass_all(&flow);
     if (done) {
         end_hash(&flow, digest);
@@ -187,12 +187,12 @@ bool ek_volume_digest(virStorageVolPtr volume, bool (*goes_on)(void *context), v
 
 bool ek_volume_copy(virStorageVolPtr from, virStorageVolPtr to, uint64_t length,
                     bool (*goes_on)(void *context), void *context,
-                    unsigned char digest[EK_SHA256_SIZE])
+                    unsigned char digest[SHA256_DIGEST_SIZE])
 {
     struct flow flow = {.goes_on = goes_on, .context = context};
     bool done;
 
-    ek_sha256_begin(&flow.hash);
+    sha256_init(&flow.hash);
     flow.to = virStreamNew(virStorageVolGetConnect(to), 0);
     done = flow.to != NULL &&
            virStorageVolUpload(to, flow.to, 0, length, VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM) == 0;

@@ -9,9 +9,9 @@
 # What each purpose needs on Debian 12. Commands and pkg-config modules are what other systems are
 # judged by.
 EK_PACKAGES_build="build-essential cmake ninja-build pkg-config ca-certificates
-    libvirt-dev libuv1-dev libhiredis-dev libyaml-dev libcjson-dev uthash-dev libxml2-dev"
+    libvirt-dev libuv1-dev libhiredis-dev libyaml-dev libcjson-dev uthash-dev libxml2-dev nettle-dev"
 EK_COMMANDS_build="cc cmake ninja pkg-config"
-EK_MODULES_build="libvirt libuv hiredis yaml-0.1 libcjson libxml-2.0"
+EK_MODULES_build="libvirt libuv hiredis yaml-0.1 libcjson libxml-2.0 nettle"
 
 EK_PACKAGES_run="redis-server redis-tools"
 EK_COMMANDS_run="redis-server redis-cli"

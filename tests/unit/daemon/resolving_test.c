@@ -72,10 +72,12 @@ static struct ek_call_result destroy(void *context, const struct ek_move_record 
     return (struct ek_call_result){.ok = true};
 }
 
-static struct ek_call_result unprepare(void *context, const struct ek_move_record *record)
+static struct ek_call_result unprepare(void *context, const struct ek_move_record *record,
+                                       ek_note note, void *note_context)
 {
     (void)context;
     (void)record;
+    note(note_context, "unprepare", "done");
     unprepared++;
     return (struct ek_call_result){.ok = true};
 }
