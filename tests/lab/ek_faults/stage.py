@@ -97,6 +97,7 @@ class Stage(Live):
         self.steps = []             # entries of evenkeel:moves: (id, state, fields)
         self.latest = "0"
         self.hit_at = None          # when the fault was made
+        self.disks = set()          # volumes that there were before it, wherever
         self.before = {}            # things of each host before the case
         self.stopped = set()        # pids that we stopped
         self.server = None          # a Redis of the test's own
@@ -149,6 +150,7 @@ class Stage(Live):
         self.place_guests(case.names(), case.guest)
         self.eyes.open()
         self.before = {h.name: self.eyes.things(h.name) for h in self.place.hosts()}
+        self.disks = {t for things in self.before.values() for t in things if t.startswith("volume")}
         watch.start(self.place, self.lab_command()[:1])
         shutil.rmtree(self.dir / "state", ignore_errors=True)
         self.log.write_text("", encoding="utf-8")
@@ -351,8 +353,12 @@ class Stage(Live):
             running += here
             left += odd
             things = self.eyes.things(host.name)
-            left += [f"{host.name}: {t} is new" for t in sorted(things - self.before[host.name])]
-            left += [f"{host.name}: {t} is gone" for t in sorted(self.before[host.name] - things)]
+            disks = {f"volume {g}.qcow2" for g in expected}
+            if {d for d in things & disks} != {f"volume {g}.qcow2" for g in here} & self.disks:
+                left.append(f"{host.name}: disks {sorted(things & disks)}, guests {here}")
+            before = self.before[host.name] - disks
+            left += [f"{host.name}: {t} is new" for t in sorted(things - disks - before)]
+            left += [f"{host.name}: {t} is gone" for t in sorted(before - things)]
         if sorted(running) != sorted(expected):
             left.append(f"running are {sorted(running)}, expected {sorted(expected)}")
         copies = sorted(c[0] for c in guests.copies(self.place))
