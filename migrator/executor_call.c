@@ -35,15 +35,16 @@ static struct ek_call_result asked(bool done, const struct ek_error *err)
     return result;
 }
 
-/* Long after its announcement (this process was stopped, say) another balancer may have taken the
- * move over: it waits for twice this time before it believes that nothing was begun. */
+/* Long after it was decided (the journal was away, or this process was stopped) the checks before
+ * it say nothing any more, and another balancer may have taken the move over: that one waits for
+ * twice this time before it believes that nothing was begun. */
 static struct ek_call_result migrate(const struct call *call)
 {
     const struct ek_executor_options *options = &call->mover->executor->options;
     struct ek_call_result late = {.failure = EK_FAILURE_SAME_PAIR,
-                                  .error = "not begun, for too long after it was announced"};
+                                  .error = "not begun, for too long after it was decided"};
 
-    if (ek_executor_now(call->mover->executor) - call->announced_ms > options->timing.fresh_ms) {
+    if (ek_executor_now(call->mover->executor) - call->decided_ms > options->timing.fresh_ms) {
         return late;
     }
     return options->hypervisor->migrate(options->hypervisor->context, &call->record);
@@ -174,7 +175,7 @@ static struct call *begin_call(struct mover *mover, const struct ek_life_action 
     call->mover = mover;
     call->kind = action->kind;
     call->tuning = action->tuning;
-    call->announced_ms = mover->announced_ms;
+    call->decided_ms = mover->decided_ms;
     /* By value: the life goes on stepping while a migrate call is out, and for good when this one
      * is given up. */
     call->record = mover->life.record;

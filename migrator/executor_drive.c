@@ -58,7 +58,6 @@ static bool write_once(struct mover *mover, const struct ek_move_record *expecte
 {
     const struct ek_journal *journal = mover->executor->options.journal;
 
-    mover->announced_ms = ek_executor_now(mover->executor);
     return journal->write(journal->context, &mover->life.record, expected, err);
 }
 
@@ -124,7 +123,8 @@ static struct ek_life_action step(struct mover *mover, struct ek_life_input *inp
     struct ek_life_action action;
 
     read_wishes(mover, input);
-    action = ek_life_step(&mover->life, input, ek_executor_now(mover->executor));
+    mover->decided_ms = ek_executor_now(mover->executor);
+    action = ek_life_step(&mover->life, input, mover->decided_ms);
     if (input->kind == EK_LIFE_MIGRATE_ENDED) {
         ek_executor_release(mover, mover->migrate);
         mover->migrate = NULL;

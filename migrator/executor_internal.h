@@ -28,7 +28,7 @@ struct call {
     enum ek_life_action_kind kind;
     struct ek_move_record record;
     struct ek_tuning tuning;
-    int64_t announced_ms; /* when the write of its record was begun */
+    int64_t decided_ms; /* when its life asked for it; 0: no life did */
     struct ek_call_result result;
     struct ek_findings findings;
     bool found;
@@ -57,7 +57,7 @@ struct mover {
     bool limit_is_news;          /* and the life was not told yet */
     bool forgotten;              /* its record is another's by now, or another life's */
     struct ek_move_record shown; /* for ek_executor_running */
-    int64_t announced_ms;        /* when the newest write that was confirmed had been begun */
+    int64_t decided_ms;          /* when the life was last stepped: its record may wait for long */
     struct call *migrate;        /* out, or ended and not yet told; the life's thread's */
     unsigned int refs;
 };

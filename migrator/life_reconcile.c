@@ -226,8 +226,9 @@ static struct ek_life_action judge(struct ek_life *life)
         return conclude(life);
     }
     /* Two hosts that never agree on anything are not waited for beyond twice the time that one may
-     * be away. */
-    if (life->now_ms >= life->hard_until_ms ||
+     * be away. A job that outlived its limits is not watched any more; but what has ended is given
+     * the time to be seen, however late the attempt is: the journal may have been away. */
+    if ((goes_on(life) && life->now_ms >= life->hard_until_ms) ||
         life->now_ms - life->reconcile_since_ms >= 2 * life->timing.reachable_ms) {
         return unknown(life, EK_MOVE_UNKNOWN);
     }
@@ -312,8 +313,10 @@ struct ek_life_action ek_life_commit_step(struct ek_life *life, const struct ek_
         action = post(life);
         return noted(action, life, input);
     }
-    /* The second step of the hand-over, at once: the guest stands still until then. */
-    if (life->row->repair == EK_REPAIR_RESUME_DESTINATION && life->repairs == 0) {
+    /* The second step of the hand-over, at once: the guest stands still until then. Later (the
+     * journal was away) somebody may have started it elsewhere: reconcile asks the other hosts. */
+    if (life->row->repair == EK_REPAIR_RESUME_DESTINATION && life->repairs == 0 &&
+        life->now_ms - life->call_ended_ms <= life->timing.fresh_ms) {
         action = repair(life);
         return noted(action, life, input);
     }

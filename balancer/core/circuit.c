@@ -237,9 +237,13 @@ void ek_circuit_expire(struct ek_circuit *circuit, const struct ek_policy *polic
     size_t kept = 0;
 
     for (size_t i = 0; i < circuit->count; i++) {
-        const struct ek_circuit_entry *entry = &circuit->entries[i];
+        struct ek_circuit_entry *entry = &circuit->entries[i];
         int64_t newest =
             entry->until_ms > entry->failed_at_ms ? entry->until_ms : entry->failed_at_ms;
+        /* No circuit is opened for longer: the clock went back since, by a day perhaps. */
+        if (entry->until_ms - now_ms > policy->circuit_open_max_ms) {
+            entry->until_ms = now_ms + policy->circuit_open_max_ms;
+        }
         if (now_ms - newest <= policy->circuit_window_ms) {
             circuit->entries[kept++] = *entry;
         }

@@ -69,7 +69,8 @@ void ek_circuit_lower(const struct ek_circuit *circuit, const struct ek_policy *
 const char *ek_circuit_text(const struct ek_circuit_entry *entry, int64_t now_ms,
                             struct ek_arena *arena);
 
-/* Forgets what failed longer ago than circuit.window and is not open. */
+/* Forgets what failed longer ago than circuit.window and is not open. One that is open for longer
+ * than circuit.open_max, which only a clock that was set back can show, is open for that long. */
 void ek_circuit_expire(struct ek_circuit *circuit, const struct ek_policy *policy, int64_t now_ms);
 
 /* All entries, by their hosts' names; fills at most `room`, returns how many there are. */

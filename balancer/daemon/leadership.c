@@ -211,7 +211,10 @@ static void lead(struct ek_balancing *balancing, const struct lease_job *job)
     if (balancing->leading && balancing->epoch == job->epoch) {
         return;
     }
-    if (balancing->epoch != 0 && balancing->epoch != job->epoch && !forget(balancing)) {
+    /* The same epoch again: nobody led meanwhile, and this engine knows more than what it could
+     * write. */
+    bool anew = balancing->epoch != job->epoch;
+    if (balancing->epoch != 0 && anew && !forget(balancing)) {
         return;
     }
     balancing->epoch = job->epoch;
@@ -219,8 +222,12 @@ static void lead(struct ek_balancing *balancing, const struct lease_job *job)
     balancing->away = false;
     ek_log(EK_LOG_INFO, "this balancer leads, epoch %lld", (long long)job->epoch);
     sweep_statuses(balancing);
-    restore_rests(balancing, job->engine_state);
-    ek_balancing_restore_memory(balancing, job->memory);
+    if (anew) {
+        restore_rests(balancing, job->engine_state);
+        ek_balancing_restore_memory(balancing, job->memory);
+    } else {
+        ek_balancing_keep_rests(balancing);
+    }
     adopt(balancing, job);
     ek_balancing_step(balancing,
                       &(struct ek_event){.kind = EK_EVENT_RELEASE, .now_ms = ek_clock_now_ms()});

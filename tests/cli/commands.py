@@ -129,6 +129,29 @@ class Answered(Case):
         self.check(self.daemon.run("resume"), 0, err="")
 
 
+class Impatient(Daemon):
+    """Redis is away for it after a second."""
+    CONFIG = Daemon.CONFIG.replace("mode: external,", "mode: external, command_timeout: 1s,")
+
+
+class Away(Case):
+    def test_what_it_knows_outlives_redis(self):
+        """A leader that comes back to its own lease knows more than what it last could write."""
+        world = World()
+        self.addCleanup(world.close)
+        daemon = Impatient(world)
+        self.addCleanup(daemon.close)
+        self.check(daemon.run("pause"), 0)
+        self.check(daemon.run("resume"), 0)
+        before = world.redis("GET", "evenkeel:engine")
+        self.check(daemon.run("pause"), 0)
+        world.redis("SET", "evenkeel:engine", before)  # as if the write had been lost
+        world.redis("CLIENT", "PAUSE", "4000")
+        daemon.until(lambda: daemon.log.read_text().count("this balancer leads") == 2)
+        daemon.until(lambda: world.redis("GET", "evenkeel:engine") != before)
+        self.check(daemon.run("status"), 0, out="`evenkeel resume` ends it")
+
+
 class Unanswered(Case):
     @classmethod
     def setUpClass(cls):

@@ -182,6 +182,21 @@ static void it_says_how_long(void **state)
     ek_arena_finish(&arena);
 }
 
+/* A clock that was a day ahead when a circuit opened and then was set right keeps no host from
+ * being emptied for a day. */
+static void a_clock_that_went_back_keeps_none_open(void **state)
+{
+    enum { DAY_MS = 24 * 60 * MINUTE_MS };
+
+    (void)state;
+    for (int i = 0; i < policy.circuit_failures; i++) {
+        (void)fails("h1", "h2", DAY_MS + i);
+    }
+    ek_circuit_expire(circuit, &policy, 1000);
+    assert_non_null(ek_circuit_block(circuit, "h1", "h2", 1000));
+    assert_null(ek_circuit_block(circuit, "h1", "h2", 1000 + policy.circuit_open_max_ms));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -194,6 +209,7 @@ int main(void)
         TEST(failures_while_open_do_not_count_twice),
         TEST(a_success_closes),
         TEST(old_failures_are_forgotten),
+        TEST(a_clock_that_went_back_keeps_none_open),
         TEST(entries_are_kept),
         TEST(it_says_how_long),
     };

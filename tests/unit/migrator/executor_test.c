@@ -138,6 +138,23 @@ static void test_journal_away_begins_nothing(void **state)
     assert_ended(scene, EK_MOVE_DONE);
 }
 
+/* Away for so long that the checks are old by then: what they passed is not begun, but looked at
+ * and checked anew. */
+static void test_checks_do_not_outlive_a_long_absence(void **state)
+{
+    struct scene *scene = *state;
+
+    fake_set_fault(&scene->fake, EK_ERR_UNAVAILABLE, EK_MOVE_RUNNING);
+    start(scene, 1);
+    assert_true(fake_await_trace(&scene->fake, "fault fault"));
+    fake_sleep(&scene->fake, 3600000);
+    fake_set_fault(&scene->fake, EK_ERR_NONE, EK_MOVE_STATE_COUNT);
+    assert_ended(scene, EK_MOVE_DONE);
+    assert_true(fake_traced(&scene->fake, "running reconcile observe()"));
+    assert_int_equal(scene->fake.domains[0].migrates, 1);
+    assert_int_equal(scene->fake.outcomes[0].attempts, 2);
+}
+
 /* The result of a migration that ended while the journal was away is not lost. */
 static void test_result_survives_a_journal_that_is_away(void **state)
 {
@@ -302,6 +319,7 @@ int main(void)
         SCENE(test_limit_is_live),
         SCENE(test_late_call_is_not_made),
         SCENE(test_journal_away_begins_nothing),
+        SCENE(test_checks_do_not_outlive_a_long_absence),
         SCENE(test_result_survives_a_journal_that_is_away),
         SCENE(test_lost_answer_of_the_journal),
         SCENE(test_fenced_life_is_dropped),

@@ -381,6 +381,13 @@ void fake_set_fault(struct fake *fake, enum ek_error_code code, enum ek_move_sta
     unlock(fake);
 }
 
+void fake_sleep(struct fake *fake, int64_t ms)
+{
+    pthread_mutex_lock(&fake->mutex);
+    fake->slept_ms += ms;
+    pthread_mutex_unlock(&fake->mutex);
+}
+
 static size_t copying(const struct fake *fake)
 {
     size_t count = 0;

@@ -64,6 +64,9 @@ struct ek_move_order fake_order(int n);
 void fake_set(struct fake *fake, bool *flag, bool value);
 void fake_set_fault(struct fake *fake, enum ek_error_code code, enum ek_move_state at);
 
+/* Lets so much time pass at once. */
+void fake_sleep(struct fake *fake, int64_t ms);
+
 /* Wait, at most 20 s, until so many outcomes or drops came, or until that many domains copy. */
 bool fake_await_ends(struct fake *fake, size_t count);
 bool fake_await_copying(struct fake *fake, size_t count);

@@ -55,6 +55,21 @@ static void test_destination_is_resumed_at_once(void **state)
     assert_ended(&story, EK_MOVE_DONE);
 }
 
+/* A journal that was away between the call's end and the look: by then an operator may have started
+ * the guest on a third host. Out of commit-pending the port asks all of them. */
+static void test_late_second_step_asks_others(void **state)
+{
+    struct story story;
+
+    (void)state;
+    begin_copying_disks(&story);
+    story_migrated(&story);
+    story.now_ms += story.life.timing.fresh_ms + 1;
+    assert_int_equal(story_see(&story, &absent, &paused_by_user), EK_LIFE_OBSERVE);
+    assert_int_equal(story.life.record.state, EK_MOVE_RECONCILE);
+    assert_int_equal(story_see(&story, &absent, &paused_by_user), EK_LIFE_RESUME_DESTINATION);
+}
+
 /* Which moves are handed over in two steps: those that copy disks unless it is switched off; all of
  * them on demand, but then post-copy goes before it where no disk is copied. */
 static void test_when_two_steps_are_taken(void **state)
@@ -246,6 +261,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_destination_is_resumed_at_once),
+        cmocka_unit_test(test_late_second_step_asks_others),
         cmocka_unit_test(test_when_two_steps_are_taken),
         cmocka_unit_test(test_paused_guest_stays_paused),
         cmocka_unit_test(test_adopter_resumes),
