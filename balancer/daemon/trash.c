@@ -27,11 +27,12 @@ struct batch {
 struct ek_trash {
     struct ek_balancing *balancing;
     uv_async_t async;
+    bool busy;    /* a batch is on its way; of the loop alone */
+    bool stopped; /* changed by the loop, under the mutex */
+    /* Between the loop's flags and the thread's, which the compiler may not read as one word. */
     pthread_mutex_t mutex;
     struct batch *done; /* from the thread to the loop; guarded */
-    bool busy;          /* a batch is on its way */
-    bool calling;       /* its thread runs */
-    bool stopped;
+    bool calling;       /* the thread runs; guarded */
 };
 
 static void batch_free(struct batch *batch)

@@ -162,6 +162,72 @@ static void test_a_base_is_needed_by_others(void **state)
     assert_false(ek_arrivals_expects(&arrivals, "h3", "domain-2"));
 }
 
+enum { THREADS = 6, ROUNDS = 200 };
+
+static pthread_mutex_t makers_mutex = PTHREAD_MUTEX_INITIALIZER;
+static int makers;
+static int most_makers;
+static bool no_room;
+
+static void count_makers(int change)
+{
+    pthread_mutex_lock(&makers_mutex);
+    makers += change;
+    most_makers = makers > most_makers ? makers : most_makers;
+    pthread_mutex_unlock(&makers_mutex);
+}
+
+/* A call of one attempt after the other, from the check to the clean-up. */
+static void *come_and_go(void *argument)
+{
+    struct ek_move_record record = move_to(*(const int *)argument, "h2");
+
+    for (int round = 0; round < ROUNDS; round++) {
+        double others = 0;
+        bool fits = ek_arrivals_reserve(&arrivals, &record, 100, 100 * THREADS, &others);
+        if (!fits || others > 100 * (THREADS - 1) || !ek_arrivals_enter(&arrivals, &record)) {
+            pthread_mutex_lock(&makers_mutex);
+            no_room = true; /* there is room for all, and nobody closes another's attempt */
+            pthread_mutex_unlock(&makers_mutex);
+            return NULL;
+        }
+        if (ek_arrivals_lock_base(&arrivals, &record, "/base")) {
+            count_makers(1);
+            (void)ek_arrivals_goes_on(&arrivals, &record);
+            (void)ek_arrivals_need_base(&arrivals, &record, "/base");
+            count_makers(-1);
+            ek_arrivals_unlock_base(&arrivals, &record, "/base", round % 2 == 0);
+        }
+        ek_arrivals_leave(&arrivals, &record);
+        (void)ek_arrivals_expects(&arrivals, "h2", "domain-1");
+        (void)ek_arrivals_close(&arrivals, &record);
+        record.attempt++;
+    }
+    return NULL;
+}
+
+/* However many come and go at once: one makes the base, room is never counted twice, and in the end
+ * it is all free. */
+static void test_many_at_once(void **state)
+{
+    static int numbers[THREADS];
+    struct ek_move_record last = move_to(THREADS + 1, "h2");
+    pthread_t threads[THREADS];
+
+    (void)state;
+    for (int i = 0; i < THREADS; i++) {
+        numbers[i] = i + 1;
+        assert_int_equal(pthread_create(&threads[i], NULL, come_and_go, &numbers[i]), 0);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    }
+    assert_false(no_room);
+    assert_int_equal(most_makers, 1);
+    assert_true(reserve(&last, 1000));
+    assert_true(others_mib == 0);
+}
+
 /* Digests are known by the whole key. */
 static void test_digests_are_remembered(void **state)
 {
@@ -182,7 +248,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         LAW(room_is_counted_once),   LAW(room_comes_free),  LAW(adopted_moves_count),
         LAW(effects_and_their_end),  LAW(one_makes_a_base), LAW(a_base_is_needed_by_others),
-        LAW(digests_are_remembered),
+        LAW(digests_are_remembered), LAW(many_at_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
