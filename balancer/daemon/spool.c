@@ -15,8 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Two records; the longest has some 3 KiB. */
-enum { FILE_SIZE = 32768, SPOOL_PATH = 4096 };
+/* Two records; the longest has its 32 preparations with their paths, all of it escaped. */
+enum { FILE_SIZE = 512 * 1024, SPOOL_PATH = 4096 };
 
 struct ek_spool {
     char *state_dir;
@@ -120,29 +120,39 @@ static bool put_file(struct ek_spool *spool, const char *path, const char *text)
     return done;
 }
 
+/* A line each, what the journal should have before and after; NULL: out of memory. */
+static char *write_records(const struct ek_move_record *expected,
+                           const struct ek_move_record *record)
+{
+    char *before = ek_codec_write_record(expected);
+    char *now = ek_codec_write_record(record);
+    size_t size = before == NULL || now == NULL ? 0 : strlen(before) + strlen(now) + 3;
+    char *text = size == 0 || size > FILE_SIZE ? NULL : malloc(size);
+
+    if (text != NULL) {
+        (void)snprintf(text, size, "%s\n%s\n", before, now);
+    }
+    free(before);
+    free(now);
+    return text;
+}
+
 void ek_spool_keep(struct ek_spool *spool, const struct ek_move_record *record,
                    const struct ek_move_record *expected)
 {
     char path[SPOOL_PATH];
-    char text[FILE_SIZE];
-    char *before = NULL;
-    char *now = NULL;
 
     if (expected == NULL || !is_result(record->state) ||
         !path_of(spool, record->order.id, path, sizeof(path))) {
         return;
     }
-    before = ek_codec_write_record(expected);
-    now = ek_codec_write_record(record);
-    int length =
-        before == NULL || now == NULL ? -1 : snprintf(text, sizeof(text), "%s\n%s\n", before, now);
+    char *text = write_records(expected, record);
     errno = ENOMEM;
-    if (length < 0 || (size_t)length >= sizeof(text) || !put_file(spool, path, text)) {
+    if (text == NULL || !put_file(spool, path, text)) {
         ek_log(EK_LOG_WARNING, "move %s: its state %s waits for Redis in memory alone: %s: %s",
                record->order.id, ek_move_state_name(record->state), path, strerror(errno));
     }
-    free(before);
-    free(now);
+    free(text);
 }
 
 void ek_spool_drop(struct ek_spool *spool, const char *id)
@@ -165,20 +175,28 @@ static bool read_file(const char *path, char *text, size_t size)
     return file != NULL && fclose(file) == 0 && length > 0;
 }
 
-static bool read_records(const char *path, struct ek_move_record *expected,
-                         struct ek_move_record *record, struct ek_error *err)
+static bool parse_records(const char *path, const char *text, struct ek_move_record *expected,
+                          struct ek_move_record *record, struct ek_error *err)
 {
-    char text[FILE_SIZE];
-
-    if (!read_file(path, text, sizeof(text))) {
-        return ek_error_set(err, EK_ERR_IO, "%s: %s", path, strerror(errno));
-    }
-    char *second = strchr(text, '\n');
+    const char *second = strchr(text, '\n');
     if (second == NULL) {
         return ek_error_set(err, EK_ERR_INVALID, "%s: found one line, expected two records", path);
     }
     return ek_codec_read_record(expected, text, (size_t)(second - text), path, err) &&
            ek_codec_read_record(record, second + 1, strlen(second + 1), path, err);
+}
+
+static bool read_records(const char *path, struct ek_move_record *expected,
+                         struct ek_move_record *record, struct ek_error *err)
+{
+    char *text = malloc(FILE_SIZE);
+
+    errno = ENOMEM;
+    bool read = text != NULL && read_file(path, text, FILE_SIZE);
+    bool done = read ? parse_records(path, text, expected, record, err)
+                     : ek_error_set(err, EK_ERR_IO, "%s: %s", path, strerror(errno));
+    free(text);
+    return done;
 }
 
 /* True: the file is done with. False with an error: it stays, and so does everything behind it. */
