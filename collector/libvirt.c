@@ -114,7 +114,10 @@ static bool read_domains(const struct ek_collector *collector, struct host *host
     if (host->reads % EK_VCPU_EVERY_READS == 0) {
         groups |= VIR_DOMAIN_STATS_VCPU;
     }
-    /* One call for all domains: libvirtd walks them one after another on its side. */
+    /* One call for all domains: libvirtd walks them one after another on its side, and one that it
+     * has passed may leave before the others are told of. So a sample is as old as the asking: a
+     * move that ended after that is newer than what the sample shows. */
+    out->taken_at_ms = ek_unix_ms();
     int count = virConnectGetAllDomainStats(host->connection, groups, &records,
                                             VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE |
                                                 VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT);
@@ -124,7 +127,6 @@ static bool read_domains(const struct ek_collector *collector, struct host *host
     /* Stamped as soon as the counters are here: what follows may ask for facts and take its time.
      */
     out->monotonic_ns = ek_monotonic_ns();
-    out->taken_at_ms = ek_unix_ms();
     out->domains = ek_arena_alloc(&out->arena, (size_t)count, sizeof(*out->domains));
     if (out->domains == NULL) {
         return ek_error_set(err, EK_ERR_NOMEM, "%s: out of memory for %d domains", host->uri,

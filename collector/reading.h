@@ -77,7 +77,7 @@ struct ek_domain_reading {
 };
 
 struct ek_reading {
-    int64_t taken_at_ms;  /* Unix milliseconds */
+    int64_t taken_at_ms;  /* Unix milliseconds: when the domains were asked for */
     int64_t monotonic_ns; /* when the domains' counters arrived, of any clock that never jumps */
     double cpu_cores;     /* the CPUs that `cpu` counts, > 0 */
     struct ek_cpu_counters cpu;

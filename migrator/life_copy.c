@@ -86,7 +86,10 @@ static void note_estimate(struct ek_life *life, const struct ek_job_progress *pr
     if (progress->total_mib > 0 && progress->remaining_mib <= progress->total_mib) {
         record->progress = 1 - progress->remaining_mib / progress->total_mib;
     }
-    record->transferred_mib = progress->transferred_mib;
+    /* A job that is being taken back tells nothing of what it had sent: that stays known. */
+    if (progress->total_mib > 0) {
+        record->transferred_mib = progress->transferred_mib;
+    }
     record->rate_mib_s = progress->bandwidth_mib_s;
     record->dirty_mib_s = progress->dirty_mib_s;
     record->iteration = progress->iteration;

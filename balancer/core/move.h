@@ -54,7 +54,8 @@ struct ek_move_order {
     int64_t backoff_ms;
     int retries;
     bool auto_converge;
-    uint64_t bandwidth_mib_s; /* its share when it was started; 0: unlimited */
+    uint64_t
+        bandwidth_mib_s; /* its share of the links, which changes while it runs; 0: unlimited */
     bool post_copy;
     bool tls;
     int parallel_connections; /* 0 and 1: one */

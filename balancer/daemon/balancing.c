@@ -255,6 +255,33 @@ void ek_balancing_reload(struct ek_balancing *balancing)
     ek_balancing_cycle(balancing);
 }
 
+static bool has_host(const struct ek_config *config, const char *name)
+{
+    bool found = false;
+
+    for (size_t h = 0; h < config->host_count; h++) {
+        found = found || strcmp(config->hosts[h].name, name) == 0;
+    }
+    return found;
+}
+
+const char *ek_balancing_needs(const struct ek_balancing *balancing, const struct ek_config *config,
+                               const char **move)
+{
+    struct ek_engine_view view = ek_engine_view(balancing->engine);
+
+    for (size_t i = 0; i < view.running_count; i++) {
+        *move = view.running[i].id;
+        if (!has_host(config, view.running[i].source)) {
+            return view.running[i].source;
+        }
+        if (!has_host(config, view.running[i].destination)) {
+            return view.running[i].destination;
+        }
+    }
+    return NULL;
+}
+
 void ek_balancing_stop(struct ek_balancing *balancing)
 {
     ek_balancing_hold(balancing, "the daemon is stopping");

@@ -132,6 +132,25 @@ static bool same_config(const struct ek_config *a, const struct ek_config *b)
 
 /* A policy is swapped in place. Anything else that changes is taken up by a stop and a fresh start
  * of the same process: running migrations go on meanwhile and are adopted. */
+/* A move whose host is not configured any more could not be seen to its end: its outcome would be
+ * unknown, and its domain blocked. */
+static bool needs_a_host_that_goes(const struct ek_daemon *daemon, const struct ek_config *config)
+{
+    const char *move = NULL;
+    const char *host =
+        daemon->balancing == NULL ? NULL : ek_balancing_needs(daemon->balancing, config, &move);
+
+    if (host == NULL) {
+        return false;
+    }
+    ek_log(
+        EK_LOG_ERROR,
+        "%s lacks host %s, which move %s needs until it has ended: the files were not taken over; "
+        "abort it or wait, then send SIGHUP again",
+        daemon->arguments.config, host, move);
+    return true;
+}
+
 static void reload(struct ek_daemon *daemon)
 {
     struct ek_config config;
@@ -143,7 +162,12 @@ static void reload(struct ek_daemon *daemon)
         return;
     }
     bool same = same_config(&config, &daemon->config);
+    bool refused = !same && needs_a_host_that_goes(daemon, &config);
     ek_config_finish(&config);
+    if (refused) {
+        ek_daemon_free_rules(rules);
+        return;
+    }
     if (!same) {
         ek_log(EK_LOG_INFO, "%s has changed: starting anew", daemon->arguments.config);
         ek_daemon_free_rules(rules);

@@ -99,4 +99,9 @@ void ek_balancing_sampled(struct ek_balancing *balancing);
 /* The daemon's policy or its hosts have changed. */
 void ek_balancing_reload(struct ek_balancing *balancing);
 
+/* A host of a running move that the configuration does not have, and that move's id; NULL: none.
+ * Both are valid until the engine's next step. */
+const char *ek_balancing_needs(const struct ek_balancing *balancing, const struct ek_config *config,
+                               const char **move);
+
 #endif

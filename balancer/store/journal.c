@@ -139,11 +139,14 @@ bool ek_store_write_progress(struct ek_store *store, const struct ek_move_record
     struct decimal_fraction transferred = fraction(record->transferred_mib);
     struct decimal_fraction rate = fraction(record->rate_mib_s);
     struct decimal_fraction dirty = fraction(record->dirty_mib_s);
+    /* Its share of the links, which changes while it runs. */
+    struct ek_decimal share = ek_decimal((int64_t)record->order.bandwidth_mib_s);
     const char *keys[] = {key};
-    const char *args[] = {at.state,         at.attempt.text, at.epoch.text, progress.text, eta.text,
-                          transferred.text, rate.text,       dirty.text,    iteration.text};
+    const char *args[] = {at.state,       at.attempt.text,  at.epoch.text, progress.text,
+                          eta.text,       transferred.text, rate.text,     dirty.text,
+                          iteration.text, share.text};
     redisReply *reply EK_REPLY_SCOPED =
-        ek_store_script(store, EK_SCRIPT_MOVE_PROGRESS, key, err, keys, 1, args, 9);
+        ek_store_script(store, EK_SCRIPT_MOVE_PROGRESS, key, err, keys, 1, args, 10);
     return reply != NULL && check_place(store, key, reply, &at, err);
 }
 
@@ -223,8 +226,9 @@ bool ek_store_resolve_move(struct ek_store *store, const struct ek_move_record *
 /* ---- reading ----------------------------------------------------------------------------------
  */
 
-#define RECORD_FIELDS "json progress eta_ms transferred_mib rate_mib_s dirty_mib_s iteration"
-enum { RECORD_FIELD_COUNT = 7 };
+#define RECORD_FIELDS \
+    "json progress eta_ms transferred_mib rate_mib_s dirty_mib_s iteration share_mib_s"
+enum { RECORD_FIELD_COUNT = 8 };
 
 /* *there is false when the record has expired meanwhile. One that cannot be read is an error: a
  * move that is passed over in silence could be made twice. */
@@ -262,6 +266,7 @@ static bool take_record(struct ek_store *store, const char *id, struct ek_move_r
         record->rate_mib_s = strtod(field[4]->str, NULL);
         record->dirty_mib_s = strtod(field[5]->str, NULL);
         record->iteration = (int)strtol(field[6]->str, NULL, 10);
+        record->order.bandwidth_mib_s = strtoull(field[7]->str, NULL, 10);
     }
     return true;
 }

@@ -31,7 +31,7 @@ static const char *const texts[EK_SCRIPT_COUNT] = {
                    "           'attempt', ARGV[5], 'epoch', ARGV[1])\n"
                    "redis.call('HDEL', KEYS[1], 'progress', 'eta_ms', 'transferred_mib', "
                    "'rate_mib_s',\n"
-                   "           'dirty_mib_s', 'iteration')\n"
+                   "           'dirty_mib_s', 'iteration', 'share_mib_s')\n"
                    "redis.call(ARGV[6] == 'open' and 'SADD' or 'SREM', KEYS[3], ARGV[2])\n"
                    "redis.call(ARGV[6] == 'blocking' and 'SADD' or 'SREM', KEYS[4], ARGV[2])\n"
                    "if ARGV[6] == 'closed' then redis.call('PEXPIRE', KEYS[1], ARGV[12])\n"
@@ -72,7 +72,7 @@ static const char *const texts[EK_SCRIPT_COUNT] = {
         "end\n"
         "redis.call('HSET', KEYS[1], 'progress', ARGV[4], 'eta_ms', ARGV[5],\n"
         "           'transferred_mib', ARGV[6], 'rate_mib_s', ARGV[7], 'dirty_mib_s', ARGV[8],\n"
-        "           'iteration', ARGV[9])\n"
+        "           'iteration', ARGV[9], 'share_mib_s', ARGV[10])\n"
         "return {'OK'}\n",
 
     /* KEYS move:<id> moves moves:blocking epoch moves:trash; ARGV epoch id, expected state, attempt

@@ -1,7 +1,6 @@
 """Commands from the operator's command to a real evenkeeld and back, over a real Redis."""
 
 import json
-import re
 import subprocess
 import time
 import unittest

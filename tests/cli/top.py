@@ -26,7 +26,7 @@ class Top(Case):
         self.world.tell("moves")
         self.world.redis("HSET", "evenkeel:move:p1-4", "progress", "0.5", "eta_ms", "9000",
                          "transferred_mib", "4000", "rate_mib_s", "87", "dirty_mib_s", "12",
-                         "iteration", "3")
+                         "iteration", "3", "share_mib_s", "95")
 
     def live(self, columns=140, rows=40):
         """A terminal of that size with a first frame on it; how it was before is in `before`."""
@@ -52,7 +52,7 @@ class Top(Case):
                                "holding   the sun is too bright", "1 of 4 run",
                                "2 wait; 87 MiB/s, of unlimited",
                                "left alone: web-2, its move p1-3 ended as unknown"], err="")
-        self.assertRegex(result.out, r"(?m)^web-1 +h1 -> h2 +running +\[#{10}\.{10}\]  50 % +87 +- "
+        self.assertRegex(result.out, r"(?m)^web-1 +h1 -> h2 +running +\[#{10}\.{10}\]  50 % +87 +95 "
                                      r"+12 +4000 +3 +9 s +1 +balance +p1-4$")
         self.assertRegex(result.out, r"(?m)^h1 +up +\[#{5}\.{5}\]  53 % .* - +1, 87 MiB/s +-$")
         self.assertRegex(result.out, r"(?m)^h3 +down ")

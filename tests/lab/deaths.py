@@ -15,11 +15,13 @@ SLOW_DOWNTIME = "3s"  # of a switchover that a look at the progress is to meet
 
 
 class Moment:
-    """A moment; `aim` is what it is called in the results."""
+    """A moment; `aim` is what it is called in the results, `state` what a move must be in then."""
 
-    def __init__(self, aim):
+    def __init__(self, aim, state=None):
         self.aim = aim
+        self.state = state or aim
         self.policy = {}  # values of the policy that it needs
+        self.gap_ms = 0   # how much longer than usual a guest may be silent
 
     def wait(self, test, mark):
         """Blocks from the wish for an evacuation until the daemon must die."""
@@ -54,10 +56,11 @@ class Planned(Moment):
 class State(Moment):
     """The journal announces a state of a move."""
 
-    def __init__(self, state, mishap=None, policy=None):
+    def __init__(self, state, mishap=None, policy=None, gap_ms=0):
         super().__init__(state)
         self.mishap = mishap
         self.policy = policy or {}
+        self.gap_ms = gap_ms
 
     def wait(self, test, mark):
         if self.mishap is not None:
@@ -65,6 +68,26 @@ class State(Moment):
         if not test.journal.await_entry("moves", mark["moves"],
                                         lambda e: e["state"] == self.aim, WAIT_S):
             raise Failure(f"no move came to {self.aim} within {WAIT_S} s")
+
+
+class OfGuest(Moment):
+    """The journal has announced a state of one guest's move so many times."""
+
+    def __init__(self, aim, state, guest, times=1, gap_ms=0):
+        super().__init__(aim, state)
+        self.guest = guest
+        self.times = times
+        self.gap_ms = gap_ms
+
+    def wait(self, test, mark):
+        uuid = guests.records(test.lab)[self.guest]["uuid"]
+        entry = mark["moves"]
+        for _ in range(self.times):
+            found = test.journal.await_entry(
+                "moves", entry, lambda e: e["state"] == self.state and e["domain"] == uuid, WAIT_S)
+            if not found:
+                raise Failure(f"{self.guest}'s move did not come to {self.state} {self.times} times")
+            entry = found["entry"]
 
 
 class Again(Moment):
@@ -117,7 +140,14 @@ def moments():
     smooth = {state: State(state) for state in ("claimed", "precheck", "prepare", "running",
                                                 "commit-pending", "post")}
     return {"planned": Planned(), **smooth,
-            "switchover": State("switchover", policy={"max_downtime": SLOW_DOWNTIME}),
+            "switchover": State("switchover", policy={"max_downtime": SLOW_DOWNTIME}, gap_ms=3000),
             "reconcile": Again(),
             "unprepare": State("unprepare", kill_destination),
             "retry-wait": State("retry-wait", kill_source_libvirtd, {"backoff": "2s"})}
+
+
+def disk_moments(guest):
+    """Those of a guest whose disk is copied: between two preparations, and when it has left its
+    source and waits on its destination to be resumed, which a dead daemon does not do."""
+    return {"between-preparations": OfGuest("between-preparations", "prepare", guest, times=2),
+            "hand-over": OfGuest("hand-over", "commit-pending", guest, gap_ms=15000)}

@@ -4,7 +4,7 @@ import re
 MARK = "urn:evenkeel:move:1"
 # Each section of the answer begins with a word that no list has.
 SECTIONS = ("domains", "volumes", "networks", "filters")
-SCRIPT = ("echo @domains; list --all --name; echo @volumes; vol-list default; "
+SCRIPT = ("pool-refresh default; echo @domains; list --all --name; echo @volumes; vol-list default; "
           "echo @networks; net-list --all; echo @filters; nwfilter-list")
 
 
@@ -41,6 +41,15 @@ def take(live):
     return {host["name"]: look(live, host["uri"]) for host in live.status()["hosts"]}
 
 
+def expected(kind, host, before, places):
+    """What a host should have of a kind: what it had, but for the disks of guests, which go along."""
+    lines = {line for lines in before.values() for line in lines[kind]}
+    disks = {line: places[name] for line in lines if kind == "volumes"
+             for name in places if line.startswith(f"{name}.qcow2 ")}
+    return {line for line in before[host][kind] if line not in disks} | \
+        {line for line, place in disks.items() if place == host}
+
+
 def leftovers(before, now, places):
     """What is there and should not be, or should be and is not; `places`: guest -> its host."""
     found = []
@@ -50,8 +59,8 @@ def leftovers(before, now, places):
             found.append(f"{host}: domains {here['domains']}, expected {wanted}")
         found += [f"{host}: mark left on {name}" for name in here["marked"]]
         for kind in SECTIONS[1:]:
-            more = sorted(set(here[kind]) - set(before[host][kind]))
-            less = sorted(set(before[host][kind]) - set(here[kind]))
+            should = expected(kind, host, before, places)
+            more, less = sorted(set(here[kind]) - should), sorted(should - set(here[kind]))
             found += [f"{host}: {kind} more: {m}" for m in more]
             found += [f"{host}: {kind} less: {m}" for m in less]
     return found

@@ -3,6 +3,7 @@ import libvirt
 
 from ek_faults.case import case
 from ek_faults.stage import NAME, TERMINAL, Failure
+from ek_lab import guests
 
 CARD = ("--network", "--nwfilter", "clean-traffic")
 FILTER = "clean-traffic"
@@ -40,6 +41,45 @@ class Taken:
                 network.create()
             elif FILTER not in link.listNWFilters():
                 link.nwfilterDefineXML(text)
+
+
+LOCAL = {"group": "lacks", "guest": ("--disk", "local"), "migration": {"disk_grace": "0s"}}
+
+
+@case("T19e", "the destination has not the file that the guest's disk rests on", ends=("done",),
+      **LOCAL)
+def no_base(stage):
+    """It is streamed there before the migration."""
+    source = stage.where()[NAME]
+    for host in stage.others(source):
+        base = stage.eyes.link(host.name).storagePoolLookupByName("default").storageVolLookupByName(
+            "base.qcow2")
+        base.delete()
+    stage.hit()
+    move = stage.order()
+    move.reaches(*TERMINAL, seconds=90)
+    guests.place_base_image(stage.place)      # where it was not streamed to
+    return move
+
+
+@case("T20", "a file in the place of the guest's disk is left on the destination",
+      ends=("rejected", "rolled-back"), **LOCAL)
+def leftover_disk(stage):
+    """It may be somebody's: it is not touched, and another host is used."""
+    host = stage.others(stage.where()[NAME])[0]
+    pool = stage.eyes.link(host.name).storagePoolLookupByName("default")
+    text = (f"<volume><name>{NAME}.qcow2</name><capacity unit='MiB'>64</capacity>"
+            "<target><format type='qcow2'/></target></volume>")
+    left = pool.createXML(text)
+    stage.hit()
+    try:
+        move = stage.order(to=host.name)
+        move.reaches(*TERMINAL, seconds=60)
+        if f"{NAME}.qcow2" not in pool.listVolumes():
+            raise Failure("a file that was not ours was removed")
+        return move
+    finally:
+        left.delete()
 
 
 @case("T19a", "no destination has the guest's network", group="lacks", guest=CARD, ends=())

@@ -41,8 +41,8 @@ def uri_of(host, kind):
 
 
 def policy(migration, limits):
-    """policy.yaml with these keys of its two sections."""
-    return (f"version: 1\nmode: automatic\naggressiveness: 1\n"
+    """policy.yaml with these keys of its two sections. Hosts of two cores take fifty guests."""
+    return (f"version: 1\nmode: automatic\naggressiveness: 1\ncapacity: {{cpu_overcommit: 40}}\n"
             f"migration: {flow(MIGRATION | migration)}\nlimits: {flow(limits)}\n")
 
 
@@ -58,7 +58,7 @@ class Move:
 
     def record(self):
         """Its record as the journal has it now."""
-        return json.loads(self.stage.journal.hget(f"evenkeel:move:{self.id}", "json"))
+        return self.stage.record_of(self.id)
 
     def reaches(self, *states, seconds=30):
         """Wait until it enters one of these states (or has); returns that step."""
@@ -97,6 +97,7 @@ class Stage(Live):
         self.steps = []             # entries of evenkeel:moves: (id, state, fields)
         self.latest = "0"
         self.hit_at = None          # when the fault was made
+        self.disks = set()          # volumes that there were before it, wherever
         self.before = {}            # things of each host before the case
         self.stopped = set()        # pids that we stopped
         self.server = None          # a Redis of the test's own
@@ -149,6 +150,7 @@ class Stage(Live):
         self.place_guests(case.names(), case.guest)
         self.eyes.open()
         self.before = {h.name: self.eyes.things(h.name) for h in self.place.hosts()}
+        self.disks = {t for things in self.before.values() for t in things if t.startswith("volume")}
         watch.start(self.place, self.lab_command()[:1])
         shutil.rmtree(self.dir / "state", ignore_errors=True)
         self.log.write_text("", encoding="utf-8")
@@ -243,6 +245,16 @@ class Stage(Live):
         self.journal.set(f"evenkeel:maintenance:{source}", "a fault is tried")
         step = self.await_step(None, {"planned", "claimed", "precheck", "prepare", "running"}, 30)
         return Move(self, json.loads(self.journal.hget(f"evenkeel:move:{step['id']}", "json")))
+
+    def record_of(self, move):
+        """The record of a move as the journal has it now."""
+        return json.loads(self.journal.hget(f"evenkeel:move:{move}", "json"))
+
+    def command(self, kind, subject):
+        """Give the daemon a command, as `evenkeel` does."""
+        self.journal.xadd("evenkeel:command", {
+            "version": 1, "kind": kind, "subject": subject, "host": "", "choice": "",
+            "by": "faults", "issued_at_ms": int(time.time() * 1000)})
 
     def notes(self, move):
         """What the journal tells of a move's steps: texts of evenkeel:events."""
@@ -341,8 +353,12 @@ class Stage(Live):
             running += here
             left += odd
             things = self.eyes.things(host.name)
-            left += [f"{host.name}: {t} is new" for t in sorted(things - self.before[host.name])]
-            left += [f"{host.name}: {t} is gone" for t in sorted(self.before[host.name] - things)]
+            disks = {f"volume {g}.qcow2" for g in expected}
+            if {d for d in things & disks} != {f"volume {g}.qcow2" for g in here} & self.disks:
+                left.append(f"{host.name}: disks {sorted(things & disks)}, guests {here}")
+            before = self.before[host.name] - disks
+            left += [f"{host.name}: {t} is new" for t in sorted(things - disks - before)]
+            left += [f"{host.name}: {t} is gone" for t in sorted(before - things)]
         if sorted(running) != sorted(expected):
             left.append(f"running are {sorted(running)}, expected {sorted(expected)}")
         copies = sorted(c[0] for c in guests.copies(self.place))

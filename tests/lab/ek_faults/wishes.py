@@ -50,6 +50,26 @@ def late_abort(stage):
     return move
 
 
+@case("T12c", "an operator aborts the move while memory is copied", group="wishes",
+      ends=("cancelled",))
+def own_abort(stage):
+    """The guest stays where it is; its host is still to be emptied, so that a later plan moves it."""
+    move = stage.begin()
+    stage.hit()
+    stage.command("abort", move.id)
+    return move
+
+
+@case("T12d", "an operator aborts the move before it has begun to copy", group="wishes",
+      ends=("cancelled", "rolled-back"))
+def early_abort(stage):
+    """Whatever was prepared is undone."""
+    move = stage.order()
+    stage.hit()
+    stage.command("abort", move.id)
+    return move
+
+
 @case("T13", "a link of 1 MiB/s, then an abort", group="wishes", ends=("cancelled",),
       limits={"bandwidth_per_host": "1MiB/s"})
 def slow_link(stage):

@@ -5,7 +5,8 @@ static const struct bad cases[] = {
     /* keys */
     {"triger: {imbalance: 0.1}\n",
      "p:1: found unknown key \"triger\", expected one of version, mode, policy, aggressiveness, "
-     "resources, trigger, cost_weight, forecast, capacity, cooldown, limits, migration, rules; did "
+     "resources, trigger, cost_weight, forecast, capacity, cooldown, limits, migration, circuit, "
+     "rules; did "
      "you mean "
      "\"trigger\"?",
      0},
@@ -16,13 +17,12 @@ static const struct bad cases[] = {
     {"trigger.imbalance: 0.1\n",
      "p:1: found unknown key \"trigger.imbalance\", expected one of version, mode, policy, "
      "aggressiveness, resources, trigger, cost_weight, forecast, capacity, cooldown, limits, "
-     "migration, "
-     "rules; keys "
-     "are nested: write \"trigger:\" and below it \"imbalance:\"",
+     "migration, circuit, rules; keys are nested: write \"trigger:\" and below it \"imbalance:\"",
      0},
     {"imbalance: 0.1\n",
      "p:1: found unknown key \"imbalance\", expected one of version, mode, policy, aggressiveness, "
-     "resources, trigger, cost_weight, forecast, capacity, cooldown, limits, migration, rules; did "
+     "resources, trigger, cost_weight, forecast, capacity, cooldown, limits, migration, circuit, "
+     "rules; did "
      "you mean "
      "\"trigger.imbalance\"?",
      0},
@@ -200,7 +200,8 @@ static const struct bad cases[] = {
      "p:1: found \"on\" for mode, expected recommend or automatic\n"
      "p:2: found \"x\" for cost_weight, expected a number from 0 to 1000\n"
      "p:3: found unknown key \"zz\", expected one of version, mode, policy, aggressiveness, "
-     "resources, trigger, cost_weight, forecast, capacity, cooldown, limits, migration, rules\n"
+     "resources, trigger, cost_weight, forecast, capacity, cooldown, limits, migration, circuit, "
+     "rules\n"
      "p:4: found key \"mode\" again, expected it once (first in line 1)",
      0},
 };

@@ -15,16 +15,15 @@ static void assert_ended(const struct story *story, enum ek_move_state state)
     assert_string_equal(ek_move_state_name(story->life.record.state), ek_move_state_name(state));
 }
 
-/* A move that copies disks and is on its way. */
+/* A move that copies disks, as the checks find out, and is on its way. */
 static void begin_copying_disks(struct story *story)
 {
+    static const struct ek_findings copied = {.copies_disks = true};
+
     story_begin(story);
     story->life.record.order.two_step = EK_TWO_STEP_COPIED;
-    assert_int_equal(story_start(story), EK_LIFE_GO_ON);
-    story->life.record.copies_disks = true; /* as the checks find out */
-    story_wake(story);
-    story_ok(story);
-    assert_int_equal(story_wake(story), EK_LIFE_MIGRATE);
+    story->findings = &copied;
+    story_to_running(story);
     assert_true(story->life.record.two_step);
 }
 
@@ -87,16 +86,14 @@ static void test_when_two_steps_are_taken(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct ek_findings findings = {.copies_disks = cases[i].copies};
         struct story story;
 
         story_begin(&story);
         story.life.record.order.two_step = cases[i].when;
         story.life.record.order.post_copy = cases[i].post_copy;
-        story_start(&story);
-        story.life.record.copies_disks = cases[i].copies;
-        story_wake(&story);
-        story_ok(&story);
-        story_wake(&story);
+        story.findings = &findings;
+        story_to_running(&story);
         assert_int_equal(story.life.record.two_step, cases[i].expected);
     }
 }

@@ -430,6 +430,24 @@ static void test_stalls_are_told_apart(void **state)
     assert_non_null(strstr(story.life.record.error, "faster than it was copied"));
 }
 
+/* What an aborted copy had sent stays in its record, though the dying job tells of nothing. */
+static void test_aborted_copy_keeps_what_it_sent(void **state)
+{
+    struct ek_job_progress dying = {.active = true};
+    struct story story;
+
+    (void)state;
+    story_begin(&story);
+    story_to_running(&story);
+    assert_int_equal(story_watch(&story, 290000, circling), EK_LIFE_ABORT);
+    double sent_mib = story.life.record.transferred_mib;
+    assert_true(sent_mib > 0);
+    story_ok(&story);
+    story_wake(&story);
+    story_progress(&story, &dying);
+    assert_true(story.life.record.transferred_mib >= sent_mib);
+}
+
 /* An abort that the job does not follow is asked for again, three times, and then both ends are
  * read. */
 static void test_deaf_job_ends_unknown(void **state)
@@ -650,6 +668,7 @@ int main(void)
         cmocka_unit_test(test_hung_call_ends_unknown),
         cmocka_unit_test(test_copy_timeout_aborts),
         cmocka_unit_test(test_stalls_are_told_apart),
+        cmocka_unit_test(test_aborted_copy_keeps_what_it_sent),
         cmocka_unit_test(test_deaf_job_ends_unknown),
         cmocka_unit_test(test_cancel_before_claim),
         cmocka_unit_test(test_cancel_before_copying),

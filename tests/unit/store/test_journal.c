@@ -233,11 +233,13 @@ static void test_progress(void **state)
     assert_done(ek_store_write_move(server.store, &running, NULL, &err), &err);
     struct ek_move_record further = running;
     further.progress = 0.3;
+    further.order.bandwidth_mib_s = 57;
     further.eta_ms = 9000;
     further.transferred_mib = 12.5;
     assert_done(ek_store_write_progress(server.store, &further, &err), &err);
     assert_done(ek_store_open_moves(server.store, &records, &count, &err), &err);
     assert_true(records[0].progress == 0.3 && records[0].eta_ms == 9000);
+    assert_int_equal(records[0].order.bandwidth_mib_s, 57);
     assert_true(records[0].transferred_mib == 12.5);
     free(records);
     struct ek_move_record next = record_at(EK_MOVE_COMMIT_PENDING, 1);
