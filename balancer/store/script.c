@@ -76,8 +76,9 @@ static const char *const texts[EK_SCRIPT_COUNT] = {
         "return {'OK'}\n",
 
     /* KEYS move:<id> moves moves:blocking epoch moves:trash; ARGV epoch id, expected state, attempt
-     * and epoch, resolution, and to close it: json state domain time TTL, when its volumes are to be
-     * discarded or 0. Only what blocks its domain can be resolved. The same closing again is no conflict: its answer may have been lost. */
+     * and epoch, resolution, and to close it: json state domain time TTL, when its volumes are to
+     * be discarded or 0. Only what blocks its domain can be resolved. The same closing again is no
+     * conflict: its answer may have been lost. */
     [EK_SCRIPT_MOVE_RESOLVE] = FENCE(
         "KEYS[4]",
         "ARGV[1]") "local old = redis.call('HMGET', KEYS[1], 'state', 'attempt', 'epoch', 'json')\n"
