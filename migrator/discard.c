@@ -18,7 +18,8 @@ struct discarding {
 
 /* ---- whether ------------------------------------------------------------------------------- */
 
-enum elsewhere { EK_IS_ELSEWHERE, EK_IS_NOWHERE, EK_CANNOT_TELL };
+/* By what says more. */
+enum elsewhere { EK_IS_NOWHERE, EK_CANNOT_TELL, EK_IS_ELSEWHERE, EK_IS_ITS_DISK };
 
 static bool is_listed(struct ek_libvirt_port *port, const struct ek_host_link *link)
 {
@@ -28,27 +29,66 @@ static bool is_listed(struct ek_libvirt_port *port, const struct ek_host_link *l
     return listed;
 }
 
+static bool is_to_go(const struct ek_preparation *disk)
+{
+    return disk->kind == EK_PREPARATION_OVERLAY && disk->state == EK_PREPARATION_MADE;
+}
+
+/* Whoever has the domain now may have come to it over the very file (somebody else's migration to a
+ * host that shares this one's storage): then it is the guest's disk again. */
+static bool is_its_disk(const struct discarding *it, const struct ek_end *there,
+                        struct ek_call_result *result)
+{
+    for (int i = 0; i < it->record->preparation_count; i++) {
+        const struct ek_preparation *disk = &it->record->preparations[i];
+        bool told;
+
+        if (is_to_go(disk) &&
+            ek_storage_is_same(it->port, &it->source, there, it->record, disk->what, &told) &&
+            told) {
+            *result = ek_fail(EK_FAILURE_DOMAIN, it->source.link->name, step,
+                              "%.120s stays, for it is shared with %.60s, which has the domain",
+                              disk->what, there->link->name);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What one host says. `running` ends the search: nobody else can use the files then. */
+static enum elsewhere look_at(const struct discarding *it, const struct ek_host_link *link,
+                              bool *running, struct ek_call_result *result)
+{
+    enum elsewhere seen = EK_IS_NOWHERE;
+    struct ek_end end;
+
+    if (!ek_end_open(&end, it->port, link->name, it->record, false, step, result)) {
+        return EK_CANNOT_TELL;
+    }
+    if (end.domain != NULL) {
+        *running = virDomainIsActive(end.domain) == 1;
+        seen = is_its_disk(it, &end, result) ? EK_IS_ITS_DISK : EK_IS_ELSEWHERE;
+    }
+    ek_end_close(&end);
+    return seen;
+}
+
 /* It may have moved on since: any host will do, but the one whose file it is. */
 static enum elsewhere look_elsewhere(const struct discarding *it, struct ek_call_result *result)
 {
     enum elsewhere seen = EK_IS_NOWHERE;
+    bool running = false;
     struct ek_host_link *link;
 
     pthread_mutex_lock(&it->port->mutex);
     link = it->port->hosts; /* grows at its head only */
     pthread_mutex_unlock(&it->port->mutex);
-    for (; link != NULL && seen != EK_IS_ELSEWHERE; link = link->next) {
-        struct ek_end end;
+    for (; link != NULL && !running && seen != EK_IS_ITS_DISK; link = link->next) {
+        if (is_listed(it->port, link) && strcmp(link->name, it->record->order.source) != 0) {
+            enum elsewhere one = look_at(it, link, &running, result);
 
-        if (!is_listed(it->port, link) || strcmp(link->name, it->record->order.source) == 0) {
-            continue;
+            seen = one > seen ? one : seen;
         }
-        if (!ek_end_open(&end, it->port, link->name, it->record, false, step, result)) {
-            seen = EK_CANNOT_TELL;
-            continue;
-        }
-        seen = end.domain != NULL ? EK_IS_ELSEWHERE : seen;
-        ek_end_close(&end);
     }
     return seen;
 }
@@ -118,7 +158,7 @@ static struct ek_call_result discard_files(const struct discarding *it)
     for (int i = 0; i < it->record->preparation_count && result.ok; i++) {
         const struct ek_preparation *disk = &it->record->preparations[i];
 
-        if (disk->kind == EK_PREPARATION_OVERLAY && disk->state == EK_PREPARATION_MADE) {
+        if (is_to_go(disk)) {
             result = discard_file(it, disk->what);
         }
     }
@@ -140,6 +180,7 @@ static struct ek_call_result discard_of_source(struct discarding *it)
         return ek_fail(EK_FAILURE_DOMAIN, it->source.link->name, step,
                        "its disks stay, for the domain is on no other host any more");
     case EK_CANNOT_TELL:
+    case EK_IS_ITS_DISK:
         break;
     }
     return result;

@@ -56,6 +56,14 @@ static bool may_undo(const struct undoing *undoing)
            !left_by_migration(undoing->source.domain);
 }
 
+/* Libvirt defines the domain on the destination just before the guest goes on there. If the source
+ * does not run it, nobody can tell which of the two has the newer disks. */
+static bool may_have_run(const struct undoing *undoing)
+{
+    return undoing->destination.domain != NULL && undoing->source.domain != NULL &&
+           virDomainIsActive(undoing->source.domain) != 1;
+}
+
 /* ---- one by one ---------------------------------------------------------------------------- */
 
 /* A crash may have come in the midst of its making: only what nobody can have written to goes. */
@@ -162,14 +170,19 @@ static struct ek_call_result undefine_ours(struct ek_end *end, const struct ek_m
 
 static struct ek_call_result clean_destination(struct undoing *undoing)
 {
+    bool files = ek_move_has_leftovers(undoing->record);
     struct ek_call_result result = done;
 
+    if (files && may_have_run(undoing)) {
+        return ek_fail(EK_FAILURE_DOMAIN, undoing->destination.link->name, step,
+                       "its disks are left, for it may have run here and is off on its source");
+    }
     /* Where the source has it not as it was, the destination's definition may be all there is. */
     if (undoing->destination.domain != NULL && undoing->source.domain != NULL &&
         !left_by_migration(undoing->source.domain)) {
         result = undefine_ours(&undoing->destination, undoing->record);
     }
-    if (!result.ok || !ek_move_has_leftovers(undoing->record)) {
+    if (!result.ok || !files) {
         return result;
     }
     if (!may_undo(undoing)) {

@@ -125,11 +125,17 @@ static void limit_moves(struct ek_balancing *balancing, const struct record_job 
     }
 }
 
-static void start_moves(struct ek_balancing *balancing, const struct record_job *job)
+/* Also when Redis is away: the engine gives each order once, and has called it given. The life
+ * writes it down before it aborts anything. */
+static void abort_moves(struct ek_balancing *balancing, const struct record_job *job)
 {
     for (size_t i = 0; i < job->abort_count; i++) {
         ek_executor_cancel(balancing->executor, job->aborts[i]);
     }
+}
+
+static void start_moves(struct ek_balancing *balancing, const struct record_job *job)
+{
     for (size_t i = 0; i < job->start_count; i++) {
         struct ek_error err = {0};
         if (!ek_executor_start(balancing->executor, &job->starts[i], job->epoch, &err)) {
@@ -149,6 +155,7 @@ static void record_done(struct ek_store_job *job, const struct ek_error *err)
         return;
     }
     limit_moves(balancing, it);
+    abort_moves(balancing, it);
     if (err == NULL && balancing->leading && !balancing->daemon->stopping) {
         start_moves(balancing, it);
     } else {

@@ -227,6 +227,21 @@ static bool repair(struct ek_resolving *it, enum ek_repair wanted)
                                ek_repair_name(wanted), result.error);
 }
 
+enum { DISCARD_AGAIN_MS = 60000 }; /* a clean-up that failed: the next try is the trash's */
+
+/* What a life would have left to the trash; 0: nothing. */
+static int64_t discard_at_ms(const struct ek_move_record *closed, bool cleaned)
+{
+    int64_t grace_ms = closed->order.disk_grace_ms;
+
+    if (closed->state == EK_MOVE_DONE && closed->copies_disks && (grace_ms > 0 || !cleaned)) {
+        return closed->updated_at_ms + (grace_ms > 0 ? grace_ms : 0);
+    }
+    return closed->state == EK_MOVE_FAILED && !cleaned && ek_move_has_leftovers(closed)
+               ? closed->updated_at_ms + DISCARD_AGAIN_MS
+               : 0;
+}
+
 /* What a life would have done at this end of its move. What stays undone is in the record, as it
  * would be there. */
 static void clean_up(struct ek_resolving *it, struct ek_move_record *closed)
@@ -240,6 +255,7 @@ static void clean_up(struct ek_resolving *it, struct ek_move_record *closed)
         (void)snprintf(closed->error, sizeof(closed->error), "left undone: %.240s", result.error);
         closed->state = closed->state == EK_MOVE_ROLLED_BACK ? EK_MOVE_FAILED : closed->state;
     }
+    closed->discard_at_ms = discard_at_ms(closed, result.ok);
 }
 
 static bool close_record(struct ek_resolving *it, const struct ek_offer *offer)

@@ -170,8 +170,8 @@ static bool resolve(struct ek_store *store, const struct ek_move_record *record,
                     const struct ek_move_record *closed, int64_t epoch, const char *json,
                     const char *word, struct ek_error *err)
 {
-    static const char *const names[] = {"moves", "moves:blocking", "epoch"};
-    char key[4][EK_KEY_SIZE];
+    static const char *const names[] = {"moves", "moves:blocking", "epoch", "moves:trash"};
+    char key[5][EK_KEY_SIZE];
 
     if (!ek_store_key(store, key[0], "move:", record->order.id, err)) {
         return false;
@@ -184,7 +184,8 @@ static bool resolve(struct ek_store *store, const struct ek_move_record *record,
     struct place from = place_of(record);
     struct ek_decimal ours = ek_decimal(epoch);
     struct ek_decimal now = ek_decimal(closed == NULL ? 0 : closed->updated_at_ms);
-    const char *keys[] = {key[0], key[1], key[2], key[3]};
+    struct ek_decimal discard = ek_decimal(closed == NULL ? 0 : closed->discard_at_ms);
+    const char *keys[] = {key[0], key[1], key[2], key[3], key[4]};
     const char *args[] = {ours.text,
                           record->order.id,
                           from.state,
@@ -195,9 +196,10 @@ static bool resolve(struct ek_store *store, const struct ek_move_record *record,
                           closed == NULL ? NULL : ek_move_state_name(closed->state),
                           record->order.domain,
                           now.text,
-                          CLOSED_LIFE_MS};
+                          CLOSED_LIFE_MS,
+                          discard.text};
     redisReply *reply EK_REPLY_SCOPED = ek_store_script(store, EK_SCRIPT_MOVE_RESOLVE, key[0], err,
-                                                        keys, 4, args, closed == NULL ? 6 : 11);
+                                                        keys, 5, args, closed == NULL ? 6 : 12);
     if (reply == NULL) {
         return false;
     }

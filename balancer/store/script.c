@@ -75,9 +75,10 @@ static const char *const texts[EK_SCRIPT_COUNT] = {
         "           'iteration', ARGV[9], 'share_mib_s', ARGV[10])\n"
         "return {'OK'}\n",
 
-    /* KEYS move:<id> moves moves:blocking epoch; ARGV epoch id, expected state, attempt and epoch,
-     * resolution, and to close it: json state domain time TTL. Only what blocks its domain can be
-     * resolved. The same closing again is no conflict: its answer may have been lost. */
+    /* KEYS move:<id> moves moves:blocking epoch moves:trash; ARGV epoch id, expected state, attempt
+     * and epoch, resolution, and to close it: json state domain time TTL, when its volumes are to
+     * be discarded or 0. Only what blocks its domain can be resolved. The same closing again is no
+     * conflict: its answer may have been lost. */
     [EK_SCRIPT_MOVE_RESOLVE] = FENCE(
         "KEYS[4]",
         "ARGV[1]") "local old = redis.call('HMGET', KEYS[1], 'state', 'attempt', 'epoch', 'json')\n"
@@ -93,7 +94,8 @@ static const char *const texts[EK_SCRIPT_COUNT] = {
                    "redis.call('HSET', KEYS[1], 'json', ARGV[7], 'state', ARGV[8], 'epoch', "
                    "ARGV[1])\n"
                    "redis.call('SREM', KEYS[3], ARGV[2])\n"
-                   "redis.call('PEXPIRE', KEYS[1], ARGV[11])\n"
+                   "if ARGV[12] ~= '0' then redis.call('ZADD', KEYS[5], ARGV[12], ARGV[2])\n"
+                   "else redis.call('PEXPIRE', KEYS[1], ARGV[11]) end\n"
                    "redis.call('XADD', KEYS[2], 'MAXLEN', '~', 100000, '*', 'version', '1', 'id', "
                    "ARGV[2],\n"
                    "           'state', ARGV[8], 'attempt', old[2], 'epoch', ARGV[1], 'domain', "

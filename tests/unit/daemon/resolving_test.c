@@ -21,6 +21,8 @@ static int change_after; /* looks; then the destination is as `next_destination`
 static int destroyed;
 static int unprepared;
 static int posted;
+static bool copied; /* the move copies a disk, whose original stays for an hour */
+static bool unprepare_fails;
 
 /* What the loop was told. */
 static struct ek_command_reply reply;
@@ -79,7 +81,7 @@ static struct ek_call_result unprepare(void *context, const struct ek_move_recor
     (void)record;
     note(note_context, "unprepare", "done");
     unprepared++;
-    return (struct ek_call_result){.ok = true};
+    return (struct ek_call_result){.ok = !unprepare_fails};
 }
 
 static struct ek_call_result post(void *context, const struct ek_move_record *record,
@@ -183,6 +185,13 @@ static void block(const char *id, const char *domain)
     (void)snprintf(record.order.id, sizeof(record.order.id), "%s", id);
     (void)snprintf(record.order.domain, sizeof(record.order.domain), "%s", domain);
     (void)snprintf(record.error, sizeof(record.error), "the destination cannot be read");
+    if (copied) {
+        record.copies_disks = true;
+        record.order.disk_grace_ms = 3600000;
+        record.preparation_count = 1;
+        record.preparations[0] = (struct ek_preparation){EK_PREPARATION_OVERLAY,
+                                                         EK_PREPARATION_MADE, "/i/web", "vda", 0};
+    }
     assert_done(ek_store_write_move(server.store, &record, NULL, &err), &err);
 }
 
@@ -197,6 +206,7 @@ static int begin(void **state)
     destination = seen(EK_PRESENCE_ABSENT, EK_RUN_NONE);
     next_destination = destination;
     elsewhere = (struct ek_elsewhere){.asked = 1, .text = "absent on all 1"};
+    copied = unprepare_fails = false;
     looks = change_after = destroyed = unprepared = posted = 0;
     unblocked[0] = '\0';
     return 0;
@@ -271,6 +281,36 @@ static void test_accept_destination(void **state)
     resolve("accept-destination");
     assert_closed("done");
     assert_int_equal(posted, 1);
+}
+
+/* The source's disks of a move that copied them go when their grace is over, as after any move;
+ * what could not be undone on the destination is tried again. */
+static void test_disks_go_to_the_trash(void **state)
+{
+    (void)state;
+    copied = true;
+    (void)server_say(&server, "FLUSHALL");
+    (void)server_say(&server, "SET evenkeel:epoch 5");
+    block("p1-1", "u1");
+    destination = seen(EK_PRESENCE_ACTIVE, EK_RUN_RUNNING_MIGRATED);
+    source = seen(EK_PRESENCE_ABSENT, EK_RUN_NONE);
+    resolve("accept-destination");
+    assert_closed("done");
+    assert_string_equal(server_say(&server, "ZRANGE evenkeel:moves:trash 0 -1"), "p1-1");
+    assert_string_equal(server_say(&server, "TTL evenkeel:move:p1-1"), "-1");
+}
+
+static void test_what_is_left_goes_to_the_trash(void **state)
+{
+    (void)state;
+    copied = true;
+    (void)server_say(&server, "FLUSHALL");
+    (void)server_say(&server, "SET evenkeel:epoch 5");
+    block("p1-1", "u1");
+    unprepare_fails = true;
+    resolve("accept-source");
+    assert_closed("failed");
+    assert_string_equal(server_say(&server, "ZRANGE evenkeel:moves:trash 0 -1"), "p1-1");
 }
 
 /* An orphan is destroyed, what is seen then decides how the record ends. */
@@ -363,6 +403,8 @@ int main(void)
         cmocka_unit_test_setup(test_evidence, begin),
         cmocka_unit_test_setup(test_accept_source, begin),
         cmocka_unit_test_setup(test_accept_destination, begin),
+        cmocka_unit_test_setup(test_disks_go_to_the_trash, begin),
+        cmocka_unit_test_setup(test_what_is_left_goes_to_the_trash, begin),
         cmocka_unit_test_setup(test_destroy_destination, begin),
         cmocka_unit_test_setup(test_repair_that_leaves_doubt, begin),
         cmocka_unit_test_setup(test_judged_just_before_the_act, begin),
