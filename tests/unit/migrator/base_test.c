@@ -3,6 +3,7 @@
 #include "migrator/libvirt_port.h"
 
 #include <libvirt/libvirt.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,14 +11,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #define BASE "/ek/images/base.raw"
 
-enum { FRESH_MS = 100 };
+enum { FRESH_MS = 2000 }; /* longer than a call takes on a busy machine */
 
 static const char pool[] =
     "<node><pool type='dir'><name>default</name><target><path>/ek/images</path></target>%s</pool>"
@@ -56,7 +56,7 @@ static void define_user(virConnectPtr connection)
 int virStorageVolUpload(virStorageVolPtr volume, virStreamPtr stream, unsigned long long offset,
                         unsigned long long length, unsigned int flags)
 {
-    const struct timespec longer_than_fresh = {.tv_nsec = 2L * FRESH_MS * 1000000L};
+    int64_t until_ms = ek_fresh_until(port);
 
     (void)stream;
     (void)offset;
@@ -72,7 +72,9 @@ int virStorageVolUpload(virStorageVolPtr volume, virStreamPtr stream, unsigned l
         port->hypervisor.disown(port, &record);
         break;
     case STOPPED:
-        nanosleep(&longer_than_fresh, NULL);
+        while (ek_is_fresh(until_ms)) {
+            sched_yield();
+        }
         break;
     case USED:
         define_user(virStorageVolGetConnect(volume));
