@@ -14,6 +14,7 @@ struct ek_arrival {
     int64_t seen_ms;
     int inside; /* calls that make something right now */
     bool closed;
+    bool disowned;                  /* closed, and what it made is for another life to undo */
     char base[EK_PREPARATION_SIZE]; /* that it makes; "": none */
     struct ek_arrival *next;
 };
@@ -130,6 +131,7 @@ static struct ek_arrival *put(struct ek_arrivals *arrivals, const struct ek_move
         return NULL;
     }
     it->closed = false;
+    it->disowned = false;
     it->record = *record;
     it->seen_ms = monotonic_ms();
     return it;
@@ -242,6 +244,34 @@ bool ek_arrivals_close(struct ek_arrivals *arrivals, const struct ek_move_record
     pthread_cond_broadcast(&arrivals->changed);
     pthread_mutex_unlock(&arrivals->mutex);
     return quiet;
+}
+
+void ek_arrivals_disown(struct ek_arrivals *arrivals, const struct ek_move_record *record)
+{
+    struct ek_arrival *it;
+
+    pthread_mutex_lock(&arrivals->mutex);
+    it = find(arrivals, record);
+    /* A later attempt is of the life that took the move up again. */
+    if (it != NULL && it->record.attempt == record->attempt) {
+        it->closed = true;
+        it->disowned = true;
+    }
+    forget_stale(arrivals);
+    pthread_cond_broadcast(&arrivals->changed);
+    pthread_mutex_unlock(&arrivals->mutex);
+}
+
+bool ek_arrivals_may_undo(struct ek_arrivals *arrivals, const struct ek_move_record *record)
+{
+    const struct ek_arrival *it;
+    bool may;
+
+    pthread_mutex_lock(&arrivals->mutex);
+    it = find(arrivals, record);
+    may = it != NULL && it->record.attempt == record->attempt && !it->disowned;
+    pthread_mutex_unlock(&arrivals->mutex);
+    return may;
 }
 
 bool ek_arrivals_expects(struct ek_arrivals *arrivals, const char *host, const char *domain)

@@ -59,6 +59,14 @@ bool ek_arrivals_goes_on(struct ek_arrivals *arrivals, const struct ek_move_reco
  * something: then nothing can be undone yet. */
 bool ek_arrivals_close(struct ek_arrivals *arrivals, const struct ek_move_record *record);
 
+/* The move is another life's by now, which may make anew what this attempt made: its calls make
+ * nothing more, and undo nothing. */
+void ek_arrivals_disown(struct ek_arrivals *arrivals, const struct ek_move_record *record);
+
+/* Whether a call that is inside may still undo what it made itself: not after ek_arrivals_disown.
+ */
+bool ek_arrivals_may_undo(struct ek_arrivals *arrivals, const struct ek_move_record *record);
+
 /* Whether the domain is on its way to that host: volumes of it there are not old ones. */
 bool ek_arrivals_expects(struct ek_arrivals *arrivals, const char *host, const char *domain);
 

@@ -19,7 +19,32 @@ struct discarding {
 /* ---- whether ------------------------------------------------------------------------------- */
 
 /* By what says more. */
-enum elsewhere { EK_IS_NOWHERE, EK_CANNOT_TELL, EK_IS_ELSEWHERE, EK_IS_ITS_DISK };
+enum elsewhere { EK_IS_NOWHERE, EK_CANNOT_TELL, EK_IS_ELSEWHERE, EK_MAY_BE_ITS_DISK };
+
+/* Whether that host has another file at the path for certain; else `result` says why the source's
+ * stays. */
+static bool is_apart(const struct discarding *it, const struct ek_end *there, const char *path,
+                     const char *role, struct ek_call_result *result)
+{
+    bool told;
+    bool same = ek_storage_is_same_now(it->port, &it->source, there, it->record, path, &told);
+    virError error;
+
+    if (told && !same) {
+        return true;
+    }
+    if (told) {
+        *result =
+            ek_fail(EK_FAILURE_DOMAIN, it->source.link->name, step,
+                    "%.120s stays, for it is shared with %.60s, %s", path, there->link->name, role);
+        return false;
+    }
+    *result = ek_fail(EK_FAILURE_SAME_PAIR, it->source.link->name, step,
+                      "%.120s stays, for whether %.60s, %s, shares it cannot be told: %.80s", path,
+                      there->link->name, role,
+                      ek_failure_take(&error) ? error.message : "libvirt does not say why");
+    return false;
+}
 
 static bool is_listed(struct ek_libvirt_port *port, const struct ek_host_link *link)
 {
@@ -36,19 +61,13 @@ static bool is_to_go(const struct ek_preparation *disk)
 
 /* Whoever has the domain now may have come to it over the very file (somebody else's migration to a
  * host that shares this one's storage): then it is the guest's disk again. */
-static bool is_its_disk(const struct discarding *it, const struct ek_end *there,
-                        struct ek_call_result *result)
+static bool may_be_its_disk(const struct discarding *it, const struct ek_end *there,
+                            struct ek_call_result *result)
 {
     for (int i = 0; i < it->record->preparation_count; i++) {
         const struct ek_preparation *disk = &it->record->preparations[i];
-        bool told;
 
-        if (is_to_go(disk) &&
-            ek_storage_is_same(it->port, &it->source, there, it->record, disk->what, &told) &&
-            told) {
-            *result = ek_fail(EK_FAILURE_DOMAIN, it->source.link->name, step,
-                              "%.120s stays, for it is shared with %.60s, which has the domain",
-                              disk->what, there->link->name);
+        if (is_to_go(disk) && !is_apart(it, there, disk->what, "which has the domain", result)) {
             return true;
         }
     }
@@ -67,7 +86,7 @@ static enum elsewhere look_at(const struct discarding *it, const struct ek_host_
     }
     if (end.domain != NULL) {
         *running = virDomainIsActive(end.domain) == 1;
-        seen = is_its_disk(it, &end, result) ? EK_IS_ITS_DISK : EK_IS_ELSEWHERE;
+        seen = may_be_its_disk(it, &end, result) ? EK_MAY_BE_ITS_DISK : EK_IS_ELSEWHERE;
     }
     ek_end_close(&end);
     return seen;
@@ -83,7 +102,7 @@ static enum elsewhere look_elsewhere(const struct discarding *it, struct ek_call
     pthread_mutex_lock(&it->port->mutex);
     link = it->port->hosts; /* grows at its head only */
     pthread_mutex_unlock(&it->port->mutex);
-    for (; link != NULL && !running && seen != EK_IS_ITS_DISK; link = link->next) {
+    for (; link != NULL && !running && seen != EK_MAY_BE_ITS_DISK; link = link->next) {
         if (is_listed(it->port, link) && strcmp(link->name, it->record->order.source) != 0) {
             enum elsewhere one = look_at(it, link, &running, result);
 
@@ -97,19 +116,16 @@ static enum elsewhere look_elsewhere(const struct discarding *it, struct ek_call
  * file, the guest's. */
 static struct ek_call_result storages_differ(const struct discarding *it, const char *path)
 {
-    struct ek_call_result result;
+    struct ek_call_result result = done;
     struct ek_end there;
-    bool told, same;
 
     if (!ek_end_open(&there, it->port, it->record->order.destination, it->record, false, step,
                      &result)) {
         return result;
     }
-    same = ek_storage_is_same(it->port, &it->source, &there, it->record, path, &told);
+    (void)is_apart(it, &there, path, "the destination", &result);
     ek_end_close(&there);
-    return same && told ? ek_fail(EK_FAILURE_DOMAIN, it->source.link->name, step,
-                                  "%.120s stays, for it is shared with the destination", path)
-                        : done;
+    return result;
 }
 
 /* ---- one by one ---------------------------------------------------------------------------- */
@@ -180,7 +196,7 @@ static struct ek_call_result discard_of_source(struct discarding *it)
         return ek_fail(EK_FAILURE_DOMAIN, it->source.link->name, step,
                        "its disks stay, for the domain is on no other host any more");
     case EK_CANNOT_TELL:
-    case EK_IS_ITS_DISK:
+    case EK_MAY_BE_ITS_DISK:
         break;
     }
     return result;

@@ -23,10 +23,17 @@ struct ek_call_result ek_disks_find(struct ek_libvirt_port *port, const struct e
                                     char *good, size_t size);
 
 /* Whether the two pools over the file's directory are the same storage: a marker that is made in
- * one is looked for in the other. False in *told: it could not be found out. */
+ * one is looked for in the other. False in *told: it could not be found out. An answer holds for an
+ * hour. */
 bool ek_storage_is_same(struct ek_libvirt_port *port, const struct ek_end *source,
                         const struct ek_end *destination, const struct ek_move_record *record,
                         const char *path, bool *told);
+
+/* The same, asked afresh, for what cannot be taken back; the reason why it could not be found out
+ * is kept (ek_failure_take). */
+bool ek_storage_is_same_now(struct ek_libvirt_port *port, const struct ek_end *source,
+                            const struct ek_end *destination, const struct ek_move_record *record,
+                            const char *path, bool *told);
 
 /* Takes a marker away that a crash left in the midst of such a test. */
 void ek_storage_forget_marker(const struct ek_end *source, const struct ek_move_record *record);

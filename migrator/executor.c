@@ -286,15 +286,38 @@ void ek_executor_limit(struct ek_executor *executor, const char *id, uint64_t ba
     pthread_mutex_unlock(&executor->mutex);
 }
 
+/* Gives the reference back. */
+static void disown(struct mover *mover)
+{
+    const struct ek_hypervisor *port = mover->executor->options.hypervisor;
+    struct ek_move_record record;
+
+    pthread_mutex_lock(&mover->executor->mutex);
+    record = mover->shown;
+    pthread_mutex_unlock(&mover->executor->mutex);
+    port->disown(port->context, &record);
+    ek_executor_unref_mover(mover);
+}
+
 void ek_executor_forget(struct ek_executor *executor)
 {
+    struct mover *mover;
+
     pthread_mutex_lock(&executor->mutex);
-    for (struct mover *mover = executor->movers; mover != NULL; mover = mover->next) {
+    for (mover = executor->movers; mover != NULL; mover = mover->next) {
         mover->forgotten = true;
+        mover->refs++; /* for disown */
         pthread_cond_broadcast(&mover->wake);
     }
+    mover = executor->movers;
     executor->movers = NULL;
     pthread_mutex_unlock(&executor->mutex);
+    while (mover != NULL) {
+        struct mover *next = mover->next; /* nobody changes a list that was let go */
+
+        disown(mover);
+        mover = next;
+    }
 }
 
 size_t ek_executor_running(struct ek_executor *executor, struct ek_move_record *out,

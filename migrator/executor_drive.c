@@ -200,6 +200,11 @@ void *ek_executor_drive(void *argument)
     bool ended = false;
     bool kept = live(mover, &ended, &err);
 
+    if (!kept) { /* while no other life of the move can run here */
+        const struct ek_hypervisor *port = executor->options.hypervisor;
+
+        port->disown(port->context, &mover->life.record);
+    }
     if (leave(mover)) { /* first: whoever hears of the end may start the domain's next move */
         tell(mover, kept, ended, &err);
     }

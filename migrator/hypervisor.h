@@ -171,6 +171,10 @@ struct ek_hypervisor {
     struct ek_call_result (*post)(void *context, const struct ek_move_record *record, ek_note note,
                                   void *note_context);
 
+    /* The move's life was dropped or let go, and the move is another's: calls of it that are still
+     * out make nothing more and undo nothing. Returns at once, without asking any host. */
+    void (*disown)(void *context, const struct ek_move_record *record);
+
     /* Long after a move's end: removes the volumes that it left, from the source when it is DONE,
      * from the destination else. Looks anew whether anybody needs them, and is well when they are
      * gone already. Failure DOMAIN: they are not to be removed, now and later; any other: again

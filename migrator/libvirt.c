@@ -204,6 +204,13 @@ bool ek_is_fresh(int64_t until_ms)
 
 /* ---- the port ------------------------------------------------------------------------------ */
 
+static void disown(void *context, const struct ek_move_record *record)
+{
+    struct ek_libvirt_port *port = context;
+
+    ek_arrivals_disown(&port->arrivals, record);
+}
+
 /* The simulator has such a table, too: the executor knows no other difference. */
 static const struct ek_hypervisor calls = {
     .precheck = ek_port_precheck,
@@ -220,6 +227,7 @@ static const struct ek_hypervisor calls = {
     .destroy_destination = ek_port_destroy_destination,
     .resume_postcopy = ek_port_resume_postcopy,
     .unprepare = ek_port_unprepare,
+    .disown = disown,
     .post = ek_port_post,
     .discard = ek_port_discard,
 };

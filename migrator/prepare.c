@@ -16,6 +16,8 @@ struct preparation {
     struct ek_end source;
     struct ek_end destination;
     bool found; /* nothing had to be made */
+    int64_t fresh_until_ms;
+    bool late; /* it stood still for so long that its life may be another's since */
     ek_note note;
     void *note_context;
 };
@@ -82,10 +84,14 @@ static struct ek_call_result prepare_filter(struct preparation *preparation)
 
 static const char base_step[] = "prepare-base";
 
+/* Asked between two chunks of a file. After a long pause (the process was stopped, a host hung) the
+ * copy still goes on, but what is at the path may be another's. */
 static bool goes_on(void *context)
 {
-    const struct preparation *preparation = context;
+    struct preparation *preparation = context;
 
+    preparation->late = preparation->late || !ek_is_fresh(preparation->fresh_until_ms);
+    preparation->fresh_until_ms = ek_fresh_until(preparation->port);
     return ek_arrivals_goes_on(&preparation->port->arrivals, preparation->record);
 }
 
@@ -171,9 +177,31 @@ static struct ek_call_result verify_base(struct preparation *preparation, virSto
     return compare_base(preparation, here, there);
 }
 
-/* What this very call has made and not finished is worth nothing, to nobody. */
+/* Whether the file at the path is for certain the one that this call made: once the life is
+ * another's, or may be, its successor may have removed that one and made its own, whole and in use.
+ */
+static bool is_still_ours(struct preparation *preparation, char *who, size_t size)
+{
+    if (preparation->late || !ek_is_fresh(preparation->fresh_until_ms) ||
+        !ek_arrivals_may_undo(&preparation->port->arrivals, preparation->record)) {
+        snprintf(who, size, "another life of the move, perhaps");
+        return false;
+    }
+    return !ek_volume_is_used(preparation->destination.connection, preparation->wanted->what, who,
+                              size);
+}
+
+/* What this very call has made and not finished is worth nothing, to nobody. In doubt it stays: the
+ * journal has it as begun, and whoever has the move undoes it. */
 static void remove_half(struct preparation *preparation)
 {
+    char who[EK_TEXT_SIZE], text[EK_TEXT_SIZE];
+
+    if (!is_still_ours(preparation, who, sizeof(who))) {
+        snprintf(text, sizeof(text), "is left as it is, for it is used by %.100s", who);
+        say(preparation, base_step, text);
+        return;
+    }
     EK_SCOPED_VOLUME virStorageVolPtr half =
         virStorageVolLookupByPath(preparation->destination.connection, preparation->wanted->what);
 
@@ -242,6 +270,7 @@ static struct ek_call_result prepare_base(struct preparation *preparation)
         return ek_fail(EK_FAILURE_SAME_PAIR, preparation->destination.link->name, base_step,
                        "given up");
     }
+    preparation->fresh_until_ms = ek_fresh_until(preparation->port);
     result = find_or_make_base(preparation);
     ek_arrivals_unlock_base(arrivals, preparation->record, preparation->wanted->what,
                             result.ok && !preparation->found);

@@ -86,6 +86,9 @@ static bool sees_marker(virStoragePoolPtr pool, const char *name, bool *told)
     EK_SCOPED_VOLUME virStorageVolPtr seen = *told ? virStorageVolLookupByName(pool, name) : NULL;
 
     *told = *told && (seen != NULL || virGetLastErrorCode() == VIR_ERR_NO_STORAGE_VOL);
+    if (!*told) {
+        ek_failure_keep();
+    }
     return seen != NULL;
 }
 
@@ -94,6 +97,7 @@ static bool test(virStoragePoolPtr here, virStoragePoolPtr there, const char *na
     bool seen;
 
     if (!make_marker(here, name)) {
+        ek_failure_keep();
         *told = false;
         return false;
     }
@@ -105,12 +109,34 @@ static bool test(virStoragePoolPtr here, virStoragePoolPtr there, const char *na
     return seen;
 }
 
-bool ek_storage_is_same(struct ek_libvirt_port *port, const struct ek_end *source,
-                        const struct ek_end *destination, const struct ek_move_record *record,
-                        const char *path, bool *told)
+/* The two hosts and the directory; false: it does not fit. */
+static bool write_key(const struct ek_end *source, const struct ek_end *destination,
+                      const char *path, char *key, size_t size)
 {
-    EK_SCOPED_POOL virStoragePoolPtr here = ek_pool_around(source->connection, path);
-    EK_SCOPED_POOL virStoragePoolPtr there = ek_pool_around(destination->connection, path);
+    const char *slash = strrchr(path, '/');
+    int length = slash == NULL ? -1
+                               : snprintf(key, size, "%s %s %.*s", source->link->name,
+                                          destination->link->name, (int)(slash - path), path);
+
+    return length >= 0 && (size_t)length < size;
+}
+
+static virStoragePoolPtr pool_of(const struct ek_end *end, const char *path)
+{
+    virStoragePoolPtr pool = ek_pool_around(end->connection, path);
+
+    if (pool == NULL) {
+        ek_failure_keep();
+    }
+    return pool;
+}
+
+bool ek_storage_is_same_now(struct ek_libvirt_port *port, const struct ek_end *source,
+                            const struct ek_end *destination, const struct ek_move_record *record,
+                            const char *path, bool *told)
+{
+    EK_SCOPED_POOL virStoragePoolPtr here = pool_of(source, path);
+    EK_SCOPED_POOL virStoragePoolPtr there = pool_of(destination, path);
     char key[1024], name[EK_ID_SIZE + 32];
     bool same = false;
 
@@ -118,16 +144,27 @@ bool ek_storage_is_same(struct ek_libvirt_port *port, const struct ek_end *sourc
     if (here == NULL || there == NULL) {
         return false;
     }
-    snprintf(key, sizeof(key), "%s %s %.*s", source->link->name, destination->link->name,
-             (int)(strrchr(path, '/') - path), path);
-    if (ek_arrivals_storage(&port->arrivals, key, &same)) {
-        *told = true;
-        return same;
-    }
     name_marker(record, name, sizeof(name));
     same = test(here, there, name, told);
-    if (*told) {
+    if (*told && write_key(source, destination, path, key, sizeof(key))) {
         ek_arrivals_keep_storage(&port->arrivals, key, same);
+    }
+    return same;
+}
+
+bool ek_storage_is_same(struct ek_libvirt_port *port, const struct ek_end *source,
+                        const struct ek_end *destination, const struct ek_move_record *record,
+                        const char *path, bool *told)
+{
+    char key[1024];
+    virError reason;
+    bool same = false;
+
+    *told = write_key(source, destination, path, key, sizeof(key)) &&
+            ek_arrivals_storage(&port->arrivals, key, &same);
+    if (!*told) {
+        same = ek_storage_is_same_now(port, source, destination, record, path, told);
+        ek_failure_take(&reason); /* what cannot be told fails nothing here */
     }
     return same;
 }

@@ -211,15 +211,40 @@ static bool names_path(const char *text, const char *query, const char *path)
     return found;
 }
 
+/* After a call of libvirt that failed: what is gone meanwhile uses nothing; what is there and
+ * cannot be read might. */
+static bool may_use(int code_when_gone)
+{
+    return virGetLastErrorCode() != code_when_gone;
+}
+
 /* A disk that names pool and volume names no path: resolved like libvirt does. */
 static bool names_volume(virConnectPtr connection, const char *text, const char *path)
 {
     EK_SCOPED_VOLUME virStorageVolPtr volume = virStorageVolLookupByPath(connection, path);
-    EK_SCOPED_POOL virStoragePoolPtr pool =
-        volume == NULL ? NULL : virStoragePoolLookupByVolume(volume);
 
-    return pool != NULL &&
-           names_path(text, "//disk/source[@pool]/@volume", virStorageVolGetName(volume));
+    if (volume == NULL) {
+        return may_use(VIR_ERR_NO_STORAGE_VOL);
+    }
+    return names_path(text, "//disk/source[@pool]/@volume", virStorageVolGetName(volume));
+}
+
+/* What is live or what is to come, by `flags`: a definition may differ from what runs. */
+static bool definition_uses(virConnectPtr connection, virDomainPtr domain, unsigned int flags,
+                            const char *path, char *who, size_t size)
+{
+    EK_SCOPED_STRING char *text = virDomainGetXMLDesc(domain, flags);
+
+    if (text == NULL && may_use(VIR_ERR_NO_DOMAIN)) {
+        snprintf(who, size, "domain %.100s, perhaps: it cannot be read", virDomainGetName(domain));
+        return true;
+    }
+    if (text == NULL || (!names_path(text, "//source/@file | //source/@dev", path) &&
+                         !names_volume(connection, text, path))) {
+        return false;
+    }
+    snprintf(who, size, "domain %.100s", virDomainGetName(domain));
+    return true;
 }
 
 static bool domain_uses(virConnectPtr connection, const char *path, char *who, size_t size)
@@ -231,40 +256,42 @@ static bool domain_uses(virConnectPtr connection, const char *path, char *who, s
         return true;
     }
     for (size_t i = 0; domains[i] != NULL; i++) {
-        /* Live and to come: a definition may differ from what runs. */
-        EK_SCOPED_STRING char *live = virDomainGetXMLDesc(domains[i], 0);
-        EK_SCOPED_STRING char *next = virDomainGetXMLDesc(domains[i], VIR_DOMAIN_XML_INACTIVE);
-        bool uses = false;
-
-        if (live != NULL) {
-            uses = names_path(live, "//source/@file | //source/@dev", path) ||
-                   names_volume(connection, live, path);
-        }
-        if (next != NULL) {
-            uses = uses || names_path(next, "//source/@file | //source/@dev", path) ||
-                   names_volume(connection, next, path);
-        }
-        if (uses) {
-            snprintf(who, size, "domain %.100s", virDomainGetName(domains[i]));
+        if (definition_uses(connection, domains[i], 0, path, who, size) ||
+            definition_uses(connection, domains[i], VIR_DOMAIN_XML_INACTIVE, path, who, size)) {
             return true;
         }
     }
     return false;
 }
 
+static bool rests_on(virStorageVolPtr volume, const char *path, char *who, size_t size)
+{
+    EK_SCOPED_STRING char *text = virStorageVolGetXMLDesc(volume, 0);
+
+    if (text == NULL && may_use(VIR_ERR_NO_STORAGE_VOL)) {
+        snprintf(who, size, "volume %.100s, perhaps: it cannot be read",
+                 virStorageVolGetName(volume));
+        return true;
+    }
+    if (text == NULL || !names_path(text, "/volume/backingStore/path", path)) {
+        return false;
+    }
+    snprintf(who, size, "volume %.100s", virStorageVolGetName(volume));
+    return true;
+}
+
 static bool pool_uses(virStoragePoolPtr pool, const char *path, char *who, size_t size)
 {
     virStorageVolPtr *volumes = NULL;
     int count = virStoragePoolListAllVolumes(pool, &volumes, 0);
-    bool used = false;
+    bool used = count < 0 && may_use(VIR_ERR_NO_STORAGE_POOL);
 
+    if (used) {
+        snprintf(who, size, "a volume, perhaps: pool %.100s cannot be listed",
+                 virStoragePoolGetName(pool));
+    }
     for (int i = 0; i < count; i++) {
-        EK_SCOPED_STRING char *text = used ? NULL : virStorageVolGetXMLDesc(volumes[i], 0);
-
-        if (text != NULL && names_path(text, "/volume/backingStore/path", path)) {
-            snprintf(who, size, "volume %.100s", virStorageVolGetName(volumes[i]));
-            used = true;
-        }
+        used = used || rests_on(volumes[i], path, who, size);
         virStorageVolFree(volumes[i]);
     }
     free(volumes);

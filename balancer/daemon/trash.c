@@ -4,13 +4,15 @@
 #include "balancer/daemon/clock.h"
 #include "balancer/daemon/log.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
     BATCH = 16,
-    AGAIN_MS = 60000,   /* after a failure */
-    CLAIMED_MS = 600000 /* nobody else takes it up meanwhile; longer than a batch takes */
+    AGAIN_MS = 60000,        /* after a failure */
+    UNREADABLE_MS = 3600000, /* a record that cannot be read becomes readable by people's hands */
+    CLAIMED_MS = 600000      /* nobody else takes it up meanwhile; longer than a batch takes */
 };
 
 /* What is due, and what came of it. One batch is under way at a time. */
@@ -21,6 +23,9 @@ struct batch {
     int64_t epoch;
     struct ek_move_record *records;
     size_t count;
+    char unreadable[BATCH][EK_ID_SIZE];
+    struct ek_error why[BATCH]; /* names the key */
+    size_t unreadable_count;
     struct ek_call_result *results;
 };
 
@@ -31,6 +36,8 @@ struct ek_trash {
     bool stopped; /* changed by the loop, under the mutex */
     /* Between the loop's flags and the thread's, which the compiler may not read as one word. */
     pthread_mutex_t mutex;
+    char (*warned)[EK_ID_SIZE]; /* of which unreadable records was told */
+    size_t warned_count;
     struct batch *done; /* from the thread to the loop; guarded */
     bool calling;       /* the thread runs; guarded */
 };
@@ -176,18 +183,67 @@ static bool begin(struct batch *batch)
 
 /* ---- what is due ---------------------------------------------------------------------------- */
 
-/* Put off before anything is removed: the fence says whether we may. */
+/* Put off before anything is removed: the fence says whether we may. One that cannot be read, or is
+ * gone, holds up no other. */
+static bool take_due(struct ek_store *store, struct batch *batch, const char *id,
+                     struct ek_error *err)
+{
+    int64_t again_at_ms = batch->now_ms + CLAIMED_MS;
+    bool there = false;
+    bool read = ek_store_get_move(store, id, &batch->records[batch->count], &there, err);
+
+    if (!read && err->code != EK_ERR_INVALID) {
+        return false;
+    }
+    if (!read) {
+        size_t i = batch->unreadable_count++;
+
+        (void)snprintf(batch->unreadable[i], sizeof(batch->unreadable[i]), "%s", id);
+        batch->why[i] = *err;
+        again_at_ms = batch->now_ms + UNREADABLE_MS;
+    } else if (there) {
+        batch->count++;
+    } else {
+        again_at_ms = 0;
+    }
+    return ek_store_settle_trash(store, id, again_at_ms, batch->epoch, err);
+}
+
 static bool due_work(struct ek_store *store, struct ek_store_job *job, struct ek_error *err)
 {
     struct batch *batch = (struct batch *)job;
-    bool done =
-        ek_store_due_trash(store, batch->now_ms, BATCH, &batch->records, &batch->count, err);
+    char ids[BATCH][EK_ID_SIZE];
+    size_t count = 0;
+    bool done;
 
-    for (size_t i = 0; done && i < batch->count; i++) {
-        done = ek_store_settle_trash(store, batch->records[i].order.id, batch->now_ms + CLAIMED_MS,
-                                     batch->epoch, err);
+    batch->records = calloc(BATCH, sizeof(*batch->records));
+    if (batch->records == NULL) {
+        return ek_error_set(err, EK_ERR_NOMEM, "out of memory for the trash");
+    }
+    done = ek_store_due_trash(store, batch->now_ms, BATCH, ids, &count, err);
+    for (size_t i = 0; done && i < count; i++) {
+        done = take_due(store, batch, ids[i], err);
     }
     return done;
+}
+
+/* Once for each, though it comes up each hour. */
+static void warn(struct ek_trash *trash, const char *id, const struct ek_error *why)
+{
+    char(*warned)[EK_ID_SIZE];
+
+    for (size_t i = 0; i < trash->warned_count; i++) {
+        if (strcmp(trash->warned[i], id) == 0) {
+            return;
+        }
+    }
+    ek_log(EK_LOG_WARNING, "what move %s left stays, for its record cannot be read: %s", id,
+           why->message);
+    warned = realloc(trash->warned, (trash->warned_count + 1) * sizeof(*warned));
+    if (warned != NULL) { /* else it is told again */
+        trash->warned = warned;
+        (void)snprintf(warned[trash->warned_count++], sizeof(*warned), "%s", id);
+    }
 }
 
 static void due_done(struct ek_store_job *job, const struct ek_error *err)
@@ -195,6 +251,9 @@ static void due_done(struct ek_store_job *job, const struct ek_error *err)
     struct batch *batch = (struct batch *)job;
     const struct ek_balancing *balancing = batch->trash->balancing;
 
+    for (size_t i = 0; i < batch->unreadable_count; i++) {
+        warn(batch->trash, batch->unreadable[i], &batch->why[i]);
+    }
     if (err != NULL) {
         ek_log(EK_LOG_DEBUG, "the trash cannot be read: %s", err->message);
     }
@@ -264,5 +323,6 @@ void ek_trash_destroy(struct ek_trash *trash)
         batch_free(trash->done);
     }
     (void)pthread_mutex_destroy(&trash->mutex);
+    free(trash->warned);
     free(trash);
 }

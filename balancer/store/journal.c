@@ -395,19 +395,28 @@ bool ek_store_recent_moves(struct ek_store *store, size_t limit, struct ek_move_
  */
 
 bool ek_store_due_trash(struct ek_store *store, int64_t now_ms, size_t limit,
-                        struct ek_move_record **records, size_t *count, struct ek_error *err)
+                        char (*ids)[EK_ID_SIZE], size_t *count, struct ek_error *err)
 {
     char key[EK_KEY_SIZE];
 
-    *records = NULL;
     *count = 0;
     if (!ek_store_key(store, key, "moves:trash", "", err)) {
         return false;
     }
-    redisReply *ids EK_REPLY_SCOPED =
+    redisReply *due EK_REPLY_SCOPED =
         ek_store_command(store, key, err, "ZRANGEBYSCORE %s 0 %lld LIMIT 0 %lld", key,
                          (long long)now_ms, (long long)limit);
-    return ids != NULL && read_records(store, key, ids, records, count, err);
+    if (due == NULL) {
+        return false;
+    }
+    if (due->type != REDIS_REPLY_ARRAY || due->elements > limit) {
+        return ek_store_odd_reply(store, key, err);
+    }
+    for (size_t i = 0; i < due->elements; i++) {
+        (void)snprintf(ids[i], sizeof(ids[i]), "%s", due->element[i]->str);
+    }
+    *count = due->elements;
+    return true;
 }
 
 bool ek_store_settle_trash(struct ek_store *store, const char *id, int64_t again_at_ms,

@@ -188,10 +188,10 @@ bool ek_store_get_reply(struct ek_store *store, const char *id, char **json, str
 /* ---- moves:trash: ended moves whose volumes are to be discarded ----------------------------- */
 
 /* A record gets there with its last step, in the same script, when it is to be discarded at some
- * time, and is kept as long as it is there. At most `limit` records that are due by now; *records
- * is malloc'ed for the caller. */
+ * time, and is kept as long as it is there. The ids of at most `limit` moves that are due by now,
+ * the longest due first; `ids` holds as many. Their records may be gone or not readable. */
 bool ek_store_due_trash(struct ek_store *store, int64_t now_ms, size_t limit,
-                        struct ek_move_record **records, size_t *count, struct ek_error *err);
+                        char (*ids)[EK_ID_SIZE], size_t *count, struct ek_error *err);
 
 /* Takes the move out of the trash (`again_at_ms` 0), or puts it off. Fenced. */
 bool ek_store_settle_trash(struct ek_store *store, const char *id, int64_t again_at_ms,

@@ -6,6 +6,8 @@
 #include "balancer/daemon/trash.h"
 
 #include <semaphore.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 static struct server server;
 static struct ek_daemon daemon_state;
@@ -210,6 +212,60 @@ static void test_failures(void **state)
     ek_trash_destroy(trash);
 }
 
+/* How often the text is in what was logged. */
+static int count_in(const char *path, const char *text)
+{
+    char line[1024];
+    FILE *file = fopen(path, "r");
+    int count = 0;
+
+    assert_non_null(file);
+    while (fgets(line, sizeof(line), file) != NULL) {
+        count += strstr(line, text) != NULL ? 1 : 0;
+    }
+    assert_int_equal(fclose(file), 0);
+    return count;
+}
+
+static void cycle_until_put_off(const char *id)
+{
+    while (strcmp(server_say(&server, "ZSCORE evenkeel:moves:trash %s", id), "1") == 0) {
+        ek_trash_cycle(trash);
+        (void)uv_run(&daemon_state.loop, UV_RUN_NOWAIT);
+    }
+}
+
+/* A record that cannot be read is told of once and holds up no other; an id without a record goes.
+ */
+static void test_odd_records_hold_up_nobody(void **state)
+{
+    char path[] = "/tmp/ek-log-XXXXXX";
+    int file = mkstemp(path);
+    int stderr_before = dup(STDERR_FILENO);
+
+    (void)state;
+    assert_true(file >= 0 && stderr_before >= 0);
+    throw_away("p-1");
+    throw_away("p-2");
+    (void)server_say(&server, "HSET evenkeel:move:p-1 json {}");
+    (void)server_say(&server, "ZADD evenkeel:moves:trash 1 p-0");
+    assert_true(dup2(file, STDERR_FILENO) >= 0);
+    cycle_until_gone("p-2");
+    cycle_until_put_off("p-1");
+    (void)server_say(&server, "ZADD evenkeel:moves:trash 1 p-1"); /* an hour later */
+    cycle_until_put_off("p-1");
+    assert_true(stop());
+    assert_true(dup2(stderr_before, STDERR_FILENO) >= 0);
+    assert_int_equal(count_in(path, "evenkeel:move:p-1: version: found nothing"), 1);
+    (void)close(stderr_before);
+    (void)close(file);
+    (void)unlink(path);
+    assert_false(is_in_trash("p-0"));
+    assert_true(is_in_trash("p-1"));
+    assert_int_equal(asked(), 1);
+    ek_trash_destroy(trash);
+}
+
 /* A balancer that was replaced, as Redis or as it knows itself, removes nothing. */
 static void test_only_the_leader_removes(void **state)
 {
@@ -286,6 +342,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_removed_once, begin),
         cmocka_unit_test_setup(test_failures, begin),
+        cmocka_unit_test_setup(test_odd_records_hold_up_nobody, begin),
         cmocka_unit_test_setup(test_only_the_leader_removes, begin),
         cmocka_unit_test_setup(test_hangs_at_the_stop, begin),
         cmocka_unit_test_setup(test_stopped_at_any_moment, begin),

@@ -103,6 +103,31 @@ static void test_effects_and_their_end(void **state)
     ek_arrivals_leave(&arrivals, &again);
 }
 
+/* A call of a life that is another's by now neither makes nor undoes anything; one that its own
+ * life gave up may undo its half. */
+static void test_disowned(void **state)
+{
+    struct ek_move_record first = move_to(1, "h2");
+    struct ek_move_record again = first;
+
+    (void)state;
+    again.attempt = 2;
+    assert_true(reserve(&first, 1));
+    assert_true(ek_arrivals_enter(&arrivals, &first));
+    ek_arrivals_disown(&arrivals, &again); /* another attempt is not meant */
+    assert_true(ek_arrivals_goes_on(&arrivals, &first));
+    ek_arrivals_close(&arrivals, &first);
+    assert_true(ek_arrivals_may_undo(&arrivals, &first));
+    ek_arrivals_disown(&arrivals, &first);
+    assert_false(ek_arrivals_goes_on(&arrivals, &first));
+    assert_false(ek_arrivals_may_undo(&arrivals, &first));
+    assert_false(reserve(&again, 1));
+    ek_arrivals_leave(&arrivals, &first);
+    assert_true(reserve(&again, 1));
+    assert_true(ek_arrivals_may_undo(&arrivals, &again));
+    assert_false(ek_arrivals_may_undo(&arrivals, &first));
+}
+
 struct waiter {
     struct ek_move_record record;
     bool locked;
@@ -248,7 +273,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         LAW(room_is_counted_once),   LAW(room_comes_free),  LAW(adopted_moves_count),
         LAW(effects_and_their_end),  LAW(one_makes_a_base), LAW(a_base_is_needed_by_others),
-        LAW(digests_are_remembered), LAW(many_at_once),
+        LAW(digests_are_remembered), LAW(many_at_once),     LAW(disowned),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

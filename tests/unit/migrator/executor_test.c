@@ -193,6 +193,7 @@ static void test_fenced_life_is_dropped(void **state)
     assert_true(fake_await_ends(&scene->fake, 1));
     assert_int_equal(scene->fake.dropped, 1);
     assert_int_equal(scene->fake.drop_error.code, EK_ERR_FENCED);
+    assert_int_equal(scene->fake.disowned, 1);
     assert_false(fake_traced(&scene->fake, "migrate()"));
     assert_int_equal(ek_executor_running(scene->executor, NULL, 0), 0);
 }
@@ -246,6 +247,7 @@ static void test_forget_and_adopt(void **state)
     start(scene, 1);
     assert_true(fake_await_copying(&scene->fake, 1));
     ek_executor_forget(scene->executor);
+    assert_int_equal(scene->fake.disowned, 1); /* though its call is still out */
     assert_int_equal(ek_executor_running(scene->executor, NULL, 0), 0);
     assert_true(ek_executor_adopt(scene->executor, &scene->fake.records[0], 6, &err));
     assert_true(fake_await_trace(&scene->fake, "reconcile observe() running"));
@@ -253,6 +255,7 @@ static void test_forget_and_adopt(void **state)
     assert_ended(scene, EK_MOVE_DONE);
     assert_int_equal(scene->fake.records[0].epoch, 6);
     assert_int_equal(scene->fake.dropped, 0);
+    assert_int_equal(scene->fake.disowned, 1);
     assert_int_equal(scene->fake.domains[0].migrates, 1);
 }
 

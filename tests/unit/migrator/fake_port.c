@@ -186,6 +186,15 @@ static struct ek_call_result unprepare(void *context, const struct ek_move_recor
     return traced_ok(context, "unprepare()");
 }
 
+static void disown(void *context, const struct ek_move_record *record)
+{
+    struct fake *fake = lock(context);
+
+    (void)record;
+    fake->disowned++;
+    unlock(fake);
+}
+
 static struct ek_call_result post(void *context, const struct ek_move_record *record, ek_note note,
                                   void *note_context)
 {
@@ -318,6 +327,7 @@ void fake_init(struct fake *fake)
                                         .destroy_destination = unexpected,
                                         .resume_postcopy = unexpected,
                                         .unprepare = unprepare,
+                                        .disown = disown,
                                         .post = post,
                                         .context = fake};
     fake->journal = (struct ek_journal){

@@ -48,6 +48,7 @@ struct fake {
     struct ek_outcome outcomes[FAKE_MOVES];
     size_t outcome_count;
     size_t dropped;
+    size_t disowned;
     struct ek_error drop_error;
 };
 

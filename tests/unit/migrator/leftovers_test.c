@@ -1,5 +1,5 @@
 /* What a move left on its hosts, and what of it goes: over hosts of libvirt's test driver. */
-#include "migrator/libvirt.h"
+#include "migrator/libvirt_port.h"
 
 #include <libvirt/libvirt.h>
 #include <setjmp.h>
@@ -16,11 +16,18 @@
 #define UUID "6c1d0b6e-0000-4000-8000-000000000001"
 #define DISK "/ek/images/web.qcow2"
 
+/* A host that has no pool over the directory; NULL: none. */
+static const char *poolless;
+
 /* The test driver does not know this call: each host has one pool. */
 virStoragePoolPtr virStoragePoolLookupByTargetPath(virConnectPtr connection, const char *path)
 {
     assert_string_equal(path, "/ek/images");
-    return virStoragePoolLookupByName(connection, "default");
+    char *uri = virConnectGetURI(connection);
+    bool none = poolless != NULL && uri != NULL && strcmp(uri, poolless) == 0;
+
+    free(uri);
+    return virStoragePoolLookupByName(connection, none ? "none" : "default");
 }
 
 /* A host with one volume, and perhaps one domain, which bears the move's mark. */
@@ -71,6 +78,9 @@ struct world {
     int on_destination;
     int on_third;
     bool third_shares; /* the source's storage */
+    bool destination_shares;
+    bool was_apart; /* the destination's storage, when it was asked less than an hour ago */
+    int poolless;   /* index of a host that has no pool over the directory; 0: none */
 };
 
 static struct world on(int source, int destination)
@@ -98,17 +108,22 @@ static int clean(struct world world, enum ek_move_state state, struct ek_call_re
     int removed = 0;
 
     write_node(files[0], sizeof(files[0]), world.on_source, false);
-    write_node(files[1], sizeof(files[1]), world.on_destination, false);
+    write_node(files[1], sizeof(files[1]), world.on_destination, world.destination_shares);
     write_node(files[2], sizeof(files[2]), world.on_third, world.third_shares);
     for (int i = 0; i < 3; i++) {
         snprintf(uris[i], sizeof(uris[i]), "test://%s", files[i]);
     }
     struct ek_libvirt_port *port = ek_libvirt_port_create(hosts, 3, 1000, 30000, &err);
     assert_non_null(port);
+    poolless = world.poolless > 0 ? uris[world.poolless] : NULL;
+    if (world.was_apart) {
+        ek_arrivals_keep_storage(&port->arrivals, "h1 h2 /ek/images", false);
+    }
     const struct ek_hypervisor *calls = ek_libvirt_port_hypervisor(port);
     *result = state == EK_MOVE_DONE ? calls->discard(calls->context, &record, note, &removed)
                                     : calls->unprepare(calls->context, &record, note, &removed);
     ek_libvirt_port_destroy(port);
+    poolless = NULL;
     for (int i = 0; i < 3; i++) {
         (void)unlink(files[i]);
     }
@@ -175,6 +190,38 @@ static void test_discard_spares_a_disk_in_use(void **state)
     assert_int_equal(clean(world, EK_MOVE_DONE, &result), 0);
 }
 
+/* Where it cannot be told whether a host shares the disk, it stays for now. */
+static void test_discard_waits_for_an_answer(void **state)
+{
+    struct world world = {.on_destination = RUNNING, .poolless = 1};
+    struct ek_call_result result;
+
+    (void)state;
+    assert_int_equal(clean(world, EK_MOVE_DONE, &result), 0);
+    assert_int_equal(result.failure, EK_FAILURE_SAME_PAIR);
+    assert_non_null(strstr(result.error, DISK " stays, for whether h2, which has the domain"));
+    assert_non_null(strstr(result.error, "no storage pool"));
+    world = (struct world){.on_third = RUNNING, .poolless = 1};
+    assert_int_equal(clean(world, EK_MOVE_DONE, &result), 0);
+    assert_non_null(strstr(result.error, DISK " stays, for whether h2, the destination, shares"));
+    world = (struct world){.on_third = RUNNING, .on_destination = OFF, .poolless = 2};
+    assert_int_equal(clean(world, EK_MOVE_DONE, &result), 0);
+    assert_int_equal(result.failure, EK_FAILURE_SAME_PAIR);
+    assert_non_null(strstr(result.error, "h3"));
+}
+
+/* Two storages may have become one since a move asked: the answer of then deletes nothing. */
+static void test_discard_asks_afresh(void **state)
+{
+    struct world world = {.on_destination = RUNNING, .destination_shares = true, .was_apart = true};
+    struct ek_call_result result;
+
+    (void)state;
+    assert_int_equal(clean(world, EK_MOVE_DONE, &result), 0);
+    assert_int_equal(result.failure, EK_FAILURE_DOMAIN);
+    assert_non_null(strstr(result.error, "shared with h2"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -182,6 +229,8 @@ int main(void)
         cmocka_unit_test(test_unprepare_clears_the_destination),
         cmocka_unit_test(test_discard_looks_anew),
         cmocka_unit_test(test_discard_spares_a_disk_in_use),
+        cmocka_unit_test(test_discard_waits_for_an_answer),
+        cmocka_unit_test(test_discard_asks_afresh),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -328,12 +328,14 @@ static struct ek_move_record thrown_away(int64_t discard_at_ms)
 
 static size_t due_at(int64_t now_ms)
 {
-    struct ek_move_record *records = NULL;
+    char ids[10][EK_ID_SIZE];
     size_t count = 0;
     struct ek_error err;
 
-    assert_done(ek_store_due_trash(server.store, now_ms, 10, &records, &count, &err), &err);
-    free(records);
+    assert_done(ek_store_due_trash(server.store, now_ms, 10, ids, &count, &err), &err);
+    for (size_t i = 0; i < count; i++) {
+        assert_string_equal(ids[i], "p1-1");
+    }
     return count;
 }
 
