@@ -242,6 +242,11 @@ static bool need_copy(struct search *search, const char *path, const char *disk)
                            &search->result);
 }
 
+/* More often than not it is the domain's own: it came from there a moment ago. */
+#define IN_THE_WAY                                                                  \
+    "a file is in the way (on the host that a domain left, its old disk stays for " \
+    "migration.disk_grace)"
+
 /* The destination has a file at that path: the very same on shared storage, or one in the way. */
 static bool is_no_other(struct search *search, const char *path)
 {
@@ -249,7 +254,7 @@ static bool is_no_other(struct search *search, const char *path)
     bool same = ek_storage_is_same(search->port, search->source, search->destination,
                                    search->record, path, &told);
 
-    return same || !told || refuse(search, EK_FAILURE_OTHER_HOST, "a file is in the way", path);
+    return same || !told || refuse(search, EK_FAILURE_OTHER_HOST, IN_THE_WAY, path);
 }
 
 static bool look_at_disk(struct search *search, const char *path, const char *disk)

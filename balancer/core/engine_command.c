@@ -37,7 +37,10 @@ static bool on_abort(struct ek_engine *engine, const struct ek_command *command,
     if (running == NULL) {
         return reply(
             command, EK_ERR_NOT_FOUND,
-            ek_arena_printf(&effects->arena, "no move with the id %s runs", command->subject),
+            ek_arena_printf(&effects->arena,
+                            "no move with the id %s runs; `evenkeel status` shows those that do, "
+                            "`evenkeel history` how others ended",
+                            command->subject),
             effects, err);
     }
     const char *text = ek_arena_printf(

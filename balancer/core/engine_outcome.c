@@ -140,7 +140,8 @@ bool ek_engine_outcome(struct ek_engine *engine, const struct ek_outcome *outcom
                  : ek_engine_fail(engine, &running, course, outcome, effects, err)) &&
            ek_effect_event(effects, "move", outcome->domain, err,
                            "move %s of %s from %s to %s: %s in %.1f s%s%s", outcome->id,
-                           outcome->domain, outcome->source, outcome->destination,
+                           running.order.name[0] == '\0' ? outcome->domain : running.order.name,
+                           outcome->source, outcome->destination,
                            ek_move_state_name(outcome->state),
                            (double)(outcome->ended_at_ms - outcome->started_at_ms) / 1000,
                            outcome->error[0] == '\0' ? "" : ": ", outcome->error);

@@ -84,7 +84,10 @@ static bool choose(struct ek_resolving *it, const struct find_job *found)
         match = &found->records[i];
     }
     if (match == NULL) {
-        return refuse(it, EK_ERR_NOT_FOUND, "no move of %s waits to be resolved", subject);
+        return refuse(it, EK_ERR_NOT_FOUND,
+                      "no move of %s waits to be resolved; `evenkeel status` lists the domains "
+                      "whose move does",
+                      subject);
     }
     it->record = *match;
     return true;
@@ -313,7 +316,9 @@ static bool tell(struct ek_resolving *it)
     bool asked = it->entry.command.choice[0] == '\0';
 
     if (!asked && choice == EK_CHOICE_COUNT) {
-        return refuse(it, EK_ERR_INVALID, "found the choice \"%s\", which there is not",
+        return refuse(it, EK_ERR_INVALID,
+                      "found the unknown choice \"%s\"; without --choice `evenkeel resolve` lists "
+                      "those that are safe now",
                       it->entry.command.choice);
     }
     if (!find(it)) {

@@ -43,6 +43,11 @@ void ek_reply_release(redisReply **reply);
 bool ek_store_key(const struct ek_store *store, char key[EK_KEY_SIZE], const char *kind,
                   const char *name, struct ek_error *err);
 
+/* What all keys maintenance:<host> match, with the signs of the prefix escaped; false with INVALID
+ * if it does not fit. */
+bool ek_store_maintenance_pattern(const struct ek_store *store, char pattern[EK_KEY_SIZE],
+                                  struct ek_error *err);
+
 /* Connects, authenticates and selects the database, unless that is done. */
 bool ek_store_connect(struct ek_store *store, struct ek_error *err);
 

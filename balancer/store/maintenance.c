@@ -88,6 +88,82 @@ bool ek_store_get_maintenance(struct ek_store *store, const char *const *hosts, 
     return done;
 }
 
+/* The prefix is the operator's: what it has of the pattern's signs stands for itself. */
+bool ek_store_maintenance_pattern(const struct ek_store *store, char pattern[EK_KEY_SIZE],
+                                  struct ek_error *err)
+{
+    static const char end[] = "maintenance:*";
+    size_t used = 0;
+
+    for (const char *at = store->options.key_prefix; *at != '\0'; at++) {
+        /* Two for an escaped sign. */
+        if (used + 2 + sizeof(end) > EK_KEY_SIZE) {
+            return ek_error_set(err, EK_ERR_INVALID, "Redis key prefix %.60s...: it is too long",
+                                store->options.key_prefix);
+        }
+        if (strchr("*?[]\\^", *at) != NULL) {
+            pattern[used++] = '\\';
+        }
+        pattern[used++] = *at;
+    }
+    memcpy(pattern + used, end, sizeof(end));
+    return true;
+}
+
+static bool is_one_of(const char *name, const char *const *hosts, size_t host_count)
+{
+    for (size_t i = 0; i < host_count; i++) {
+        if (strcmp(name, hosts[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* One page of a scan: the names of its keys that are no hosts. */
+static void add_strays(const struct ek_store *store, const redisReply *keys,
+                       const char *const *hosts, size_t host_count, char *out, size_t size)
+{
+    size_t skip = strlen(store->options.key_prefix) + strlen("maintenance:");
+
+    for (size_t i = 0; i < keys->elements; i++) {
+        const redisReply *key = keys->element[i];
+        size_t used = strlen(out);
+        if (key->type != REDIS_REPLY_STRING || key->len < skip ||
+            is_one_of(key->str + skip, hosts, host_count)) {
+            continue;
+        }
+        (void)snprintf(out + used, size - used, "%s\"%.100s\"", used == 0 ? "" : ", ",
+                       key->str + skip);
+    }
+}
+
+bool ek_store_stray_maintenance(struct ek_store *store, const char *const *hosts, size_t host_count,
+                                char *out, size_t size, struct ek_error *err)
+{
+    char pattern[EK_KEY_SIZE];
+    char cursor[32] = "0";
+
+    out[0] = '\0';
+    if (!ek_store_maintenance_pattern(store, pattern, err)) {
+        return false;
+    }
+    do {
+        redisReply *reply EK_REPLY_SCOPED =
+            ek_store_command(store, "SCAN", err, "SCAN %s MATCH %s COUNT 5000", cursor, pattern);
+        if (reply == NULL) {
+            return false;
+        }
+        if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 ||
+            reply->element[0]->type != REDIS_REPLY_STRING) {
+            return ek_error_set(err, EK_ERR_INVALID, "SCAN: found no cursor in the answer");
+        }
+        (void)snprintf(cursor, sizeof(cursor), "%s", reply->element[0]->str);
+        add_strays(store, reply->element[1], hosts, host_count, out, size);
+    } while (strcmp(cursor, "0") != 0);
+    return true;
+}
+
 bool ek_store_set_maintenance(struct ek_store *store, const char *host, bool wanted,
                               const char *reason, struct ek_error *err)
 {

@@ -53,42 +53,20 @@ static bool turn_on(struct ek_store *store, struct ek_error *err)
     return true;
 }
 
-/* The prefix is the operator's: what it has of the pattern's signs stands for itself. */
-static bool make_pattern(const struct ek_store *store, char *out, size_t size)
-{
-    char escaped[EK_KEY_SIZE];
-    size_t used = 0;
-
-    for (const char *at = store->options.key_prefix; *at != '\0'; at++) {
-        /* Two for an escaped sign, one for the end. */
-        if (used + 3 > sizeof(escaped)) {
-            return false;
-        }
-        if (strchr("*?[]\\^", *at) != NULL) {
-            escaped[used++] = '\\';
-        }
-        escaped[used++] = *at;
-    }
-    escaped[used] = '\0';
-    int length =
-        snprintf(out, size, "__keyspace@%d__:%smaintenance:*", store->options.database, escaped);
-    return length > 0 && (size_t)length < size;
-}
-
 static bool subscribe(struct ek_store *store, struct ek_error *err)
 {
-    char pattern[EK_KEY_SIZE + 64];
+    char pattern[EK_KEY_SIZE];
 
-    if (!make_pattern(store, pattern, sizeof(pattern))) {
-        return ek_error_set(err, EK_ERR_INVALID, "Redis key prefix %.60s...: it is too long",
-                            store->options.key_prefix);
+    if (!ek_store_maintenance_pattern(store, pattern, err)) {
+        return false;
     }
     /* Before subscribing: a subscribed connection takes no CONFIG (RESP2). */
     if (!turn_on(store, err)) {
         return false;
     }
     redisReply *reply EK_REPLY_SCOPED =
-        ek_store_command(store, "PSUBSCRIBE", err, "PSUBSCRIBE %s", pattern);
+        ek_store_command(store, "PSUBSCRIBE", err, "PSUBSCRIBE __keyspace@%d__:%s",
+                         store->options.database, pattern);
     store->subscribed = reply != NULL;
     return store->subscribed;
 }

@@ -71,6 +71,12 @@ struct ek_maintenance {
 bool ek_store_get_maintenance(struct ek_store *store, const char *const *hosts, size_t host_count,
                               struct ek_maintenance *out, struct ek_error *err);
 
+/* Keys for names that are no hosts, which nobody reads: a slip of whoever set them. Their names in
+ * quotes, as many as fit, "" when there are none. Scans all keys: for people, not for cycles; a
+ * user without the right to scan gets that as the error. */
+bool ek_store_stray_maintenance(struct ek_store *store, const char *const *hosts, size_t host_count,
+                                char *out, size_t size, struct ek_error *err);
+
 /* SET with an empty or a textual reason / DEL: what `evenkeel maintenance enter|leave` does. */
 bool ek_store_set_maintenance(struct ek_store *store, const char *host, bool wanted,
                               const char *reason, struct ek_error *err);

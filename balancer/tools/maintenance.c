@@ -134,6 +134,7 @@ static int show(struct ek_tool *tool, const char *host)
     if (items == NULL) {
         status = ek_tool_complain(EK_EXIT_FAILED, "%s", err.message);
     } else {
+        ek_host_maintenance_warn_of_strays(tool, &arena);
         status = tool->json ? ek_tool_print_json(write_items(items, count, host))
                             : print_items(items, count, host);
     }

@@ -19,6 +19,10 @@ struct ek_host_maintenance *ek_host_maintenance_read(struct ek_tool *tool,
                                                      const struct ek_maintenance *keys,
                                                      struct ek_arena *arena, struct ek_error *err);
 
+/* Warns of keys for names that are no hosts: whoever mistyped one waits for a host to empty. A user
+ * of Redis who may not scan hears nothing. */
+void ek_host_maintenance_warn_of_strays(struct ek_tool *tool, struct ek_arena *arena);
+
 /* "-", or state and reason, as the cell of a host's row. */
 void ek_host_maintenance_cell(struct ek_table *table, const struct ek_host_maintenance *item);
 

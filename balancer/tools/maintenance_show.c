@@ -26,6 +26,26 @@ struct ek_host_maintenance *ek_host_maintenance_read(struct ek_tool *tool,
     return items;
 }
 
+void ek_host_maintenance_warn_of_strays(struct ek_tool *tool, struct ek_arena *arena)
+{
+    const char **names = ek_tool_host_names(tool, arena);
+    char strays[300];
+    char known[300] = "";
+    struct ek_error err;
+
+    if (names == NULL ||
+        !ek_store_stray_maintenance(tool->store, names, tool->config.host_count, strays,
+                                    sizeof(strays), &err) ||
+        strays[0] == '\0') {
+        return;
+    }
+    ek_tool_list_names(names, tool->config.host_count, known, sizeof(known));
+    (void)ek_tool_complain(EK_EXIT_DONE,
+                           "warning: a maintenance key is set for %s, which is no host and does "
+                           "nothing; hosts are: %s",
+                           strays, known);
+}
+
 /* "wanted": the key is set, and no balancer has spoken yet. */
 static const char *state_text(const struct ek_host_maintenance *item)
 {

@@ -160,9 +160,9 @@ static int run(struct ek_tool *tool, int argc, char **argv)
     }
     if (argc - optind < 2) {
         return ek_tool_complain(EK_EXIT_USAGE,
-                                "move: found %d words, expected a domain and a host; see "
+                                "move: found %d word%s, expected a domain and a host; see "
                                 "`evenkeel move --help`",
-                                argc - optind);
+                                argc - optind, argc - optind == 1 ? "" : "s");
     }
     if (!ek_command_subject(tool, &command, argv[optind]) || !ek_tool_open(tool)) {
         return tool->exit_status;

@@ -50,6 +50,9 @@ static const char *file_of(const struct ek_plan_input *in, const struct ek_rule_
             return in->policy_path;
         }
     }
+    if (in->snapshot_path == NULL) {
+        return "the domains' metadata";
+    }
     return strcmp(in->snapshot_path, "-") == 0 ? "standard input" : in->snapshot_path;
 }
 
@@ -162,6 +165,28 @@ static void warn_of_lost_hosts(const struct ek_snapshot *snapshot)
     }
 }
 
+/* A policy that is tried on the cluster: what is wrong with its rules is said, as for a snapshot,
+ * and stops nothing, since domains come and go. Of the configured policy the daemon has told. */
+static bool warn_of_rules(struct ek_tool *tool, const struct ek_plan_input *in)
+{
+    struct ek_rule_set set;
+    struct ek_error err;
+
+    if (in->policy_path == NULL) {
+        return true;
+    }
+    if (!ek_rule_set_init(&set, in->policy.rules, &in->view.snapshot, &err)) {
+        tool->exit_status = ek_tool_complain(EK_EXIT_FAILED, "%s", err.message);
+        return false;
+    }
+    for (size_t i = 0; i < set.problem_count; i++) {
+        (void)ek_tool_complain(EK_EXIT_DONE, "warning: %s: %s", file_of(in, &set.problems[i]),
+                               set.problems[i].text);
+    }
+    ek_rule_set_finish(&set);
+    return true;
+}
+
 static bool read_cluster(struct ek_tool *tool, struct ek_plan_input *in)
 {
     if (!ek_tool_open(tool) || !read_policy(tool, in) || !ek_view_gather(&in->view, tool)) {
@@ -169,7 +194,7 @@ static bool read_cluster(struct ek_tool *tool, struct ek_plan_input *in)
     }
     warn_of_lost_hosts(&in->view.snapshot);
     ek_view_expect(&in->view, tool, &in->policy);
-    return read_cooldown(tool, in);
+    return warn_of_rules(tool, in) && read_cooldown(tool, in);
 }
 
 uint32_t ek_plan_input_host(const struct ek_snapshot *snapshot, struct ek_tool *tool,

@@ -114,6 +114,8 @@ static void print_balancer(const struct report *report)
     int64_t now_ms = report->view->snapshot.taken_at_ms;
     int64_t age_ms = now_ms - balancer->at_ms;
     bool late = age_ms > 2 * report->tool->config.evaluate_ms;
+    /* The balancer's last word on a plan outlives the plan. */
+    const char *plan = balancer->running + balancer->waiting > 0 ? balancer->plan_id : "";
     char up[EK_SPAN_SIZE];
     char age[EK_SPAN_SIZE];
 
@@ -141,8 +143,7 @@ static void print_balancer(const struct report *report)
                       balancer->summary[0] == '\0' ? "none yet" : balancer->summary);
     ek_terminal_print(stdout, EK_COLOUR_NONE,
                       "moves       %" PRId64 " running, %" PRId64 " waiting%s%s\n",
-                      balancer->running, balancer->waiting,
-                      balancer->plan_id[0] == '\0' ? "" : ", plan ", balancer->plan_id);
+                      balancer->running, balancer->waiting, plan[0] == '\0' ? "" : ", plan ", plan);
 }
 
 /* With the way to that Redis: as often as not it is the wrong one that was asked. */
@@ -310,6 +311,7 @@ static int show(struct ek_tool *tool, struct ek_view *view)
         !ek_store_blocking_moves(tool->store, &report.blocking, &report.blocking_count, &err)) {
         return ek_tool_complain(EK_EXIT_FAILED, "%s", err.message);
     }
+    ek_host_maintenance_warn_of_strays(tool, &view->arena);
     if (tool->json) {
         status = ek_tool_print_json(write_report(&report));
     } else {

@@ -127,6 +127,16 @@ class Plan(Online):
         self.refused(self.world.run("plan"), 2, "policy.yaml:2: ")
         self.check(self.world.run("hosts"), 0, out="imbalance", err="warning: ")
 
+    def test_tried_rules(self):
+        """A policy that is tried: what its rules name and is not there is said, the plan is made."""
+        self.fill()
+        tried = self.world.dir / "tried.yaml"
+        tried.write_text("rules:\n- {name: typo, kind: pin, domains: [web-1], hosts: [kvm9]}\n"
+                         "- {name: gone, kind: avoid, domains: [nobody], hosts: [h1]}\n")
+        self.check(self.world.run("plan", "--policy", tried), 0,
+                   err=["warning: ", "tried.yaml: rule typo: found no host that it names",
+                        "rule gone: found no domain that it is about"])
+
     def test_blocked_domain(self):
         """A domain whose last move ended unknown is left alone, as the balancer leaves it."""
         self.fill()
@@ -144,6 +154,14 @@ class Plan(Online):
 
 
 class Status(Online):
+    def test_mistyped_maintenance(self):
+        """A key for a name that is no host is warned of by all who show maintenance."""
+        self.fill()
+        self.world.redis("SET", "evenkeel:maintenance:kvm3", "")
+        for words in (("status",), ("maintenance", "status"), ("status", "--json")):
+            self.check(self.world.run(*words), 0,
+                       err='a maintenance key is set for "kvm3", which is no host')
+
     def test_nothing_runs(self):
         """Without a balancer's status the first line says so."""
         result = self.world.run("status")
