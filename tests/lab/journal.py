@@ -1,6 +1,8 @@
 """The daemon's journal as a test reads it: its streams, waited on, and its records."""
 import json
+import re
 import time
+from pathlib import Path
 
 from resp import Redis
 
@@ -24,6 +26,13 @@ class Journal:
     def close(self):
         """Ends the connection."""
         self.redis.close()
+
+    def server_parent(self):
+        """The process that began the server."""
+        info = self.redis.call("INFO", "server")
+        pid = re.search(r"process_id:(\d+)", info)[1]
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+        return int(stat.rpartition(")")[2].split()[1])
 
     def newest(self, stream):
         """The id of a stream's newest entry: what comes later is new."""
