@@ -172,6 +172,10 @@ static struct ek_call_result state_of_domain(struct check *check, const char *st
                    reason);
 }
 
+/* A collector's question occupies the monitor for a moment; what lasts longer than this is a job.
+ */
+enum { A_MOMENT_MS = 2000 };
+
 /* Control info first: it needs no lock, and tells a broken monitor from one that is busy. */
 static struct ek_call_result no_job(const struct check *check, const char *step)
 {
@@ -184,7 +188,7 @@ static struct ek_call_result no_job(const struct check *check, const char *step)
     if (control.state == VIR_DOMAIN_CONTROL_ERROR) {
         return ek_fail(EK_FAILURE_DOMAIN, host, step, "libvirt lost its control of the guest");
     }
-    if (control.state != VIR_DOMAIN_CONTROL_OK ||
+    if ((control.state != VIR_DOMAIN_CONTROL_OK && control.stateTime > A_MOMENT_MS) ||
         ek_domain_job(check->source.domain) != EK_JOB_NONE) {
         return ek_fail(EK_FAILURE_SAME_PAIR, host, step, "another job runs on it");
     }
