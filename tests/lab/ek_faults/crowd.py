@@ -30,7 +30,7 @@ def blank(name):
 
 
 @case("T25", f"{GUESTS} guests are to leave one host at once", group="crowd", ends=(), limits=LIMITS,
-      migration={"retries": 3}, timeouts={"call": "60s"})
+      timeouts={"call": "60s"})
 def crowd(stage):
     """All arrive; the limits hold in the journal and in what the watcher saw; nobody ran out of
     workers or locks."""

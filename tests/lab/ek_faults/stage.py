@@ -262,9 +262,9 @@ class Stage(Live):
         return [f"{f['kind']}: {f['text']}" for _entry, f in entries
                 if f["subject"] == move.record()["order"]["domain"] or move.id in f["text"]]
 
-    def begin(self, share=0.0, guest=NAME):
+    def begin(self, share=0.0, guest=NAME, to=None):
         """Have the guest's host emptied and wait until so much of its memory is copied."""
-        move = self.order(guest)
+        move = self.order(guest, to)
         move.copies(share)
         return move
 
