@@ -3,6 +3,8 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from xml.etree import ElementTree
 
+import libvirt
+
 from ek_faults.case import case
 from ek_faults.stage import TERMINAL, Failure
 from ek_lab import guests, guestxml, watch
@@ -103,11 +105,19 @@ def most_doubles(watched):
 
 def clear(stage):
     """End all blank guests, wherever they are, before what is left is judged."""
-    for host in stage.place.hosts():
-        for domain in stage.eyes.link(host.name).listAllDomains():
-            if domain.name().startswith("blank"):
-                if domain.isActive():
-                    domain.destroy()
-                domain.undefine()
-    stage.until("the end of all blank guests", lambda: not any(
-        c[0].startswith("blank") for c in guests.copies(stage.place)), 30)
+    stage.ask_no_more()
+    stage.until("the end of all blank guests", lambda: not end_blanks(stage), 60, poll=0.5)
+
+
+def end_blanks(stage):
+    """End those that are there; how many there were. One that is on its way may be gone meanwhile."""
+    blanks = [d for h in stage.place.hosts() for d in stage.eyes.link(h.name).listAllDomains()
+              if d.name().startswith("blank")]
+    for domain in blanks:
+        try:
+            if domain.isActive():
+                domain.destroy()
+            domain.undefine()
+        except libvirt.libvirtError:
+            continue
+    return len(blanks) + sum(c[0].startswith("blank") for c in guests.copies(stage.place))

@@ -8,7 +8,7 @@ from ek_faults.stage import TERMINAL, Failure
 from ek_lab import guests
 
 STATES = ("claimed", "precheck", "prepare", "running", "commit-pending", "post")
-MOST_MOVES = 10
+MOST_MOVES = 15
 
 
 def at_every_state(stage, hurt):
@@ -20,8 +20,9 @@ def at_every_state(stage, hurt):
     for _ in range(MOST_MOVES):
         stage.ask_no_more()
         stage.steps = []
-        move = stage.order()
+        stage.ask()
         missing -= hurt_one(stage, missing, hurt)
+        move = stage.move_of(stage.steps[-1]["id"])
         if not missing:
             return move
         if stage.steps[-1]["state"] != "done":
@@ -30,15 +31,18 @@ def at_every_state(stage, hurt):
 
 
 def hurt_one(stage, missing, hurt):
-    """Hurt Redis in these states of the move that has just begun; those in which it was."""
-    hits = {}
-    while (state := stage.steps[-1]["state"]) not in TERMINAL:
+    """Hurt Redis in these states of the move that is about to begin; those in which it was.
+
+    Nothing is done between reading a state and the hurt: some are over within four milliseconds."""
+    hits, state = {}, None
+    while state not in TERMINAL:
         known = len(stage.steps)
         if state in missing and state not in hits:
             stage.hit()
             hits[state] = (known, stage.hit_at)
             hurt()
         stage.until("the next step", lambda k=known: more_steps(stage, k), 60, poll=0.01)
+        state = stage.steps[-1]["state"]
     return {state for state, (after, at) in hits.items()
             if int(stage.steps[after]["at_ms"]) / 1000 >= at}
 

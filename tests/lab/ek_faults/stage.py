@@ -239,12 +239,20 @@ class Stage(Live):
     def order(self, guest=NAME, to=None):
         """Have the guest's host emptied; the move that comes of it. To one host: then the others
         are not to be used either, until `moves_again`."""
+        self.ask(guest, to)
+        step = self.await_step(None, {"planned", "claimed", "precheck", "prepare", "running"}, 30)
+        return self.move_of(step["id"])
+
+    def ask(self, guest=NAME, to=None):
+        """Wish the guest's host empty, as `order` does, without waiting for anything."""
         source = self.where()[guest]
         for host in self.others(source, to) if to else ():
             self.journal.set(f"evenkeel:maintenance:{host.name}", ONLY_ONE)
         self.journal.set(f"evenkeel:maintenance:{source}", "a fault is tried")
-        step = self.await_step(None, {"planned", "claimed", "precheck", "prepare", "running"}, 30)
-        return Move(self, json.loads(self.journal.hget(f"evenkeel:move:{step['id']}", "json")))
+
+    def move_of(self, move):
+        """The move of that id."""
+        return Move(self, self.record_of(move))
 
     def record_of(self, move):
         """The record of a move as the journal has it now."""
