@@ -69,6 +69,8 @@ static void take_gauge(struct ek_domain_reading *out, const char *field, uint64_
     for (size_t i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++) {
         if (strcmp(field, gauges[i].field) == 0) {
             *gauges[i].mib = (double)value / KIB_PER_MIB;
+            /* RSS is from /proc, and yet given with the monitor's answer only. */
+            out->answered = out->answered || gauges[i].mib == &out->memory_rss_mib;
         }
     }
 }

@@ -3,6 +3,7 @@
 
 #include "collector/clock.h"
 #include "collector/connect.h"
+#include "collector/dirty_calc.h"
 #include "collector/domain_facts.h"
 #include "collector/domain_stats.h"
 #include "collector/events.h"
@@ -13,6 +14,7 @@
 #include "collector/xml.h"
 
 #include <assert.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,6 +33,11 @@ struct host {
     int64_t survey_at;          /* of the reads: when to ask for the host's facts again */
     struct ek_host_survey survey;
     struct ek_domain_cache domains;
+    atomic_bool measured; /* its domains' dirty rates are wanted; set by other threads */
+    struct ek_dirty_rates dirty;
+    struct ek_dirty_choice next[EK_DIRTY_AT_ONCE]; /* to be measured after this read */
+    size_t next_count;
+    struct ek_arena next_arena; /* their strings */
 };
 
 struct ek_collector {
@@ -140,7 +147,35 @@ static bool read_domains(const struct ek_collector *collector, struct host *host
     /* Only after a read that saw all domains: half a list would make the other half forget what is
      * known of it. */
     ek_domain_cache_sweep(&host->domains, host->reads);
+    ek_dirty_calc_collect(&host->dirty, records, (size_t)count);
+    ek_dirty_fill(&host->dirty, out);
     return true;
+}
+
+/* The reading changes hands before they are measured: their names are copied. Without memory for
+ * that nothing is measured this time. */
+static void choose_measured(struct host *host, const struct ek_reading *reading)
+{
+    ek_arena_finish(&host->next_arena);
+    host->next_count =
+        atomic_load(&host->measured) ? ek_dirty_choose(&host->dirty, reading, host->next) : 0;
+    for (size_t i = 0; i < host->next_count; i++) {
+        host->next[i].uuid = ek_arena_strdup(&host->next_arena, host->next[i].uuid);
+        if (host->next[i].uuid == NULL) {
+            host->next_count = i;
+        }
+    }
+}
+
+static void collector_after(void *context, size_t index)
+{
+    const struct ek_collector *collector = context;
+    struct host *host = &collector->hosts[index];
+
+    for (size_t i = 0; i < host->next_count; i++) {
+        ek_dirty_calc_start(&host->dirty, host->connection, host->next[i].uuid, host->next[i].id);
+    }
+    host->next_count = 0;
 }
 
 static bool collector_read(void *context, size_t index, struct ek_reading *out,
@@ -157,6 +192,7 @@ static bool collector_read(void *context, size_t index, struct ek_reading *out,
     if (host_connect(collector, host, err) && read_survey(host, out, err) &&
         ek_node_read(host->connection, host->uri, out, err) &&
         read_domains(collector, host, out, err)) {
+        choose_measured(host, out);
         host->reads++;
         return true;
     }
@@ -188,6 +224,8 @@ static bool copy_hosts(struct ek_collector *collector, const struct ek_collector
         hosts[i].name = ek_arena_strdup(&collector->arena, config->hosts[i].name);
         hosts[i].uri = ek_arena_strdup(&collector->arena, config->hosts[i].uri);
         hosts[i].lookout = ek_lookout_create(i);
+        atomic_init(&hosts[i].measured, false);
+        ek_dirty_init(&hosts[i].dirty, config->dirty_every_ms);
         /* Counted one by one: whoever destroys the collector frees the lookouts that it has. */
         collector->hosts = hosts;
         collector->host_count = i + 1;
@@ -230,8 +268,16 @@ static void collector_listen(void *context, ek_port_hint *hint, void *receiver)
 
 struct ek_collector_port ek_collector_port(struct ek_collector *collector)
 {
-    return (struct ek_collector_port){
-        .read = collector_read, .listen = collector_listen, .context = collector};
+    return (struct ek_collector_port){.read = collector_read,
+                                      .after = collector_after,
+                                      .listen = collector_listen,
+                                      .context = collector};
+}
+
+void ek_collector_measure(struct ek_collector *collector, size_t host, bool wanted)
+{
+    assert(host < collector->host_count);
+    atomic_store(&collector->hosts[host].measured, wanted);
 }
 
 void ek_collector_destroy(void *context)
@@ -246,6 +292,8 @@ void ek_collector_destroy(void *context)
         host_disconnect(&collector->hosts[i]);
         ek_lookout_destroy(collector->hosts[i].lookout);
         ek_domain_cache_finish(&collector->hosts[i].domains);
+        ek_dirty_finish(&collector->hosts[i].dirty);
+        ek_arena_finish(&collector->hosts[i].next_arena);
         ek_host_survey_finish(&collector->hosts[i].survey);
     }
     ek_arena_finish(&collector->arena);

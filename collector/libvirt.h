@@ -18,6 +18,7 @@ struct ek_collector_config {
     const struct ek_collector_host *hosts; /* copied */
     size_t host_count;
     int connect_timeout_ms; /* of the probe before each new connection */
+    int64_t dirty_every_ms; /* how often a domain's dirty rate is measured at most; 0: never */
     /* Directories that are the same on all hosts (a mounted NFS, CephFS, ...), for disks that are
      * files below them; libvirt cannot tell over the network. Copied. */
     struct ek_strings shared_paths;
@@ -31,6 +32,10 @@ struct ek_collector *ek_collector_create(const struct ek_collector_config *confi
 /* Its port, valid as long as the collector. Errors of `read`: those of ek_libvirt_open and
  * ek_libvirt_error; after one, the connection is closed. */
 struct ek_collector_port ek_collector_port(struct ek_collector *collector);
+
+/* Whether the dirty rates of that host's domains are to be measured from now on; at first they are
+ * not. From any thread. */
+void ek_collector_measure(struct ek_collector *collector, size_t host, bool wanted);
 
 /* Closes the connections and frees; takes NULL. No read may be under way: this is what fits
  * ek_pool_config.release. */

@@ -220,6 +220,17 @@ static void host_settle(struct ek_pool *pool, size_t index, bool done)
     }
 }
 
+/* The read is over and reported, what the port does after it begins: its deadline is its own. With
+ * the lock held. */
+static void host_extend(struct ek_pool *pool, size_t index)
+{
+    struct host *host = &pool->hosts[index];
+
+    pool->overdue -= host->overdue ? 1 : 0;
+    host->overdue = false;
+    host->deadline_ns = ek_monotonic_ns() + pool->config.deadline_ms * EK_NS_PER_MS;
+}
+
 static void host_read(struct ek_pool *pool, size_t index)
 {
     const struct ek_pool_config *config = &pool->config;
@@ -238,11 +249,22 @@ static void host_read(struct ek_pool *pool, size_t index)
     if (wanted) {
         config->result(config->context, index, done ? &sample : NULL, done ? NULL : &err);
     }
+    bool more = wanted && done && config->port.after != NULL;
     (void)pthread_mutex_lock(&pool->lock);
-    host_settle(pool, index, done);
+    if (more) {
+        host_extend(pool, index);
+    } else {
+        host_settle(pool, index, done);
+    }
     (void)pthread_mutex_unlock(&pool->lock);
     (void)pthread_mutex_unlock(&pool->reporting);
     ek_sample_finish(&sample);
+    if (more) {
+        config->port.after(config->port.context, index);
+        (void)pthread_mutex_lock(&pool->lock);
+        host_settle(pool, index, true);
+        (void)pthread_mutex_unlock(&pool->lock);
+    }
 }
 
 /* Overdue workers have stand-ins, which leave again when the hung reads are over. */

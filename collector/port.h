@@ -14,6 +14,9 @@ struct ek_collector_port {
      * from another host are marked `incoming`: they belong to their source. On true the caller owns
      * *out (ek_reading_finish); on false nothing is to be freed and the message names the host. */
     bool (*read)(void *context, size_t host, struct ek_reading *out, struct ek_error *err);
+    /* Work that no sample waits for: called when the sample of a read that succeeded was handed on,
+     * before the host is read again. May block. A port that has none has no such function. */
+    void (*after)(void *context, size_t host);
     /* Lets hints go to `hint` from now on; NULL: to nobody, and none is under way on return. A port
      * that never hints has no such function. */
     void (*listen)(void *context, ek_port_hint *hint, void *receiver);

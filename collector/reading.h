@@ -64,6 +64,7 @@ struct ek_domain_reading {
     bool running;             /* its vCPUs run, as far as the hypervisor is concerned */
     bool paused;              /* by its user */
     bool incoming;            /* a migration brings it here; it does not run here yet */
+    bool answered;            /* its monitor did in this reading: it was in no job */
     struct ek_counter cpu_ns; /* of vCPUs, emulator and I/O threads */
     struct ek_counter
         haltpoll_ns;            /* the part of it that KVM spent waiting for an idle vCPU's work */
@@ -73,6 +74,8 @@ struct ek_domain_reading {
     double guest_available_mib;  /* what the guest's kernel has in all */
     double guest_usable_mib;     /* what it could still give */
     uint64_t guest_memory_stamp; /* changes whenever the guest reported anew; 0: never did */
+    double dirty_mib_s;          /* memory that it writes; 0 without a measurement */
+    int64_t dirty_at_ns;         /* when that was measured, as monotonic_ns; 0: never */
     struct ek_domain_facts facts;
 };
 

@@ -41,6 +41,16 @@ static double guest_memory_used(const struct ek_domain_reading *reading, bool fr
     return fresh && !isnan(used) ? fmax(0.0, used) : NAN;
 }
 
+/* By the age on a clock that never jumps, so that it stands in the right place beside the sample's
+ * own time even when the wall's clock was set meanwhile. 0: never. */
+static int64_t measured_at_ms(const struct ek_reading *reading,
+                              const struct ek_domain_reading *domain)
+{
+    int64_t age_ms = (reading->monotonic_ns - domain->dirty_at_ns) / 1000000;
+
+    return domain->dirty_at_ns == 0 ? 0 : reading->taken_at_ms - age_ms;
+}
+
 static void fill_domain(struct ek_domain *domain, const struct ek_domain_reading *reading,
                         const struct ek_domain_rates *rates)
 {
@@ -59,6 +69,7 @@ static void fill_domain(struct ek_domain *domain, const struct ek_domain_reading
         .cpu_steal = rates->cpu_steal,
         .memory_used_mib = guest_memory_used(reading, rates->guest_memory_fresh),
         .memory_rss_mib = reading->memory_rss_mib,
+        .dirty_mib_s = reading->dirty_mib_s,
         .local_disk_mib = facts->local_disk_mib,
         .movable = facts->movable,
         .immovable_reason = facts->immovable_reason,
@@ -92,6 +103,7 @@ static bool fill_sample(struct ek_sampler *sampler, const struct ek_reading *rea
     out->host.name = name;
     for (size_t i = 0; i < count; i++) {
         fill_domain(&out->domains[i], &reading->domains[i], &rates[i]);
+        out->domains[i].dirty_measured_at_ms = measured_at_ms(reading, &reading->domains[i]);
     }
     out->domain_count = count;
     out->taken_at_ms = reading->taken_at_ms;

@@ -18,8 +18,8 @@ void ek_sampler_init(struct ek_sampler *sampler, const char *host, const char *c
 
 /* Makes the sample of a reading. The reading's arena moves into the sample, whose strings point
  * into it: the reading is empty afterwards, also on error. The domain's memory_used_mib is what its
- * guest uses by its own report, NAN without a fresh one; dirty_mib_s is 0 (libvirt measures it on
- * request only). Error: NOMEM. The caller owns *out: ek_sample_finish. */
+ * guest uses by its own report, NAN without a fresh one. Error: NOMEM. The caller owns *out:
+ * ek_sample_finish. */
 bool ek_sampler_take(struct ek_sampler *sampler, struct ek_reading *reading, struct ek_sample *out,
                      struct ek_error *err);
 

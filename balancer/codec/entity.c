@@ -87,7 +87,9 @@ static bool read_figures(const struct ek_json_node *node, struct ek_domain *doma
            ek_json_get_number(node, "dirty_mib_s", EK_JSON_OPTIONAL, &ek_json_at_least_0,
                               &domain->dirty_mib_s) &&
            ek_json_get_number(node, "local_disk_mib", EK_JSON_OPTIONAL, &ek_json_at_least_0,
-                              &domain->local_disk_mib);
+                              &domain->local_disk_mib) &&
+           ek_json_get_integer(node, "dirty_measured_at_ms", EK_JSON_OPTIONAL, 0,
+                               (int64_t)EK_JSON_MAX_NUMBER, &domain->dirty_measured_at_ms);
 }
 
 /* What is absent is not known: the sample's own figures then count. */
@@ -197,6 +199,9 @@ void ek_json_write_domain(struct ek_json_writer *writer, const struct ek_domain 
     ek_json_put_number(writer, "memory_used_mib", domain->memory_used_mib);
     ek_json_put_number(writer, "memory_rss_mib", domain->memory_rss_mib);
     ek_json_put_number(writer, "dirty_mib_s", domain->dirty_mib_s);
+    if (domain->dirty_measured_at_ms > 0) { /* candidates' only */
+        ek_json_put_integer(writer, "dirty_measured_at_ms", domain->dirty_measured_at_ms);
+    }
     ek_json_put_number(writer, "local_disk_mib", domain->local_disk_mib);
     write_outlook(writer, "cpu_demand_cores", "cpu_noise_cores", &domain->cpu_outlook);
     write_outlook(writer, "memory_demand_mib", "memory_noise_mib", &domain->memory_outlook);

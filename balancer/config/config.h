@@ -109,6 +109,7 @@ struct ek_config {
     const char *policy_path; /* see ek_config_read_policy; relative if the file's path was */
     int64_t sample_ms;
     int64_t evaluate_ms;
+    int64_t dirty_rate_ms;      /* 0: dirty rates are not measured */
     int64_t connect_timeout_ms; /* to a hypervisor */
     int64_t call_timeout_ms;    /* one call of a hypervisor's */
     int64_t lease_ms;

@@ -244,6 +244,16 @@ static const struct ek_schema_row rows[] = {
      .restart = true,
      .doc = "How often the balance is evaluated; not more often than it is sampled"},
 
+    /* What a guest writes changes over minutes; a measurement costs it a turn of its monitor. */
+    {.path = "intervals.dirty_rate",
+     .type = EK_VALUE_DURATION,
+     FIELD(int64_t, dirty_rate_ms),
+     .max = 24.0 * HOUR,
+     .fallback = "10m",
+     .restart = true,
+     .doc =
+         "How often the dirty rate of a domain that may be moved is measured at most; 0s: never"},
+
     /* Short, because the probe before it is a TCP handshake in one data centre: the kernel itself
      * would wait about 39 s for a host that is gone. */
     {.path = "timeouts.connect",

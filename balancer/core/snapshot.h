@@ -99,7 +99,8 @@ struct ek_domain {
                                NAN: not known */
     double memory_used_mib; /* NAN: not known */
     double memory_rss_mib;  /* NAN: not known */
-    double dirty_mib_s;
+    double dirty_mib_s;     /* memory that it writes; 0 when it was not measured */
+    int64_t dirty_measured_at_ms;     /* 0: never, or not said */
     double local_disk_mib;            /* bytes that a migration must copy beside memory */
     struct ek_outlook cpu_outlook;    /* cores */
     struct ek_outlook memory_outlook; /* MiB */

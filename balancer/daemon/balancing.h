@@ -1,5 +1,5 @@
 /* The balancer role's state, shared by balancing.c, leadership.c, cycle.c, commands.c, resolving.c,
- * effects.c, memory.c and status.c. */
+ * effects.c, memory.c, candidates.c and status.c. */
 #ifndef EK_DAEMON_BALANCING_H
 #define EK_DAEMON_BALANCING_H
 
@@ -104,6 +104,9 @@ void ek_balancing_keep_rests(struct ek_balancing *balancing);
 /* Writes what the engine has learned, once per cycle; soon, and not while the last one is on its
  * way. */
 void ek_balancing_keep_memory(struct ek_balancing *balancing);
+
+/* Tells the collectors whose domains' dirty rates are wanted, by the newest snapshot; soon. */
+void ek_balancing_put_candidates(struct ek_balancing *balancing);
 
 /* Gives the engine what the last leader had learned; `json` NULL: nothing. */
 void ek_balancing_restore_memory(struct ek_balancing *balancing, const char *json);

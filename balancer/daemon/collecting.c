@@ -1,4 +1,5 @@
 /* The collector role: the pool reads hosts, samples go to the store. */
+#include "balancer/codec/candidates.h"
 #include "balancer/daemon/clock.h"
 #include "balancer/daemon/daemon.h"
 #include "balancer/daemon/log.h"
@@ -15,7 +16,9 @@ enum { SAMPLE_LIMIT = 64, WAIT_MS = 2000, BACKOFF_PERIODS = 4 };
 struct ek_collecting {
     struct ek_daemon *daemon;
     struct ek_pool *pool;
-    bool losing;   /* samples do not reach the store; the loop's */
+    struct ek_collector *collector; /* the pool's */
+    int64_t asked_ms; /* when the store was last asked whom to measure; the store thread's */
+    bool losing;      /* samples do not reach the store; the loop's */
     bool *failing; /* per host, so that each change is logged once; pool callbacks never overlap */
     int64_t *hastened_ms; /* per host, when a sample out of turn was asked for; 0: none is; the
                              loop's */
@@ -28,9 +31,53 @@ struct sample_job {
     struct ek_sample sample;
 };
 
+static bool is_in(const struct ek_strings *names, const char *name)
+{
+    for (size_t i = 0; i < names->count; i++) {
+        if (strcmp(names->items[i], name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Once per period, with whichever sample is written then. Without the key, or where it cannot be
+ * read, nobody is measured: it is known only later what a move costs. */
+static void ask_candidates(struct ek_collecting *collecting, struct ek_store *store)
+{
+    const struct ek_config *config = &collecting->daemon->config;
+    struct ek_strings names = {.count = 0};
+    struct ek_arena arena = {0};
+    struct ek_error err = {0};
+    char *json = NULL;
+    int64_t now_ms = ek_clock_steady_ms();
+
+    if (config->dirty_rate_ms == 0 || now_ms - collecting->asked_ms < config->sample_ms) {
+        return;
+    }
+    collecting->asked_ms = now_ms;
+    if (!ek_store_get_candidates(store, &json, &err) ||
+        (json != NULL &&
+         !ek_codec_read_candidates(&names, &arena, json, strlen(json), "candidates", &err))) {
+        ek_log(EK_LOG_DEBUG, "no dirty rates are measured: %s", err.message);
+        names.count = 0;
+    }
+    for (size_t h = 0; h < config->host_count; h++) {
+        ek_collector_measure(collecting->collector, h, is_in(&names, config->hosts[h].name));
+    }
+    free(json);
+    ek_arena_finish(&arena);
+}
+
 static bool sample_work(struct ek_store *store, struct ek_store_job *job, struct ek_error *err)
 {
-    return ek_store_put_sample(store, &((struct sample_job *)job)->sample, err);
+    struct sample_job *it = (struct sample_job *)job;
+
+    if (!ek_store_put_sample(store, &it->sample, err)) {
+        return false;
+    }
+    ask_candidates(it->collecting, store);
+    return true;
 }
 
 /* One that was taken before it was asked for is not what is waited for. */
@@ -113,7 +160,8 @@ static struct ek_collector *open_collector(const struct ek_config *config, struc
     const struct ek_collector_config wanted = {.hosts = hosts,
                                                .host_count = config->host_count,
                                                .connect_timeout_ms =
-                                                   (int)config->connect_timeout_ms};
+                                                   (int)config->connect_timeout_ms,
+                                               .dirty_every_ms = config->dirty_rate_ms};
     struct ek_collector *collector = ek_collector_create(&wanted, err);
     free(hosts);
     return collector;
@@ -169,6 +217,7 @@ struct ek_collecting *ek_collecting_start(struct ek_daemon *daemon, struct ek_er
     collecting->daemon = daemon;
     collecting->failing = failing;
     collecting->hastened_ms = hastened_ms;
+    collecting->collector = collector;
     collecting->pool = open_pool(collecting, collector, err);
     if (collecting->pool == NULL) {
         ek_collector_destroy(collector);

@@ -152,6 +152,7 @@ static void decide(struct ek_balancing *balancing, struct gather_job *job)
                                                     .u.snapshot = &snapshot});
     ek_snapshot_finish(&snapshot);
     ek_balancing_keep_memory(balancing);
+    ek_balancing_put_candidates(balancing);
     ek_balancing_keep_rests(balancing); /* domains that others moved rest from now on */
     balancing->cycles++;
 }

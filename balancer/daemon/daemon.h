@@ -9,6 +9,7 @@
  *   balancing.c      the balancer role: timers, outcomes, the engine's steps
  *   leadership.c     its lease, and what a new leader takes over
  *   cycle.c          samples -> snapshot -> engine
+ *   candidates.c     whose domains' dirty rates are wanted
  *   effects.c        what the engine wants: records to the store, then aborts and starts
  *   journal.c        the migrator's journal over the store's thread
  *   spool.c          what the journal could not take while Redis was away, in files

@@ -1,4 +1,4 @@
-/* host:<host>: the newest sample of a host. */
+/* host:<host>: the newest sample of a host; candidates: where more is to be measured. */
 #include "balancer/codec/codec.h"
 #include "balancer/store/connection.h"
 
@@ -134,4 +134,26 @@ bool ek_store_get_samples(struct ek_store *store, const char *const *hosts, size
         }
     }
     return true;
+}
+
+bool ek_store_put_candidates(struct ek_store *store, const char *json, int64_t ttl_ms,
+                             struct ek_error *err)
+{
+    char key[EK_KEY_SIZE];
+
+    if (!ek_store_key(store, key, "candidates", "", err)) {
+        return false;
+    }
+    redisReply *reply EK_REPLY_SCOPED =
+        ek_store_command(store, key, err, "SET %s %s PX %lld", key, json, (long long)ttl_ms);
+    return reply != NULL;
+}
+
+bool ek_store_get_candidates(struct ek_store *store, char **json, struct ek_error *err)
+{
+    char key[EK_KEY_SIZE];
+
+    *json = NULL;
+    return ek_store_key(store, key, "candidates", "", err) &&
+           ek_store_get_text(store, key, json, err);
 }

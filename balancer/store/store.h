@@ -58,6 +58,12 @@ bool ek_store_get_samples(struct ek_store *store, const char *const *hosts, size
                           struct ek_sample *samples, bool *has_sample, char *bad, size_t bad_size,
                           struct ek_error *err);
 
+/* candidates: the hosts whose domains may be moved (codec/candidates.h), with a TTL. Not fenced: it
+ * leads to measurements alone. malloc'ed for the caller, NULL in *json when there is none. */
+bool ek_store_put_candidates(struct ek_store *store, const char *json, int64_t ttl_ms,
+                             struct ek_error *err);
+bool ek_store_get_candidates(struct ek_store *store, char **json, struct ek_error *err);
+
 /* ---- maintenance:<host>, maintenance-status:<host> ----------------------------------------- */
 
 struct ek_maintenance {

@@ -116,8 +116,9 @@ static bool print_domains(const struct ek_snapshot *snapshot, const struct row *
         ek_table_number(&table, domain->memory_used_mib, 0);
         ek_table_number(&table, domain->memory_mib, 0);
         ek_table_number(&table, domain->memory_rss_mib, 0);
-        /* 0 is "not measured": libvirt measures it on request only. */
-        ek_table_number(&table, domain->dirty_mib_s > 0 ? domain->dirty_mib_s : NAN, 1);
+        /* Without a time 0 is "not measured": only those that may be moved are. */
+        bool measured = domain->dirty_mib_s > 0 || domain->dirty_measured_at_ms > 0;
+        ek_table_number(&table, measured ? domain->dirty_mib_s : NAN, 1);
         add_movable(&table, &rows[i]);
     }
     return ek_table_print(&table, stdout);

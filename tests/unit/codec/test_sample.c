@@ -56,6 +56,26 @@ static void test_incoming(void **state)
     ek_arena_finish(&sample.arena);
 }
 
+/* A dirty rate that was measured says when; all others leave it unsaid. */
+static void test_dirty_rate_has_its_time(void **state)
+{
+    static const char text[] =
+        HEAD HOST "\"domains\":[{\"uuid\":\"u1\",\"name\":\"a\",\"paused\":false,"
+                  "\"vcpus\":1,\"memory_mib\":64,\"dirty_mib_s\":40,"
+                  "\"dirty_measured_at_ms\":9,\"local_disk_mib\":0,\"movable\":true}]}";
+    struct ek_sample sample;
+    struct ek_error err;
+
+    (void)state;
+    assert_true(ek_codec_read_sample(&sample, text, strlen(text), "k", &err));
+    assert_true(sample.domains[0].dirty_mib_s == 40);
+    assert_true(sample.domains[0].dirty_measured_at_ms == 9);
+    char *written = ek_codec_write_sample(&sample);
+    assert_string_equal(written, text);
+    free(written);
+    ek_arena_finish(&sample.arena);
+}
+
 /* What is wrong with a sample is named by its place in the sample. */
 static void test_refusals(void **state)
 {
@@ -90,6 +110,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_incoming),
+        cmocka_unit_test(test_dirty_rate_has_its_time),
         cmocka_unit_test(test_refusals),
     };
 

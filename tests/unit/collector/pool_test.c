@@ -15,7 +15,7 @@
 
 enum { HOSTS = 4, PERIOD_MS = 20, PATIENCE_S = 60 };
 
-enum behaviour { ANSWERS, FAILS, HANGS };
+enum behaviour { ANSWERS, FAILS, HANGS, LINGERS /* after its sample */ };
 
 static const char *const names[HOSTS] = {"h1", "h2", "h3", "h4"};
 
@@ -28,6 +28,8 @@ static struct cluster {
     int reads[HOSTS];
     int samples[HOSTS];
     int errors[HOSTS];
+    int afters[HOSTS];
+    int early; /* works that no sample came before */
     struct ek_error last[HOSTS];
     bool in_callback;
     int overlaps;  /* callbacks inside callbacks, or second reads of a host */
@@ -69,6 +71,19 @@ static bool fake_read(void *context, size_t host, struct ek_reading *out, struct
     *out =
         (struct ek_reading){.monotonic_ns = ek_monotonic_ns(), .cpu_cores = 4, .memory_mib = 1024};
     return !fails || ek_error_set(err, EK_ERR_UNAVAILABLE, "%s: not there", names[host]);
+}
+
+static void fake_after(void *context, size_t host)
+{
+    (void)context;
+    lock();
+    cluster.early += cluster.samples[host] <= cluster.afters[host] ? 1 : 0;
+    cluster.afters[host]++;
+    (void)pthread_cond_broadcast(&cluster.changed);
+    while (cluster.behaviour[host] == LINGERS) {
+        (void)pthread_cond_wait(&cluster.changed, &cluster.lock);
+    }
+    unlock();
 }
 
 static void count_result(void *context, size_t host, struct ek_sample *sample,
@@ -147,18 +162,19 @@ static void fake_listen(void *context, ek_port_hint *hint, void *receiver)
 static struct ek_pool *pool_with_period(size_t hosts, unsigned int max_workers,
                                         unsigned int max_hung, int64_t period_ms)
 {
-    struct ek_pool_config config = {.port = {.read = fake_read, .listen = fake_listen},
-                                    .hosts = names,
-                                    .host_count = hosts,
-                                    .collector = "test",
-                                    .period_ms = period_ms,
-                                    .deadline_ms = 2 * period_ms,
-                                    .backoff_max_ms = 8 * period_ms,
-                                    .max_workers = max_workers,
-                                    .max_hung = max_hung,
-                                    .seed = 1,
-                                    .result = count_result,
-                                    .release = count_release};
+    struct ek_pool_config config = {
+        .port = {.read = fake_read, .after = fake_after, .listen = fake_listen},
+        .hosts = names,
+        .host_count = hosts,
+        .collector = "test",
+        .period_ms = period_ms,
+        .deadline_ms = 2 * period_ms,
+        .backoff_max_ms = 8 * period_ms,
+        .max_workers = max_workers,
+        .max_hung = max_hung,
+        .seed = 1,
+        .result = count_result,
+        .release = count_release};
     struct ek_error err;
     struct ek_pool *pool = ek_pool_create(&config, &err);
 
@@ -181,6 +197,7 @@ static void end(struct ek_pool *pool)
     assert_int_equal(count_of(&cluster.released), 1);
     assert_int_equal(cluster.overlaps, 0);
     assert_int_equal(cluster.strangers, 0);
+    assert_int_equal(cluster.early, 0);
     assert_int_equal(cluster.late_callbacks, 0);
 }
 
@@ -192,6 +209,8 @@ static int setup(void **state)
     memset(cluster.reads, 0, sizeof(cluster.reads));
     memset(cluster.samples, 0, sizeof(cluster.samples));
     memset(cluster.errors, 0, sizeof(cluster.errors));
+    memset(cluster.afters, 0, sizeof(cluster.afters));
+    cluster.early = 0;
     cluster.overlaps = 0;
     cluster.late_callbacks = 0;
     cluster.released = 0;
@@ -229,6 +248,24 @@ static void test_hung_host_delays_nobody(void **state)
     assert_int_equal(cluster.last[0].code, EK_ERR_TIMEOUT);
     assert_string_equal(cluster.last[0].message, "h1: no sample within 40 ms, still waiting");
     behave(0, ANSWERS);
+    end(pool);
+}
+
+/* What a port does after a sample delays neither that sample nor other hosts, even with one worker
+ * in all; the host's own next reading waits for it, which is reported once. */
+static void test_work_after_a_sample_delays_nobody(void **state)
+{
+    (void)state;
+    behave(0, LINGERS);
+    struct ek_pool *pool = pool_of(HOSTS, 1, 1);
+    for (size_t i = 1; i < HOSTS; i++) {
+        wait_for(&cluster.samples[i], 10);
+    }
+    assert_int_equal(count_of(&cluster.samples[0]), 1);
+    assert_int_equal(count_of(&cluster.reads[0]), 1);
+    assert_int_equal(count_of(&cluster.errors[0]), 1);
+    behave(0, ANSWERS);
+    wait_for(&cluster.samples[0], 3);
     end(pool);
 }
 
@@ -406,6 +443,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         LAW(every_host_is_sampled),
         LAW(hung_host_delays_nobody),
+        LAW(work_after_a_sample_delays_nobody),
         LAW(all_workers_hung),
         LAW(hung_host_recovers),
         LAW(failing_host_backs_off),

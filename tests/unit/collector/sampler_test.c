@@ -107,6 +107,25 @@ static void test_guest_memory_is_never_negative(void **state)
     ek_sample_finish(&second);
 }
 
+/* When a dirty rate was measured is told by its age: a step of the wall's clock does not move it.
+ */
+static void test_dirty_rate_has_its_time(void **state)
+{
+    struct ek_reading reading = reading_at(100, 0);
+
+    (void)state;
+    reading.taken_at_ms += 3600000; /* the clock was put forward by an hour since */
+    reading.domains[0].dirty_mib_s = 40;
+    reading.domains[0].dirty_at_ns = 90 * INT64_C(1000000000);
+    struct ek_sample sample = sample_of(reading);
+    assert_true(sample.domains[0].dirty_mib_s == 40);
+    assert_int_equal(sample.domains[0].dirty_measured_at_ms, sample.taken_at_ms - 10000);
+    ek_sample_finish(&sample);
+    sample = sample_of(reading_at(102, 0));
+    assert_int_equal(sample.domains[0].dirty_measured_at_ms, 0);
+    ek_sample_finish(&sample);
+}
+
 /* A sample is what a snapshot may be made of: its figures pass the snapshot's own checks. */
 static void test_sample_passes_snapshot_check(void **state)
 {
@@ -127,9 +146,8 @@ static void test_sample_passes_snapshot_check(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        LAW(first_sample_has_no_rates),
-        LAW(second_sample_has_rates),
-        LAW(guest_memory_is_never_negative),
+        LAW(first_sample_has_no_rates),      LAW(second_sample_has_rates),
+        LAW(guest_memory_is_never_negative), LAW(dirty_rate_has_its_time),
         LAW(sample_passes_snapshot_check),
     };
 

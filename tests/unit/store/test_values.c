@@ -289,6 +289,23 @@ static void test_engine_state_and_input(void **state)
     assert_in_range(ttl_s, 7 * 86400 - 60, 7 * 86400);
 }
 
+/* What is to be measured comes back as it was put, for as long as it was to live. */
+static void test_candidates(void **state)
+{
+    char *json = NULL;
+    struct ek_error err;
+
+    (void)state;
+    assert_done(ek_store_get_candidates(server.store, &json, &err), &err);
+    assert_null(json);
+    assert_done(ek_store_put_candidates(server.store, "{\"c\": 4}", 240000, &err), &err);
+    assert_done(ek_store_get_candidates(server.store, &json, &err), &err);
+    assert_string_equal(json, "{\"c\": 4}");
+    free(json);
+    long ttl_s = strtol(server_say(&server, "TTL evenkeel:candidates"), NULL, 10);
+    assert_in_range(ttl_s, 240 - 60, 240);
+}
+
 /* Of inputs the newest 500 stay, whether or not one is put twice. */
 static void test_inputs_are_trimmed(void **state)
 {
@@ -363,6 +380,7 @@ int main(void)
         cmocka_unit_test_setup(test_latest_plan, clean),
         cmocka_unit_test_setup(test_fenced_values, clean),
         cmocka_unit_test_setup(test_engine_state_and_input, clean),
+        cmocka_unit_test_setup(test_candidates, clean),
         cmocka_unit_test_setup(test_inputs_are_trimmed, clean),
         cmocka_unit_test_setup(test_status, clean),
         cmocka_unit_test_setup(test_event, clean),
