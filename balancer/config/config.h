@@ -115,6 +115,9 @@ struct ek_config {
     int64_t lease_ms;
     struct ek_move_timing moves;
     int collector_workers;
+    int64_t history_interval_ms;
+    int64_t history_keep_ms; /* 0: no history */
+    double history_host_mib;
     enum ek_log_level log_level;
     struct ek_arena arena; /* owns all strings and lists above */
 };

@@ -2,6 +2,7 @@
 #include "balancer/codec/candidates.h"
 #include "balancer/daemon/clock.h"
 #include "balancer/daemon/daemon.h"
+#include "balancer/daemon/keeping.h"
 #include "balancer/daemon/log.h"
 #include "collector/libvirt.h"
 #include "collector/pool.h"
@@ -17,8 +18,10 @@ struct ek_collecting {
     struct ek_daemon *daemon;
     struct ek_pool *pool;
     struct ek_collector *collector; /* the pool's */
+    struct ek_keeping *keeping;     /* pool callbacks never overlap */
     int64_t asked_ms; /* when the store was last asked whom to measure; the store thread's */
     bool losing;      /* samples do not reach the store; the loop's */
+    bool forgetting;  /* nor the history; the loop's */
     bool *failing; /* per host, so that each change is logged once; pool callbacks never overlap */
     int64_t *hastened_ms; /* per host, when a sample out of turn was asked for; 0: none is; the
                              loop's */
@@ -28,6 +31,8 @@ struct sample_job {
     struct ek_store_job job;
     struct ek_collecting *collecting;
     size_t host;
+    bool keep; /* in the history, too */
+    struct ek_error not_kept;
     struct ek_sample sample;
 };
 
@@ -69,6 +74,7 @@ static void ask_candidates(struct ek_collecting *collecting, struct ek_store *st
     ek_arena_finish(&arena);
 }
 
+/* A history that cannot be written makes no sample a lost one. */
 static bool sample_work(struct ek_store *store, struct ek_store_job *job, struct ek_error *err)
 {
     struct sample_job *it = (struct sample_job *)job;
@@ -77,7 +83,25 @@ static bool sample_work(struct ek_store *store, struct ek_store_job *job, struct
         return false;
     }
     ask_candidates(it->collecting, store);
+    if (it->keep) {
+        (void)ek_store_add_history(store, &it->sample, ek_keeping_limits(it->collecting->keeping),
+                                   &it->not_kept);
+    }
     return true;
+}
+
+static void tell_kept(const struct sample_job *it)
+{
+    bool failed = it->not_kept.code != EK_ERR_NONE;
+
+    if (failed) {
+        ek_log(it->collecting->forgetting ? EK_LOG_DEBUG : EK_LOG_WARNING,
+               "a sample of %s is not in its history: %s", it->sample.host.name,
+               it->not_kept.message);
+    } else if (it->collecting->forgetting) {
+        ek_log(EK_LOG_INFO, "samples are kept again");
+    }
+    it->collecting->forgetting = failed;
 }
 
 /* One that was taken before it was asked for is not what is waited for. */
@@ -104,6 +128,9 @@ static void sample_done(struct ek_store_job *job, const struct ek_error *err)
     it->collecting->losing = err != NULL;
     if (err == NULL) {
         tell_hastened(it->collecting, it->host, it->sample.taken_at_ms);
+    }
+    if (err == NULL && it->keep) {
+        tell_kept(it);
     }
     ek_sample_finish(&it->sample);
     free(it);
@@ -138,6 +165,7 @@ static void on_result(void *context, size_t host, struct ek_sample *sample,
     job->job.done = sample_done;
     job->collecting = collecting;
     job->host = host;
+    job->keep = ek_keeping_due(collecting->keeping, host, sample->taken_at_ms);
     job->sample = *sample;
     memset(sample, 0, sizeof(*sample));
     if (!ek_store_thread_submit(collecting->daemon->store, &job->job, SAMPLE_LIMIT)) {
@@ -205,10 +233,13 @@ struct ek_collecting *ek_collecting_start(struct ek_daemon *daemon, struct ek_er
     struct ek_collecting *collecting = calloc(1, sizeof(*collecting));
     bool *failing = calloc(daemon->config.host_count, sizeof(*failing));
     int64_t *hastened_ms = calloc(daemon->config.host_count, sizeof(*hastened_ms));
+    struct ek_keeping *keeping = ek_keeping_create(&daemon->config);
     struct ek_collector *collector = open_collector(&daemon->config, err);
 
-    if (collecting == NULL || failing == NULL || hastened_ms == NULL || collector == NULL) {
+    if (collecting == NULL || failing == NULL || hastened_ms == NULL || keeping == NULL ||
+        collector == NULL) {
         ek_collector_destroy(collector);
+        ek_keeping_destroy(keeping);
         free(hastened_ms);
         free(failing);
         free(collecting);
@@ -218,6 +249,7 @@ struct ek_collecting *ek_collecting_start(struct ek_daemon *daemon, struct ek_er
     collecting->failing = failing;
     collecting->hastened_ms = hastened_ms;
     collecting->collector = collector;
+    collecting->keeping = keeping;
     collecting->pool = open_pool(collecting, collector, err);
     if (collecting->pool == NULL) {
         ek_collector_destroy(collector);
@@ -250,6 +282,7 @@ void ek_collecting_destroy(struct ek_collecting *collecting)
         return;
     }
     ek_pool_destroy(collecting->pool);
+    ek_keeping_destroy(collecting->keeping);
     free(collecting->hastened_ms);
     free(collecting->failing);
     free(collecting);

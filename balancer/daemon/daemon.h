@@ -6,6 +6,7 @@
  *   configuration.c  both files and the roles
  *   daemon.c         start and stop in order, signals, reload
  *   collecting.c     the collector role: pool -> sample -> store
+ *   keeping.c        which samples go to the history
  *   balancing.c      the balancer role: timers, outcomes, the engine's steps
  *   leadership.c     its lease, and what a new leader takes over
  *   cycle.c          samples -> snapshot -> engine

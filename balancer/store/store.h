@@ -20,6 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct ek_history_block;
 struct ek_store;
 
 struct ek_store_options {
@@ -63,6 +64,36 @@ bool ek_store_get_samples(struct ek_store *store, const char *const *hosts, size
 bool ek_store_put_candidates(struct ek_store *store, const char *json, int64_t ttl_ms,
                              struct ek_error *err);
 bool ek_store_get_candidates(struct ek_store *store, char **json, struct ek_error *err);
+
+/* ---- history:<host>, history-rows:<host> ---------------------------------------------------- */
+
+/* How long the past is kept. */
+struct ek_history_limits {
+    int64_t keep_ms;   /* a block whose last sample is older goes */
+    int64_t max_bytes; /* of one host's blocks; the oldest go, never the newest */
+};
+
+/* Adds a sample to its host's history. When it returns true the sample is there, whatever happens
+ * to us next; added again it is there once. Now and then this folds the newest samples into a
+ * larger block and trims what is beyond the limits: no sample is lost to a crash in between. Also
+ * INVALID: a sample that no reader would take. */
+bool ek_store_add_history(struct ek_store *store, const struct ek_sample *sample,
+                          const struct ek_history_limits *limits, struct ek_error *err);
+
+/* Puts a block (codec/history_block.h) into a host's history, as from a file. The same block again
+ * changes nothing; trimmed is with the next fold. */
+bool ek_store_put_history(struct ek_store *store, const struct ek_history_block *block,
+                          const struct ek_history_limits *limits, struct ek_error *err);
+
+/* Reads a host's whole history in one block after the other: the caller's function gets each, whose
+ * samples are all later than those before, and returns false with the error to stop. Each time
+ * comes once. Blocks belong to the store. What cannot be read is passed over and told in `bad`, as
+ * in ek_store_get_samples.
+ */
+typedef bool ek_store_history_fn(void *context, const struct ek_history_block *block,
+                                 struct ek_error *err);
+bool ek_store_get_history(struct ek_store *store, const char *host, ek_store_history_fn *visit,
+                          void *context, char *bad, size_t bad_size, struct ek_error *err);
 
 /* ---- maintenance:<host>, maintenance-status:<host> ----------------------------------------- */
 

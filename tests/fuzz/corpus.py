@@ -4,7 +4,8 @@
     corpus.py TARGET FOLDER              writes them into the folder
     corpus.py TARGET --run PROGRAM...    runs the program with all of them as further arguments
 
-TARGET is plan_documents or policy_yaml; what a fuzzer has found is kept in found/TARGET."""
+TARGET is plan_documents, policy_yaml or history_block, which has small blocks in found/ to begin with; what a
+fuzzer has found is kept in found/TARGET."""
 import pathlib
 import subprocess
 import sys
@@ -32,8 +33,11 @@ def documents():
 
 def inputs(target):
     """All inputs of a target, by name."""
-    found = (dict(documents()) if target == "plan_documents" else
-             {name: path.read_bytes() for name, path in policies().items()})
+    found = {}
+    if target == "plan_documents":
+        found = dict(documents())
+    elif target == "policy_yaml":
+        found = {name: path.read_bytes() for name, path in policies().items()}
     found.update({f"found-{p.name}": p.read_bytes() for p in (HERE / "found" / target).glob("*")})
     return found
 

@@ -92,7 +92,7 @@ static const struct bad cases[] = {
      0},
     {"password: hunter2\nhosts:\n" HOST1,
      "e:1: found unknown key \"password\", expected one of version, hosts, redis, roles, "
-     "state_dir, policy_file, intervals, timeouts, collector, log",
+     "state_dir, policy_file, intervals, timeouts, collector, history, log",
      0},
     BAD_URL("redis://h:0"),
     BAD_URL("redis://h:70000"),
@@ -171,13 +171,17 @@ static const struct bad cases[] = {
      "e:3: found redis.command_timeout and timeouts.lease in the wrong order, expected "
      "redis.command_timeout below timeouts.lease",
      0},
+    {"hosts:\n" HOST1 "history: {host_size: 512KiB}\n",
+     "e:3: found \"512KiB\" for history.host_size, expected a size from 1MiB to 1GiB, "
+     "such as 512MiB or 4GiB",
+     0},
     {"hosts:\n" HOST1 "collector: {workers: 0}\n",
      "e:3: found \"0\" for collector.workers, expected a whole number from 1 to 256", 0},
     {"hosts:\n" HOST1 "log: {level: warn}\n",
      "e:3: found \"warn\" for log.level, expected error, warning, info or debug", 0},
     {"hosts:\n" HOST1 "http: {listen: 1}\n",
      "e:3: found unknown key \"http\", expected one of version, hosts, redis, roles, state_dir, "
-     "policy_file, intervals, timeouts, collector, log",
+     "policy_file, intervals, timeouts, collector, history, log",
      0},
     {"version: 3\nhosts:\n" HOST1, "e:1: found \"3\" for version, expected 1", 0},
 };

@@ -189,6 +189,7 @@ static const char full_config[] = "hosts:\n"
                                   "intervals: {sample: 20s, evaluate: 2m}\n"
                                   "timeouts: {lease: 1m}\n"
                                   "collector: {workers: 3}\n"
+                                  "history: {interval: 5m, keep: 0s, host_size: 1GiB}\n"
                                   "log: {level: debug}\n";
 
 static void assert_same_hosts(const struct ek_config *a, const struct ek_config *b)

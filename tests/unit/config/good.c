@@ -116,6 +116,8 @@ static void defaults_of_evenkeel_yaml(void **state)
     assert_true(config.connect_timeout_ms == 5000 && config.call_timeout_ms == 30000);
     assert_true(config.lease_ms == 15000 && config.collector_workers == 16);
     assert_int_equal(config.dirty_rate_ms, 600000);
+    assert_true(config.history_interval_ms == 60000 && config.history_host_mib == 8);
+    assert_int_equal(config.history_keep_ms, (int64_t)8 * 24 * 3600 * 1000);
     assert_int_equal(config.log_level, EK_LOG_INFO);
     ek_move_timing_defaults(&timing);
     assert_memory_equal(&config.moves, &timing, sizeof(timing)); /* figures only, no padding */
