@@ -14,6 +14,7 @@ static struct server server;
 static struct ek_daemon daemon_state;
 static struct ek_config_host hosts[] = {{.name = "h1"}, {.name = "h2"}};
 static struct ek_pool_config pool;
+static bool measured[2]; /* per host; written by the store's thread, read when it is idle */
 
 /* ---- the parts around it --------------------------------------------------------------------- */
 
@@ -23,6 +24,12 @@ struct ek_collector *ek_collector_create(const struct ek_collector_config *confi
     (void)config;
     (void)err;
     return (struct ek_collector *)&pool; /* nobody looks inside */
+}
+
+void ek_collector_measure(struct ek_collector *collector, size_t host, bool wanted)
+{
+    (void)collector;
+    measured[host] = wanted;
 }
 
 void ek_collector_destroy(void *context)
@@ -200,6 +207,20 @@ static void test_a_history_that_fails_costs_no_sample(void **state)
     assert_string_equal(server_say(&server, "EXISTS evenkeel:host:h1"), "1");
 }
 
+/* Dirty rates are measured on the hosts that the balancer names, and on no other. */
+static void test_candidates_are_measured(void **state)
+{
+    (void)state;
+    daemon_state.config.dirty_rate_ms = 600000;
+    measured[0] = true;
+    collect();
+    (void)server_say(&server, "SET evenkeel:candidates %s", "{\"version\":1,\"hosts\":[\"h2\"]}");
+    tell(0, 0);
+    wait_for_store();
+    assert_false(measured[0]);
+    assert_true(measured[1]);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -221,6 +242,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_clock_set_back_keeps_on, begin, end),
         cmocka_unit_test_setup_teardown(test_no_history_is_no_history, begin, end),
         cmocka_unit_test_setup_teardown(test_a_history_that_fails_costs_no_sample, begin, end),
+        cmocka_unit_test_setup_teardown(test_candidates_are_measured, begin, end),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
