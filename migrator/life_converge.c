@@ -146,6 +146,12 @@ bool ek_life_converge_tune(struct ek_life *life, struct ek_life_action *action)
     if (life->now_ms < it->tune_after_ms) {
         return false;
     }
+    /* Until bytes are counted libvirt has not yet set the call's own parameters: they would undo
+     * this. */
+    if (!(it->seen.total_mib > 0)) {
+        life->convergence.tune_after_ms = life->now_ms + life->timing.progress_poll_ms;
+        return false;
+    }
     if (downtime_ms > 0 && downtime_ms != it->downtime_ms) {
         tuning.max_downtime_ms = downtime_ms;
     }

@@ -107,14 +107,25 @@ static bool add_foreign(struct ek_sharing *sharing)
 
 /* Late: when it ends nobody knows any more. About to end: what begins now finds the link free when
  * its QEMU is up; until then no byte of it flows. Either keeps its places under the limits and its
- * share, but nobody waits for that share. */
+ * share (has_share), but nobody waits for that share. */
 static bool is_waited_for(const struct ek_engine *engine, const struct ek_running *running)
 {
     return !running->ending &&
            engine->now_ms <= running->started_at_ms + running->order.predicted_duration_ms;
 }
 
-/* What runs, and one more (NULL: none); `all` false: only what one waits for. */
+/* A link limits by itself: what is about to end goes on as it did, and what follows starts with all
+ * of the link, not with the half that it could be given more of only once it copies. A budget of
+ * the operator's is kept to the last byte. */
+static bool has_share(const struct ek_engine *engine, const struct ek_running *running)
+{
+    const struct ek_policy *policy = &engine->policy;
+
+    return !running->ending || policy->bandwidth_per_host_mib_s > 0 ||
+           policy->bandwidth_cluster_mib_s > 0;
+}
+
+/* What shares the links, and one more (NULL: none); `all` false: only what one waits for. */
 static bool share(struct ek_sharing *sharing, const struct ek_engine *engine,
                   const struct ek_move_order *candidate, bool all)
 {
@@ -130,8 +141,9 @@ static bool share(struct ek_sharing *sharing, const struct ek_engine *engine,
         return false;
     }
     for (size_t i = 0; i < engine->running_count; i++) {
-        if (all || is_waited_for(engine, &engine->running[i])) {
-            add_order(sharing, &engine->running[i].order);
+        const struct ek_running *running = &engine->running[i];
+        if (all ? has_share(engine, running) : is_waited_for(engine, running)) {
+            add_order(sharing, &running->order);
         }
     }
     if (candidate != NULL) {
@@ -224,6 +236,9 @@ bool ek_engine_share(struct ek_engine *engine, struct ek_effects *effects, struc
     for (size_t i = 0; ok && i < engine->running_count; i++) {
         struct ek_running *running = &engine->running[i];
         uint64_t mib_s = share_of(&sharing, running->order.id);
+        if (!has_share(engine, running)) {
+            continue;
+        }
         if (!running->share_known || running->order.bandwidth_mib_s != mib_s) {
             running->share_known = true;
             running->order.bandwidth_mib_s = mib_s;

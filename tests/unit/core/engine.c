@@ -227,6 +227,9 @@ static void the_next_begins_before_an_end(void **state)
     ending.u.ending = ek_engine_view(it.engine).running[0].id;
     ek_story_step(&it, ending);
     assert_int_equal(running(), 2);
+    /* The link is the second's by then; the first is not slowed for its last moment. */
+    assert_true(ek_engine_view(it.engine).running[0].bandwidth_mib_s == 110);
+    assert_true(ek_engine_view(it.engine).running[1].bandwidth_mib_s == 110);
     /* For the second one everybody waits. */
     ek_story_step(&it, ending);
     assert_int_equal(running(), 2);

@@ -226,6 +226,24 @@ static void test_end_comes_before_tuning(void **state)
     assert_int_equal(story_see(&story, &absent, &arrived), EK_LIFE_POST);
 }
 
+/* Before bytes are counted the call's own parameters are still to be set, and would undo it. */
+static void test_no_tuning_before_data(void **state)
+{
+    struct ek_job_progress progress = at(0, 0);
+    struct story story;
+
+    (void)state;
+    begin(&story);
+    story.limited = true;
+    story.limit_mib_s = 40;
+    progress.total_mib = 0;
+    assert_int_equal(look(&story, &progress), EK_LIFE_WAIT);
+    assert_int_equal(story.tunings, 0);
+    progress = at(1, 900);
+    look(&story, &progress);
+    assert_int_equal(story.tuned.bandwidth_mib_s, 40);
+}
+
 /* It is over soon when what remains takes two seconds by what is gained on the guest; for a guest
  * that is not gained on, and before memory is copied, that is not known. */
 static void test_ending_is_seen_coming(void **state)
@@ -263,6 +281,7 @@ int main(void)
         cmocka_unit_test(test_limit_before_the_call),
         cmocka_unit_test(test_limit_while_running),
         cmocka_unit_test(test_end_comes_before_tuning),
+        cmocka_unit_test(test_no_tuning_before_data),
         cmocka_unit_test(test_ending_is_seen_coming),
     };
 
