@@ -223,7 +223,10 @@ static bool list_folder(struct ek_traces *out, DIR *folder, struct ek_error *err
         }
         out->items[out->count++] = (struct ek_trace){.name = name};
     }
-    qsort(out->items, out->count, sizeof(*out->items), trace_cmp);
+    /* qsort takes no NULL, even for nothing. */
+    if (out->count > 0) {
+        qsort(out->items, out->count, sizeof(*out->items), trace_cmp);
+    }
     return true;
 }
 
