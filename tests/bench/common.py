@@ -21,7 +21,8 @@ def arguments(text, data=True):
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     if data:
         parser.add_argument("data", type=pathlib.Path, metavar="DATA_DIR",
-                            help="folder with clusters/, load-increase/, migration-scheduling/")
+                            help="folder with clusters/, load-increase/, migration-scheduling/ and "
+                            "planetlab/")
     parser.add_argument("--full", action="store_true", help="all of it, however long it takes")
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/release",
                         help="build folder of the programs that are judged (%(default)s)")
