@@ -20,6 +20,7 @@ struct work {
     const struct ek_assembly *in;
     struct ek_snapshot *out;
     const struct ek_sample **sample_of; /* per host; NULL: none */
+    const struct ek_sample **by_name;   /* all samples, in the order of their hosts' names */
     struct sighting *sightings;
     size_t sighting_count;
     size_t incoming_count; /* of the sightings */
@@ -139,18 +140,48 @@ static struct ek_host host_make(const struct ek_host_entry *entry, const struct 
     return host;
 }
 
-/* NULL: no collector has reported that host, or its key expired. */
-static const struct ek_sample *newest_sample(const struct ek_assembly *in, const char *host)
+/* By host, the newest first; of equally old ones the one that was given first. */
+static int sample_cmp(const void *left, const void *right)
 {
-    const struct ek_sample *newest = NULL;
+    const struct ek_sample *a = *(const struct ek_sample *const *)left;
+    const struct ek_sample *b = *(const struct ek_sample *const *)right;
+    int order = strcmp(a->host.name, b->host.name);
+    int age = (a->taken_at_ms < b->taken_at_ms) - (a->taken_at_ms > b->taken_at_ms);
 
-    for (size_t s = 0; s < in->sample_count; s++) {
-        if (strcmp(in->samples[s].host.name, host) == 0 &&
-            (newest == NULL || in->samples[s].taken_at_ms > newest->taken_at_ms)) {
-            newest = &in->samples[s];
-        }
+    return order != 0 ? order : age != 0 ? age : (a > b) - (a < b);
+}
+
+/* Each host among each sample would be a million comparisons for 1,000 hosts. */
+static bool samples_sort(struct work *work, struct ek_error *err)
+{
+    size_t count = work->in->sample_count;
+
+    work->by_name = ek_arena_alloc(&work->out->arena, count, sizeof(*work->by_name));
+    if (work->by_name == NULL) {
+        return nomem(err);
     }
-    return newest;
+    for (size_t s = 0; s < count; s++) {
+        work->by_name[s] = &work->in->samples[s];
+    }
+    qsort(work->by_name, count, sizeof(*work->by_name), sample_cmp);
+    return true;
+}
+
+/* NULL: no collector has reported that host, or its key expired. */
+static const struct ek_sample *newest_sample(const struct work *work, const char *host)
+{
+    const struct ek_sample *found = NULL;
+    size_t low = 0;
+
+    /* Left of a hit there may be a newer one. */
+    for (size_t high = work->in->sample_count; low < high;) {
+        size_t middle = low + (high - low) / 2;
+        int order = strcmp(work->by_name[middle]->host.name, host);
+        found = order == 0 ? work->by_name[middle] : found;
+        low = order < 0 ? middle + 1 : low;
+        high = order < 0 ? high : middle;
+    }
+    return found;
 }
 
 static bool hosts_fill(struct work *work, struct ek_error *err)
@@ -165,7 +196,7 @@ static bool hosts_fill(struct work *work, struct ek_error *err)
         return nomem(err);
     }
     for (size_t h = 0; h < in->host_count; h++) {
-        work->sample_of[h] = newest_sample(in, in->hosts[h].name);
+        work->sample_of[h] = newest_sample(work, in->hosts[h].name);
         out->hosts[h] = host_make(&in->hosts[h], work->sample_of[h], in->now_ms);
         if (!host_copy(&out->arena, &out->hosts[h])) {
             return nomem(err);
@@ -174,18 +205,37 @@ static bool hosts_fill(struct work *work, struct ek_error *err)
     return true;
 }
 
-/* libvirt tells hosts apart by this UUID and refuses to migrate "to the same host". */
-static bool host_uuids_check(const struct ek_snapshot *out, struct ek_error *err)
+static int host_uuid_cmp(const void *left, const void *right)
 {
-    for (size_t a = 0; a < out->host_count; a++) {
-        for (size_t b = a + 1; out->hosts[a].uuid != NULL && b < out->host_count; b++) {
-            if (out->hosts[b].uuid != NULL && strcmp(out->hosts[a].uuid, out->hosts[b].uuid) == 0) {
-                return ek_error_set(
-                    err, EK_ERR_INVALID,
-                    "hosts %s and %s have one hypervisor UUID, %s: is one machine listed twice? "
-                    "Otherwise set a different host_uuid in /etc/libvirt/libvirtd.conf of one",
-                    out->hosts[a].name, out->hosts[b].name, out->hosts[a].uuid);
-            }
+    const struct ek_host *a = *(const struct ek_host *const *)left;
+    const struct ek_host *b = *(const struct ek_host *const *)right;
+    int order = strcmp(a->uuid, b->uuid);
+
+    return order != 0 ? order : (a > b) - (a < b);
+}
+
+/* libvirt tells hosts apart by this UUID and refuses to migrate "to the same host". */
+static bool host_uuids_check(struct ek_snapshot *out, struct ek_error *err)
+{
+    const struct ek_host **known = ek_arena_alloc(&out->arena, out->host_count, sizeof(*known));
+    size_t count = 0;
+
+    if (known == NULL) {
+        return nomem(err);
+    }
+    for (size_t h = 0; h < out->host_count; h++) {
+        if (out->hosts[h].uuid != NULL) {
+            known[count++] = &out->hosts[h];
+        }
+    }
+    qsort(known, count, sizeof(*known), host_uuid_cmp);
+    for (size_t i = 1; i < count; i++) {
+        if (strcmp(known[i - 1]->uuid, known[i]->uuid) == 0) {
+            return ek_error_set(
+                err, EK_ERR_INVALID,
+                "hosts %s and %s have one hypervisor UUID, %s: is one machine listed twice? "
+                "Otherwise set a different host_uuid in /etc/libvirt/libvirtd.conf of one",
+                known[i - 1]->name, known[i]->name, known[i]->uuid);
         }
     }
     return true;
@@ -539,7 +589,7 @@ bool ek_snapshot_assemble(struct ek_snapshot *out, const struct ek_assembly *in,
 
     memset(out, 0, sizeof(*out));
     out->taken_at_ms = in->now_ms;
-    bool ok = hosts_fill(&work, err) && host_uuids_check(out, err) &&
+    bool ok = samples_sort(&work, err) && hosts_fill(&work, err) && host_uuids_check(out, err) &&
               sightings_gather(&work, err) && domains_fill(&work, err) &&
               in_flight_fill(&work, err) && ek_snapshot_sort(out, err);
     if (!ok) {

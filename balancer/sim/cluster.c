@@ -2,7 +2,6 @@
  * Nothing here decides; it only counts, and notes at once when two copies of a domain run. */
 #include "balancer/sim/cluster.h"
 
-#include "balancer/core/snapshot.h"
 #include "balancer/sim/names.h"
 
 #include <assert.h>
@@ -77,6 +76,7 @@ uint32_t ek_sim_cluster_add_host(struct ek_sim_cluster *cluster,
                                  .link_out_mib_s = spec->link_out_mib_s,
                                  .base_cpu_cores = spec->base_cpu_cores,
                                  .base_memory_mib = spec->base_memory_mib,
+                                 .like = spec->like,
                                  .on = true,
                                  .control_link = true,
                                  .data_link = true};
@@ -176,7 +176,12 @@ uint32_t ek_sim_cluster_add_domain(struct ek_sim_cluster *cluster,
                                .cores_wanted = spec->cpu_cores,
                                .cpu_at_ms = cluster->queue->now_ms,
                                .round_ms = cluster->begin_ms,
-                               .repeat_ms = spec->repeat_ms};
+                               .repeat_ms = spec->repeat_ms,
+                               .load_ms = cluster->queue->now_ms,
+                               .like = spec->like};
+    if (spec->load != NULL) {
+        domain->load = *spec->load;
+    }
     if (!describe(&cluster->arena, domain, spec, index)) {
         return nomem(err);
     }
@@ -408,41 +413,7 @@ void ek_sim_cluster_crash(struct ek_sim_cluster *cluster, uint32_t host)
     }
 }
 
-/* ---- time and truth ------------------------------------------------------------------------ */
-
-/* When the domain's wish for cores changes next. */
-/* A story that repeats begins its next round here; INT64_MAX: nothing changes any more. */
-static int64_t next_change_ms(struct ek_sim_domain *domain)
-{
-    if (domain->next_step == domain->step_count) {
-        if (domain->step_count == 0 || domain->repeat_ms <= 0) {
-            return INT64_MAX;
-        }
-        domain->round_ms += domain->repeat_ms;
-        domain->next_step = 0;
-    }
-    return domain->round_ms + domain->steps[domain->next_step].at_ms;
-}
-
-double ek_sim_cluster_cpu(struct ek_sim_cluster *cluster, uint32_t domain)
-{
-    struct ek_sim_domain *it = &cluster->domains[domain];
-    int64_t now_ms = cluster->queue->now_ms;
-
-    /* Exact, step by step: a counter like libvirt's cpu.time, whatever the sampling interval. */
-    while (it->cpu_at_ms < now_ms) {
-        int64_t change_ms = next_change_ms(it);
-        int64_t end_ms = change_ms < now_ms ? change_ms : now_ms;
-        if (it->running > 0 && end_ms > it->cpu_at_ms) {
-            it->cpu_core_ms += it->cores_wanted * (double)(end_ms - it->cpu_at_ms);
-        }
-        it->cpu_at_ms = end_ms > it->cpu_at_ms ? end_ms : it->cpu_at_ms;
-        if (change_ms <= now_ms) {
-            it->cores_wanted = it->steps[it->next_step++].cores;
-        }
-    }
-    return it->cpu_core_ms;
-}
+/* ---- the truth ------------------------------------------------------------------------------ */
 
 /* In the words of libvirt's states and reasons, as operators see them in virsh. */
 static const char *const run_names[] = {
@@ -492,7 +463,6 @@ void ek_sim_cluster_observe(struct ek_sim_cluster *cluster, uint32_t domain, uin
                    job_names[copy->job]);
 }
 
-/* The two laws of every story: never two that run, and none that nobody can run on. */
 /* The file that a guest writes to must be there, as long as the guest is. */
 static bool has_its_disk(const struct ek_sim_domain *domain, uint32_t home)
 {
@@ -504,6 +474,7 @@ static bool has_its_disk(const struct ek_sim_domain *domain, uint32_t home)
     return domain->disk_mib <= 0 || home == EK_NONE;
 }
 
+/* The two laws of every story: never two that run, and none that nobody can run on. */
 bool ek_sim_cluster_check(const struct ek_sim_cluster *cluster, struct ek_error *err)
 {
     if (cluster->violations > 0) {

@@ -14,6 +14,8 @@
 #include "balancer/core/arena.h"
 #include "balancer/core/error.h"
 #include "balancer/core/move.h"
+#include "balancer/core/snapshot.h"
+#include "balancer/sim/load.h"
 #include "balancer/sim/queue.h"
 #include "migrator/hypervisor.h"
 
@@ -36,6 +38,7 @@ struct ek_sim_host_spec {
     double link_out_mib_s; /* */
     double base_cpu_cores; /* used by the host itself */
     double base_memory_mib;
+    const struct ek_host *like; /* what samples say of it beside its figures; NULL: little */
 };
 
 struct ek_sim_host {
@@ -47,6 +50,7 @@ struct ek_sim_host {
     double link_out_mib_s;
     double base_cpu_cores;
     double base_memory_mib;
+    const struct ek_host *like; /* borrowed for the cluster's whole life */
 
     bool on; /* false: crashed, with all that ran on it */
     enum ek_sim_daemon daemon;
@@ -79,6 +83,8 @@ struct ek_sim_domain_spec {
     int64_t repeat_ms; /* the steps begin anew this long after they began; 0: never */
     double dirty_mib_s;
     double disk_mib; /* of a disk on its host's own storage, over a base; 0: shared storage */
+    const struct ek_load *load;   /* asked with the domain's index instead of cpu_cores and steps */
+    const struct ek_domain *like; /* what samples say of it beside its figures; NULL: little */
 };
 
 /* What one host's libvirt knows of one domain. */
@@ -131,6 +137,9 @@ struct ek_sim_domain {
     size_t next_step;
     int64_t round_ms; /* when the present round of the steps began */
     int64_t repeat_ms;
+    struct ek_load load;          /* `want` NULL: the steps count */
+    int64_t load_ms;              /* when it is asked next */
+    const struct ek_domain *like; /* borrowed for the cluster's whole life */
 
     int64_t stopped_at_ms;    /* since when no copy runs; 0: one does */
     int64_t stopped_total_ms; /* over all moves so far */
@@ -203,6 +212,10 @@ bool ek_sim_host_answers(const struct ek_sim_host *host);
 
 /* All that ran there is killed; definitions of persistent domains stay on disk. */
 void ek_sim_cluster_crash(struct ek_sim_cluster *cluster, uint32_t host);
+
+/* A domain that a crash ended is started anew there, as autostart or an operator does. False: it
+ * has not ended, the host is off or has no room for it, or its disk is elsewhere. */
+bool ek_sim_cluster_start(struct ek_sim_cluster *cluster, uint32_t domain, uint32_t host);
 
 /* ---- time and truth ------------------------------------------------------------------------ */
 

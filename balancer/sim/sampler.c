@@ -118,21 +118,29 @@ static void fill_domain(struct ek_domain *out, const struct ek_sim_sampler *samp
                         const struct ek_sim_domain *domain, const struct ek_sim_copy *copy,
                         double rate)
 {
-    *out = (struct ek_domain){.uuid = domain->uuid,
-                              .name = domain->name,
-                              .paused = copy->run == EK_RUN_PAUSED_USER,
-                              .incoming = copy->job == EK_JOB_IN,
-                              .vcpus = domain->vcpus,
-                              .memory_mib = domain->memory_mib,
-                              .cpu_used_cores = rate,
-                              .cpu_steal = NAN,
-                              .memory_used_mib = NAN,
-                              /* Of a guest that is being received QEMU has only a part, and libvirt
-                               * tells little. */
-                              .memory_rss_mib = copy->whole ? domain->rss_mib : NAN,
-                              .dirty_mib_s = sampler->dirty_known ? domain->dirty_mib_s : 0,
-                              .movable = copy->whole,
-                              .immovable_reason = copy->whole ? NULL : "it is being received"};
+    static const struct ek_domain plain = {.movable = true};
+
+    *out = domain->like == NULL ? plain : *domain->like;
+    out->uuid = domain->uuid;
+    out->name = domain->name;
+    out->host = 0;
+    out->paused = copy->run == EK_RUN_PAUSED_USER;
+    out->incoming = copy->job == EK_JOB_IN;
+    out->vcpus = domain->vcpus;
+    out->memory_mib = domain->memory_mib;
+    out->cpu_used_cores = rate;
+    out->cpu_steal = NAN;
+    out->memory_used_mib = NAN;
+    /* Of a guest that is being received QEMU has only a part, and libvirt tells little. */
+    out->memory_rss_mib = copy->whole ? domain->rss_mib : NAN;
+    out->dirty_mib_s = sampler->dirty_known ? domain->dirty_mib_s : 0;
+    /* What somebody expected once is no sample: the engine makes its own forecasts. */
+    out->cpu_outlook = out->memory_outlook = (struct ek_outlook){.known = false};
+    out->migration_factor = 0;
+    if (!copy->whole) {
+        out->movable = false;
+        out->immovable_reason = "it is being received";
+    }
 }
 
 struct sums {
@@ -198,20 +206,19 @@ static void fill_host(struct ek_sim_sampler *sampler, uint32_t host, struct ek_s
     const struct ek_sim_host *it = &sampler->cluster->hosts[host];
     double wanted = it->base_cpu_cores + sums->cores;
     double used = fmin(it->cpu_cores, it->base_cpu_cores + domains_used);
+    /* Debian 12's, the same on every host. */
+    static const struct ek_host plain = {.hypervisor = "QEMU 7.2.22"};
 
-    sample->host = (struct ek_host){
-        .name = it->name,
-        .state = EK_HOST_UP,
-        .cpu_cores = it->cpu_cores,
-        .memory_mib = it->memory_mib,
-        /* A first reading has no rate, as with real counters. */
-        .cpu_used_cores = sampler->fresh[host] ? used : NAN,
-        .memory_used_mib = it->base_memory_mib + sums->rss_mib,
-        .migration_mib_s = fmin(it->link_in_mib_s, it->link_out_mib_s),
-        /* Debian 12's, the same on every host. */
-        .hypervisor = "QEMU 7.2.22",
-        .uuid = it->uuid,
-    };
+    sample->host = it->like == NULL ? plain : *it->like;
+    sample->host.name = it->name;
+    sample->host.uuid = it->uuid;
+    sample->host.state = EK_HOST_UP;
+    sample->host.cpu_cores = it->cpu_cores;
+    sample->host.memory_mib = it->memory_mib;
+    /* A first reading has no rate, as with real counters. */
+    sample->host.cpu_used_cores = sampler->fresh[host] ? used : NAN;
+    sample->host.memory_used_mib = it->base_memory_mib + sums->rss_mib;
+    sample->host.migration_mib_s = fmin(it->link_in_mib_s, it->link_out_mib_s);
     if (sampler->fresh[host]) {
         /* Host-seconds: each sample stands for one period. */
         double period_s = (double)sampler->period_ms / 1000;

@@ -28,9 +28,18 @@ struct ek_world_options {
     double noise;      /* relative standard deviation of sampled CPU rates */
     bool dirty_known;  /* the collector measures dirty rates */
     bool keep_trace;   /* false: only its digest is kept, for long runs */
+
+    /* Guests that a host's crash ended start anew so long after it is back; where it stays away, so
+     * long after the crash, each where most memory is free. 0: they stay off. */
+    int64_t restart_ms;
+
+    /* Told of each move that ended, with the truth in place; NULL: nobody is. */
+    void (*ended)(void *context, const struct ek_outcome *outcome);
+    void *context;
 };
 
-/* Seed 1, a cycle of 60 s, samples every 15 s, 2 % noise, dirty rates not known, trace kept. */
+/* Seed 1, a cycle of 60 s, samples every 15 s, 2 % noise, dirty rates not known, trace kept, no
+ * restarts. */
 void ek_world_options_defaults(struct ek_world_options *options);
 
 struct ek_world_counters {

@@ -223,6 +223,9 @@ static void move_ended(void *context, const struct ek_outcome *outcome)
         ek_world_say(world, "wrong", "move %s is not %s", outcome->id,
                      ek_move_state_name(outcome->state));
     }
+    if (world->options.ended != NULL) {
+        world->options.ended(world->options.context, outcome);
+    }
     ek_world_step(world, &event);
 }
 

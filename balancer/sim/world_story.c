@@ -175,6 +175,74 @@ static void strike(struct ek_world *world, const struct ek_world_fault *fault, b
     }
 }
 
+/* ---- guests come back ----------------------------------------------------------------------- */
+
+/* Where a guest of a host that is lost starts anew: EK_NONE, no host has room. Linear: it happens
+ * after losses alone. */
+static uint32_t refuge(const struct ek_world *world, double memory_mib)
+{
+    uint32_t best = EK_NONE;
+    double most = memory_mib;
+
+    for (uint32_t h = 0; h < world->cluster.host_count; h++) {
+        const struct ek_sim_host *host = &world->cluster.hosts[h];
+        double room = host->memory_mib - host->base_memory_mib - host->active_memory_mib;
+        if (ek_sim_host_answers(host) && room >= most) {
+            most = room;
+            best = h;
+        }
+    }
+    return best;
+}
+
+/* False: not yet, it is to be tried again. */
+static bool start_anew(struct ek_world *world, uint32_t domain, uint32_t host)
+{
+    const struct ek_sim_domain *it = &world->cluster.domains[domain];
+    uint32_t where = world->cluster.hosts[host].on ? host : refuge(world, it->memory_mib);
+
+    if (it->fate != EK_SIM_KILLED || it->running > 0) {
+        return true;
+    }
+    /* A move that is not over looks at both hosts; nobody starts a guest under its hands. */
+    if (where == EK_NONE || ek_sim_driver_of(&world->driver, it->uuid) != NULL ||
+        ek_sim_migration_of(&world->migrations, domain) != NULL ||
+        !ek_sim_cluster_start(&world->cluster, domain, where)) {
+        return false;
+    }
+    ek_world_say(world, "restart", "%s starts anew on %s", it->name,
+                 world->cluster.hosts[where].name);
+    return true;
+}
+
+static void restart(void *context, uint32_t host, uint32_t ticket)
+{
+    struct ek_world *world = context;
+    const struct ek_sim_host *it = &world->cluster.hosts[host];
+    bool all = true;
+
+    /* From behind: what starts elsewhere changes other hosts' lists, not this one. */
+    for (size_t i = it->domain_count; i > 0; i--) {
+        all = start_anew(world, it->domains[i - 1], host) && all;
+    }
+    if (!all) {
+        ek_sim_queue_at(&world->queue, world->queue.now_ms + EK_WORLD_MINUTE_MS, restart, world,
+                        host, ticket);
+    }
+}
+
+/* After a crash that ends: from its end on. */
+static void want_restart(struct ek_world *world, const struct ek_world_fault *fault)
+{
+    if (fault->kind == EK_WORLD_HOST_CRASH && world->options.restart_ms > 0) {
+        ek_sim_queue_at(&world->queue,
+                        world->queue.now_ms + fault->lasts_ms + world->options.restart_ms, restart,
+                        world, fault->subject, 0);
+    }
+}
+
+/* ---- faults --------------------------------------------------------------------------------- */
+
 static void fault_ends(void *context, uint32_t index, uint32_t ticket)
 {
     struct ek_world *world = context;
@@ -196,6 +264,7 @@ static void fault_begins(void *context, uint32_t index, uint32_t ticket)
                         index, 0);
     }
     strike(world, fault, true);
+    want_restart(world, fault);
 }
 
 bool ek_world_fault(struct ek_world *world, const struct ek_world_fault *fault,

@@ -75,7 +75,7 @@ int64_t ek_tool_now_ms(void)
 
 /* Values of their own, above any letter: a verb may give its long options the letters it likes,
  * even those of the common ones. */
-enum { MAX_OPTIONS = 12, COMMON_CONFIG = 0x1000, COMMON_JSON, COMMON_HELP };
+enum { MAX_OPTIONS = 32, COMMON_CONFIG = 0x1000, COMMON_JSON, COMMON_HELP };
 
 /* The global options once more, because people put them at the end of the line. */
 static const struct option common[] = {

@@ -66,6 +66,7 @@ extern const struct ek_verb ek_verb_history;
 extern const struct ek_verb ek_verb_states;
 extern const struct ek_verb ek_verb_snapshot;
 extern const struct ek_verb ek_verb_samples;
+extern const struct ek_verb ek_verb_simulate;
 extern const struct ek_verb ek_verb_doctor;
 
 /* ---- options (context.c) -------------------------------------------------------------------- */

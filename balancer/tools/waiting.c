@@ -43,6 +43,7 @@ bool ek_wait_interrupted(int ms)
 
 void ek_wait_show(struct ek_wait_line *line, double ratio, const char *format, ...)
 {
+    FILE *out = line->out == NULL ? stdout : line->out;
     char text[EK_WAIT_LINE_SIZE];
     char bar[EK_BAR_SIZE];
     va_list arguments;
@@ -57,18 +58,18 @@ void ek_wait_show(struct ek_wait_line *line, double ratio, const char *format, .
     if (line->terminal) {
         /* Back to the start and clear to the end of the line, as every terminal does since the
          * VT100: a shorter line leaves nothing of a longer one. */
-        (void)printf("\r\033[K%s %s", ek_bar(ratio, BAR_WIDTH, bar), text);
+        (void)fprintf(out, "\r\033[K%s %s", ek_bar(ratio, BAR_WIDTH, bar), text);
     } else if (strcmp(text, line->text) != 0) {
-        (void)puts(text);
+        (void)fprintf(out, "%s\n", text);
     }
     (void)snprintf(line->text, sizeof(line->text), "%s", text);
     /* A line without its end would wait in stdio's buffer. */
-    (void)fflush(stdout);
+    (void)fflush(out);
 }
 
 void ek_wait_end_line(const struct ek_wait_line *line)
 {
     if (line->terminal && line->text[0] != '\0') {
-        (void)putchar('\n');
+        (void)fputc('\n', line->out == NULL ? stdout : line->out);
     }
 }

@@ -23,6 +23,7 @@ bool ek_wait_interrupted(int ms);
 struct ek_wait_line {
     bool terminal; /* set by the caller */
     bool silent;   /* --json: standard output belongs to the one document at the end */
+    FILE *out;     /* NULL: standard output */
     char text[EK_WAIT_LINE_SIZE];
 };
 
