@@ -67,6 +67,7 @@ extern const struct ek_verb ek_verb_states;
 extern const struct ek_verb ek_verb_snapshot;
 extern const struct ek_verb ek_verb_samples;
 extern const struct ek_verb ek_verb_simulate;
+extern const struct ek_verb ek_verb_backtest;
 extern const struct ek_verb ek_verb_doctor;
 
 /* ---- options (context.c) -------------------------------------------------------------------- */
