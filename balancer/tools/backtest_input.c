@@ -219,7 +219,9 @@ static void tidy(struct ek_backtest_domain *domain, int64_t begin_ms)
 {
     size_t kept = 0;
 
-    qsort(domain->points, domain->count, sizeof(*domain->points), compare_points);
+    if (domain->count > 0) {
+        qsort(domain->points, domain->count, sizeof(*domain->points), compare_points);
+    }
     for (size_t i = 0; i < domain->count; i++) {
         struct ek_load_point point = domain->points[i];
         point.at_ms -= begin_ms;

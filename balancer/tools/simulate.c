@@ -9,7 +9,7 @@ static int simulate(const struct ek_tool *tool, const struct ek_simulate_input *
     struct ek_simulation_result result;
     struct ek_error err;
 
-    if (!ek_simulate_watched(&result, &input->simulation, policy, name, csv, &err)) {
+    if (!ek_simulate_watched(&result, &input->simulation, policy, NULL, csv, &err)) {
         return ek_tool_complain(EK_EXIT_FAILED, "%s", err.message);
     }
     const struct ek_simulate_run run = {name, policy, &input->simulation, &result};

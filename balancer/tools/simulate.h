@@ -110,7 +110,8 @@ bool ek_simulate_open(struct ek_tool *tool, const char *path, FILE **file);
 int ek_simulate_close(const char *path, FILE *file, int status);
 
 /* ek_simulate() with a bar on a terminal and a table of hosts in `csv`, if that is not NULL; the
- * simulation's own tick is not called. `name` is the policy's. */
+ * simulation's own tick is not called. `name` is the
+ * policy's, where there are several; else NULL. */
 bool ek_simulate_watched(struct ek_simulation_result *out, const struct ek_simulation *simulation,
                          const struct ek_policy *policy, const char *name, FILE *csv,
                          struct ek_error *err);

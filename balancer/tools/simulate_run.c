@@ -12,7 +12,7 @@ enum { REDRAW_MS = 500 };
 
 struct running {
     const struct ek_simulation *simulation;
-    const char *name; /* of the policy */
+    const char *name; /* of the policy; NULL: there is one only */
     struct ek_wait_line line;
     int64_t begin_ms;
     int64_t drawn_ms;
@@ -32,8 +32,9 @@ static void show_progress(struct running *running, const struct ek_meter_point *
         return;
     }
     running->drawn_ms = now_ms;
-    ek_wait_show(&running->line, part, "%s: day %.1f of %.4g, %.0f %%, about %s left",
-                 running->name, (double)point->at_ms / (double)EK_WORLD_DAY_MS,
+    ek_wait_show(&running->line, part, "%s%sday %.1f of %.4g, %.0f %%, about %s left",
+                 running->name == NULL ? "" : running->name, running->name == NULL ? "" : ": ",
+                 (double)point->at_ms / (double)EK_WORLD_DAY_MS,
                  (double)running->simulation->duration_ms / (double)EK_WORLD_DAY_MS, 100 * part,
                  ek_span((int64_t)((double)took_ms * (1 - part) / part), left));
 }
