@@ -35,6 +35,7 @@ struct ek_domain_entry {
     int64_t seen_at;
     int transit_id;        /* in transit under this id, not known otherwise; 0: not */
     int64_t transit_since; /* of the host's reads */
+    bool left_behind;      /* taken for it under this id; libvirt may yet say that it comes in */
     double memory_mib;
     double memory_rss_mib; /* NAN until it was said */
     struct ek_domain_facts facts;
@@ -183,6 +184,7 @@ static void entry_fill(struct ek_domain_entry *entry, const struct ek_domain_xml
     ek_arena_finish(&entry->arena);
     entry->arena = *arena;
     entry->facts = xml->facts;
+    entry->left_behind = false;
     entry->memory_mib = xml->memory_mib;
     /* The held gauge belongs to the QEMU process that is gone. */
     if (entry->id != id) {
@@ -281,7 +283,7 @@ bool ek_domain_cache_complete(struct ek_domain_cache *cache, struct ek_domain_re
 {
     struct ek_domain_entry *entry = entry_find(cache, domain->uuid);
     bool in_transit = ek_domain_stats_in_transit(domain);
-    bool known = entry != NULL && entry->id == domain->id;
+    bool known = entry != NULL && entry->id == domain->id && !entry->left_behind;
 
     *present = true;
     domain->incoming = false;
@@ -300,6 +302,7 @@ bool ek_domain_cache_complete(struct ek_domain_cache *cache, struct ek_domain_re
         if (!facts_missing(entry, domain, reads, &why)) {
             return false;
         }
+        entry->left_behind = true;
     }
     if (!in_transit && (!known || reads >= entry->read_again_at) &&
         !entry_refresh(cache, entry, domain, handle, around, reads, present, err)) {

@@ -42,6 +42,9 @@ struct ek_executor_options {
 
     /* A move ended; called once, from the move's thread, after the journal has its end. */
     void (*ended)(void *context, const struct ek_outcome *outcome);
+    /* A move's copying is about to end (EK_LIFE_ENDING_MS): what is to follow it on its links may
+     * begin. At most once per attempt, from the move's thread; NULL: nobody wants to know. */
+    void (*ending)(void *context, const char *id);
     /* A life was dropped without an end: fenced, or its record was changed by others. The record is
      * the newest that this executor had; the journal's counts. */
     void (*dropped)(void *context, const struct ek_move_record *record, const struct ek_error *why);

@@ -120,11 +120,16 @@ static void add_notes(struct mover *mover, const struct ek_life_input *input,
 
 static struct ek_life_action step(struct mover *mover, struct ek_life_input *input)
 {
+    const struct ek_executor_options *options = &mover->executor->options;
     struct ek_life_action action;
+    bool was_ending = mover->life.ending;
 
     read_wishes(mover, input);
     mover->decided_ms = ek_executor_now(mover->executor);
     action = ek_life_step(&mover->life, input, mover->decided_ms);
+    if (mover->life.ending && !was_ending && options->ending != NULL) {
+        options->ending(options->listener_context, mover->life.record.order.id);
+    }
     if (input->kind == EK_LIFE_MIGRATE_ENDED) {
         ek_executor_release(mover, mover->migrate);
         mover->migrate = NULL;

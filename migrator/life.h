@@ -34,6 +34,11 @@
 /* Used for an order's limits that are 0. */
 enum { EK_LIFE_COPY_MS = 300000, EK_LIFE_PROGRESS_MS = 150000 };
 
+/* Before its end a move's link is as good as free for the next one, which needs about that long
+ * until its first byte flows: prechecks, preparations, the start of QEMU on the destination (1 to
+ * 2 s in the lab), and up to one period of looks at the progress. */
+enum { EK_LIFE_ENDING_MS = 2000 };
+
 enum ek_life_input_kind {
     EK_LIFE_START,         /* the first step */
     EK_LIFE_TIMER,         /* the time to wait for has come, or something is wanted */
@@ -125,6 +130,7 @@ struct ek_life {
     int64_t state_since_ms;
     int64_t inactive_since_ms; /* no job although the call is out; 0: there is one */
     struct ek_convergence convergence;
+    bool ending; /* by the looks, the copying is over within EK_LIFE_ENDING_MS; stays so */
     bool limited;
     uint64_t limit_mib_s;
     bool tuning_out; /* the call that is outstanding sets this: */

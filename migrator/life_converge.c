@@ -14,6 +14,7 @@ void ek_life_converge_begin(struct ek_life *life)
     life->convergence = (struct ek_convergence){
         .least_round_mib = DBL_MAX, .improved_ms = life->now_ms, .data_ms = life->now_ms};
     life->tuning_out = false;
+    life->ending = false;
 }
 
 /* ---- what the looks say -------------------------------------------------------------------- */
@@ -41,6 +42,14 @@ static void note_iteration(struct ek_life *life, const struct ek_job_progress *p
     }
 }
 
+/* Of the memory, that is: before its first iteration the disks are copied. */
+static bool is_ending(const struct ek_life *life, const struct ek_job_progress *progress)
+{
+    return progress->iteration > 0 && progress->transferred_mib > 0 &&
+           progress->remaining_mib < progress->total_mib && life->record.eta_ms >= 0 &&
+           life->record.eta_ms <= EK_LIFE_ENDING_MS;
+}
+
 void ek_life_converge_note(struct ek_life *life, const struct ek_job_progress *progress)
 {
     struct ek_convergence *it = &life->convergence;
@@ -59,6 +68,7 @@ void ek_life_converge_note(struct ek_life *life, const struct ek_job_progress *p
         improve(life, progress->iteration);
     }
     it->seen = *progress;
+    life->ending = life->ending || is_ending(life, progress);
 }
 
 /* ---- when it does not ---------------------------------------------------------------------- */

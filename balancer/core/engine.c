@@ -236,6 +236,15 @@ static bool on_policy(struct ek_engine *engine, const struct ek_policy *policy,
     return ek_engine_abandon(engine, effects, "the policy was loaded anew", err);
 }
 
+static void note_ending(struct ek_engine *engine, const char *id)
+{
+    struct ek_running *running = ek_engine_find_running(engine, id);
+
+    if (running != NULL) {
+        running->ending = true;
+    }
+}
+
 static bool apply(struct ek_engine *engine, const struct ek_event *event,
                   struct ek_effects *effects, struct ek_error *err)
 {
@@ -262,6 +271,9 @@ static bool apply(struct ek_engine *engine, const struct ek_event *event,
         return ek_engine_command(engine, event->u.command, effects, err);
     case EK_EVENT_UNBLOCK:
         return ek_cooldown_block(engine->cooldown, event->u.unblock, false, err);
+    case EK_EVENT_ENDING:
+        note_ending(engine, event->u.ending);
+        return true;
     }
     return true;
 }

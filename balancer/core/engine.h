@@ -31,6 +31,7 @@ enum ek_event_kind {
     EK_EVENT_RELEASE,  /* what waited meanwhile is dropped, the next snapshot plans anew */
     EK_EVENT_COMMAND,  /* an operator's; answered by exactly one REPLY. Not RESOLVE */
     EK_EVENT_UNBLOCK,  /* a domain that an operator has resolved */
+    EK_EVENT_ENDING,   /* the copying of a running move is about to end */
 };
 
 struct ek_event {
@@ -45,6 +46,7 @@ struct ek_event {
         const char *hold;  /* why; copied */
         const struct ek_command *command;
         const char *unblock; /* UUID */
+        const char *ending;  /* the move's id */
     } u;
 };
 

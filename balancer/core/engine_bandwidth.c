@@ -105,16 +105,18 @@ static bool add_foreign(struct ek_sharing *sharing)
     return ok;
 }
 
-/* When it ends nobody knows any more: it keeps its places under the limits and its share, but
- * nobody waits for that share. */
-static bool is_late(const struct ek_engine *engine, const struct ek_running *running)
+/* Late: when it ends nobody knows any more. About to end: what begins now finds the link free when
+ * its QEMU is up; until then no byte of it flows. Either keeps its places under the limits and its
+ * share, but nobody waits for that share. */
+static bool is_waited_for(const struct ek_engine *engine, const struct ek_running *running)
 {
-    return engine->now_ms > running->started_at_ms + running->order.predicted_duration_ms;
+    return !running->ending &&
+           engine->now_ms <= running->started_at_ms + running->order.predicted_duration_ms;
 }
 
-/* All that runs, and one more (NULL: none); `late` false: without those that are late. */
+/* What runs, and one more (NULL: none); `all` false: only what one waits for. */
 static bool share(struct ek_sharing *sharing, const struct ek_engine *engine,
-                  const struct ek_move_order *candidate, bool late)
+                  const struct ek_move_order *candidate, bool all)
 {
     struct ek_arena *arena = &sharing->arena;
     size_t room = engine->running_count + engine->snapshot.in_flight_count + 1;
@@ -128,7 +130,7 @@ static bool share(struct ek_sharing *sharing, const struct ek_engine *engine,
         return false;
     }
     for (size_t i = 0; i < engine->running_count; i++) {
-        if (late || !is_late(engine, &engine->running[i])) {
+        if (all || is_waited_for(engine, &engine->running[i])) {
             add_order(sharing, &engine->running[i].order);
         }
     }

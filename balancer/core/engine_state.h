@@ -93,6 +93,7 @@ struct ek_running {
     struct ek_move_order order;
     int64_t started_at_ms;
     enum ek_abort abort;
+    bool ending;      /* its copying is about to end */
     bool share_known; /* the migration was told order.bandwidth_mib_s; not so after an adoption */
 };
 

@@ -35,6 +35,18 @@ void ek_balancing_hold(struct ek_balancing *balancing, const char *why)
 
 /* ---- outcomes: from the migrations' threads to the loop -------------------------------------- */
 
+static void push(struct ek_balancing *balancing, struct ek_outcome_node *node)
+{
+    (void)pthread_mutex_lock(&balancing->outcome_mutex);
+    struct ek_outcome_node **last = &balancing->outcomes;
+    while (*last != NULL) {
+        last = &(*last)->next;
+    }
+    *last = node;
+    (void)pthread_mutex_unlock(&balancing->outcome_mutex);
+    (void)uv_async_send(&balancing->outcome_async);
+}
+
 static void push_outcome(struct ek_balancing *balancing, const struct ek_outcome *outcome,
                          int64_t epoch)
 {
@@ -51,14 +63,19 @@ static void push_outcome(struct ek_balancing *balancing, const struct ek_outcome
     int64_t drift_ms = ek_clock_now_ms() - ek_clock_steady_ms();
     node->outcome.started_at_ms += drift_ms;
     node->outcome.ended_at_ms += drift_ms;
-    (void)pthread_mutex_lock(&balancing->outcome_mutex);
-    struct ek_outcome_node **last = &balancing->outcomes;
-    while (*last != NULL) {
-        last = &(*last)->next;
+    push(balancing, node);
+}
+
+/* Lost for want of memory it costs a moment of an idle link. */
+static void on_ending(void *context, const char *id)
+{
+    struct ek_outcome_node *node = calloc(1, sizeof(*node));
+
+    if (node != NULL) {
+        node->ending = true;
+        (void)snprintf(node->outcome.id, sizeof(node->outcome.id), "%s", id);
+        push(context, node);
     }
-    *last = node;
-    (void)pthread_mutex_unlock(&balancing->outcome_mutex);
-    (void)uv_async_send(&balancing->outcome_async);
 }
 
 static void on_ended(void *context, const struct ek_outcome *outcome)
@@ -86,6 +103,24 @@ static void on_dropped(void *context, const struct ek_move_record *record,
     push_outcome(context, &outcome, record->epoch);
 }
 
+static void take_news(struct ek_balancing *balancing, const struct ek_outcome_node *node)
+{
+    struct ek_event event = {.now_ms = ek_clock_now_ms()};
+
+    if (node->ending) {
+        event.kind = EK_EVENT_ENDING;
+        event.u.ending = node->outcome.id;
+        ek_balancing_step(balancing, &event);
+        return;
+    }
+    event.kind = EK_EVENT_OUTCOME;
+    event.u.outcome = &node->outcome;
+    ek_balancing_step(balancing, &event);
+    /* Both hosts are not what their last samples say any more. */
+    ek_collecting_hasten(balancing->daemon->collecting, node->outcome.source);
+    ek_collecting_hasten(balancing->daemon->collecting, node->outcome.destination);
+}
+
 static void on_outcomes(uv_async_t *async)
 {
     struct ek_balancing *balancing = async->data;
@@ -98,12 +133,7 @@ static void on_outcomes(uv_async_t *async)
         struct ek_outcome_node *next = node->next;
         /* A life dropped under an earlier epoch is nothing to the engine that began after it. */
         if (node->epoch == 0 || node->epoch == balancing->epoch) {
-            ek_balancing_step(balancing, &(struct ek_event){.kind = EK_EVENT_OUTCOME,
-                                                            .now_ms = ek_clock_now_ms(),
-                                                            .u.outcome = &node->outcome});
-            /* Both hosts are not what their last samples say any more. */
-            ek_collecting_hasten(balancing->daemon->collecting, node->outcome.source);
-            ek_collecting_hasten(balancing->daemon->collecting, node->outcome.destination);
+            take_news(balancing, node);
         }
         free(node);
         node = next;
@@ -174,6 +204,7 @@ static bool open_migrator(struct ek_balancing *balancing, struct ek_error *err)
                                           .timing = config->moves,
                                           .now_ms = clock_now,
                                           .ended = on_ended,
+                                          .ending = on_ending,
                                           .dropped = on_dropped,
                                           .listener_context = balancing};
     balancing->executor = ek_executor_create(&options, err);

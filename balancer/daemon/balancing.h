@@ -14,6 +14,7 @@
 /* An outcome on its way from a migration's thread to the loop. */
 struct ek_outcome_node {
     struct ek_outcome outcome;
+    bool ending;   /* not an outcome yet: the move of that id is about to end */
     int64_t epoch; /* of a life that was dropped; 0: it came to its end */
     struct ek_outcome_node *next;
 };

@@ -298,12 +298,24 @@ static void migrate_returned(struct ek_sim_driver *driver, uint32_t index,
     }
 }
 
+/* Whoever is told may start a move, and slots may be moved for that: by a copy. */
+static void tell_ending(struct ek_sim_driver *driver, const struct ek_sim_life *it)
+{
+    char id[EK_ID_SIZE];
+
+    if (driver->ending != NULL) {
+        memcpy(id, it->life.record.order.id, sizeof(id));
+        driver->ending(driver->context, id);
+    }
+}
+
 static void replied(void *context, uint32_t index, uint32_t ticket,
                     const struct ek_sim_reply *reply)
 {
     struct ek_sim_driver *driver = context;
     struct ek_sim_life *it = &driver->items[index];
     bool of_migrate = ticket % 2 == 1;
+    bool was_ending = it->life.ending;
 
     /* A reply to a life or a state that is over. */
     if (!it->used || ticket / 2 != (of_migrate ? it->call_ticket : it->ticket)) {
@@ -325,6 +337,9 @@ static void replied(void *context, uint32_t index, uint32_t ticket,
     /* Beside the record, not as a step: losing it costs nothing. */
     if (reply->kind == EK_LIFE_PROGRESS && reply->read && it->used) {
         driver->journal->progress(driver->journal->context, &it->life.record);
+        if (it->life.ending && !was_ending) {
+            tell_ending(driver, it);
+        }
     }
 }
 

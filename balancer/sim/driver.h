@@ -24,6 +24,8 @@ struct ek_sim_driver {
 
     /* A move ended; its end is in the journal. */
     void (*ended)(void *context, const struct ek_outcome *outcome);
+    /* A move's copying is about to end. */
+    void (*ending)(void *context, const char *id);
     /* A life was dropped: the journal refused it. */
     void (*dropped)(void *context, const struct ek_move_record *record, const struct ek_error *why);
     /* A state was written; for the trace. */

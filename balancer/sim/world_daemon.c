@@ -229,6 +229,13 @@ static void move_ended(void *context, const struct ek_outcome *outcome)
     ek_world_step(world, &event);
 }
 
+static void move_ending(void *context, const char *id)
+{
+    struct ek_event event = {.kind = EK_EVENT_ENDING, .u.ending = id};
+
+    ek_world_step(context, &event);
+}
+
 static void move_dropped(void *context, const struct ek_move_record *record,
                          const struct ek_error *why)
 {
@@ -453,6 +460,7 @@ void ek_world_start_daemon(struct ek_world *world)
 void ek_world_daemon_init(struct ek_world *world)
 {
     world->driver.ended = move_ended;
+    world->driver.ending = move_ending;
     world->driver.dropped = move_dropped;
     world->driver.entered = move_entered;
     world->driver.context = world;

@@ -9,12 +9,17 @@ CARD = ("--network", "--nwfilter", "clean-traffic")
 FILTER = "clean-traffic"
 
 
+IMAGES = "/var/lib/libvirt/images"
+SMALL_MIB = 160     # more than the checks ask for
+
+
 class Taken:
-    """Networks and filters taken from hosts; put back at the end of a `with`."""
+    """Networks, filters and room taken from hosts; put back at the end of a `with`."""
 
     def __init__(self, stage):
         self.stage = stage
         self.texts = []
+        self.small = []
 
     def network(self, host):
         """Take network `lab` away."""
@@ -29,10 +34,31 @@ class Taken:
         self.texts.append((host, "filter", found.XMLDesc()))
         found.undefine()
 
+    def most_room(self, host):
+        """Put a small file system, with the guests' backing file, in the place of the host's pool."""
+        self.stage.lab("host-exec", host, "sh", "-c",
+                       f"cp {IMAGES}/base.qcow2 /run && "
+                       f"mount -t tmpfs -o size={SMALL_MIB}m tmpfs {IMAGES} && "
+                       f"mv /run/base.qcow2 {IMAGES}")
+        self.small.append(host)
+        self.refresh(host)
+
+    def all_room(self, host):
+        """Fill that file system to its end."""
+        self.stage.lab("host-exec", host, "sh", "-c",
+                       f"! dd if=/dev/zero of={IMAGES}/filler bs=64k status=none")
+
+    def refresh(self, host):
+        """Let libvirt see which files there are."""
+        self.stage.eyes.link(host).storagePoolLookupByName("default").refresh()
+
     def __enter__(self):
         return self
 
     def __exit__(self, *_error):
+        for host in self.small:
+            self.stage.lab("host-exec", host, "umount", IMAGES)
+            self.refresh(host)
         for host, kind, text in self.texts:
             link = self.stage.eyes.link(host)
             if kind == "network":
@@ -80,6 +106,21 @@ def leftover_disk(stage):
         return move
     finally:
         left.delete()
+
+
+@case("T19f", "the destination's disk is full when the guest's is copied to it",
+      ends=("rolled-back",), **(LOCAL | {"guest": ("--disk", "local", "--disk-data", "48")}))
+def full_disk(stage):
+    """There was room at the checks: the copy fails, and what it left there is removed."""
+    host = stage.others(stage.where()[NAME])[0].name
+    with Taken(stage) as taken:
+        taken.most_room(host)
+        move = stage.order(to=host)
+        move.reaches("running")
+        stage.hit()
+        taken.all_room(host)
+        move.reaches(*TERMINAL, seconds=60)
+        return move
 
 
 @case("T19a", "no destination has the guest's network", group="lacks", guest=CARD, ends=())
@@ -137,5 +178,18 @@ def no_filter(stage):
             taken.filter(host.name)
         stage.hit()
         move = stage.order()
+        move.reaches(*TERMINAL, seconds=60)
+        return move
+
+
+@case("T19g", "the destination loses the guest's filter when the migration is called",
+      group="lacks", guest=CARD, ends=("rolled-back",))
+def filter_lost_late(stage):
+    """Past all checks: libvirt refuses, and everything is as before."""
+    with Taken(stage) as taken:
+        move = stage.order()
+        move.reaches("running")
+        stage.hit()
+        taken.filter(move.destination)
         move.reaches(*TERMINAL, seconds=60)
         return move

@@ -65,9 +65,10 @@ def taken_port(stage):
 
 
 def take_port(stage, host):
-    """Listen on a host's first migration port; the pid of who does."""
-    code = (f"import socket; s = socket.socket(); s.bind(('', {FIRST_PORT})); s.listen(); "
-            f"s.accept()")
+    """Listen on a host's first migration port; the pid of who does.
+
+    As QEMU does (SO_REUSEADDR): a connection of the case before may still be in TIME_WAIT there."""
+    code = (f"import socket; s = socket.create_server(('', {FIRST_PORT})); s.accept()")
     process = procs.spawn(stage.place, f"squatter-{host.name}",
                           in_netns(host.netns, sys.executable, "-c", code))
     stage.until(f"port {FIRST_PORT} of {host.name} taken",

@@ -25,12 +25,21 @@ def play(stage, case):
             step(stage, case, result)
             result["phases"][name] = round(time.time() - begun_step, 1)
     except ERRORS as error:
+        if was_ended(error):
+            raise SystemExit(1) from error
         result["wrong"].append(f"{type(error).__name__}: {error}" if not isinstance(
             error, Failure) else str(error))
     finally:
         tidy(stage, result)
     result["took"] = round(time.time() - begun, 1)
     return result
+
+
+def was_ended(error):
+    """Whether a signal has ended the run, though a clean-up that failed then hides that."""
+    while error is not None and not isinstance(error, SystemExit):
+        error = error.__context__
+    return error is not None
 
 
 def prepare(stage, case, _result):

@@ -239,12 +239,20 @@ class Stage(Live):
     def order(self, guest=NAME, to=None):
         """Have the guest's host emptied; the move that comes of it. To one host: then the others
         are not to be used either, until `moves_again`."""
+        self.ask(guest, to)
+        step = self.await_step(None, {"planned", "claimed", "precheck", "prepare", "running"}, 30)
+        return self.move_of(step["id"])
+
+    def ask(self, guest=NAME, to=None):
+        """Wish the guest's host empty, as `order` does, without waiting for anything."""
         source = self.where()[guest]
         for host in self.others(source, to) if to else ():
             self.journal.set(f"evenkeel:maintenance:{host.name}", ONLY_ONE)
         self.journal.set(f"evenkeel:maintenance:{source}", "a fault is tried")
-        step = self.await_step(None, {"planned", "claimed", "precheck", "prepare", "running"}, 30)
-        return Move(self, json.loads(self.journal.hget(f"evenkeel:move:{step['id']}", "json")))
+
+    def move_of(self, move):
+        """The move of that id."""
+        return Move(self, self.record_of(move))
 
     def record_of(self, move):
         """The record of a move as the journal has it now."""
@@ -262,9 +270,9 @@ class Stage(Live):
         return [f"{f['kind']}: {f['text']}" for _entry, f in entries
                 if f["subject"] == move.record()["order"]["domain"] or move.id in f["text"]]
 
-    def begin(self, share=0.0, guest=NAME):
+    def begin(self, share=0.0, guest=NAME, to=None):
         """Have the guest's host emptied and wait until so much of its memory is copied."""
-        move = self.order(guest)
+        move = self.order(guest, to)
         move.copies(share)
         return move
 

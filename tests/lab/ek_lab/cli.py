@@ -216,6 +216,8 @@ def add_guest_verbs(verbs):
     sub.add_argument("--vcpus", type=int, default=1)
     add_load(sub, 0)
     sub.add_argument("--disk", choices=("none", "local", "shared"), default="none")
+    sub.add_argument("--disk-data", type=int, default=0, metavar="MIB",
+                     help="written to a local disk before the start")
     sub.add_argument("--network", action="store_true", help="a card on libvirt network 'lab'")
     sub.add_argument("--nwfilter", metavar="FILTER", help="filter of that card (implies --network)")
     sub = verb(actions, "set", do_guest_set, "change a running guest's load")

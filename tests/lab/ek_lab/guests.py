@@ -1,4 +1,5 @@
 """Guests: defining and starting them, changing their load, finding and ending them."""
+import json
 import os
 import shutil
 import signal
@@ -49,6 +50,7 @@ def record_of(name, host, options):
     return {"name": name, "uuid": str(uuid.uuid4()), "host": host.name,
             "memory_mib": options.memory, "vcpus": options.vcpus, "burn": options.burn,
             "dirty": options.dirty, "footprint": options.footprint, "disk": options.disk,
+            "disk_data": options.disk_data,
             "network": options.network or bool(options.nwfilter), "nwfilter": options.nwfilter}
 
 
@@ -98,9 +100,18 @@ def make_disk(lab, host, guest):
         place_base_image(lab)
         run(["qemu-img", "create", "-q", "-u", "-f", "qcow2", "-F", "qcow2",
              "-b", f"{guestxml.IMAGES}/base.qcow2", host.images / f"{name}.qcow2", "64M"])
+        if guest["disk_data"]:
+            fill_overlay(host.images / f"{name}.qcow2", guest["disk_data"])
         virsh(host, "pool-refresh default")
     elif guest["disk"] == "shared":
         guest["nbd_port"] = serve_disk(lab, name)
+
+
+def fill_overlay(path, mib):
+    """Write so much into an overlay; whole clusters, so that its backing file is not needed."""
+    need("qemu-io")
+    image = {"driver": "qcow2", "file": {"driver": "file", "filename": str(path)}, "backing": None}
+    run(["qemu-io", "-c", f"write -q -P 90 1M {mib}M", f"json:{json.dumps(image)}"])
 
 
 def place_base_image(lab):

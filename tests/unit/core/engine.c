@@ -212,6 +212,26 @@ static void nobody_waits_for_a_late_move(void **state)
     assert_int_equal(running(), 2);
 }
 
+/* What follows a move on its link begins when that move is about to end, not when it has. */
+static void the_next_begins_before_an_end(void **state)
+{
+    struct ek_event ending = {.kind = EK_EVENT_ENDING, .u.ending = "nobody's"};
+
+    (void)state;
+    it.policy.limit_host_out = 2;
+    it.policy.limit_host_in = 2;
+    ek_story_policy(&it);
+    ek_story_cycle(&it, DRAIN);
+    ek_story_step(&it, ending);
+    assert_int_equal(running(), 1);
+    ending.u.ending = ek_engine_view(it.engine).running[0].id;
+    ek_story_step(&it, ending);
+    assert_int_equal(running(), 2);
+    /* For the second one everybody waits. */
+    ek_story_step(&it, ending);
+    assert_int_equal(running(), 2);
+}
+
 /* The cluster's bandwidth holds over all links. */
 static void moves_wait_for_the_clusters_bandwidth(void **state)
 {
@@ -521,6 +541,7 @@ int main(void)
         TEST(moves_wait_for_the_limits),
         TEST(moves_wait_for_their_full_rate),
         TEST(nobody_waits_for_a_late_move),
+        TEST(the_next_begins_before_an_end),
         TEST(moves_wait_for_the_clusters_bandwidth),
         TEST(moves_start_in_the_schedules_order),
         TEST(moves_wait_for_the_cluster),

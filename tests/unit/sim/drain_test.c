@@ -135,6 +135,10 @@ static void test_links_are_used_to_the_full(void **state)
     assert_true(drain_over_bound("h1 32c 64G 23m; h2 32c 64G 12m; h3 32c 64G 12m;"
                                  "h4 32c 64G 12m; a*12@h1 1v 2G 0.1c",
                                  23) < 1.15);
+    /* One after the other: the next begins before the last one has ended. */
+    assert_true(drain_over_bound("h1 32c 64G 23m; h2 32c 64G; h3 32c 64G; h4 32c 64G;"
+                                 "a*12@h1 1v 0.25G 0.1c",
+                                 23) < 1.08);
 }
 
 int main(void)
