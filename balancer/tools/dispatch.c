@@ -17,7 +17,8 @@ static const struct ek_verb *const verbs[] = {
     &ek_verb_status, &ek_verb_top,      &ek_verb_hosts,    &ek_verb_domains,     &ek_verb_plan,
     &ek_verb_why,    &ek_verb_why_not,  &ek_verb_move,     &ek_verb_maintenance, &ek_verb_pause,
     &ek_verb_resume, &ek_verb_cancel,   &ek_verb_abort,    &ek_verb_resolve,     &ek_verb_history,
-    &ek_verb_states, &ek_verb_snapshot, &ek_verb_simulate, &ek_verb_doctor,
+    &ek_verb_states, &ek_verb_snapshot, &ek_verb_simulate, &ek_verb_backtest,    &ek_verb_samples,
+    &ek_verb_doctor,
 };
 
 enum { VERBS = sizeof(verbs) / sizeof(verbs[0]) };

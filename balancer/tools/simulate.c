@@ -1,155 +1,19 @@
 /* evenkeel simulate: what a policy would make of a cluster over days, in virtual time. */
 #include "balancer/tools/simulate.h"
 
-#include "balancer/tools/waiting.h"
-
-#include <errno.h>
-#include <malloc.h>
-#include <stdlib.h>
-#include <string.h>
-
-/* A bar that moves twice a second seems to live. */
-enum { REDRAW_MS = 500 };
-
-struct running {
-    const struct ek_simulation *simulation;
-    struct ek_wait_line line;
-    int64_t begin_ms;
-    int64_t drawn_ms;
-    FILE *csv; /* NULL: nobody wants it */
-};
-
-/* ---- while it runs ------------------------------------------------------------------------- */
-
-static void show_progress(struct running *running, const struct ek_meter_point *point)
-{
-    int64_t now_ms = ek_wait_now_ms();
-    double part = (double)point->at_ms / (double)running->simulation->duration_ms;
-    int64_t took_ms = now_ms - running->begin_ms;
-    char left[EK_SPAN_SIZE];
-
-    if (now_ms - running->drawn_ms < REDRAW_MS && part < 1) {
-        return;
-    }
-    running->drawn_ms = now_ms;
-    ek_wait_show(&running->line, part, "day %.1f of %.4g, %.0f %%, about %s left",
-                 (double)point->at_ms / (double)EK_WORLD_DAY_MS,
-                 (double)running->simulation->duration_ms / (double)EK_WORLD_DAY_MS, 100 * part,
-                 ek_span((int64_t)((double)took_ms * (1 - part) / part), left));
-}
-
-static void write_hosts(const struct running *running, const struct ek_meter *meter,
-                        const struct ek_meter_point *point)
-{
-    for (size_t h = 0; h < meter->host_count; h++) {
-        const struct ek_meter_host *host = &meter->hosts[h];
-        (void)fprintf(running->csv, "%.3f,%s,%u,%.6g,%.6g,%.8g,%.8g\n", (double)point->at_ms / 1000,
-                      running->simulation->hosts[h].name, (unsigned int)host->domains,
-                      host->cpu_cores, host->cpu_wanted, host->memory_mib, host->memory_used_mib);
-    }
-}
-
-static void tick(void *context, const struct ek_meter *meter, const struct ek_meter_point *point)
-{
-    struct running *running = context;
-
-    show_progress(running, point);
-    if (running->csv != NULL) {
-        write_hosts(running, meter, point);
-    }
-}
-
-/* ---- files --------------------------------------------------------------------------------- */
-
-/* All that is wrong with the policy is said at once, as a check would. */
-static bool read_policy(struct ek_tool *tool, const char *path, struct ek_policy *policy,
-                        struct ek_rules *rules)
-{
-    struct ek_config_problems problems = {.count = 0};
-    struct ek_error err;
-
-    if (path == NULL) {
-        ek_policy_defaults(policy);
-        return true;
-    }
-    if (ek_policy_read(policy, rules, path, &problems, &err)) {
-        return true;
-    }
-    for (size_t i = 0; i < problems.count && i < EK_CONFIG_MAX_PROBLEMS; i++) {
-        (void)ek_tool_complain(EK_EXIT_USAGE, "%s", problems.items[i].text);
-    }
-    tool->exit_status =
-        problems.count > 0 ? EK_EXIT_USAGE : ek_tool_complain(EK_EXIT_USAGE, "%s", err.message);
-    return false;
-}
-
-/* Before hours are spent on what could not be written then. NULL path: *file stays NULL. */
-static bool open_file(struct ek_tool *tool, const char *path, FILE **file)
-{
-    if (path == NULL) {
-        return true;
-    }
-    *file = fopen(path, "we");
-    if (*file == NULL) {
-        tool->exit_status =
-            ek_tool_complain(EK_EXIT_USAGE, "%s: cannot write it: %s", path, strerror(errno));
-    }
-    return *file != NULL;
-}
-
-/* A disk that is full shows when the last bytes are written. */
-static int close_file(const char *path, FILE *file, int status)
-{
-    if (file == NULL) {
-        return status;
-    }
-    bool failed = ferror(file) != 0;
-    failed = fclose(file) != 0 || failed;
-    return failed
-               ? ek_tool_complain(EK_EXIT_FAILED, "%s: cannot write it: %s", path, strerror(errno))
-               : status;
-}
-
-/* ---- the verb ------------------------------------------------------------------------------ */
-
-static int show(const struct ek_tool *tool, const struct ek_simulate_run *run, FILE *svg)
-{
-    if (svg != NULL) {
-        ek_simulate_draw(run, 1, svg);
-    }
-    if (tool->json) {
-        return ek_tool_print_json(ek_simulate_write(run, 1));
-    }
-    return ek_simulate_print(run, 1, stdout) ? EK_EXIT_DONE : EK_EXIT_FAILED;
-}
-
-static int simulate(const struct ek_tool *tool, struct ek_simulate_input *input,
+static int simulate(const struct ek_tool *tool, const struct ek_simulate_input *input,
                     const struct ek_policy *policy, const struct ek_simulate_options *options,
                     FILE *csv, FILE *svg)
 {
-    struct running running = {.simulation = &input->simulation,
-                              .line = {.terminal = true, .silent = !ek_terminal_is(stderr)},
-                              .begin_ms = ek_wait_now_ms(),
-                              .csv = csv};
+    const char *name = options->policy_path != NULL ? options->policy_path : "default";
     struct ek_simulation_result result;
     struct ek_error err;
 
-    running.line.out = stderr;
-    input->simulation.tick = tick;
-    input->simulation.context = &running;
-    if (csv != NULL) {
-        (void)fputs("time_s,host,domains,cpu_cores,cpu_wanted_cores,memory_mib,memory_used_mib\n",
-                    csv);
-    }
-    bool done = ek_simulate(&result, &input->simulation, policy, &err);
-    ek_wait_end_line(&running.line);
-    if (!done) {
+    if (!ek_simulate_watched(&result, &input->simulation, policy, NULL, csv, &err)) {
         return ek_tool_complain(EK_EXIT_FAILED, "%s", err.message);
     }
-    const struct ek_simulate_run run = {options->policy_path != NULL ? options->policy_path
-                                                                     : "default",
-                                        policy, &input->simulation, &result};
-    int status = show(tool, &run, svg);
+    const struct ek_simulate_run run = {name, policy, &input->simulation, &result};
+    int status = ek_simulate_show(tool, &run, 1, svg);
     ek_simulation_finish(&result);
     return status;
 }
@@ -163,17 +27,14 @@ static int run(struct ek_tool *tool, int argc, char **argv)
     FILE *csv = NULL;
     FILE *svg = NULL;
 
-    /* Each cycle takes and gives back some ten megabytes: kept by the process, they need not be
-     * fetched from the kernel page by page each time. */
-    (void)mallopt(M_TRIM_THRESHOLD, 1 << 30);
-    (void)mallopt(M_MMAP_THRESHOLD, 1 << 30);
     bool ready = ek_simulate_options(&options, tool, argc, argv) &&
-                 read_policy(tool, options.policy_path, &policy, &rules) &&
+                 ek_simulate_policy(tool, options.policy_path, &policy, &rules) &&
                  ek_simulate_input(&input, &options, tool) &&
-                 open_file(tool, options.csv_path, &csv) && open_file(tool, options.svg_path, &svg);
+                 ek_simulate_open(tool, options.csv_path, &csv) &&
+                 ek_simulate_open(tool, options.svg_path, &svg);
     int status = ready ? simulate(tool, &input, &policy, &options, csv, svg) : tool->exit_status;
-    status = close_file(options.csv_path, csv, status);
-    status = close_file(options.svg_path, svg, status);
+    status = ek_simulate_close(options.csv_path, csv, status);
+    status = ek_simulate_close(options.svg_path, svg, status);
     ek_simulate_input_finish(&input);
     ek_rules_finish(&rules);
     return status;

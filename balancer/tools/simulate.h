@@ -97,4 +97,28 @@ char *ek_simulate_write(const struct ek_simulate_run *runs, size_t count);
 /* A picture of the runs over time. What went wrong is in the stream (ferror). */
 void ek_simulate_draw(const struct ek_simulate_run *runs, size_t count, FILE *out);
 
+/* ---- running (simulate_run.c) ---------------------------------------------------------------- */
+
+/* Reads a policy, NULL being the default one. False: it has complained of all that is wrong with
+ * it, return tool->exit_status. The caller owns the rules, to which the policy points. */
+bool ek_simulate_policy(struct ek_tool *tool, const char *path, struct ek_policy *policy,
+                        struct ek_rules *rules);
+
+/* Opens a file for writing, before hours are spent; NULL path: *file stays NULL. False: it has
+ * complained. Closing gives `status`, or that of a disk that was full; NULL file is fine. */
+bool ek_simulate_open(struct ek_tool *tool, const char *path, FILE **file);
+int ek_simulate_close(const char *path, FILE *file, int status);
+
+/* ek_simulate() with a bar on a terminal and a table of hosts in `csv`, if that is not NULL; the
+ * simulation's own tick is not called. `name` is the
+ * policy's, where there are several; else NULL. */
+bool ek_simulate_watched(struct ek_simulation_result *out, const struct ek_simulation *simulation,
+                         const struct ek_policy *policy, const char *name, FILE *csv,
+                         struct ek_error *err);
+
+/* Draws the runs into `svg`, if that is not NULL, and prints them as the tool is told to. Returns
+ * the exit status. */
+int ek_simulate_show(const struct ek_tool *tool, const struct ek_simulate_run *runs, size_t count,
+                     FILE *svg);
+
 #endif

@@ -65,7 +65,9 @@ extern const struct ek_verb ek_verb_top;
 extern const struct ek_verb ek_verb_history;
 extern const struct ek_verb ek_verb_states;
 extern const struct ek_verb ek_verb_snapshot;
+extern const struct ek_verb ek_verb_samples;
 extern const struct ek_verb ek_verb_simulate;
+extern const struct ek_verb ek_verb_backtest;
 extern const struct ek_verb ek_verb_doctor;
 
 /* ---- options (context.c) -------------------------------------------------------------------- */

@@ -4,11 +4,13 @@
  * input:
  *
  *     samples                        puts samples of h1 and h2; h3 has none
+ *     history MINUTES                puts a sample of h1 and h2 for each of the last minutes
  *     moves                          puts one running, one done, one rolled back, one unknown move
  *     balancer MODE CYCLES HOLDING   puts the status of a balancer ("-": it does not hold)
  *     drain HOST STATE LEFT REASON   puts the maintenance status ("-": no blocker)
  *
  * Each is answered with "ok" or a message. End of input ends it and its Redis. */
+#include "balancer/codec/history_block.h"
 #include "balancer/codec/plan.h"
 #include "balancer/codec/status.h"
 #include "balancer/store/embedded.h"
@@ -76,6 +78,55 @@ static bool put_samples(struct ek_store *store, struct ek_error *err)
         }
     }
     return true;
+}
+
+/* Four domains want all of h1, and h2 is empty. */
+static bool add_minute(struct ek_history_block *block, const char *host, int64_t at_ms,
+                       struct ek_error *err)
+{
+    double cores = 3.7 + 0.1 * (double)(ek_history_block_count(block) % 3);
+    struct ek_domain on_h1[] = {
+        domain_of("00000000-0000-4000-8000-000000000001", "web-1", cores, 4000),
+        domain_of("00000000-0000-4000-8000-000000000002", "web-2", cores, 4000),
+        domain_of("00000000-0000-4000-8000-000000000003", "web-3", cores, 4000),
+        domain_of("00000000-0000-4000-8000-000000000004", "web-4", cores, 4000),
+    };
+    bool first = strcmp(host, "h1") == 0;
+    const struct ek_sample sample = {
+        .taken_at_ms = at_ms,
+        .period_ms = 15000,
+        .collector = "test:1",
+        .host = {.name = host,
+                 .cpu_cores = 16,
+                 .memory_mib = 65536,
+                 .cpu_used_cores = first ? 4 * cores + 0.2 : 0.2,
+                 .memory_used_mib = first ? 17000 : 1000,
+                 .migration_mib_s = 1100},
+        .domains = on_h1,
+        .domain_count = first ? 4 : 0,
+    };
+
+    return ek_history_block_add(block, &sample, err);
+}
+
+static bool put_history(struct ek_store *store, long minutes, struct ek_error *err)
+{
+    const struct ek_history_limits limits = {.keep_ms = (int64_t)366 * 86400000,
+                                             .max_bytes = 1 << 20};
+    const char *const names[] = {"h1", "h2"};
+    const int64_t end_ms = now_ms();
+    bool done = true;
+
+    for (size_t h = 0; done && h < 2; h++) {
+        struct ek_history_block *block = ek_history_block_create();
+        done = block != NULL;
+        for (long i = 0; done && i < minutes; i++) {
+            done = add_minute(block, names[h], end_ms - (minutes - i) * 60000, err);
+        }
+        done = done && ek_store_put_history(store, block, &limits, err);
+        ek_history_block_destroy(block);
+    }
+    return done;
 }
 
 /* ---- moves --------------------------------------------------------------------------------- */
@@ -200,6 +251,9 @@ static bool obey(struct ek_store *store, char *line, struct ek_error *err)
 
     if (strcmp(line, "samples") == 0) {
         return put_samples(store, err);
+    }
+    if (sscanf(line, "history %ld", &number) == 1) {
+        return put_history(store, number, err);
     }
     if (strcmp(line, "moves") == 0) {
         return put_moves(store, err);
