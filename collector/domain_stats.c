@@ -34,24 +34,47 @@ static uint64_t unsigned_of(const virTypedParameter *param)
     }
 }
 
-/* Summed: haltpoll has two fields, delay one for each vCPU. */
+/* Summed: haltpoll has two fields, all others one for each vCPU, card or disk. */
 static void add_to(struct ek_counter *counter, uint64_t value)
 {
     counter->value += value;
+    counter->parts++;
     counter->known = true;
 }
 
 /* "vcpu.3.delay", yet not "vcpu.3.delay.sum" or the like. */
-static bool is_vcpu_delay(const char *field)
+static bool is_numbered(const char *field, const char *prefix, const char *suffix)
 {
-    static const char prefix[] = "vcpu.";
-    size_t length = sizeof(prefix) - 1;
+    size_t length = strlen(prefix);
 
     if (strncmp(field, prefix, length) != 0) {
         return false;
     }
     size_t digits = strspn(field + length, "0123456789");
-    return digits > 0 && strcmp(field + length + digits, ".delay") == 0;
+    return digits > 0 && strcmp(field + length + digits, suffix) == 0;
+}
+
+/* Cards as the guest sees them: libvirt has turned the host's view round. Disks without their
+ * backing chains. */
+static bool take_numbered(struct ek_domain_reading *out, const char *field, uint64_t value)
+{
+    const struct {
+        const char *prefix;
+        const char *suffix;
+        struct ek_counter *counter;
+    } counters[] = {{"vcpu.", ".delay", &out->delay_ns},
+                    {"net.", ".rx.bytes", &out->net_rx_bytes},
+                    {"net.", ".tx.bytes", &out->net_tx_bytes},
+                    {"block.", ".rd.bytes", &out->disk_read_bytes},
+                    {"block.", ".wr.bytes", &out->disk_write_bytes}};
+
+    for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++) {
+        if (is_numbered(field, counters[i].prefix, counters[i].suffix)) {
+            add_to(counters[i].counter, value);
+            return true;
+        }
+    }
+    return false;
 }
 
 static void take_gauge(struct ek_domain_reading *out, const char *field, uint64_t value)
@@ -75,6 +98,13 @@ static void take_gauge(struct ek_domain_reading *out, const char *field, uint64_
     }
 }
 
+/* A domain without a card or a disk moves nothing, which is known. */
+static void take_none(struct ek_counter *in, struct ek_counter *out, uint64_t count)
+{
+    in->known = in->known || count == 0;
+    out->known = out->known || count == 0;
+}
+
 static void take(struct ek_domain_reading *out, const virTypedParameter *param)
 {
     const char *field = param->field;
@@ -93,11 +123,15 @@ static void take(struct ek_domain_reading *out, const virTypedParameter *param)
         add_to(&out->haltpoll_ns, value);
     } else if (strcmp(field, "vcpu.current") == 0) {
         out->facts.vcpus = (double)value;
-    } else if (is_vcpu_delay(field)) {
-        add_to(&out->delay_ns, value);
+    } else if (strcmp(field, "net.count") == 0) {
+        take_none(&out->net_rx_bytes, &out->net_tx_bytes, value);
+    } else if (strcmp(field, "block.count") == 0) {
+        take_none(&out->disk_read_bytes, &out->disk_write_bytes, value);
     } else if (strcmp(field, "balloon.last-update") == 0) {
         out->guest_memory_stamp = value;
-    } else {
+    } else if (strcmp(field, "balloon.swap_in") == 0) {
+        add_to(&out->swap_in_kib, value);
+    } else if (!take_numbered(out, field, value)) {
         take_gauge(out, field, value);
     }
 }

@@ -11,6 +11,7 @@
 #include "collector/host_facts.h"
 #include "collector/lookout.h"
 #include "collector/node.h"
+#include "collector/pressure.h"
 #include "collector/xml.h"
 
 #include <assert.h>
@@ -113,13 +114,13 @@ static bool read_domains(const struct ek_collector *collector, struct host *host
                          struct ek_reading *out, struct ek_error *err)
 {
     EK_SCOPED_RECORDS virDomainStatsRecordPtr *records = NULL;
-    /* VCPU costs QEMU a query per domain and some 40 fields per vCPU, hence not each time.
-     * INTERFACE and BLOCK are not asked for at all: nothing here decides by them. */
+    /* The others cost a query of each QEMU (VCPU some 40 fields per vCPU on top, BLOCK two queries)
+     * or a file per card, hence not each time. */
     unsigned int groups =
         VIR_DOMAIN_STATS_STATE | VIR_DOMAIN_STATS_CPU_TOTAL | VIR_DOMAIN_STATS_BALLOON;
 
-    if (host->reads % EK_VCPU_EVERY_READS == 0) {
-        groups |= VIR_DOMAIN_STATS_VCPU;
+    if (host->reads % EK_SELDOM_EVERY_READS == 0) {
+        groups |= VIR_DOMAIN_STATS_VCPU | VIR_DOMAIN_STATS_INTERFACE | VIR_DOMAIN_STATS_BLOCK;
     }
     /* One call for all domains: libvirtd walks them one after another on its side, and one that it
      * has passed may leave before the others are told of. So a sample is as old as the asking: a
@@ -178,6 +179,18 @@ static void collector_after(void *context, size_t index)
     host->next_count = 0;
 }
 
+/* On the machine itself the kernel tells more than libvirt does. */
+static void read_pressure(const struct host *host, struct ek_reading *out)
+{
+    if (!ek_pressure_is_local(host->uri)) {
+        return;
+    }
+    ek_pressure_of_host(&out->pressure, &ek_pressure_here);
+    for (size_t i = 0; i < out->domain_count; i++) {
+        ek_pressure_of_domain(&out->domains[i].pressure, out->domains[i].name, &ek_pressure_here);
+    }
+}
+
 static bool collector_read(void *context, size_t index, struct ek_reading *out,
                            struct ek_error *err)
 {
@@ -192,6 +205,7 @@ static bool collector_read(void *context, size_t index, struct ek_reading *out,
     if (host_connect(collector, host, err) && read_survey(host, out, err) &&
         ek_node_read(host->connection, host->uri, out, err) &&
         read_domains(collector, host, out, err)) {
+        read_pressure(host, out);
         choose_measured(host, out);
         host->reads++;
         return true;

@@ -21,6 +21,9 @@ enum { LONGEST_PERIODS = 3, SHORTEST_PART = 4 };
 
 #define NS_PER_S 1e9
 #define NS_PER_MS INT64_C(1000000)
+#define US_PER_S 1e6
+#define BYTES_PER_MIB (1024.0 * 1024.0)
+#define KIB_PER_MIB 1024.0
 
 /* The uuid is at the end because uthash keeps a pointer to its key: it must live as long as the
  * entry, and needs no piece of its own. */
@@ -30,6 +33,12 @@ struct ek_domain_history {
     struct ek_rate cpu;
     struct ek_rate haltpoll;
     struct ek_rate delay;
+    struct ek_rate net_rx;
+    struct ek_rate net_tx;
+    struct ek_rate disk_read;
+    struct ek_rate disk_write;
+    struct ek_rate swap_in;
+    struct ek_pressure_rates pressure;
     uint64_t guest_memory_stamp;
     int64_t guest_memory_at_ns; /* when the stamp was seen to change */
     bool guest_memory_changed;  /* ever seen to change */
@@ -55,8 +64,9 @@ double ek_rate_update(struct ek_rate *rate, struct ek_counter counter, int64_t n
     if (!counter.known) {
         return comparable ? rate->per_second : NAN;
     }
-    /* A counter that fell was reset: its next interval begins here. */
-    comparable = comparable && counter.value >= rate->value;
+    /* A counter that fell was reset, and one of other parts is another: the next interval begins
+     * here. */
+    comparable = comparable && counter.value >= rate->value && counter.parts == rate->parts;
     if (comparable && elapsed_ns < limits->shortest_ns) {
         return rate->per_second;
     }
@@ -64,6 +74,7 @@ double ek_rate_update(struct ek_rate *rate, struct ek_counter counter, int64_t n
      * compare with. */
     double change = comparable ? (double)(counter.value - rate->value) : NAN;
     *rate = (struct ek_rate){.value = counter.value,
+                             .parts = counter.parts,
                              .at_ns = now_ns,
                              .per_second = change / ((double)elapsed_ns / NS_PER_S),
                              .seen = true};
@@ -106,9 +117,13 @@ static struct ek_domain_history *history_of(struct ek_rates *rates,
         /* A migrated domain's counters begin at zero, and after a pause or a restart an interval
          * would mix two lives. The stamp of the guest's memory stands: it shows by itself when it
          * changes. */
-        history->cpu.seen = false;
-        history->haltpoll.seen = false;
-        history->delay.seen = false;
+        struct ek_rate *const rates_of_life[] = {
+            &history->cpu,    &history->haltpoll,  &history->delay,      &history->net_rx,
+            &history->net_tx, &history->disk_read, &history->disk_write, &history->swap_in};
+        for (size_t i = 0; i < sizeof(rates_of_life) / sizeof(rates_of_life[0]); i++) {
+            rates_of_life[i]->seen = false;
+        }
+        history->pressure = (struct ek_pressure_rates){.cpu_some = {.seen = false}};
     }
     if (history != NULL) {
         history->id = domain->id;
@@ -136,13 +151,74 @@ static bool guest_memory_is_fresh(const struct ek_rates *rates, struct ek_domain
            (double)(now_ns - history->guest_memory_at_ns) <= LONGEST_PERIODS * period_ns;
 }
 
+/* What goes through its cards and disks, and what it swaps in. Its QEMU may still move something
+ * for a guest that does not run: that is none of its load. */
+static void flows_of(struct ek_domain_rates *out, struct ek_domain_history *history,
+                     const struct ek_domain_reading *domain, int64_t now_ns,
+                     const struct ek_rate_limits *seldom, const struct ek_rate_limits *each)
+{
+    const struct {
+        struct ek_rate *rate;
+        struct ek_counter counter;
+        const struct ek_rate_limits *limits;
+        double per_mib;
+        double *out;
+    } flows[] = {
+        {&history->net_rx, domain->net_rx_bytes, seldom, BYTES_PER_MIB, &out->net_rx_mib_s},
+        {&history->net_tx, domain->net_tx_bytes, seldom, BYTES_PER_MIB, &out->net_tx_mib_s},
+        {&history->disk_read, domain->disk_read_bytes, seldom, BYTES_PER_MIB,
+         &out->disk_read_mib_s},
+        {&history->disk_write, domain->disk_write_bytes, seldom, BYTES_PER_MIB,
+         &out->disk_write_mib_s},
+        {&history->swap_in, domain->swap_in_kib, each, KIB_PER_MIB, &out->swap_in_mib_s},
+    };
+
+    for (size_t i = 0; i < sizeof(flows) / sizeof(flows[0]); i++) {
+        double rate = ek_rate_update(flows[i].rate, flows[i].counter, now_ns, flows[i].limits);
+        *flows[i].out = domain->running ? rate / flows[i].per_mib : 0.0;
+    }
+    /* A driver that died leaves its last figure for good: it would be a guest that never swaps. */
+    out->swap_in_mib_s = out->guest_memory_fresh ? out->swap_in_mib_s : NAN;
+}
+
+/* A waiting microsecond per microsecond is 1; a late reply may show a little more. */
+static struct ek_pressure pressure_of(struct ek_pressure_rates *rates,
+                                      const struct ek_pressure_counters *counters, int64_t now_ns,
+                                      const struct ek_rate_limits *limits)
+{
+    struct ek_pressure out = {.given = false};
+    const struct {
+        struct ek_rate *rate;
+        struct ek_counter counter;
+        double *out;
+    } parts[] = {{&rates->cpu_some, counters->cpu_some_us, &out.cpu_some},
+                 {&rates->memory_some, counters->memory_some_us, &out.memory_some},
+                 {&rates->memory_full, counters->memory_full_us, &out.memory_full},
+                 {&rates->io_some, counters->io_some_us, &out.io_some},
+                 {&rates->io_full, counters->io_full_us, &out.io_full}};
+
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        double waited = ek_rate_update(parts[i].rate, parts[i].counter, now_ns, limits) / US_PER_S;
+        *parts[i].out = isnan(waited) ? NAN : fmin(waited, 1.0);
+        out.given = out.given || !isnan(waited);
+    }
+    return out;
+}
+
+struct ek_pressure ek_rates_pressure(struct ek_rates *rates, const struct ek_reading *reading)
+{
+    struct ek_rate_limits each = limits_of(rates, 1);
+
+    return pressure_of(&rates->pressure, &reading->pressure, reading->monotonic_ns, &each);
+}
+
 static struct ek_domain_rates rates_of(const struct ek_rates *rates,
                                        struct ek_domain_history *history,
                                        const struct ek_domain_reading *domain,
                                        const struct ek_reading *reading)
 {
     struct ek_rate_limits each = limits_of(rates, 1);
-    struct ek_rate_limits seldom = limits_of(rates, EK_VCPU_EVERY_READS);
+    struct ek_rate_limits seldom = limits_of(rates, EK_SELDOM_EVERY_READS);
     int64_t now_ns = reading->monotonic_ns;
     double cpu = ek_rate_update(&history->cpu, domain->cpu_ns, now_ns, &each);
     /* KVM spins for a moment before it lets an idle vCPU sleep: counted as the QEMU's time, but
@@ -152,6 +228,8 @@ static struct ek_domain_rates rates_of(const struct ek_rates *rates,
     struct ek_domain_rates out = {.cpu_used_cores = 0.0, .cpu_steal = 0.0};
 
     out.guest_memory_fresh = guest_memory_is_fresh(rates, history, domain, now_ns);
+    out.pressure = pressure_of(&history->pressure, &domain->pressure, now_ns, &each);
+    flows_of(&out, history, domain, now_ns, &seldom, &each);
     if (domain->running) {
         double used = (cpu - (isnan(haltpoll) ? 0.0 : haltpoll)) / NS_PER_S;
         double waited = delay / NS_PER_S / domain->facts.vcpus;

@@ -2,10 +2,10 @@
  *
  * A rate is never negative and never a spike. It is NAN ("not known yet") at the first sight of a
  * counter, and whenever two values cannot be compared: the domain's id, state or state's reason
- * changed (after a migration its counters begin at zero), the counter fell, more than three periods
- * lie between, or the clock did not advance. What a reading leaves out leaves the last rate
- * standing until that gap is reached; so does an interval too short to mean anything (a quarter
- * period). */
+ * changed (after a migration its counters begin at zero), the counter fell or is the sum of another
+ * number of parts (a card or a disk came or went), more than three periods lie between, or the
+ * clock did not advance. What a reading leaves out leaves the last rate standing until that gap is
+ * reached; so does an interval too short to mean anything (a quarter period). */
 #ifndef EK_COLLECTOR_RATES_H
 #define EK_COLLECTOR_RATES_H
 
@@ -14,6 +14,7 @@
 /* One counter's last value, and the rate that it gave. All zero: never seen. */
 struct ek_rate {
     uint64_t value;
+    unsigned int parts;
     int64_t at_ns;
     double per_second; /* of the counter's unit; NAN: not known */
     bool seen;
@@ -31,6 +32,14 @@ double ek_rate_update(struct ek_rate *rate, struct ek_counter counter, int64_t n
 
 struct ek_domain_history;
 
+struct ek_pressure_rates {
+    struct ek_rate cpu_some;
+    struct ek_rate memory_some;
+    struct ek_rate memory_full;
+    struct ek_rate io_some;
+    struct ek_rate io_full;
+};
+
 /* The memory of one host's readings; embedded, owned by one thread at a time. */
 struct ek_rates {
     int64_t period_ns;
@@ -38,6 +47,7 @@ struct ek_rates {
     int64_t cpu_at_ns;
     double cpu_used; /* ratio of the last interval */
     bool cpu_seen;
+    struct ek_pressure_rates pressure;
     struct ek_domain_history *domains; /* uthash by UUID; those that vanish are dropped */
 };
 
@@ -45,6 +55,12 @@ struct ek_domain_rates {
     double cpu_used_cores; /* host cores, without idle polling; 0 when it does not run; NAN: not
                               known */
     double cpu_steal; /* 0..1 of its vCPUs' time in which they waited for a CPU; NAN: not known */
+    double net_rx_mib_s; /* these five: 0 when it does not run; NAN: not known */
+    double net_tx_mib_s;
+    double disk_read_mib_s;
+    double disk_write_mib_s;
+    double swap_in_mib_s; /* NAN also when the guest does not report */
+    struct ek_pressure pressure;
     bool guest_memory_fresh; /* the guest reported within three of its own or of our periods */
 };
 
@@ -55,6 +71,9 @@ void ek_rates_init(struct ek_rates *rates, int64_t period_ms);
 bool ek_rates_update(struct ek_rates *rates, const struct ek_reading *reading,
                      double *host_used_cores, struct ek_domain_rates *domains,
                      struct ek_error *err);
+
+/* The host's pressure since the reading before; once per reading. */
+struct ek_pressure ek_rates_pressure(struct ek_rates *rates, const struct ek_reading *reading);
 
 /* How many domains are remembered. */
 size_t ek_rates_domain_count(const struct ek_rates *rates);

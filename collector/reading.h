@@ -14,13 +14,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A reading says a domain's vCPU delay at every n-th read only (it costs the hypervisor a query).
- */
-enum { EK_VCPU_EVERY_READS = 4 };
+/* What costs the hypervisor a query of each domain (vCPUs' delay, network and disks) is said at
+ * every n-th read only. */
+enum { EK_SELDOM_EVERY_READS = 4 };
 
 struct ek_counter {
     uint64_t value;
+    unsigned int parts; /* that it is the sum of: another number of them is another counter */
     bool known;
+};
+
+/* How long some, or all, tasks waited for want of it, in microseconds (collector/pressure.h). */
+struct ek_pressure_counters {
+    struct ek_counter cpu_some_us;
+    struct ek_counter memory_some_us;
+    struct ek_counter memory_full_us;
+    struct ek_counter io_some_us;
+    struct ek_counter io_full_us;
 };
 
 /* Of all the host's CPUs together, in nanoseconds. */
@@ -69,13 +79,19 @@ struct ek_domain_reading {
     struct ek_counter
         haltpoll_ns;            /* the part of it that KVM spent waiting for an idle vCPU's work */
     struct ek_counter delay_ns; /* all vCPUs' waits for a CPU of the host */
-    double memory_mib;          /* configured */
+    struct ek_counter net_rx_bytes;    /* as the guest sees it: what all its cards received ... */
+    struct ek_counter net_tx_bytes;    /* ... and sent */
+    struct ek_counter disk_read_bytes; /* of all its disks */
+    struct ek_counter disk_write_bytes;
+    struct ek_counter swap_in_kib; /* what its kernel read back from its swap; its own report */
+    double memory_mib;             /* configured */
     double memory_rss_mib;
     double guest_available_mib;  /* what the guest's kernel has in all */
     double guest_usable_mib;     /* what it could still give */
     uint64_t guest_memory_stamp; /* changes whenever the guest reported anew; 0: never did */
-    double dirty_mib_s;          /* memory that it writes; 0 without a measurement */
-    int64_t dirty_at_ns;         /* when that was measured, as monotonic_ns; 0: never */
+    struct ek_pressure_counters pressure; /* of its cgroup */
+    double dirty_mib_s;                   /* memory that it writes; 0 without a measurement */
+    int64_t dirty_at_ns;                  /* when that was measured, as monotonic_ns; 0: never */
     struct ek_domain_facts facts;
 };
 
@@ -86,6 +102,7 @@ struct ek_reading {
     struct ek_cpu_counters cpu;
     double memory_mib;      /* > 0 */
     double memory_used_mib; /* total - (free + buffers + cached) */
+    struct ek_pressure_counters pressure;
     struct ek_host_facts facts;
     struct ek_domain_reading *domains;
     size_t domain_count;

@@ -14,7 +14,8 @@ void ek_sampler_init(struct ek_sampler *sampler, const char *host, const char *c
     ek_rates_init(&sampler->rates, period_ms);
 }
 
-static void fill_host(struct ek_host *host, const struct ek_reading *reading, double used_cores)
+static void fill_host(struct ek_host *host, const struct ek_reading *reading, double used_cores,
+                      struct ek_pressure pressure)
 {
     *host = (struct ek_host){
         .state = EK_HOST_UP,
@@ -30,6 +31,7 @@ static void fill_host(struct ek_host *host, const struct ek_reading *reading, do
         .hypervisor = reading->facts.hypervisor,
         .cpu_model = reading->facts.cpu_model,
         .uuid = reading->facts.uuid,
+        .pressure = pressure,
     };
 }
 
@@ -51,6 +53,39 @@ static int64_t measured_at_ms(const struct ek_reading *reading,
     return domain->dirty_at_ns == 0 ? 0 : reading->taken_at_ms - age_ms;
 }
 
+/* A thousandth is more than such a figure is good for, and its digits would be most of the sample.
+ */
+static double rounded(double mib_s)
+{
+    return round(mib_s * 1000) / 1000;
+}
+
+/* Rates of cards and disks are further resources by name (utilization.h): with a label of that name
+ * at the hosts, a policy can watch and level them. What is not known is left out. */
+static bool fill_flows(struct ek_domain *domain, const struct ek_domain_rates *rates,
+                       struct ek_arena *arena)
+{
+    const struct {
+        const char *name;
+        double mib_s;
+    } flows[] = {{"net_rx_mib_s", rates->net_rx_mib_s},
+                 {"net_tx_mib_s", rates->net_tx_mib_s},
+                 {"disk_read_mib_s", rates->disk_read_mib_s},
+                 {"disk_write_mib_s", rates->disk_write_mib_s}};
+    size_t room = sizeof(flows) / sizeof(flows[0]);
+    struct ek_quantity *items = ek_arena_alloc(arena, room, sizeof(*items));
+    size_t count = 0;
+
+    for (size_t i = 0; items != NULL && i < room; i++) {
+        if (!isnan(flows[i].mib_s)) {
+            items[count++] =
+                (struct ek_quantity){.name = flows[i].name, .used = rounded(flows[i].mib_s)};
+        }
+    }
+    domain->resources = (struct ek_quantities){.items = items, .count = count};
+    return items != NULL;
+}
+
 static void fill_domain(struct ek_domain *domain, const struct ek_domain_reading *reading,
                         const struct ek_domain_rates *rates)
 {
@@ -70,6 +105,8 @@ static void fill_domain(struct ek_domain *domain, const struct ek_domain_reading
         .memory_used_mib = guest_memory_used(reading, rates->guest_memory_fresh),
         .memory_rss_mib = reading->memory_rss_mib,
         .dirty_mib_s = reading->dirty_mib_s,
+        .swap_in_mib_s = isnan(rates->swap_in_mib_s) ? 0 : rounded(rates->swap_in_mib_s),
+        .pressure = rates->pressure,
         .local_disk_mib = facts->local_disk_mib,
         .movable = facts->movable,
         .immovable_reason = facts->immovable_reason,
@@ -99,11 +136,15 @@ static bool fill_sample(struct ek_sampler *sampler, const struct ek_reading *rea
     if (!ek_rates_update(&sampler->rates, reading, &used_cores, rates, err)) {
         return false;
     }
-    fill_host(&out->host, reading, used_cores);
+    fill_host(&out->host, reading, used_cores, ek_rates_pressure(&sampler->rates, reading));
     out->host.name = name;
     for (size_t i = 0; i < count; i++) {
         fill_domain(&out->domains[i], &reading->domains[i], &rates[i]);
         out->domains[i].dirty_measured_at_ms = measured_at_ms(reading, &reading->domains[i]);
+        if (!fill_flows(&out->domains[i], &rates[i], &out->arena)) {
+            return ek_error_set(err, EK_ERR_NOMEM, "out of memory for a sample of %zu domains",
+                                count);
+        }
     }
     out->domain_count = count;
     out->taken_at_ms = reading->taken_at_ms;

@@ -57,6 +57,7 @@ bool ek_json_read_host(const struct ek_json_node *node, struct ek_host *host)
         ek_json_get_number(node, "migration_mib_s", EK_JSON_OPTIONAL, &ek_json_above_0,
                            &host->migration_mib_s) &&
         ek_json_get_quantities(node, "resources", true, &host->resources) &&
+        ek_json_get_pressure(node, &host->pressure) &&
         ek_json_get_labels(node, "labels", &host->labels) &&
         ek_json_get_strings(node, "networks", &host->networks) &&
         ek_json_get_strings(node, "storages", &host->storages) &&
@@ -86,6 +87,8 @@ static bool read_figures(const struct ek_json_node *node, struct ek_domain *doma
                               &domain->memory_rss_mib) &&
            ek_json_get_number(node, "dirty_mib_s", EK_JSON_OPTIONAL, &ek_json_at_least_0,
                               &domain->dirty_mib_s) &&
+           ek_json_get_number(node, "swap_in_mib_s", EK_JSON_OPTIONAL, &ek_json_at_least_0,
+                              &domain->swap_in_mib_s) &&
            ek_json_get_number(node, "local_disk_mib", EK_JSON_OPTIONAL, &ek_json_at_least_0,
                               &domain->local_disk_mib) &&
            ek_json_get_integer(node, "dirty_measured_at_ms", EK_JSON_OPTIONAL, 0,
@@ -135,6 +138,7 @@ bool ek_json_read_domain(const struct ek_json_node *node, struct ek_domain *doma
            ek_json_get_text(node, "immovable_reason", EK_JSON_OPTIONAL,
                             &domain->immovable_reason) &&
            ek_json_get_quantities(node, "resources", false, &domain->resources) &&
+           ek_json_get_pressure(node, &domain->pressure) &&
            ek_json_get_labels(node, "labels", &domain->labels) &&
            ek_json_get_strings(node, "networks", &domain->networks) &&
            ek_json_get_strings(node, "storages", &domain->storages) &&
@@ -159,6 +163,7 @@ void ek_json_put_host(struct ek_json_writer *writer, const struct ek_host *host)
     ek_json_put_bool(writer, "maintenance", host->maintenance);
     ek_json_put_number(writer, "migration_mib_s", host->migration_mib_s);
     ek_json_put_quantities(writer, "resources", true, host->resources);
+    ek_json_put_pressure(writer, &host->pressure);
     ek_json_put_labels(writer, "labels", host->labels);
     ek_json_put_strings(writer, "networks", host->networks);
     ek_json_put_strings(writer, "storages", host->storages);
@@ -202,6 +207,8 @@ void ek_json_write_domain(struct ek_json_writer *writer, const struct ek_domain 
     if (domain->dirty_measured_at_ms > 0) { /* candidates' only */
         ek_json_put_integer(writer, "dirty_measured_at_ms", domain->dirty_measured_at_ms);
     }
+    ek_json_put_number(writer, "swap_in_mib_s",
+                       domain->swap_in_mib_s > 0 ? domain->swap_in_mib_s : NAN);
     ek_json_put_number(writer, "local_disk_mib", domain->local_disk_mib);
     write_outlook(writer, "cpu_demand_cores", "cpu_noise_cores", &domain->cpu_outlook);
     write_outlook(writer, "memory_demand_mib", "memory_noise_mib", &domain->memory_outlook);
@@ -210,6 +217,7 @@ void ek_json_write_domain(struct ek_json_writer *writer, const struct ek_domain 
     ek_json_put_bool(writer, "movable", domain->movable);
     ek_json_put_text(writer, "immovable_reason", domain->immovable_reason);
     ek_json_put_quantities(writer, "resources", false, domain->resources);
+    ek_json_put_pressure(writer, &domain->pressure);
     ek_json_put_labels(writer, "labels", domain->labels);
     ek_json_put_strings(writer, "networks", domain->networks);
     ek_json_put_strings(writer, "storages", domain->storages);

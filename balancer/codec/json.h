@@ -135,6 +135,13 @@ bool ek_json_get_quantities(const struct ek_json_node *object, const char *key, 
 void ek_json_put_quantities(struct ek_json_writer *writer, const char *key, bool of_host,
                             struct ek_quantities quantities);
 
+/* ---- pressure (pressure.c): {"cpu_some": 0.02, ...}; left out when none is given
+ * ------------------
+ */
+
+bool ek_json_get_pressure(const struct ek_json_node *object, struct ek_pressure *out);
+void ek_json_put_pressure(struct ek_json_writer *writer, const struct ek_pressure *pressure);
+
 /* ---- hosts and domains (entity.c), shared by snapshot and sample
  * ---------------------------------- */
 

@@ -148,6 +148,7 @@ static bool domain_check(const struct ek_snapshot *snapshot, size_t index, struc
         {"memory_used_mib", domain->memory_used_mib, false, true},
         {"memory_rss_mib", domain->memory_rss_mib, false, true},
         {"dirty_mib_s", domain->dirty_mib_s, false, false},
+        {"swap_in_mib_s", domain->swap_in_mib_s, false, false},
         {"local_disk_mib", domain->local_disk_mib, false, false},
         {"cpu_demand_cores", domain->cpu_outlook.demand, false, false},
         {"cpu_noise_cores", domain->cpu_outlook.noise, false, false},

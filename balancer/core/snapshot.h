@@ -50,6 +50,17 @@ struct ek_quantities {
     size_t count;
 };
 
+/* Parts of the time in which some, or all, tasks waited for want of it, 0..1 (Linux, PSI); NAN: not
+ * known. Only a collector that runs on the host itself sees them. */
+struct ek_pressure {
+    bool given; /* some of it is known */
+    double cpu_some;
+    double memory_some;
+    double memory_full;
+    double io_some;
+    double io_full;
+};
+
 enum ek_host_state {
     EK_HOST_UP,    /* a fresh sample is there */
     EK_HOST_STALE, /* the newest sample is older than 2 periods: watched, not used as a destination
@@ -73,8 +84,9 @@ struct ek_host {
     const char *hypervisor; /* "QEMU 7.2.22"; NULL: not known */
     const char *cpu_model;  /* NULL: not known */
     const char *uuid;       /* the hypervisor host's UUID; NULL: not known */
-    int64_t sampled_at_ms;  /* 0: not from a sample */
-    int64_t period_ms;      /* of its collector; 0: not from a sample */
+    struct ek_pressure pressure;
+    int64_t sampled_at_ms; /* 0: not from a sample */
+    int64_t period_ms;     /* of its collector; 0: not from a sample */
 };
 
 /* What a domain is expected to want of one resource, in the unit of its figure (forecast.h).
@@ -101,6 +113,9 @@ struct ek_domain {
     double memory_rss_mib;  /* NAN: not known */
     double dirty_mib_s;     /* memory that it writes; 0 when it was not measured */
     int64_t dirty_measured_at_ms;     /* 0: never, or not said */
+    double swap_in_mib_s;             /* its kernel reads back from its swap; 0: nothing, or not
+                                         known, which memory_used_mib tells apart */
+    struct ek_pressure pressure;      /* of its cgroup */
     double local_disk_mib;            /* bytes that a migration must copy beside memory */
     struct ek_outlook cpu_outlook;    /* cores */
     struct ek_outlook memory_outlook; /* MiB */

@@ -56,6 +56,26 @@ static void test_incoming(void **state)
     ek_arena_finish(&sample.arena);
 }
 
+/* Pressure, of which a part may be unknown, is there where a collector sees it. */
+static void test_pressure(void **state)
+{
+    static const char text[] =
+        HEAD "\"host\":{\"name\":\"h1\",\"state\":\"up\",\"cpu_cores\":8,\"memory_mib\":1024,"
+             "\"maintenance\":false,\"migration_mib_s\":110,\"pressure\":{\"cpu_some\":0.25,"
+             "\"io_full\":1}},\"domains\":[]}";
+    struct ek_sample sample;
+    struct ek_error err;
+
+    (void)state;
+    assert_true(ek_codec_read_sample(&sample, text, strlen(text), "k", &err));
+    assert_true(sample.host.pressure.given && sample.host.pressure.cpu_some == 0.25);
+    assert_true(isnan(sample.host.pressure.memory_some));
+    char *written = ek_codec_write_sample(&sample);
+    assert_string_equal(written, text);
+    free(written);
+    ek_arena_finish(&sample.arena);
+}
+
 /* A dirty rate that was measured says when; all others leave it unsaid. */
 static void test_dirty_rate_has_its_time(void **state)
 {
@@ -108,9 +128,8 @@ static void test_refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_incoming),
-        cmocka_unit_test(test_dirty_rate_has_its_time),
+        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_incoming),
+        cmocka_unit_test(test_pressure),   cmocka_unit_test(test_dirty_rate_has_its_time),
         cmocka_unit_test(test_refusals),
     };
 

@@ -273,6 +273,118 @@ static void test_guest_memory_freshness(void **state)
     assert_false(bench->out.guest_memory_fresh);
 }
 
+/* A reading at `at_s` seconds in which its two cards together received `mib` MiB so far. */
+static double flow_tick(struct bench *bench, double at_s, uint64_t mib)
+{
+    bench->domain.net_rx_bytes =
+        (struct ek_counter){.value = mib * 1024 * 1024, .parts = 2, .known = true};
+    (void)tick(bench, at_s, 0);
+    return bench->out.net_rx_mib_s;
+}
+
+/* What flows through cards and disks is growth over time; between the readings that say it, it
+ * stands. */
+static void test_flows_are_growth_over_time(void **state)
+{
+    struct bench *bench = *state;
+
+    bench->domain.disk_write_bytes = (struct ek_counter){.value = 0, .parts = 1, .known = true};
+    assert_true(isnan(flow_tick(bench, 0, 100)));
+    bench->domain.disk_write_bytes.value = 24 * 1024 * 1024;
+    ASSERT_NEAR(flow_tick(bench, 8, 500), 50.0);
+    ASSERT_NEAR(bench->out.disk_write_mib_s, 3.0);
+    assert_true(isnan(bench->out.disk_read_mib_s));
+    bench->domain.net_rx_bytes.known = false;
+    (void)tick(bench, 10, 0);
+    ASSERT_NEAR(bench->out.net_rx_mib_s, 50.0);
+}
+
+/* A card that comes brings its own past along, one that goes takes it away: neither is a flow. */
+static void test_other_parts_give_no_rate(void **state)
+{
+    struct bench *bench = *state;
+
+    (void)flow_tick(bench, 0, 100);
+    bench->domain.net_rx_bytes.value += 900 * 1024 * 1024;
+    bench->domain.net_rx_bytes.parts = 3;
+    (void)tick(bench, 8, 0);
+    assert_true(isnan(bench->out.net_rx_mib_s));
+    bench->domain.net_rx_bytes.value += 16 * 1024 * 1024;
+    (void)tick(bench, 16, 0);
+    ASSERT_NEAR(bench->out.net_rx_mib_s, 2.0);
+}
+
+/* A migrated guest's cards and disks count from zero again, a suspended guest's carry nothing. */
+static void test_flows_end_with_their_life(void **state)
+{
+    struct bench *bench = *state;
+
+    (void)flow_tick(bench, 0, 100);
+    bench->domain.id = 8;
+    assert_true(isnan(flow_tick(bench, 8, 900)));
+    ASSERT_NEAR(flow_tick(bench, 16, 908), 1.0);
+    bench->domain.running = false;
+    bench->domain.state_reason = PAUSED;
+    ASSERT_NEAR(flow_tick(bench, 24, 999), 0.0);
+}
+
+/* What a guest swaps in is known as long as it reports at all. */
+static void test_swap_in_needs_a_fresh_report(void **state)
+{
+    struct bench *bench = *state;
+
+    bench->domain.guest_memory_stamp = 1000;
+    bench->domain.swap_in_kib = (struct ek_counter){.value = 0, .parts = 1, .known = true};
+    (void)tick(bench, 0, 0);
+    bench->domain.guest_memory_stamp = 1002;
+    bench->domain.swap_in_kib.value = 4096;
+    (void)tick(bench, 2, 0);
+    ASSERT_NEAR(bench->out.swap_in_mib_s, 2.0);
+    for (int at_s = 4; at_s <= 10; at_s += 2) {
+        (void)tick(bench, at_s, 0);
+    }
+    assert_true(isnan(bench->out.swap_in_mib_s));
+}
+
+/* Pressure is waiting time over time, never above 1; what is not said is not known, and without any
+ * of it there is none. */
+static void test_pressure_is_waiting_over_time(void **state)
+{
+    struct bench *bench = *state;
+    struct ek_pressure_counters *counters = &bench->domain.pressure;
+
+    (void)tick(bench, 0, 0);
+    assert_false(bench->out.pressure.given);
+    counters->cpu_some_us = (struct ek_counter){.value = 0, .known = true};
+    counters->io_full_us = (struct ek_counter){.value = 0, .known = true};
+    (void)tick(bench, 2, 0);
+    counters->cpu_some_us.value = 500000;
+    counters->io_full_us.value = 2500000;
+    (void)tick(bench, 4, 0);
+    assert_true(bench->out.pressure.given && isnan(bench->out.pressure.memory_some));
+    ASSERT_NEAR(bench->out.pressure.cpu_some, 0.25);
+    ASSERT_NEAR(bench->out.pressure.io_full, 1.0);
+    bench->domain.id = 8;
+    (void)tick(bench, 6, 0);
+    assert_false(bench->out.pressure.given);
+}
+
+/* A host whose pressure fell was booted. */
+static void test_pressure_of_a_booted_host(void **state)
+{
+    struct bench *bench = *state;
+    struct ek_counter *some = &bench->reading.pressure.memory_some_us;
+
+    *some = (struct ek_counter){.value = 9000000, .known = true};
+    (void)ek_rates_pressure(&bench->rates, &bench->reading);
+    some->value = 1000;
+    bench->reading.monotonic_ns = 2 * SECOND;
+    assert_false(ek_rates_pressure(&bench->rates, &bench->reading).given);
+    some->value = 1001000;
+    bench->reading.monotonic_ns = 4 * SECOND;
+    ASSERT_NEAR(ek_rates_pressure(&bench->rates, &bench->reading).memory_some, 0.5);
+}
+
 /* Domains are told apart by UUID, whatever order a reading has. */
 static void test_domains_keep_their_own_past(void **state)
 {
@@ -320,6 +432,12 @@ int main(void)
         LAW(host_reboot_gives_no_rate),
         LAW(host_standing_counters),
         LAW(guest_memory_freshness),
+        LAW(pressure_is_waiting_over_time),
+        LAW(pressure_of_a_booted_host),
+        LAW(flows_are_growth_over_time),
+        LAW(other_parts_give_no_rate),
+        LAW(flows_end_with_their_life),
+        LAW(swap_in_needs_a_fresh_report),
         LAW(domains_keep_their_own_past),
     };
 

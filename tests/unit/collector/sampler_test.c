@@ -107,6 +107,29 @@ static void test_guest_memory_is_never_negative(void **state)
     ek_sample_finish(&second);
 }
 
+/* What flows through a guest's cards and disks is in the sample as further resources, as far as it
+ * is known. */
+static void test_flows_are_further_resources(void **state)
+{
+    struct ek_reading first = reading_at(0, 0);
+    struct ek_reading second = reading_at(2, 0);
+    const struct ek_counter start = {.value = 0, .parts = 1, .known = true};
+    const struct ek_counter end = {.value = 5 << 20, .parts = 1, .known = true};
+
+    (void)state;
+    first.domains[0].net_tx_bytes = start;
+    second.domains[0].net_tx_bytes = end;
+    struct ek_sample sample = sample_of(first);
+    assert_int_equal(sample.domains[0].resources.count, 0);
+    ek_sample_finish(&sample);
+    sample = sample_of(second);
+    assert_int_equal(sample.domains[0].resources.count, 1);
+    assert_string_equal(sample.domains[0].resources.items[0].name, "net_tx_mib_s");
+    assert_true(sample.domains[0].resources.items[0].used == 2.5);
+    assert_true(sample.domains[0].swap_in_mib_s == 0);
+    ek_sample_finish(&sample);
+}
+
 /* When a dirty rate was measured is told by its age: a step of the wall's clock does not move it.
  */
 static void test_dirty_rate_has_its_time(void **state)
@@ -147,8 +170,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         LAW(first_sample_has_no_rates),      LAW(second_sample_has_rates),
-        LAW(guest_memory_is_never_negative), LAW(dirty_rate_has_its_time),
-        LAW(sample_passes_snapshot_check),
+        LAW(guest_memory_is_never_negative), LAW(flows_are_further_resources),
+        LAW(dirty_rate_has_its_time),        LAW(sample_passes_snapshot_check),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
