@@ -16,7 +16,7 @@ from harness import DATA, ENVIRONMENT, EVENKEEL, Case, OnTerminal, evenkeel
 
 UPDATE = "--update" in sys.argv
 VERBS = ["status", "hosts", "domains", "plan", "why", "why-not", "maintenance", "history", "states",
-         "snapshot", "simulate", "doctor", "top", "resolve"]
+         "snapshot", "simulate", "backtest", "samples", "doctor", "top", "resolve"]
 SNAPSHOTS = sorted(DATA.glob("*.snapshot.json"))
 POLICY = """version: 1
 policy: spread
