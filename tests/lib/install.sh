@@ -21,7 +21,7 @@ EK_MODULES_run=""
 EK_PACKAGES_lab="libvirt-daemon libvirt-daemon-driver-qemu libvirt-daemon-config-nwfilter
     libvirt-clients qemu-system-x86 qemu-utils lxcfs tini iproute2 iptables ebtables util-linux
     gcc libc6-dev python3 python3-libvirt python3-redis gnutls-bin faketime"
-EK_COMMANDS_lab="libvirtd virsh qemu-system-x86_64 qemu-img qemu-nbd lxcfs tini ip tc iptables
+EK_COMMANDS_lab="libvirtd virsh qemu-system-x86_64 qemu-img qemu-io qemu-nbd lxcfs tini ip tc iptables
     ebtables unshare nsenter gcc python3 certtool faketime apt-get dpkg"
 EK_MODULES_lab=""
 

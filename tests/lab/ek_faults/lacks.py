@@ -155,17 +155,22 @@ def lost_network(stage):
         return move
 
 
-@case("T19c", "the destination loses the guest's network when the migration is called",
-      group="lacks", guest=CARD, ends=("rolled-back",))
-def network_lost_late(stage):
-    """Past all checks: libvirt refuses, and everything is as before."""
+def lost_late(stage, take):
+    """A move whose destination loses something when the migrate call is announced."""
     with Taken(stage) as taken:
         move = stage.order()
         move.reaches("running")
         stage.hit()
-        taken.network(move.destination)
+        take(taken, move.destination)
         move.reaches(*TERMINAL, seconds=60)
         return move
+
+
+@case("T19c", "the destination loses the guest's network when the migration is called",
+      group="lacks", guest=CARD, ends=("rolled-back",))
+def network_lost_late(stage):
+    """Past all checks: libvirt refuses, and everything is as before."""
+    return lost_late(stage, Taken.network)
 
 
 @case("T19d", "the destination has not the guest's filter", group="lacks", guest=CARD,
@@ -186,10 +191,4 @@ def no_filter(stage):
       group="lacks", guest=CARD, ends=("rolled-back",))
 def filter_lost_late(stage):
     """Past all checks: libvirt refuses, and everything is as before."""
-    with Taken(stage) as taken:
-        move = stage.order()
-        move.reaches("running")
-        stage.hit()
-        taken.filter(move.destination)
-        move.reaches(*TERMINAL, seconds=60)
-        return move
+    return lost_late(stage, Taken.filter)
