@@ -144,7 +144,7 @@ static void judge_snapshots(struct ek_domain_facts *facts, virDomainPtr handle,
 
 /* Reads XML and what it does not say. Errors: as ek_libvirt_error, those of the parser. */
 static bool facts_read(struct ek_domain_xml *out, virDomainPtr handle,
-                       const struct ek_domain_surroundings *around, struct ek_arena *arena,
+                       const struct ek_host_facts *host, struct ek_arena *arena,
                        struct ek_error *err)
 {
     EK_SCOPED_STRING char *xml = virDomainGetXMLDesc(handle, 0);
@@ -152,7 +152,7 @@ static bool facts_read(struct ek_domain_xml *out, virDomainPtr handle,
     if (xml == NULL) {
         return ek_libvirt_error(err, virDomainGetName(handle), "cannot read its XML");
     }
-    if (!ek_domain_xml_parse(out, xml, around, arena, err)) {
+    if (!ek_domain_xml_parse(out, xml, host, arena, err)) {
         return ek_error_wrap(err, "%s", virDomainGetName(handle));
     }
     judge_snapshots(&out->facts, handle, arena);
@@ -196,13 +196,13 @@ static void entry_fill(struct ek_domain_entry *entry, const struct ek_domain_xml
 /* *present false: the domain vanished before it could be asked. */
 static bool entry_refresh(struct ek_domain_cache *cache, struct ek_domain_entry *entry,
                           const struct ek_domain_reading *domain, virDomainPtr handle,
-                          const struct ek_domain_surroundings *around, int64_t reads, bool *present,
+                          const struct ek_host_facts *host, int64_t reads, bool *present,
                           struct ek_error *err)
 {
     struct ek_arena arena = {0};
     struct ek_domain_xml xml;
 
-    if (!facts_read(&xml, handle, around, &arena, err)) {
+    if (!facts_read(&xml, handle, host, &arena, err)) {
         ek_arena_finish(&arena);
         *present = err->code != EK_ERR_NOT_FOUND;
         return err->code != EK_ERR_UNAVAILABLE && err->code != EK_ERR_NOMEM &&
@@ -277,9 +277,8 @@ static void hold(double *kept, double *now)
 }
 
 bool ek_domain_cache_complete(struct ek_domain_cache *cache, struct ek_domain_reading *domain,
-                              virDomainPtr handle, const struct ek_domain_surroundings *around,
-                              int64_t reads, struct ek_arena *arena, bool *present,
-                              struct ek_error *err)
+                              virDomainPtr handle, const struct ek_host_facts *host, int64_t reads,
+                              struct ek_arena *arena, bool *present, struct ek_error *err)
 {
     struct ek_domain_entry *entry = entry_find(cache, domain->uuid);
     bool in_transit = ek_domain_stats_in_transit(domain);
@@ -305,7 +304,7 @@ bool ek_domain_cache_complete(struct ek_domain_cache *cache, struct ek_domain_re
         entry->left_behind = true;
     }
     if (!in_transit && (!known || reads >= entry->read_again_at) &&
-        !entry_refresh(cache, entry, domain, handle, around, reads, present, err)) {
+        !entry_refresh(cache, entry, domain, handle, host, reads, present, err)) {
         return false;
     }
     hold(&entry->facts.vcpus, &domain->facts.vcpus);

@@ -9,9 +9,6 @@
 
 #include <libvirt/libvirt.h>
 
-/* Facts, host's and domains', are read anew after this many reads of the host. */
-enum { EK_FACTS_EVERY_READS = 20 };
-
 struct ek_domain_entry;
 
 /* Zero-initialised: empty. */
@@ -29,9 +26,8 @@ struct ek_domain_cache {
  * cannot be read stays, immovable with the reason, and is asked again at the next read. Strings go
  * to the arena. Errors: UNAVAILABLE when the connection broke, NOMEM. */
 bool ek_domain_cache_complete(struct ek_domain_cache *cache, struct ek_domain_reading *domain,
-                              virDomainPtr handle, const struct ek_domain_surroundings *around,
-                              int64_t reads, struct ek_arena *arena, bool *present,
-                              struct ek_error *err);
+                              virDomainPtr handle, const struct ek_host_facts *host, int64_t reads,
+                              struct ek_arena *arena, bool *present, struct ek_error *err);
 
 /* Lets the facts of all domains be read again at the next read. */
 void ek_domain_cache_expire(struct ek_domain_cache *cache);

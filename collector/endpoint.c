@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <libxml/uri.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -174,11 +175,64 @@ static int resolve(const char *host, uint16_t port, struct addrinfo **addresses)
     return getaddrinfo(host, number, &wanted, addresses);
 }
 
-bool ek_port_answers(const char *host, uint16_t port, int timeout_ms)
+int ek_port_try(const char *host, uint16_t port, int timeout_ms)
 {
     EK_SCOPED(addresses_release) struct addrinfo *addresses = NULL;
 
-    return resolve(host, port, &addresses) == 0 && try_addresses(addresses, timeout_ms) == 0;
+    return resolve(host, port, &addresses) == 0 ? try_addresses(addresses, timeout_ms) : -1;
+}
+
+bool ek_port_answers(const char *host, uint16_t port, int timeout_ms)
+{
+    return ek_port_try(host, port, timeout_ms) == 0;
+}
+
+bool ek_migration_uri_parse(struct ek_endpoint *out, const char *uri, struct ek_error *err)
+{
+    EK_SCOPED(uri_release) xmlURIPtr parts = xmlParseURI(uri);
+
+    memset(out, 0, sizeof(*out));
+    if (parts == NULL || parts->server == NULL || parts->server[0] == '\0' ||
+        parts->port > UINT16_MAX) {
+        return ek_error_set(err, EK_ERR_INVALID,
+                            "%s: found no migration URI, expected one like tcp://ADDRESS", uri);
+    }
+    out->remote = true;
+    out->port = parts->port > 0 ? (uint16_t)parts->port : 0;
+    copy_host(out, parts->server);
+    return true;
+}
+
+/* 127.0.0.0/8 and ::1, also as an IPv4 address in IPv6. */
+static bool is_loopback(const struct sockaddr *address)
+{
+    if (address->sa_family == AF_INET) {
+        struct sockaddr_in ip4;
+        memcpy(&ip4, address, sizeof(ip4));
+        return ntohl(ip4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+    }
+    if (address->sa_family == AF_INET6) {
+        struct sockaddr_in6 ip6;
+        memcpy(&ip6, address, sizeof(ip6));
+        return IN6_IS_ADDR_LOOPBACK(&ip6.sin6_addr) ||
+               (IN6_IS_ADDR_V4MAPPED(&ip6.sin6_addr) &&
+                ip6.sin6_addr.s6_addr[12] == IN_LOOPBACKNET);
+    }
+    return false;
+}
+
+bool ek_name_resolves(const char *host, bool *loopback)
+{
+    EK_SCOPED(addresses_release) struct addrinfo *addresses = NULL;
+
+    *loopback = resolve(host, 0, &addresses) == 0;
+    if (!*loopback) {
+        return false;
+    }
+    for (const struct addrinfo *at = addresses; at != NULL; at = at->ai_next) {
+        *loopback = *loopback && is_loopback(at->ai_addr);
+    }
+    return true;
 }
 
 bool ek_libvirt_probe(const char *uri, int timeout_ms, struct ek_error *err)

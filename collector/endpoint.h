@@ -26,7 +26,18 @@ bool ek_endpoint_parse(struct ek_endpoint *out, const char *uri, struct ek_error
  * TIMEOUT. */
 bool ek_libvirt_probe(const char *uri, int timeout_ms, struct ek_error *err);
 
-/* Whether something listens on that TCP port of a host, which is tried in the same way. */
+/* Tries a TCP port of a host in the same way: 0 when something listens there, else the errno that
+ * ended the attempt, ETIMEDOUT without an answer, or -1 when the name is not known. */
+int ek_port_try(const char *host, uint16_t port, int timeout_ms);
+
+/* Whether something listens there. */
 bool ek_port_answers(const char *host, uint16_t port, int timeout_ms);
+
+/* Takes the host out of a migration URI, "tcp://ADDRESS[:PORT]"; without a port it is 0. Error:
+ * INVALID, naming the URI. */
+bool ek_migration_uri_parse(struct ek_endpoint *out, const char *uri, struct ek_error *err);
+
+/* Whether a name resolves here, and whether all that it resolves to is this machine's loopback. */
+bool ek_name_resolves(const char *host, bool *loopback);
 
 #endif

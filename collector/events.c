@@ -4,6 +4,7 @@
 #include "collector/events.h"
 
 #include "collector/connect.h"
+#include "collector/event_loop.h"
 
 #include <libvirt/libvirt.h>
 #include <libvirt/virterror.h>
@@ -17,7 +18,6 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static bool registered;
 static bool running;
-static int wake_timer = -1;
 static pthread_t loop_thread;
 /* Alone outside the lock: the loop's thread reads it while stop() holds the lock and waits for that
  * thread. */
@@ -31,21 +31,17 @@ static void ignore_error(void *context, virErrorPtr error)
     (void)error;
 }
 
-static void ignore_timer(int timer, void *context)
-{
-    (void)timer;
-    (void)context;
-}
-
 static void *loop_main(void *context)
 {
     (void)context;
     while (!atomic_load(&stopping)) {
-        if (virEventRunDefaultImpl() < 0) {
-            /* Only poll() itself can fail, for want of memory: without a pause this would spin. */
+        if (!ek_event_loop_turn()) {
+            /* Without a pause this would spin. */
             (void)nanosleep(&(struct timespec){.tv_sec = 1}, NULL);
         }
     }
+    /* What was closed just before the end is freed by the loop. */
+    ek_event_loop_release();
     return NULL;
 }
 
@@ -58,16 +54,8 @@ static bool register_loop(struct ek_error *err)
         return ek_libvirt_error(err, "libvirt", "cannot initialise the client library");
     }
     virSetErrorFunc(NULL, ignore_error);
-    if (virEventRegisterDefaultImpl() < 0) {
-        return ek_libvirt_error(err, "libvirt", "cannot register the event loop");
-    }
-    /* Never due by itself (-1), so that the loop sleeps at rest; stop() makes it due to wake it. */
-    wake_timer = virEventAddTimeout(-1, ignore_timer, NULL, NULL);
-    if (wake_timer < 0) {
-        return ek_libvirt_error(err, "libvirt", "cannot add a timer to the event loop");
-    }
-    registered = true;
-    return true;
+    registered = ek_event_loop_register(err);
+    return registered;
 }
 
 static bool start_thread(struct ek_error *err)
@@ -93,8 +81,6 @@ bool ek_libvirt_events_start(struct ek_error *err)
     (void)pthread_mutex_lock(&lock);
     if (!running && register_loop(err)) {
         atomic_store(&stopping, false);
-        /* stop() left it due. */
-        (void)virEventUpdateTimeout(wake_timer, -1);
         running = start_thread(err);
     }
     bool done = running;
@@ -107,8 +93,7 @@ void ek_libvirt_events_stop(void)
     (void)pthread_mutex_lock(&lock);
     if (running) {
         atomic_store(&stopping, true);
-        /* Called from another thread this wakes the loop out of its poll(). */
-        (void)virEventUpdateTimeout(wake_timer, 0);
+        ek_event_loop_wake();
         (void)pthread_join(loop_thread, NULL);
         running = false;
     }

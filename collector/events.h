@@ -1,7 +1,6 @@
-/* libvirt's own event loop, in one thread of this process.
+/* The thread that serves libvirt's events (collector/event_loop.h).
  *
- * Keepalive and domain events need a running loop. It is not bridged to libuv: libvirt may call a
- * loop's functions from any thread, which libuv does not allow. */
+ * Keepalive and domain events need a running loop. */
 #ifndef EK_COLLECTOR_EVENTS_H
 #define EK_COLLECTOR_EVENTS_H
 

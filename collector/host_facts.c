@@ -6,7 +6,13 @@
 #include "collector/handles.h"
 #include "collector/node.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+#define BYTES_PER_MIB (1024.0 * 1024.0)
+
+/* libvirt's protocol carries no more, nor has Linux. */
+enum { MOST_CELLS = 1024 };
 
 /* The survey is made into a fresh struct and swapped in whole: a host that fails half way through
  * keeps its last complete facts. */
@@ -34,6 +40,22 @@ static bool read_hypervisor(struct ek_host_survey *survey, virConnectPtr connect
     return survey->facts.hypervisor != NULL || out_of_memory(err, uri);
 }
 
+/* libvirt gives them by the cells' numbers, which may have gaps. Without them the cells stand there
+ * all the same. */
+static void read_free_memory(struct ek_host_survey *survey, virConnectPtr connection)
+{
+    unsigned long long free_bytes[MOST_CELLS] = {0};
+    const struct ek_numa_cells *cells = &survey->facts.numa_cells;
+    int count =
+        cells->count == 0 ? 0 : virNodeGetCellsFreeMemory(connection, free_bytes, 0, MOST_CELLS);
+
+    for (size_t i = 0; count > 0 && i < cells->count; i++) {
+        if (cells->items[i].id < (unsigned int)count) {
+            cells->items[i].free_mib = (double)free_bytes[cells->items[i].id] / BYTES_PER_MIB;
+        }
+    }
+}
+
 static bool read_capabilities(struct ek_host_survey *survey, virConnectPtr connection,
                               const char *uri, struct ek_error *err)
 {
@@ -42,8 +64,11 @@ static bool read_capabilities(struct ek_host_survey *survey, virConnectPtr conne
     if (xml == NULL) {
         return ek_libvirt_error(err, uri, "cannot read the capabilities of the host");
     }
-    return ek_capabilities_parse(&survey->facts, xml, &survey->arena, err) ||
-           ek_error_wrap(err, "%s: capabilities", uri);
+    if (!ek_capabilities_parse(&survey->facts, xml, &survey->arena, err)) {
+        return ek_error_wrap(err, "%s: capabilities", uri);
+    }
+    read_free_memory(survey, connection);
+    return true;
 }
 
 /* A network and its bridge may share a name, and the bridge is an interface as well. */
@@ -99,21 +124,29 @@ static bool read_networks(struct ek_host_survey *survey, virConnectPtr connectio
     return done || out_of_memory(err, uri);
 }
 
-/* A pool that vanishes between list and query is passed over. */
-static bool add_pool(struct ek_host_survey *survey, virStoragePoolPtr pool, const char **names,
+/* A pool that vanishes between list and query is passed over. Its room stands in its XML: no call
+ * of its own. */
+static bool add_pool(struct ek_storage_pools *out, virStoragePoolPtr pool, struct ek_arena *arena,
                      struct ek_error *err)
 {
     EK_SCOPED_STRING char *xml = virStoragePoolGetXMLDesc(pool, 0);
-    struct ek_storage_pool *out = &survey->pools.items[survey->pools.count];
 
     if (xml == NULL) {
         return true;
     }
-    if (!ek_storage_pool_parse(out, xml, &survey->arena, err)) {
+    if (!ek_storage_pool_parse(&out->items[out->count], xml, arena, err)) {
         return ek_error_wrap(err, "storage pool %s", virStoragePoolGetName(pool));
     }
-    names[survey->pools.count++] = out->name;
+    out->count++;
     return true;
+}
+
+static int compare_pools(const void *left, const void *right)
+{
+    const struct ek_storage_pool *a = left;
+    const struct ek_storage_pool *b = right;
+
+    return strcmp(a->name, b->name);
 }
 
 static bool read_storages(struct ek_host_survey *survey, virConnectPtr connection, const char *uri,
@@ -125,18 +158,25 @@ static bool read_storages(struct ek_host_survey *survey, virConnectPtr connectio
     /* Active pools only: of an inactive one libvirt does not know what lies in it. */
     size_t room = found > 0 ? (size_t)found : 0;
     const char **names = ek_arena_alloc(&survey->arena, room, sizeof(*names));
+    struct ek_storage_pools fresh = {
+        .items = ek_arena_alloc(&survey->arena, room, sizeof(*fresh.items))};
 
-    survey->pools.items = ek_arena_alloc(&survey->arena, room, sizeof(*survey->pools.items));
-    if (names == NULL || survey->pools.items == NULL) {
+    if (names == NULL || fresh.items == NULL) {
         return out_of_memory(err, uri);
     }
     for (size_t i = 0; i < room; i++) {
-        if (!add_pool(survey, pools[i], names, err)) {
+        if (!add_pool(&fresh, pools[i], &survey->arena, err)) {
             return ek_error_wrap(err, "%s", uri);
         }
     }
+    /* libvirt lists them in any order; the same pools are to give the same sample. */
+    qsort(fresh.items, fresh.count, sizeof(*fresh.items), compare_pools);
+    for (size_t i = 0; i < fresh.count; i++) {
+        names[i] = fresh.items[i].name;
+    }
+    survey->facts.storage_pools = fresh;
     survey->facts.storages =
-        (struct ek_strings){.items = names, .count = survey->pools.count, .given = found >= 0};
+        (struct ek_strings){.items = names, .count = fresh.count, .given = found >= 0};
     return true;
 }
 
@@ -156,6 +196,31 @@ bool ek_host_survey_read(struct ek_host_survey *survey, virConnectPtr connection
     }
     ek_host_survey_finish(&fresh);
     return false;
+}
+
+bool ek_host_survey_refresh(struct ek_host_survey *survey, virConnectPtr connection,
+                            const char *uri, int64_t reads, struct ek_lookout *lookout,
+                            struct ek_error *err)
+{
+    if (reads < survey->due_at && reads < survey->told_due_at) {
+        return true;
+    }
+    /* Taken before it is asked for: what comes to be told meanwhile is for the next time. */
+    unsigned int told = ek_lookout_told(lookout);
+
+    if (reads >= survey->due_at) {
+        if (!ek_host_survey_read(survey, connection, uri, err)) {
+            return false;
+        }
+        survey->due_at = reads + EK_FACTS_EVERY_READS;
+    } else if (told == 0) {
+        return true;
+    } else if (((told & EK_TOLD_NETWORKS) != 0 && !read_networks(survey, connection, uri, err)) ||
+               ((told & EK_TOLD_POOLS) != 0 && !read_storages(survey, connection, uri, err))) {
+        return false; /* what they replaced stays in the arena until the next whole survey */
+    }
+    survey->told_due_at = reads + EK_SELDOM_EVERY_READS;
+    return true;
 }
 
 void ek_host_survey_finish(struct ek_host_survey *survey)

@@ -4,15 +4,17 @@
 
 #include "balancer/core/error.h"
 #include "collector/host_xml.h"
+#include "collector/lookout.h"
 #include "collector/reading.h"
 
 #include <libvirt/libvirt.h>
 
 /* Zero-initialised: empty. Owns its strings through the arena. */
 struct ek_host_survey {
-    struct ek_host_facts facts;    /* go into each reading */
-    struct ek_storage_pools pools; /* to find the pool that a disk lies in */
-    double cpu_cores;              /* ek_node_cpu_cores() */
+    struct ek_host_facts facts; /* go into each reading */
+    double cpu_cores;           /* ek_node_cpu_cores() */
+    int64_t due_at;             /* which of the host's reads asks for all of it again ... */
+    int64_t told_due_at;        /* ... and from which on what the lookout was told of may be */
     struct ek_arena arena;
 };
 
@@ -22,6 +24,14 @@ struct ek_host_survey {
  * Errors: as ek_libvirt_error, NOMEM. */
 bool ek_host_survey_read(struct ek_host_survey *survey, virConnectPtr connection, const char *uri,
                          struct ek_error *err);
+
+/* Keeps it fresh, at the host's read of that number: all of it when it is due, which is each 20th
+ * read (EK_FACTS_EVERY_READS), and networks or pools alone when the lookout was told of them since
+ * they were asked for. That happens at most at each 4th read: a program that refreshes pools all
+ * the time is to cost no call per read. Errors: as above. */
+bool ek_host_survey_refresh(struct ek_host_survey *survey, virConnectPtr connection,
+                            const char *uri, int64_t reads, struct ek_lookout *lookout,
+                            struct ek_error *err);
 
 void ek_host_survey_finish(struct ek_host_survey *survey);
 

@@ -6,8 +6,10 @@
 #include "collector/events.h"
 #include "collector/handles.h"
 #include "collector/host_facts.h"
+#include "collector/inspect_internal.h"
 #include "collector/xml.h"
 
+#include <math.h>
 #include <string.h>
 
 #define QEMU_CONF "/etc/libvirt/qemu.conf"
@@ -24,6 +26,22 @@ bool ek_inspect_begin(struct ek_error *err)
 void ek_inspect_end(void)
 {
     ek_libvirt_events_stop();
+}
+
+bool ek_inspect_active(size_t *count, const char *uri, int timeout_ms, struct ek_error *err)
+{
+    virConnectPtr connection = ek_libvirt_open(uri, timeout_ms, err);
+
+    if (connection == NULL) {
+        return false;
+    }
+    int found = virConnectListAllDomains(connection, NULL, VIR_CONNECT_LIST_DOMAINS_ACTIVE);
+    if (found < 0) {
+        (void)ek_libvirt_error(err, uri, "cannot list its domains");
+    }
+    (void)virConnectClose(connection);
+    *count = found < 0 ? 0 : (size_t)found;
+    return found >= 0;
 }
 
 static bool nomem(struct ek_error *err, const char *host)
@@ -80,12 +98,12 @@ static bool visit_disk(void *context, struct ek_xml *xml)
 #define WRITTEN_DISKS "/domain/devices/disk[@device='disk' and not(readonly)]"
 
 bool ek_inspect_disks(struct ek_shared_disk *disks, size_t *count, const char *xml,
-                      const struct ek_domain_surroundings *around, struct ek_arena *arena,
+                      const struct ek_host_facts *host, struct ek_arena *arena,
                       struct ek_error *err)
 {
     struct ek_domain_xml domain;
 
-    if (!ek_domain_xml_parse(&domain, xml, around, arena, err)) {
+    if (!ek_domain_xml_parse(&domain, xml, host, arena, err)) {
         return false;
     }
     EK_SCOPED(ek_xml_release) struct ek_xml *document = ek_xml_parse(xml, err);
@@ -120,17 +138,20 @@ static struct ek_shared_disk *room_for(struct ek_inspection *out, size_t more, s
     return grown;
 }
 
-/* A domain that vanishes meanwhile, or whose XML nobody can read, has no disks to speak of. */
+/* A domain that vanishes meanwhile, or whose XML nobody can read, has nothing to speak of. */
 static bool read_domain(struct ek_inspection *out, virDomainPtr domain,
-                        const struct ek_domain_surroundings *around, size_t *room,
-                        struct ek_error *err)
+                        const struct ek_host_facts *host, size_t *room, struct ek_error *err)
 {
-    enum { MOST_DISKS = 64 };
     EK_SCOPED_STRING char *text = virDomainGetXMLDesc(domain, 0);
     struct ek_error bad = {0};
 
     if (text == NULL) {
         return true;
+    }
+    if (ek_inspect_needs(&out->domains[out->domain_count], text, host, &out->arena, &bad)) {
+        out->domain_count++;
+    } else if (bad.code == EK_ERR_NOMEM) {
+        return nomem(err, out->host);
     }
     EK_SCOPED(ek_xml_release) struct ek_xml *document = ek_xml_parse(text, &bad);
     size_t disks = document == NULL ? 0 : ek_xml_count(document, WRITTEN_DISKS);
@@ -141,23 +162,23 @@ static bool read_domain(struct ek_inspection *out, virDomainPtr domain,
     if (out->disks == NULL) {
         return nomem(err, out->host);
     }
-    return ek_inspect_disks(out->disks, &out->disk_count, text, around, &out->arena, &bad) ||
+    return ek_inspect_disks(out->disks, &out->disk_count, text, host, &out->arena, &bad) ||
            bad.code != EK_ERR_NOMEM || nomem(err, out->host);
 }
 
 static bool read_domains(struct ek_inspection *out, virConnectPtr connection,
                          const struct ek_host_survey *survey, struct ek_error *err)
 {
-    static const struct ek_strings no_paths = {.count = 0};
-    const struct ek_domain_surroundings around = {
-        .host = &survey->facts, .pools = &survey->pools, .shared_paths = &no_paths};
     EK_SCOPED_DOMAINS virDomainPtr *domains = NULL;
     size_t room = 0;
-    bool ok = true;
     int count = virConnectListAllDomains(connection, &domains, VIR_CONNECT_LIST_DOMAINS_ACTIVE);
 
+    out->domains =
+        ek_arena_alloc(&out->arena, count > 0 ? (size_t)count : 0, sizeof(*out->domains));
+    bool ok = out->domains != NULL || nomem(err, out->host);
+
     for (int i = 0; ok && i < count; i++) {
-        ok = read_domain(out, domains[i], &around, &room, err);
+        ok = read_domain(out, domains[i], &survey->facts, &room, err);
     }
     return ok;
 }
@@ -186,44 +207,80 @@ static const char *pacemaker_of(const struct ek_endpoint *end)
     return NULL;
 }
 
-static bool read_host(struct ek_inspection *out, virConnectPtr connection, const char *uri,
+/* Facts that other hosts are compared by; what the host does not say is left as not known. */
+static bool read_identity(struct ek_inspection *out, virConnectPtr connection, struct ek_error *err)
+{
+    EK_SCOPED_STRING char *own_name = virConnectGetHostname(connection);
+    EK_SCOPED_STRING char *text = virConnectGetCapabilities(connection);
+    const char *type = virConnectGetType(connection);
+    struct ek_error bad = {0};
+    virNodeInfo node;
+
+    out->hypervisor = type == NULL ? NULL : ek_arena_strdup(&out->arena, type);
+    out->own_name = own_name == NULL ? NULL : ek_arena_strdup(&out->arena, own_name);
+    (void)virConnectGetVersion(connection, &out->version);
+    (void)virConnectGetLibVersion(connection, &out->lib_version);
+    out->memory_mib = virNodeGetInfo(connection, &node) < 0 ? NAN : (double)node.memory / 1024;
+    EK_SCOPED(ek_xml_release)
+    struct ek_xml *xml = text == NULL ? NULL : ek_xml_parse(text, &bad);
+    if (xml != NULL) {
+        out->cpu.xml = ek_xml_dump(xml, "/capabilities/host/cpu", &out->arena);
+    }
+    return ((type == NULL) == (out->hypervisor == NULL) &&
+            (own_name == NULL) == (out->own_name == NULL) && bad.code != EK_ERR_NOMEM &&
+            (xml == NULL || !ek_xml_failed(xml))) ||
+           nomem(err, out->host);
+}
+
+static bool read_host(struct ek_inspection *out, virConnectPtr connection,
+                      const struct ek_endpoint *end, const struct ek_inspect_order *order,
                       struct ek_error *err)
 {
     struct ek_host_survey survey = {.cpu_cores = 0};
     struct ek_error bad = {0};
 
-    if (!ek_host_survey_read(&survey, connection, uri, &bad)) {
+    if (!ek_host_survey_read(&survey, connection, order->uri, &bad)) {
         out->why_not = ek_arena_strdup(&out->arena, bad.message);
         return out->why_not != NULL || nomem(err, out->host);
     }
-    out->uuid = ek_arena_strdup(&out->arena, survey.facts.uuid);
-    bool ok = read_domains(out, connection, &survey, err);
+    out->uuid = survey.facts.uuid == NULL ? NULL : ek_arena_strdup(&out->arena, survey.facts.uuid);
+    bool ok = (survey.facts.uuid == NULL || out->uuid != NULL || nomem(err, out->host)) &&
+              read_identity(out, connection, err) && ek_inspect_offers(out, connection, err) &&
+              read_domains(out, connection, &survey, err) &&
+              ek_inspect_arrivals(out, end, order->migration_uri, err);
     ek_host_survey_finish(&survey);
     return ok;
 }
 
-bool ek_inspect_host(struct ek_inspection *out, const char *host, const char *uri, int timeout_ms,
-                     struct ek_error *err)
+/* Without a connection: what the URI says, what this machine shows, and Pacemaker's ports. */
+static bool read_outside(struct ek_inspection *out, const struct ek_endpoint *end,
+                         struct ek_error *err)
+{
+    out->local = !end->remote;
+    out->ssh = end->ssh;
+    out->pacemaker = pacemaker_of(end);
+    return !out->local || ek_qemu_conf_read(&out->conf, QEMU_CONF, &out->arena, err);
+}
+
+bool ek_inspect_host(struct ek_inspection *out, const struct ek_inspect_order *order,
+                     int timeout_ms, struct ek_error *err)
 {
     struct ek_error bad = {0};
     struct ek_endpoint end;
 
-    memset(out, 0, sizeof(*out));
-    out->host = ek_arena_strdup(&out->arena, host);
-    bool ok = out->host != NULL || nomem(err, host);
-    bool parsed = ok && ek_endpoint_parse(&end, uri, &bad);
-    if (parsed) {
-        out->local = !end.remote;
-        out->pacemaker = pacemaker_of(&end);
-        ok = !out->local || ek_qemu_conf_read(&out->conf, QEMU_CONF, &out->arena, err);
-    }
+    *out = (struct ek_inspection){.memory_mib = NAN};
+    out->host = ek_arena_strdup(&out->arena, order->name);
+    out->uri = ek_arena_strdup(&out->arena, order->uri);
+    bool ok = (out->host != NULL && out->uri != NULL) || nomem(err, order->name);
+    bool parsed = ok && ek_endpoint_parse(&end, order->uri, &bad);
+    ok = ok && (!parsed || read_outside(out, &end, err));
     EK_SCOPED_CONNECT virConnectPtr connection =
-        parsed && ok ? ek_libvirt_open(uri, timeout_ms, &bad) : NULL;
+        parsed && ok ? ek_libvirt_open(order->uri, timeout_ms, &bad) : NULL;
     if (ok && connection == NULL) {
         out->why_not = ek_arena_strdup(&out->arena, bad.message);
-        ok = out->why_not != NULL || nomem(err, host);
+        ok = out->why_not != NULL || nomem(err, order->name);
     } else if (ok) {
-        ok = read_host(out, connection, uri, err);
+        ok = read_host(out, connection, &end, order, err);
     }
     if (!ok) {
         ek_inspection_finish(out);

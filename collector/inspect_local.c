@@ -52,7 +52,10 @@ static bool take_line(struct ek_qemu_conf *out, char *line, struct ek_arena *are
         const char **value;
     } wanted[] = {{"lock_manager", &out->lock_manager},
                   {"dynamic_ownership", &out->dynamic_ownership},
-                  {"remember_owner", &out->remember_owner}};
+                  {"remember_owner", &out->remember_owner},
+                  {"migration_host", &out->migration_host},
+                  {"migration_port_min", &out->migration_port_min},
+                  {"migration_port_max", &out->migration_port_max}};
     char *equals = strchr(line, '=');
 
     /* "#lock_manager = ..." is a key of another name, and passed over as that. */

@@ -7,11 +7,13 @@
 #include "collector/domain_facts.h"
 #include "collector/domain_stats.h"
 #include "collector/events.h"
+#include "collector/farewell.h"
 #include "collector/handles.h"
 #include "collector/host_facts.h"
 #include "collector/lookout.h"
 #include "collector/node.h"
 #include "collector/pressure.h"
+#include "collector/turns.h"
 #include "collector/xml.h"
 
 #include <assert.h>
@@ -24,14 +26,17 @@
  * connection: opening is cheap, and what half a broken one still says is not worth telling apart.
  */
 
+/* How long the end waits for connections to be closed. The kernel closes those of hosts that hang,
+ * at the latest when the process ends; their libvirtds notice. */
+enum { CLOSE_MS = 2000 };
+
 /* What is kept of a host between two reads. */
 struct host {
     const char *name;
     const char *uri;
     virConnectPtr connection;   /* NULL: to be opened */
     struct ek_lookout *lookout; /* its events */
-    int64_t reads;              /* that succeeded */
-    int64_t survey_at;          /* of the reads: when to ask for the host's facts again */
+    struct ek_turns turns;
     struct ek_host_survey survey;
     struct ek_domain_cache domains;
     atomic_bool measured; /* its domains' dirty rates are wanted; set by other threads */
@@ -45,7 +50,6 @@ struct ek_collector {
     struct host *hosts;
     size_t host_count;
     int connect_timeout_ms;
-    struct ek_strings shared_paths;
     struct ek_arena arena;
 };
 
@@ -65,7 +69,7 @@ static bool host_connect(const struct ek_collector *collector, struct host *host
 {
     if (host->connection == NULL) {
         host->connection = ek_libvirt_open(host->uri, collector->connect_timeout_ms, err);
-        host->survey_at = host->reads;
+        host->survey.due_at = host->turns.reads;
         ek_domain_cache_expire(&host->domains);
         if (host->connection != NULL) {
             ek_lookout_begin(host->lookout, host->connection);
@@ -77,31 +81,25 @@ static bool host_connect(const struct ek_collector *collector, struct host *host
 /* Copied into each reading, since readings cross threads and outlive the next survey. */
 static bool read_survey(struct host *host, struct ek_reading *out, struct ek_error *err)
 {
-    if (host->reads >= host->survey_at) {
-        if (!ek_host_survey_read(&host->survey, host->connection, host->uri, err)) {
-            return false;
-        }
-        host->survey_at = host->reads + EK_FACTS_EVERY_READS;
+    if (!ek_host_survey_refresh(&host->survey, host->connection, host->uri, host->turns.reads,
+                                host->lookout, err)) {
+        return false;
     }
     out->cpu_cores = host->survey.cpu_cores;
     return ek_host_facts_copy(&out->facts, &host->survey.facts, &out->arena, err);
 }
 
-static bool add_domain(const struct ek_collector *collector, struct host *host,
-                       const virDomainStatsRecord *record, struct ek_reading *out,
-                       struct ek_error *err)
+static bool add_domain(struct host *host, const virDomainStatsRecord *record,
+                       struct ek_reading *out, struct ek_error *err)
 {
-    struct ek_domain_surroundings around = {.host = &host->survey.facts,
-                                            .pools = &host->survey.pools,
-                                            .shared_paths = &collector->shared_paths};
     /* Written into the next free place, which is kept only if the domain turns out to be present.
      */
     struct ek_domain_reading *domain = &out->domains[out->domain_count];
     bool present = false;
 
     if (!ek_domain_stats_read(domain, record, &out->arena, err) ||
-        !ek_domain_cache_complete(&host->domains, domain, record->dom, &around, host->reads,
-                                  &out->arena, &present, err)) {
+        !ek_domain_cache_complete(&host->domains, domain, record->dom, &host->survey.facts,
+                                  host->turns.reads, &out->arena, &present, err)) {
         return ek_error_wrap(err, "%s", host->uri);
     }
     out->domain_count += present ? 1 : 0;
@@ -110,8 +108,7 @@ static bool add_domain(const struct ek_collector *collector, struct host *host,
 
 /* NOWAIT: a domain in a job (an incoming migration) is passed over where it would have to be waited
  * for, instead of holding up the whole host for 30 s. */
-static bool read_domains(const struct ek_collector *collector, struct host *host,
-                         struct ek_reading *out, struct ek_error *err)
+static bool read_domains(struct host *host, struct ek_reading *out, struct ek_error *err)
 {
     EK_SCOPED_RECORDS virDomainStatsRecordPtr *records = NULL;
     /* The others cost a query of each QEMU (VCPU some 40 fields per vCPU on top, BLOCK two queries)
@@ -119,7 +116,7 @@ static bool read_domains(const struct ek_collector *collector, struct host *host
     unsigned int groups =
         VIR_DOMAIN_STATS_STATE | VIR_DOMAIN_STATS_CPU_TOTAL | VIR_DOMAIN_STATS_BALLOON;
 
-    if (host->reads % EK_SELDOM_EVERY_READS == 0) {
+    if (ek_turns_all(&host->turns)) {
         groups |= VIR_DOMAIN_STATS_VCPU | VIR_DOMAIN_STATS_INTERFACE | VIR_DOMAIN_STATS_BLOCK;
     }
     /* One call for all domains: libvirtd walks them one after another on its side, and one that it
@@ -141,13 +138,13 @@ static bool read_domains(const struct ek_collector *collector, struct host *host
                             count);
     }
     for (int i = 0; i < count; i++) {
-        if (!add_domain(collector, host, records[i], out, err)) {
+        if (!add_domain(host, records[i], out, err)) {
             return false;
         }
     }
     /* Only after a read that saw all domains: half a list would make the other half forget what is
      * known of it. */
-    ek_domain_cache_sweep(&host->domains, host->reads);
+    ek_domain_cache_sweep(&host->domains, host->turns.reads);
     ek_dirty_calc_collect(&host->dirty, records, (size_t)count);
     ek_dirty_fill(&host->dirty, out);
     return true;
@@ -191,6 +188,12 @@ static void read_pressure(const struct host *host, struct ek_reading *out)
     }
 }
 
+static bool read_counters(struct host *host, struct ek_reading *out, struct ek_error *err)
+{
+    out->asked_ns = ek_monotonic_ns();
+    return ek_node_read(host->connection, host->uri, out, err) && read_domains(host, out, err);
+}
+
 static bool collector_read(void *context, size_t index, struct ek_reading *out,
                            struct ek_error *err)
 {
@@ -203,11 +206,10 @@ static bool collector_read(void *context, size_t index, struct ek_reading *out,
     /* Survey before domains: a domain's networks and storages are judged by what its host offers.
      */
     if (host_connect(collector, host, err) && read_survey(host, out, err) &&
-        ek_node_read(host->connection, host->uri, out, err) &&
-        read_domains(collector, host, out, err)) {
+        read_counters(host, out, err)) {
         read_pressure(host, out);
         choose_measured(host, out);
-        host->reads++;
+        ek_turns_note(&host->turns, out);
         return true;
     }
     host_disconnect(host);
@@ -216,20 +218,6 @@ static bool collector_read(void *context, size_t index, struct ek_reading *out,
 }
 
 /* The configuration may be gone at the next reload; a collector lives on its own copies. */
-static bool copy_paths(struct ek_collector *collector, const struct ek_strings *paths)
-{
-    const char **items = ek_arena_alloc(&collector->arena, paths->count, sizeof(*items));
-
-    for (size_t i = 0; items != NULL && i < paths->count; i++) {
-        items[i] = ek_arena_strdup(&collector->arena, paths->items[i]);
-        if (items[i] == NULL) {
-            return false;
-        }
-    }
-    collector->shared_paths = (struct ek_strings){.items = items, .count = paths->count};
-    return items != NULL;
-}
-
 static bool copy_hosts(struct ek_collector *collector, const struct ek_collector_config *config)
 {
     struct host *hosts = ek_arena_alloc(&collector->arena, config->host_count, sizeof(*hosts));
@@ -260,8 +248,7 @@ struct ek_collector *ek_collector_create(const struct ek_collector_config *confi
         return NULL;
     }
     struct ek_collector *collector = calloc(1, sizeof(*collector));
-    if (collector == NULL || !copy_paths(collector, &config->shared_paths) ||
-        !copy_hosts(collector, config)) {
+    if (collector == NULL || !copy_hosts(collector, config)) {
         ek_collector_destroy(collector);
         (void)ek_error_set(err, EK_ERR_NOMEM, "out of memory for a collector of %zu hosts",
                            config->host_count);
@@ -294,16 +281,21 @@ void ek_collector_measure(struct ek_collector *collector, size_t host, bool want
     atomic_store(&collector->hosts[host].measured, wanted);
 }
 
-void ek_collector_destroy(void *context)
+/* To close takes six round trips: each callback holds the connection, so that it stays open until
+ * the last one is deregistered. */
+static void part_from(void *context, size_t index)
+{
+    const struct ek_collector *collector = context;
+
+    host_disconnect(&collector->hosts[index]);
+}
+
+static void collector_free(void *context)
 {
     struct ek_collector *collector = context;
 
-    if (collector == NULL) {
-        return;
-    }
-    /* Connections are closed first; caches and surveys hold no handles of theirs. */
+    /* Caches and surveys hold no handles of the connections. */
     for (size_t i = 0; i < collector->host_count; i++) {
-        host_disconnect(&collector->hosts[i]);
         ek_lookout_destroy(collector->hosts[i].lookout);
         ek_domain_cache_finish(&collector->hosts[i].domains);
         ek_dirty_finish(&collector->hosts[i].dirty);
@@ -312,4 +304,17 @@ void ek_collector_destroy(void *context)
     }
     ek_arena_finish(&collector->arena);
     free(collector);
+}
+
+void ek_collector_destroy(void *context)
+{
+    const struct ek_collector *collector = context;
+
+    if (collector != NULL) {
+        (void)ek_farewell(&(struct ek_farewell_work){.count = collector->host_count,
+                                                     .each = part_from,
+                                                     .finish = collector_free,
+                                                     .context = context},
+                          CLOSE_MS);
+    }
 }

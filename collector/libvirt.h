@@ -19,9 +19,6 @@ struct ek_collector_config {
     size_t host_count;
     int connect_timeout_ms; /* of the probe before each new connection */
     int64_t dirty_every_ms; /* how often a domain's dirty rate is measured at most; 0: never */
-    /* Directories that are the same on all hosts (a mounted NFS, CephFS, ...), for disks that are
-     * files below them; libvirt cannot tell over the network. Copied. */
-    struct ek_strings shared_paths;
 };
 
 /* Starts libvirt's events; connections are opened by the first read of each host and after every
@@ -37,8 +34,9 @@ struct ek_collector_port ek_collector_port(struct ek_collector *collector);
  * not. From any thread. */
 void ek_collector_measure(struct ek_collector *collector, size_t host, bool wanted);
 
-/* Closes the connections and frees; takes NULL. No read may be under way: this is what fits
- * ek_pool_config.release. */
+/* Closes the connections, many at once, and frees; takes NULL. Waits two seconds at most for hosts
+ * that do not answer: what is theirs is freed later, or with the process. No read may be under way:
+ * this is what fits ek_pool_config.release. */
 void ek_collector_destroy(void *collector);
 
 #endif

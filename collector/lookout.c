@@ -9,22 +9,18 @@
  * them lets go; the lock is held around every hint, so that whoever silences it has waited for the
  * one under way. */
 
-/* Of those that libvirt has: a copy comes in, stops for the switchover, runs there, goes here. */
+/* Of a migration: the copy that came stops for the switchover, runs there, or goes on here. */
 static const struct {
     int event;
     int detail;
 } of_migrations[] = {
-    {VIR_DOMAIN_EVENT_STARTED, VIR_DOMAIN_EVENT_STARTED_MIGRATED},
     {VIR_DOMAIN_EVENT_SUSPENDED, VIR_DOMAIN_EVENT_SUSPENDED_MIGRATED},
     {VIR_DOMAIN_EVENT_SUSPENDED, VIR_DOMAIN_EVENT_SUSPENDED_POSTCOPY},
     {VIR_DOMAIN_EVENT_RESUMED, VIR_DOMAIN_EVENT_RESUMED_MIGRATED},
     {VIR_DOMAIN_EVENT_RESUMED, VIR_DOMAIN_EVENT_RESUMED_POSTCOPY},
-    {VIR_DOMAIN_EVENT_STOPPED, VIR_DOMAIN_EVENT_STOPPED_MIGRATED},
-    /* What came in and was given up. */
-    {VIR_DOMAIN_EVENT_STOPPED, VIR_DOMAIN_EVENT_STOPPED_FAILED},
 };
 
-enum { EVENTS = 3, FIRST_ITERATION = 1 };
+enum { EVENTS = 3, POOL_EVENTS = 2, FIRST_ITERATION = 1 };
 
 struct ek_lookout {
     pthread_mutex_t lock;
@@ -32,7 +28,10 @@ struct ek_lookout {
     ek_port_hint *hint;
     void *receiver;
     size_t host;
-    int callbacks[EVENTS]; /* of the connection's thread alone; -1: not registered */
+    unsigned int told;               /* EK_TOLD_... */
+    int callbacks[EVENTS];           /* of the connection's thread alone; -1: not registered */
+    int pool_callbacks[POOL_EVENTS]; /* likewise */
+    int network_callback;            /* likewise */
 };
 
 static void let_go(void *context)
@@ -60,12 +59,16 @@ static void give_hint(struct ek_lookout *lookout)
 static int on_lifecycle(virConnectPtr connection, virDomainPtr domain, int event, int detail,
                         void *context)
 {
+    /* Whatever comes to a host, or leaves it, takes memory there or gives it back. */
+    bool changed = event == VIR_DOMAIN_EVENT_STARTED || event == VIR_DOMAIN_EVENT_STOPPED;
+
     (void)connection;
     (void)domain;
     for (size_t i = 0; i < sizeof(of_migrations) / sizeof(of_migrations[0]); i++) {
-        if (of_migrations[i].event == event && of_migrations[i].detail == detail) {
-            give_hint(context);
-        }
+        changed = changed || (of_migrations[i].event == event && of_migrations[i].detail == detail);
+    }
+    if (changed) {
+        give_hint(context);
     }
     return 0;
 }
@@ -91,6 +94,49 @@ static void on_job_completed(virConnectPtr connection, virDomainPtr domain,
     give_hint(context);
 }
 
+static void note(struct ek_lookout *lookout, unsigned int what)
+{
+    (void)pthread_mutex_lock(&lookout->lock);
+    lookout->told |= what;
+    (void)pthread_mutex_unlock(&lookout->lock);
+}
+
+static void on_pool(virConnectPtr connection, virStoragePoolPtr pool, int event, int detail,
+                    void *context)
+{
+    (void)connection;
+    (void)pool;
+    (void)event;
+    (void)detail;
+    note(context, EK_TOLD_POOLS);
+}
+
+static void on_pool_refreshed(virConnectPtr connection, virStoragePoolPtr pool, void *context)
+{
+    (void)connection;
+    (void)pool;
+    note(context, EK_TOLD_POOLS);
+}
+
+static void on_network(virConnectPtr connection, virNetworkPtr network, int event, int detail,
+                       void *context)
+{
+    (void)connection;
+    (void)network;
+    (void)event;
+    (void)detail;
+    note(context, EK_TOLD_NETWORKS);
+}
+
+unsigned int ek_lookout_told(struct ek_lookout *lookout)
+{
+    (void)pthread_mutex_lock(&lookout->lock);
+    unsigned int told = lookout->told;
+    lookout->told = 0;
+    (void)pthread_mutex_unlock(&lookout->lock);
+    return told;
+}
+
 struct ek_lookout *ek_lookout_create(size_t host)
 {
     struct ek_lookout *lookout = calloc(1, sizeof(*lookout));
@@ -102,6 +148,10 @@ struct ek_lookout *ek_lookout_create(size_t host)
         for (size_t i = 0; i < EVENTS; i++) {
             lookout->callbacks[i] = -1;
         }
+        for (size_t i = 0; i < POOL_EVENTS; i++) {
+            lookout->pool_callbacks[i] = -1;
+        }
+        lookout->network_callback = -1;
     }
     return lookout;
 }
@@ -112,6 +162,45 @@ void ek_lookout_direct(struct ek_lookout *lookout, ek_port_hint *hint, void *rec
     lookout->hint = hint;
     lookout->receiver = receiver;
     (void)pthread_mutex_unlock(&lookout->lock);
+}
+
+/* Counted before: a callback may come, and go, before the call that registers it returns. */
+static void hold(struct ek_lookout *lookout)
+{
+    (void)pthread_mutex_lock(&lookout->lock);
+    lookout->users++;
+    (void)pthread_mutex_unlock(&lookout->lock);
+}
+
+static void begin_pools(struct ek_lookout *lookout, virConnectPtr connection)
+{
+    static const struct {
+        int event;
+        virConnectStoragePoolEventGenericCallback callback;
+    } wanted[POOL_EVENTS] = {
+        {VIR_STORAGE_POOL_EVENT_ID_LIFECYCLE, VIR_STORAGE_POOL_EVENT_CALLBACK(on_pool)},
+        {VIR_STORAGE_POOL_EVENT_ID_REFRESH, VIR_STORAGE_POOL_EVENT_CALLBACK(on_pool_refreshed)},
+    };
+
+    for (size_t i = 0; i < POOL_EVENTS; i++) {
+        hold(lookout);
+        lookout->pool_callbacks[i] = virConnectStoragePoolEventRegisterAny(
+            connection, NULL, wanted[i].event, wanted[i].callback, lookout, let_go);
+        if (lookout->pool_callbacks[i] < 0) {
+            let_go(lookout);
+        }
+    }
+}
+
+static void begin_networks(struct ek_lookout *lookout, virConnectPtr connection)
+{
+    hold(lookout);
+    lookout->network_callback =
+        virConnectNetworkEventRegisterAny(connection, NULL, VIR_NETWORK_EVENT_ID_LIFECYCLE,
+                                          VIR_NETWORK_EVENT_CALLBACK(on_network), lookout, let_go);
+    if (lookout->network_callback < 0) {
+        let_go(lookout);
+    }
 }
 
 void ek_lookout_begin(struct ek_lookout *lookout, virConnectPtr connection)
@@ -126,16 +215,15 @@ void ek_lookout_begin(struct ek_lookout *lookout, virConnectPtr connection)
     };
 
     for (size_t i = 0; i < EVENTS; i++) {
-        /* Counted before: a callback may come, and go, before the call returns. */
-        (void)pthread_mutex_lock(&lookout->lock);
-        lookout->users++;
-        (void)pthread_mutex_unlock(&lookout->lock);
+        hold(lookout);
         lookout->callbacks[i] = virConnectDomainEventRegisterAny(
             connection, NULL, wanted[i].event, wanted[i].callback, lookout, let_go);
         if (lookout->callbacks[i] < 0) {
             let_go(lookout); /* libvirt frees nothing that it did not take */
         }
     }
+    begin_pools(lookout, connection);
+    begin_networks(lookout, connection);
 }
 
 void ek_lookout_end(struct ek_lookout *lookout, virConnectPtr connection)
@@ -147,6 +235,16 @@ void ek_lookout_end(struct ek_lookout *lookout, virConnectPtr connection)
         }
         lookout->callbacks[i] = -1;
     }
+    for (size_t i = 0; i < POOL_EVENTS; i++) {
+        if (lookout->pool_callbacks[i] >= 0) {
+            (void)virConnectStoragePoolEventDeregisterAny(connection, lookout->pool_callbacks[i]);
+        }
+        lookout->pool_callbacks[i] = -1;
+    }
+    if (lookout->network_callback >= 0) {
+        (void)virConnectNetworkEventDeregisterAny(connection, lookout->network_callback);
+    }
+    lookout->network_callback = -1;
 }
 
 void ek_lookout_destroy(struct ek_lookout *lookout)

@@ -64,8 +64,37 @@ bool ek_node_cpu_cores(virConnectPtr connection, const char *uri, double *cores,
     return true;
 }
 
-/* Asked twice, as libvirt wants it: the first call tells how many fields there are, the second
- * refuses another number. */
+/* libvirt wants to be asked for exactly as many fields as it has, and tells how many that are.
+ * Linux has had four of each ever since: where that is right a question is spared, at each read of
+ * each host. */
+enum { USUAL_FIELDS = 4 };
+
+static bool ask_cpu(virConnectPtr connection, virNodeCPUStats fields[FIELDS], int *count)
+{
+    *count = USUAL_FIELDS;
+    if (virNodeGetCPUStats(connection, VIR_NODE_CPU_STATS_ALL_CPUS, fields, count, 0) == 0) {
+        return true;
+    }
+    *count = 0;
+    return virNodeGetCPUStats(connection, VIR_NODE_CPU_STATS_ALL_CPUS, NULL, count, 0) == 0 &&
+           *count <= FIELDS &&
+           virNodeGetCPUStats(connection, VIR_NODE_CPU_STATS_ALL_CPUS, fields, count, 0) == 0;
+}
+
+static bool ask_memory(virConnectPtr connection, virNodeMemoryStats fields[FIELDS], int *count)
+{
+    *count = USUAL_FIELDS;
+    if (virNodeGetMemoryStats(connection, VIR_NODE_MEMORY_STATS_ALL_CELLS, fields, count, 0) == 0) {
+        return true;
+    }
+    *count = 0;
+    return virNodeGetMemoryStats(connection, VIR_NODE_MEMORY_STATS_ALL_CELLS, NULL, count, 0) ==
+               0 &&
+           *count <= FIELDS &&
+           virNodeGetMemoryStats(connection, VIR_NODE_MEMORY_STATS_ALL_CELLS, fields, count, 0) ==
+               0;
+}
+
 static bool read_cpu(virConnectPtr connection, const char *uri, struct ek_cpu_counters *cpu,
                      struct ek_error *err)
 {
@@ -79,9 +108,7 @@ static bool read_cpu(virConnectPtr connection, const char *uri, struct ek_cpu_co
     virNodeCPUStats fields[FIELDS] = {0};
     int count = 0;
 
-    if (virNodeGetCPUStats(connection, VIR_NODE_CPU_STATS_ALL_CPUS, NULL, &count, 0) < 0 ||
-        count > FIELDS ||
-        virNodeGetCPUStats(connection, VIR_NODE_CPU_STATS_ALL_CPUS, fields, &count, 0) < 0) {
+    if (!ask_cpu(connection, fields, &count)) {
         return ek_libvirt_error(err, uri, "cannot read the CPU statistics of the host");
     }
     for (int i = 0; i < count; i++) {
@@ -118,9 +145,7 @@ static bool read_memory(virConnectPtr connection, const char *uri, struct ek_rea
     double total = 0.0;
     double available = 0.0;
 
-    if (virNodeGetMemoryStats(connection, VIR_NODE_MEMORY_STATS_ALL_CELLS, NULL, &count, 0) < 0 ||
-        count > FIELDS ||
-        virNodeGetMemoryStats(connection, VIR_NODE_MEMORY_STATS_ALL_CELLS, fields, &count, 0) < 0) {
+    if (!ask_memory(connection, fields, &count)) {
         return ek_libvirt_error(err, uri, "cannot read the memory statistics of the host");
     }
     /* An approximation of MemAvailable, which libvirt lacks before 12.3. Guests on memfd or tmpfs

@@ -2,68 +2,26 @@
 #include "collector/pool.h"
 
 #include "collector/clock.h"
-#include "collector/sampler.h"
-#include "collector/timetable.h"
+#include "collector/pool_parts.h"
+#include "collector/thread.h"
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
-#include <stdlib.h>
-#include <string.h>
 
 /* One dispatcher thread follows the timetable: it queues the hosts that are due, starts workers as
  * they are needed and reports overdue reads. Workers take hosts from the queue. Threads are
  * detached and counted, since one that hangs in libvirt cannot be joined; the last one out of an
  * abandoned pool frees it.
  *
+ * A host is overdue twice: soon, it gives its place up and others are read in its stead, which
+ * nobody is told of (ek_timetable_patience); late, at its deadline, that is an error of the host.
+ *
  * Locks: `reporting` is held around every callback; `lock` guards all else and may be taken inside
  * `reporting`, never the other way round. */
 
-/* libvirt, GnuTLS and the resolver stay far below; thousands of hosts hang at small cost. */
-enum { STACK_BYTES = 256 * 1024 };
-
-enum work { WAITING, QUEUED, READING };
-
-/* Guarded by the pool's lock, but for the sampler, which belongs to the worker while the host is
- * READING. */
-struct host {
-    enum work work;
-    int64_t due_ns;      /* WAITING: when to queue it */
-    int64_t deadline_ns; /* READING: when its read counts as hung */
-    bool overdue;        /* READING: beyond the deadline, reported or about to be */
-    bool hinted;         /* the read that is due, queued or running is out of turn */
-    bool hinted_again;   /* READING: a hint came meanwhile, what it is about may be missed */
-    bool hastened_again; /* READING: the same by ek_pool_hasten */
-    struct ek_hints hints;
-    unsigned int failures;
-    uint64_t lot;
-    size_t next_queued;
-    struct ek_sampler sampler; /* of the worker that reads the host */
-};
-
-struct ek_pool {
-    struct ek_pool_config config;
-    struct ek_timetable table;
-    struct host *hosts;
-    struct ek_arena arena; /* names */
-
-    pthread_mutex_t reporting;
-    pthread_mutex_t lock;
-    pthread_cond_t work; /* a host was queued */
-    pthread_cond_t
-        changed; /* for the dispatcher: something fell due earlier; for stop: a thread ended */
-    size_t queue_first;
-    size_t queue_last;
-    size_t queued;
-    unsigned int threads; /* workers and dispatcher */
-    unsigned int workers;
-    unsigned int idle;
-    unsigned int overdue;
-    unsigned int hinted; /* reads out of turn, ever */
-    int64_t wake_ns;     /* when the dispatcher wakes by itself */
-    bool stopping;
-    bool abandoned;
-};
+/* Of threads that cannot be had: the machine may have others to spare soon, people not. */
+#define TRY_AGAIN_NS (INT64_C(1000) * EK_NS_PER_MS)
+#define WARN_AGAIN_NS (INT64_C(60) * TRY_AGAIN_NS)
 
 static void port_listen(struct ek_pool *pool, bool wanted);
 
@@ -75,16 +33,7 @@ static void pool_free(struct ek_pool *pool)
     if (pool->config.release != NULL) {
         pool->config.release(pool->config.port.context);
     }
-    for (size_t i = 0; i < pool->config.host_count; i++) {
-        ek_sampler_finish(&pool->hosts[i].sampler);
-    }
-    (void)pthread_cond_destroy(&pool->changed);
-    (void)pthread_cond_destroy(&pool->work);
-    (void)pthread_mutex_destroy(&pool->lock);
-    (void)pthread_mutex_destroy(&pool->reporting);
-    ek_arena_finish(&pool->arena);
-    free(pool->hosts);
-    free(pool);
+    ek_pool_parts_destroy(pool);
 }
 
 /* The end of every thread, with the lock held: gives it back. */
@@ -101,57 +50,54 @@ static void thread_leave(struct ek_pool *pool)
     }
 }
 
+/* With the lock held, so that the new thread cannot leave before it was counted. */
 static bool thread_start(struct ek_pool *pool, void *(*entry)(void *))
 {
-    pthread_attr_t attributes;
-    pthread_t thread;
-    sigset_t all;
-    sigset_t before;
+    bool started = ek_thread_start(entry, pool);
 
-    if (pthread_attr_init(&attributes) != 0) {
-        return false;
-    }
-    /* Failing to set an attribute leaves the default, which is larger: no harm. */
-    (void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
-    (void)pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    /* Signals belong to the program's main thread. */
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    bool started = pthread_create(&thread, &attributes, entry, pool) == 0;
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    (void)pthread_attr_destroy(&attributes);
-    /* With the lock held, so that the new thread cannot leave before it was counted. */
     pool->threads += started ? 1 : 0;
     return started;
 }
 
-/* A list through the hosts by index: each is in the queue at most once, so that nothing has to be
- * allocated. */
-static void queue_push(struct ek_pool *pool, size_t index)
+/* Another turn may begin. */
+static void place_leave(struct ek_pool *pool, struct ek_pool_host *host)
 {
-    pool->hosts[index].work = QUEUED;
-    if (pool->queued == 0) {
-        pool->queue_first = index;
-    } else {
-        pool->hosts[pool->queue_last].next_queued = index;
+    if (host->placed) {
+        host->placed = false;
+        ek_places_leave(&pool->places);
+        (void)pthread_cond_signal(&pool->work);
     }
-    pool->queue_last = index;
-    pool->queued++;
-    (void)pthread_cond_signal(&pool->work);
 }
 
-static size_t queue_pop(struct ek_pool *pool)
+/* The dispatcher sleeps until the next thing that it knew of: something may be earlier. */
+static void wake_by(struct ek_pool *pool, int64_t at_ns)
 {
-    size_t index = pool->queue_first;
+    if (at_ns < pool->wake_ns) {
+        (void)pthread_cond_broadcast(&pool->changed);
+    }
+}
 
-    pool->queue_first = pool->hosts[index].next_queued;
-    pool->queued--;
-    return index;
+/* A worker begins to read, or to do what follows: each has a deadline of its own. It counts from
+ * here, not from the queue: waiting for a worker is not the host's fault. */
+static void host_begin(struct ek_pool *pool, struct ek_pool_host *host, enum ek_pool_work work)
+{
+    int64_t now_ns = ek_monotonic_ns();
+
+    host->overdue = false;
+    host->work = work;
+    host->place_ns = now_ns + pool->patience_ns;
+    host->deadline_ns = now_ns + pool->config.deadline_ms * EK_NS_PER_MS;
+    wake_by(pool, host->placed ? host->place_ns : host->deadline_ns);
+}
+
+static bool is_busy(const struct ek_pool_host *host)
+{
+    return host->work == READING || host->work == FOLLOWING;
 }
 
 /* Has a waiting host read earlier than in its turn; with the lock held. A host that fails is tried
  * when its pause is over and not before. */
-static void host_hurry(struct ek_pool *pool, struct host *host, int64_t now_ns)
+static void host_hurry(struct ek_pool *pool, struct ek_pool_host *host, int64_t now_ns)
 {
     int64_t at_ns = 0;
 
@@ -162,13 +108,11 @@ static void host_hurry(struct ek_pool *pool, struct host *host, int64_t now_ns)
     host->due_ns = at_ns;
     host->hinted = true;
     pool->hinted++;
-    if (at_ns < pool->wake_ns) {
-        (void)pthread_cond_broadcast(&pool->changed);
-    }
+    wake_by(pool, at_ns);
 }
 
 /* The same for the pool's owner: at once, and whatever is in store. */
-static void host_hasten(struct ek_pool *pool, struct host *host)
+static void host_hasten(struct ek_pool *pool, struct ek_pool_host *host)
 {
     if (host->failures == 0) {
         host->due_ns = ek_monotonic_ns();
@@ -183,27 +127,32 @@ static void pool_hint(void *receiver, size_t index)
     struct ek_pool *pool = receiver;
 
     (void)pthread_mutex_lock(&pool->lock);
-    struct host *host = &pool->hosts[index];
+    struct ek_pool_host *host = &pool->hosts[index];
     if (!pool->stopping && host->work == WAITING) {
         host_hurry(pool, host, ek_monotonic_ns());
-    } else if (host->work == READING) {
+    } else if (is_busy(host)) {
         host->hinted_again = true;
     }
     (void)pthread_mutex_unlock(&pool->lock);
 }
 
-/* After a read, with the lock held. */
-static void host_settle(struct ek_pool *pool, size_t index, bool done)
+/* After a read, with the lock held. `err`: why it failed, NULL when it did not. */
+static void host_settle(struct ek_pool *pool, size_t index, const struct ek_error *err)
 {
-    struct host *host = &pool->hosts[index];
+    struct ek_pool_host *host = &pool->hosts[index];
     int64_t now_ns = ek_monotonic_ns();
 
-    pool->overdue -= host->overdue ? 1 : 0;
-    host->overdue = false;
+    pool->busy--;
+    place_leave(pool, host);
     host->work = WAITING;
-    host->failures = done ? 0 : host->failures + 1;
-    host->due_ns = done ? ek_timetable_next(&pool->table, index, now_ns)
-                        : ek_timetable_retry(&pool->table, host->failures, &host->lot, now_ns);
+    host->failures = err == NULL ? 0 : host->failures + 1;
+    if (err == NULL) {
+        host->due_ns = ek_timetable_next(&pool->table, index, now_ns);
+    } else {
+        /* Else it answers, and refuses. */
+        bool away = err->code == EK_ERR_UNAVAILABLE || err->code == EK_ERR_TIMEOUT;
+        host->due_ns = ek_timetable_retry(&pool->table, host->failures, away, &host->lot, now_ns);
+    }
     ek_hints_read(&host->hints, !host->hinted, now_ns);
     host->hinted = false;
     if (host->hinted_again) {
@@ -214,21 +163,7 @@ static void host_settle(struct ek_pool *pool, size_t index, bool done)
         host_hasten(pool, host);
     }
     host->hastened_again = false;
-    /* The dispatcher sleeps until the next thing that it knew of; this one is earlier. */
-    if (host->due_ns < pool->wake_ns) {
-        (void)pthread_cond_broadcast(&pool->changed);
-    }
-}
-
-/* The read is over and reported, what the port does after it begins: its deadline is its own. With
- * the lock held. */
-static void host_extend(struct ek_pool *pool, size_t index)
-{
-    struct host *host = &pool->hosts[index];
-
-    pool->overdue -= host->overdue ? 1 : 0;
-    host->overdue = false;
-    host->deadline_ns = ek_monotonic_ns() + pool->config.deadline_ms * EK_NS_PER_MS;
+    wake_by(pool, host->due_ns);
 }
 
 static void host_read(struct ek_pool *pool, size_t index)
@@ -252,9 +187,9 @@ static void host_read(struct ek_pool *pool, size_t index)
     bool more = wanted && done && config->port.after != NULL;
     (void)pthread_mutex_lock(&pool->lock);
     if (more) {
-        host_extend(pool, index);
+        host_begin(pool, &pool->hosts[index], FOLLOWING);
     } else {
-        host_settle(pool, index, done);
+        host_settle(pool, index, done ? NULL : &err);
     }
     (void)pthread_mutex_unlock(&pool->lock);
     (void)pthread_mutex_unlock(&pool->reporting);
@@ -262,20 +197,23 @@ static void host_read(struct ek_pool *pool, size_t index)
     if (more) {
         config->port.after(config->port.context, index);
         (void)pthread_mutex_lock(&pool->lock);
-        host_settle(pool, index, true);
+        host_settle(pool, index, NULL);
         (void)pthread_mutex_unlock(&pool->lock);
     }
 }
 
-/* Overdue workers have stand-ins, which leave again when the hung reads are over. */
-static unsigned int workers_allowed(const struct ek_pool *pool)
+/* Drops the lock meanwhile. */
+static void worker_read(struct ek_pool *pool)
 {
-    unsigned int hung = pool->overdue;
+    bool placed = false;
+    size_t index = ek_places_take(&pool->places, &placed);
 
-    if (hung > pool->config.max_hung) {
-        hung = pool->config.max_hung;
-    }
-    return pool->config.max_workers + hung;
+    pool->busy++;
+    pool->hosts[index].placed = placed;
+    host_begin(pool, &pool->hosts[index], READING);
+    (void)pthread_mutex_unlock(&pool->lock);
+    host_read(pool, index);
+    (void)pthread_mutex_lock(&pool->lock);
 }
 
 static void *worker_main(void *context)
@@ -283,81 +221,119 @@ static void *worker_main(void *context)
     struct ek_pool *pool = context;
 
     (void)pthread_mutex_lock(&pool->lock);
-    while (!pool->stopping && pool->workers <= workers_allowed(pool)) {
-        if (pool->queued == 0) {
-            pool->idle++;
+    while (!pool->stopping) {
+        if (ek_places_ready(&pool->places) > 0) {
+            worker_read(pool);
+        } else if (pool->workers - pool->busy > pool->config.max_workers) {
+            break; /* a stand-in, or one for trials, that is not needed any more */
+        } else {
             (void)pthread_cond_wait(&pool->work, &pool->lock);
-            pool->idle--;
-            continue;
         }
-        /* The deadline counts from here, not from the queue: waiting for a worker is not the host's
-         * fault. */
-        size_t index = queue_pop(pool);
-        pool->hosts[index].work = READING;
-        pool->hosts[index].deadline_ns =
-            ek_monotonic_ns() + pool->config.deadline_ms * EK_NS_PER_MS;
-        if (pool->hosts[index].deadline_ns < pool->wake_ns) {
-            (void)pthread_cond_broadcast(&pool->changed);
-        }
-        (void)pthread_mutex_unlock(&pool->lock);
-        host_read(pool, index);
-        (void)pthread_mutex_lock(&pool->lock);
     }
     pool->workers--;
-    /* It may have been woken for a host that it now leaves to another. */
-    (void)pthread_cond_signal(&pool->work);
     thread_leave(pool);
     return NULL;
 }
 
-/* A worker for what is queued beyond the idle ones, as far as the bound allows. */
-static void start_workers(struct ek_pool *pool)
+/* Around a callback of the dispatcher's, which has the lock: gives it back, and takes it again. */
+static void report_begin(struct ek_pool *pool)
 {
-    for (size_t i = pool->idle; i < pool->queued && pool->workers < workers_allowed(pool); i++) {
-        if (!thread_start(pool, worker_main)) {
-            return; /* those that run go on; the next round tries again */
-        }
-        pool->workers++;
-    }
-}
-
-/* Tells of a read that has passed its deadline, unless it ended meanwhile. Takes and drops the
- * lock. */
-static void report_overdue(struct ek_pool *pool, size_t index)
-{
-    struct ek_error err = {0};
-
     (void)pthread_mutex_unlock(&pool->lock);
     (void)pthread_mutex_lock(&pool->reporting);
     (void)pthread_mutex_lock(&pool->lock);
-    /* Between the two locks the read may have come to its end and reported itself. */
-    bool still = pool->hosts[index].overdue && !pool->stopping;
-    (void)pthread_mutex_unlock(&pool->lock);
-    if (still) {
-        (void)ek_error_set(&err, EK_ERR_TIMEOUT, "%s: no sample within %lld ms, still waiting",
-                           pool->config.hosts[index], (long long)pool->config.deadline_ms);
-        pool->config.result(pool->config.context, index, NULL, &err);
-    }
+}
+
+static void report_end(struct ek_pool *pool)
+{
     (void)pthread_mutex_unlock(&pool->reporting);
     (void)pthread_mutex_lock(&pool->lock);
+}
+
+/* `index`: whose read, or what followed it, has passed its deadline. Drops the lock meanwhile. */
+static void report_overdue(struct ek_pool *pool, size_t index)
+{
+    const struct ek_pool_config *config = &pool->config;
+    const char *name = config->hosts[index];
+    struct ek_error err = {0};
+
+    report_begin(pool);
+    /* Between the two locks it may have come to its end, and have reported that. */
+    bool still = pool->hosts[index].overdue && !pool->stopping;
+    bool following = pool->hosts[index].work == FOLLOWING;
+    (void)pthread_mutex_unlock(&pool->lock);
+    if (still && following) { /* no fault of its sample, which is there */
+        (void)ek_error_set(&err, EK_ERR_TIMEOUT,
+                           "%s: what follows a sample has no end within %lld ms, no other is taken "
+                           "before that",
+                           name, (long long)config->deadline_ms);
+        config->warn(config->context, &err);
+    } else if (still) {
+        (void)ek_error_set(&err, EK_ERR_TIMEOUT, "%s: no sample within %lld ms, still waiting",
+                           name, (long long)config->deadline_ms);
+        config->result(config->context, index, NULL, &err);
+    }
+    report_end(pool);
+}
+
+/* No thread could be had: whoever hangs now has no stand-in, and the others wait. When to try
+ * again. Drops the lock meanwhile when it tells of it. */
+static int64_t report_shortage(struct ek_pool *pool, int64_t now_ns)
+{
+    struct ek_error err = {0};
+    unsigned int workers = pool->workers;
+    size_t waiting = ek_places_ready(&pool->places) - (workers - pool->busy);
+
+    if (pool->warned_ns != 0 && now_ns - pool->warned_ns < WARN_AGAIN_NS) {
+        return now_ns + TRY_AGAIN_NS;
+    }
+    pool->warned_ns = now_ns;
+    report_begin(pool);
+    bool wanted = !pool->stopping;
+    (void)pthread_mutex_unlock(&pool->lock);
+    if (wanted) {
+        (void)ek_error_set(&err, EK_ERR_IO,
+                           "cannot start another thread: %u are there to read hosts, hosts that "
+                           "are due and wait: %zu",
+                           workers, waiting);
+        pool->config.warn(pool->config.context, &err);
+    }
+    report_end(pool);
+    return now_ns; /* the lock was dropped: look again at all */
+}
+
+/* A worker for whatever may be read beyond the idle ones: at most one for each host. When to try
+ * again what failed (INT64_MAX: nothing did). */
+static int64_t start_workers(struct ek_pool *pool, int64_t now_ns)
+{
+    while (pool->workers - pool->busy < ek_places_ready(&pool->places)) {
+        if (!thread_start(pool, worker_main)) {
+            return report_shortage(pool, now_ns);
+        }
+        pool->workers++;
+    }
+    return INT64_MAX;
 }
 
 /* Looks after one host; when there is something to do for it next (INT64_MAX: not by the clock). */
 static int64_t host_advance(struct ek_pool *pool, size_t index, int64_t now_ns)
 {
-    struct host *host = &pool->hosts[index];
+    struct ek_pool_host *host = &pool->hosts[index];
 
     if (host->work == WAITING) {
         if (host->due_ns > now_ns) {
             return host->due_ns;
         }
-        queue_push(pool, index);
-    } else if (host->work == READING && !host->overdue) {
+        host->work = QUEUED;
+        ek_places_queue(&pool->places, index, host->failures > 0);
+        (void)pthread_cond_signal(&pool->work);
+    } else if (host->placed && host->place_ns > now_ns) {
+        return host->place_ns;
+    } else if (is_busy(host) && !host->overdue) {
+        place_leave(pool, host);
         if (host->deadline_ns > now_ns) {
             return host->deadline_ns;
         }
         host->overdue = true;
-        pool->overdue++;
         report_overdue(pool, index);
         return now_ns; /* the lock was dropped: look again at all */
     }
@@ -365,20 +341,27 @@ static int64_t host_advance(struct ek_pool *pool, size_t index, int64_t now_ns)
 }
 
 /* Looks at all hosts each time: a thousand comparisons per wake-up cost less than a heap that has
- * to be kept right. */
+ * to be kept right. When to look again. */
+static int64_t hosts_advance(struct ek_pool *pool)
+{
+    int64_t now_ns = ek_monotonic_ns();
+    int64_t next_ns = INT64_MAX;
+
+    for (size_t i = 0; i < pool->config.host_count && !pool->stopping; i++) {
+        int64_t host_ns = host_advance(pool, i, now_ns);
+        next_ns = host_ns < next_ns ? host_ns : next_ns;
+    }
+    int64_t again_ns = start_workers(pool, now_ns);
+    return again_ns < next_ns ? again_ns : next_ns;
+}
+
 static void *dispatcher_main(void *context)
 {
     struct ek_pool *pool = context;
 
     (void)pthread_mutex_lock(&pool->lock);
     while (!pool->stopping) {
-        int64_t now_ns = ek_monotonic_ns();
-        int64_t next_ns = INT64_MAX;
-        for (size_t i = 0; i < pool->config.host_count && !pool->stopping; i++) {
-            int64_t host_ns = host_advance(pool, i, now_ns);
-            next_ns = host_ns < next_ns ? host_ns : next_ns;
-        }
-        start_workers(pool);
+        int64_t next_ns = hosts_advance(pool);
         pool->wake_ns = next_ns;
         if (pool->stopping) {
             break;
@@ -394,76 +377,6 @@ static void *dispatcher_main(void *context)
     return NULL;
 }
 
-static bool config_check(const struct ek_pool_config *config, struct ek_error *err)
-{
-    if (config->host_count == 0 || config->period_ms <= 0 || config->deadline_ms <= 0 ||
-        config->max_workers == 0) {
-        return ek_error_set(err, EK_ERR_INVALID,
-                            "found %zu hosts, a period of %lld ms, a deadline of %lld ms and %u "
-                            "workers, expected more than none of each",
-                            config->host_count, (long long)config->period_ms,
-                            (long long)config->deadline_ms, config->max_workers);
-    }
-    return true;
-}
-
-/* Threads outlive the caller's configuration, hung ones even the pool's owner. */
-static bool config_copy(struct ek_pool *pool, const struct ek_pool_config *config)
-{
-    const char **names = ek_arena_alloc(&pool->arena, config->host_count, sizeof(*names));
-
-    pool->config = *config;
-    pool->config.hosts = names;
-    pool->config.collector = ek_arena_strdup(&pool->arena, config->collector);
-    pool->hosts = calloc(config->host_count, sizeof(*pool->hosts));
-    if (names == NULL || pool->config.collector == NULL || pool->hosts == NULL) {
-        return false;
-    }
-    for (size_t i = 0; i < config->host_count; i++) {
-        names[i] = ek_arena_strdup(&pool->arena, config->hosts[i]);
-        if (names[i] == NULL) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static void hosts_init(struct ek_pool *pool)
-{
-    const struct ek_pool_config *config = &pool->config;
-
-    pool->table = (struct ek_timetable){.start_ns = ek_monotonic_ns(),
-                                        .period_ns = config->period_ms * EK_NS_PER_MS,
-                                        .backoff_max_ns = config->backoff_max_ms * EK_NS_PER_MS,
-                                        .host_count = config->host_count};
-    /* A failing host is never asked more often than one that answers. */
-    if (pool->table.backoff_max_ns < pool->table.period_ns) {
-        pool->table.backoff_max_ns = pool->table.period_ns;
-    }
-    for (size_t i = 0; i < config->host_count; i++) {
-        struct host *host = &pool->hosts[i];
-        host->due_ns = ek_timetable_next(&pool->table, i, pool->table.start_ns);
-        host->lot = config->seed + i;
-        ek_hints_init(&host->hints);
-        ek_sampler_init(&host->sampler, config->hosts[i], config->collector, config->period_ms);
-    }
-}
-
-/* CLOCK_MONOTONIC for both: with the default a step of the wall clock would let all waits end at
- * once, or none. */
-static void locks_init(struct ek_pool *pool)
-{
-    pthread_condattr_t monotonic;
-
-    (void)pthread_condattr_init(&monotonic);
-    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&pool->changed, &monotonic);
-    (void)pthread_cond_init(&pool->work, &monotonic);
-    (void)pthread_condattr_destroy(&monotonic);
-    (void)pthread_mutex_init(&pool->lock, NULL);
-    (void)pthread_mutex_init(&pool->reporting, NULL);
-}
-
 static void port_listen(struct ek_pool *pool, bool wanted)
 {
     const struct ek_collector_port *port = &pool->config.port;
@@ -475,22 +388,11 @@ static void port_listen(struct ek_pool *pool, bool wanted)
 
 struct ek_pool *ek_pool_create(const struct ek_pool_config *config, struct ek_error *err)
 {
-    if (!config_check(config, err)) {
+    struct ek_pool *pool = ek_pool_parts_create(config, err);
+
+    if (pool == NULL) {
         return NULL;
     }
-    struct ek_pool *pool = calloc(1, sizeof(*pool));
-    if (pool == NULL || !config_copy(pool, config)) {
-        if (pool != NULL) {
-            ek_arena_finish(&pool->arena);
-            free(pool->hosts);
-            free(pool);
-        }
-        (void)ek_error_set(err, EK_ERR_NOMEM, "out of memory for a pool of %zu hosts",
-                           config->host_count);
-        return NULL;
-    }
-    hosts_init(pool);
-    locks_init(pool);
     port_listen(pool, true);
     (void)pthread_mutex_lock(&pool->lock);
     bool started = thread_start(pool, dispatcher_main);
@@ -544,11 +446,11 @@ void ek_pool_destroy(struct ek_pool *pool)
 void ek_pool_hasten(struct ek_pool *pool, size_t host)
 {
     (void)pthread_mutex_lock(&pool->lock);
-    struct host *it = &pool->hosts[host];
+    struct ek_pool_host *it = &pool->hosts[host];
     if (it->work == WAITING) {
         host_hasten(pool, it);
     }
-    it->hastened_again = it->work == READING;
+    it->hastened_again = is_busy(it);
     (void)pthread_mutex_unlock(&pool->lock);
 }
 

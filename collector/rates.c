@@ -11,9 +11,9 @@
 #define uthash_nonfatal_oom(element) (history_lost = true)
 #include <uthash.h>
 
-/* Two rules keep spikes out: values are compared only inside one life of a domain (id, state and
- * reason unchanged) and only over an interval that is neither too short nor too long. What remains,
- * a reply that was late and shortens the next interval, is cut off at what the host has. */
+/* Three rules keep spikes out: values are compared only inside one life of a domain (id, state and
+ * reason unchanged), only over an interval that is neither too short nor too long, and over the
+ * time that passed on the host, whenever its answers came. */
 
 /* Three periods: one lost read is bridged, a host that was away begins anew. A quarter: below that
  * the 10 ms steps of the counters and the jitter of the replies are too large a part. */
@@ -208,8 +208,9 @@ static struct ek_pressure pressure_of(struct ek_pressure_rates *rates,
 struct ek_pressure ek_rates_pressure(struct ek_rates *rates, const struct ek_reading *reading)
 {
     struct ek_rate_limits each = limits_of(rates, 1);
+    int64_t now_ns = ek_host_time_advance(&rates->time, reading);
 
-    return pressure_of(&rates->pressure, &reading->pressure, reading->monotonic_ns, &each);
+    return pressure_of(&rates->pressure, &reading->pressure, now_ns, &each);
 }
 
 static struct ek_domain_rates rates_of(const struct ek_rates *rates,
@@ -219,7 +220,7 @@ static struct ek_domain_rates rates_of(const struct ek_rates *rates,
 {
     struct ek_rate_limits each = limits_of(rates, 1);
     struct ek_rate_limits seldom = limits_of(rates, EK_SELDOM_EVERY_READS);
-    int64_t now_ns = reading->monotonic_ns;
+    int64_t now_ns = rates->time.now_ns;
     double cpu = ek_rate_update(&history->cpu, domain->cpu_ns, now_ns, &each);
     /* KVM spins for a moment before it lets an idle vCPU sleep: counted as the QEMU's time, but
      * given up as soon as anybody else wants it. */
@@ -233,47 +234,31 @@ static struct ek_domain_rates rates_of(const struct ek_rates *rates,
     if (domain->running) {
         double used = (cpu - (isnan(haltpoll) ? 0.0 : haltpoll)) / NS_PER_S;
         double waited = delay / NS_PER_S / domain->facts.vcpus;
-        /* A late reply shortens the next interval: no domain uses more than its host has. */
+        /* The domain's counter is not of the same instant as the host's: none uses more than it
+         * has. */
         out.cpu_used_cores = isnan(used) ? NAN : fmin(fmax(used, 0.0), reading->cpu_cores);
         out.cpu_steal = isfinite(waited) ? fmin(waited, 1.0) : NAN;
     }
     return out;
 }
 
-/* These three only grow while a host is up: a fall is a reboot. */
-static bool comparable_cpu(const struct ek_cpu_counters *before, const struct ek_cpu_counters *now)
-{
-    return now->kernel_ns >= before->kernel_ns && now->user_ns >= before->user_ns &&
-           now->idle_ns >= before->idle_ns;
-}
-
-/* iowait alone may fall a little on a live kernel (Linux, proc(5)): that is no restart. */
-static double busy_ratio(const struct ek_cpu_counters *before, const struct ek_cpu_counters *now)
-{
-    double busy = (double)(now->kernel_ns - before->kernel_ns + now->user_ns - before->user_ns);
-    double idle = (double)(now->idle_ns - before->idle_ns);
-
-    if (now->iowait_ns > before->iowait_ns) {
-        idle += (double)(now->iowait_ns - before->iowait_ns);
-    }
-    /* Nothing moved: the host answered twice within one step of its counters. */
-    return busy + idle > 0.0 ? busy / (busy + idle) : NAN;
-}
-
 static double host_used(struct ek_rates *rates, const struct ek_reading *reading)
 {
     struct ek_rate_limits limits = limits_of(rates, 1);
-    int64_t elapsed_ns = reading->monotonic_ns - rates->cpu_at_ns;
+    int64_t elapsed_ns = rates->time.now_ns - rates->cpu_at_ns;
+    double busy_ns = 0.0;
+    double idle_ns = 0.0;
     bool comparable = rates->cpu_seen && elapsed_ns > 0 && elapsed_ns <= limits.longest_ns &&
-                      comparable_cpu(&rates->cpu, &reading->cpu);
+                      ek_cpu_between(&rates->cpu, &reading->cpu, &busy_ns, &idle_ns);
 
     if (comparable && elapsed_ns < limits.shortest_ns) {
         return rates->cpu_used * reading->cpu_cores;
     }
-    /* Kept as a ratio, so that it stands between reads even if CPUs come or go. */
-    rates->cpu_used = comparable ? busy_ratio(&rates->cpu, &reading->cpu) : NAN;
+    /* Kept as a ratio, so that it stands between reads even if CPUs come or go. Where nothing moved
+     * the host answered twice within one step of its counters. */
+    rates->cpu_used = comparable && busy_ns + idle_ns > 0.0 ? busy_ns / (busy_ns + idle_ns) : NAN;
     rates->cpu = reading->cpu;
-    rates->cpu_at_ns = reading->monotonic_ns;
+    rates->cpu_at_ns = rates->time.now_ns;
     rates->cpu_seen = true;
     return rates->cpu_used * reading->cpu_cores;
 }
@@ -296,6 +281,8 @@ static void drop_vanished(struct ek_rates *rates, int64_t now_ns)
 bool ek_rates_update(struct ek_rates *rates, const struct ek_reading *reading,
                      double *host_used_cores, struct ek_domain_rates *domains, struct ek_error *err)
 {
+    int64_t now_ns = ek_host_time_advance(&rates->time, reading);
+
     for (size_t i = 0; i < reading->domain_count; i++) {
         struct ek_domain_history *history = history_of(rates, &reading->domains[i]);
         if (history == NULL) {
@@ -303,10 +290,10 @@ bool ek_rates_update(struct ek_rates *rates, const struct ek_reading *reading,
                                 reading->domain_count);
         }
         domains[i] = rates_of(rates, history, &reading->domains[i], reading);
-        history->seen_at_ns = reading->monotonic_ns;
+        history->seen_at_ns = now_ns;
     }
     *host_used_cores = host_used(rates, reading);
-    drop_vanished(rates, reading->monotonic_ns);
+    drop_vanished(rates, now_ns);
     return true;
 }
 

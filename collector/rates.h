@@ -4,11 +4,13 @@
  * counter, and whenever two values cannot be compared: the domain's id, state or state's reason
  * changed (after a migration its counters begin at zero), the counter fell or is the sum of another
  * number of parts (a card or a disk came or went), more than three periods lie between, or the
- * clock did not advance. What a reading leaves out leaves the last rate standing until that gap is
- * reached; so does an interval too short to mean anything (a quarter period). */
+ * clock did not advance. Between two readings lies what passed on the host (host_time.h), not what
+ * passed between two answers. What a reading leaves out leaves the last rate standing until that
+ * gap is reached; so does an interval too short to mean anything (a quarter period). */
 #ifndef EK_COLLECTOR_RATES_H
 #define EK_COLLECTOR_RATES_H
 
+#include "collector/host_time.h"
 #include "collector/reading.h"
 
 /* One counter's last value, and the rate that it gave. All zero: never seen. */
@@ -43,6 +45,7 @@ struct ek_pressure_rates {
 /* The memory of one host's readings; embedded, owned by one thread at a time. */
 struct ek_rates {
     int64_t period_ns;
+    struct ek_host_time time;
     struct ek_cpu_counters cpu;
     int64_t cpu_at_ns;
     double cpu_used; /* ratio of the last interval */
@@ -66,7 +69,7 @@ struct ek_domain_rates {
 
 void ek_rates_init(struct ek_rates *rates, int64_t period_ms);
 
-/* Takes in a reading; its time is the reading's monotonic_ns. `domains` has room for domain_count
+/* Takes in a reading; its time is the host's (host_time.h). `domains` has room for domain_count
  * results in the reading's order. *host_used_cores is NAN when it is not known. Error: NOMEM. */
 bool ek_rates_update(struct ek_rates *rates, const struct ek_reading *reading,
                      double *host_used_cores, struct ek_domain_rates *domains,

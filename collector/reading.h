@@ -15,8 +15,11 @@
 #include <stdint.h>
 
 /* What costs the hypervisor a query of each domain (vCPUs' delay, network and disks) is said at
- * every n-th read only. */
+ * every n-th read only, and after a domain came (collector/turns.h). */
 enum { EK_SELDOM_EVERY_READS = 4 };
+
+/* Facts, host's and domains', are read anew after this many reads of the host. */
+enum { EK_FACTS_EVERY_READS = 20 };
 
 struct ek_counter {
     uint64_t value;
@@ -48,6 +51,8 @@ struct ek_host_facts {
     const char *hypervisor; /* "QEMU 7.2.22"; NULL: not known */
     const char *cpu_model;  /* NULL: not known */
     const char *uuid;       /* NULL: not known */
+    struct ek_numa_cells numa_cells;
+    struct ek_storage_pools storage_pools; /* the active ones, by name */
 };
 
 /* What a domain is rather than does; read when it appears, and seldom again. */
@@ -55,6 +60,9 @@ struct ek_domain_facts {
     double vcpus;
     double local_disk_mib;
     double balloon_period_s; /* how often the guest reports its memory; 0: never */
+    double emulator_mib;     /* as in struct ek_domain */
+    enum ek_evacuation evacuation;
+    bool huge_pages; /* its memory is set aside as a whole, and not seen in its RSS */
     bool movable;
     const char *immovable_reason; /* NULL when movable */
     struct ek_labels labels;
@@ -98,6 +106,7 @@ struct ek_domain_reading {
 struct ek_reading {
     int64_t taken_at_ms;  /* Unix milliseconds: when the domains were asked for */
     int64_t monotonic_ns; /* when the domains' counters arrived, of any clock that never jumps */
+    int64_t asked_ns;     /* when they, and the host's, were asked for; 0: not known */
     double cpu_cores;     /* the CPUs that `cpu` counts, > 0 */
     struct ek_cpu_counters cpu;
     double memory_mib;      /* > 0 */

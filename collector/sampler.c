@@ -32,6 +32,8 @@ static void fill_host(struct ek_host *host, const struct ek_reading *reading, do
         .cpu_model = reading->facts.cpu_model,
         .uuid = reading->facts.uuid,
         .pressure = pressure,
+        .numa_cells = reading->facts.numa_cells,
+        .storage_pools = reading->facts.storage_pools,
     };
 }
 
@@ -103,7 +105,11 @@ static void fill_domain(struct ek_domain *domain, const struct ek_domain_reading
         .cpu_used_cores = rates->cpu_used_cores,
         .cpu_steal = rates->cpu_steal,
         .memory_used_mib = guest_memory_used(reading, rates->guest_memory_fresh),
-        .memory_rss_mib = reading->memory_rss_mib,
+        /* Huge pages are in no process's RSS, and all of the guest's are taken from the start. */
+        .memory_rss_mib = facts->huge_pages ? fmax(reading->memory_rss_mib, reading->memory_mib)
+                                            : reading->memory_rss_mib,
+        .emulator_mib = facts->emulator_mib,
+        .evacuation = facts->evacuation,
         .dirty_mib_s = reading->dirty_mib_s,
         .swap_in_mib_s = isnan(rates->swap_in_mib_s) ? 0 : rounded(rates->swap_in_mib_s),
         .pressure = rates->pressure,

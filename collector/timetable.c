@@ -14,6 +14,9 @@ static uint64_t draw(uint64_t *state)
     return z ^ (z >> 31);
 }
 
+/* Hosts that are hastened, or whose turn was missed, come beside the raster: none waits longer. */
+#define PATIENCE_MAX_NS (INT64_C(1000) * 1000 * 1000)
+
 int64_t ek_timetable_next(const struct ek_timetable *table, size_t host, int64_t now_ns)
 {
     assert(host < table->host_count && table->period_ns > 0);
@@ -30,18 +33,30 @@ int64_t ek_timetable_next(const struct ek_timetable *table, size_t host, int64_t
     return first_ns + periods * table->period_ns;
 }
 
-int64_t ek_timetable_retry(const struct ek_timetable *table, unsigned int failures, uint64_t *lot,
-                           int64_t now_ns)
+/* With n hosts of which one in turn begins every 1/n of the period, w workers are never all taken
+ * when each is free again after w/n of it. Half of that leaves room for reads out of turn. */
+int64_t ek_timetable_patience(const struct ek_timetable *table, size_t workers)
 {
-    int64_t pause_ns = table->period_ns;
+    assert(table->host_count > 0);
+    double share = (double)workers / (double)table->host_count / 2;
+    double patience_ns = (double)table->period_ns * share;
+
+    return patience_ns < (double)PATIENCE_MAX_NS ? (int64_t)patience_ns : PATIENCE_MAX_NS;
+}
+
+int64_t ek_timetable_retry(const struct ek_timetable *table, unsigned int failures, bool away,
+                           uint64_t *lot, int64_t now_ns)
+{
+    int64_t pause_ns = away ? table->period_ns / 8 : table->period_ns;
+    int64_t longest_ns = away ? table->period_ns / 2 : table->backoff_max_ns;
 
     assert(failures >= 1);
     /* Bounded in the loop's condition, so that the doubling cannot overflow. */
-    while (failures-- > 1 && pause_ns < table->backoff_max_ns) {
+    while (failures-- > 1 && pause_ns < longest_ns) {
         pause_ns *= 2;
     }
-    if (pause_ns > table->backoff_max_ns) {
-        pause_ns = table->backoff_max_ns;
+    if (pause_ns > longest_ns) {
+        pause_ns = longest_ns;
     }
     /* Three quarters to five quarters: hosts that failed together (a switch, a restart of the
      * daemon) do not come back together. 53 bits are what a double takes exactly. */

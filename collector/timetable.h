@@ -18,11 +18,19 @@ struct ek_timetable {
  * for. */
 int64_t ek_timetable_next(const struct ek_timetable *table, size_t host, int64_t now_ns);
 
+/* How long one host's read may keep others from being read when `workers` may run at once: half of
+ * what each would have if all took equally long, and at most a second. So not even hosts that
+ * follow one another in the timetable, and all hang, ever delay one that answers. In nanoseconds.
+ */
+int64_t ek_timetable_patience(const struct ek_timetable *table, size_t workers);
+
 /* When to try a host again after `failures` (>= 1) failed reads in a row: period * 2^(failures -
- * 1), at most backoff_max_ns, three quarters to five quarters of it by lot. `lot` is the lot's
- * state, a seed at first: equal seeds give equal times. */
-int64_t ek_timetable_retry(const struct ek_timetable *table, unsigned int failures, uint64_t *lot,
-                           int64_t now_ns);
+ * 1), at most backoff_max_ns, three quarters to five quarters of it by lot. One that is `away`,
+ * that could not be reached, after an eighth of that, at most half a period: to look is cheap, and
+ * with the time that a look takes it shall be sampled within a period after its return. `lot` is
+ * the lot's state, a seed at first: equal seeds give equal times. */
+int64_t ek_timetable_retry(const struct ek_timetable *table, unsigned int failures, bool away,
+                           uint64_t *lot, int64_t now_ns);
 
 /* Readings out of turn, which hints ask for. A migration gives half a dozen hints on each of its
  * hosts and a drain a hundred: they may not cost more than half as much again as the timetable, so

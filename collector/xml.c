@@ -122,6 +122,26 @@ const char *ek_xml_string(struct ek_xml *xml, const char *expression, struct ek_
     return copy;
 }
 
+const char *ek_xml_dump(struct ek_xml *xml, const char *expression, struct ek_arena *arena)
+{
+    EK_SCOPED(object_release) xmlXPathObjectPtr object = evaluate(xml, expression);
+    const char *copy = NULL;
+
+    if (object == NULL || xmlXPathNodeSetGetLength(object->nodesetval) == 0) {
+        return NULL;
+    }
+    xmlBufferPtr buffer = xmlBufferCreate();
+    if (buffer != NULL &&
+        xmlNodeDump(buffer, xml->document, xmlXPathNodeSetItem(object->nodesetval, 0), 0, 0) >= 0) {
+        copy = ek_arena_strdup(arena, (const char *)xmlBufferContent(buffer));
+    }
+    if (buffer != NULL) {
+        xmlBufferFree(buffer);
+    }
+    xml->failed = copy == NULL;
+    return copy;
+}
+
 double ek_xml_number(struct ek_xml *xml, const char *expression)
 {
     EK_SCOPED(object_release) xmlXPathObjectPtr object = evaluate(xml, expression);

@@ -28,6 +28,9 @@ bool ek_xml_has(struct ek_xml *xml, const char *expression);
 /* The expression's string value, in the arena; NULL when it is empty. */
 const char *ek_xml_string(struct ek_xml *xml, const char *expression, struct ek_arena *arena);
 
+/* The first node that the expression finds, as XML text, in the arena; NULL when there is none. */
+const char *ek_xml_dump(struct ek_xml *xml, const char *expression, struct ek_arena *arena);
+
 /* The expression's number; NAN when it is none. */
 double ek_xml_number(struct ek_xml *xml, const char *expression);
 

@@ -257,14 +257,14 @@ static struct mover *find(struct ek_executor *executor, const char *id)
 }
 
 /* A wish only: the life reads it at its next step and decides whether that is still possible. */
-bool ek_executor_cancel(struct ek_executor *executor, const char *id)
+bool ek_executor_cancel(struct ek_executor *executor, const char *id, enum ek_abort why)
 {
     struct mover *mover;
 
     pthread_mutex_lock(&executor->mutex);
     mover = find(executor, id);
     if (mover != NULL) {
-        mover->cancel = true;
+        mover->cancel = why;
         pthread_cond_broadcast(&mover->wake);
     }
     pthread_mutex_unlock(&executor->mutex);

@@ -42,9 +42,9 @@ struct ek_executor_options {
 
     /* A move ended; called once, from the move's thread, after the journal has its end. */
     void (*ended)(void *context, const struct ek_outcome *outcome);
-    /* A move's copying is about to end (EK_LIFE_ENDING_MS): what is to follow it on its links may
-     * begin. At most once per attempt, from the move's thread; NULL: nobody wants to know. */
-    void (*ending)(void *context, const char *id);
+    /* What a move tells before its end, each at most once per attempt; from the move's thread.
+     * NULL: nobody wants to know. */
+    void (*sign)(void *context, const struct ek_sign *sign);
     /* A life was dropped without an end: fenced, or its record was changed by others. The record is
      * the newest that this executor had; the journal's counts. */
     void (*dropped)(void *context, const struct ek_move_record *record, const struct ek_error *why);
@@ -66,8 +66,9 @@ bool ek_executor_start(struct ek_executor *executor, const struct ek_move_order 
 bool ek_executor_adopt(struct ek_executor *executor, const struct ek_move_record *record,
                        int64_t epoch, struct ek_error *err);
 
-/* Asks for a move's end; its outcome tells what came of it. False when none of that id runs. */
-bool ek_executor_cancel(struct ek_executor *executor, const char *id);
+/* Asks for a move's end, and says why (not NONE); its outcome tells what came of it. False when
+ * none of that id runs. */
+bool ek_executor_cancel(struct ek_executor *executor, const char *id, enum ek_abort why);
 
 /* Sets how fast a move may copy from now on (MiB/s; 0: unlimited): a migration that runs is tuned
  * within a moment, also an adopted one; a move that has not begun its call starts with the newest

@@ -118,18 +118,25 @@ static void add_notes(struct mover *mover, const struct ek_life_input *input,
 
 /* ---- the life ------------------------------------------------------------------------------ */
 
-static struct ek_life_action step(struct mover *mover, struct ek_life_input *input)
+static void tell_signs(const struct mover *mover, unsigned int before)
 {
     const struct ek_executor_options *options = &mover->executor->options;
+    struct ek_sign sign;
+
+    while (options->sign != NULL && ek_life_sign(&mover->life, &before, &sign)) {
+        options->sign(options->listener_context, &sign);
+    }
+}
+
+static struct ek_life_action step(struct mover *mover, struct ek_life_input *input)
+{
     struct ek_life_action action;
-    bool was_ending = mover->life.ending;
+    unsigned int signs = mover->life.signs;
 
     read_wishes(mover, input);
     mover->decided_ms = ek_executor_now(mover->executor);
     action = ek_life_step(&mover->life, input, mover->decided_ms);
-    if (mover->life.ending && !was_ending && options->ending != NULL) {
-        options->ending(options->listener_context, mover->life.record.order.id);
-    }
+    tell_signs(mover, signs);
     if (input->kind == EK_LIFE_MIGRATE_ENDED) {
         ek_executor_release(mover, mover->migrate);
         mover->migrate = NULL;

@@ -50,8 +50,8 @@ struct mover {
     struct ek_life life;
     struct ek_move_record written; /* as the journal has it */
     bool is_written;
-    bool cancel;
-    bool told_cancel;
+    enum ek_abort cancel;
+    enum ek_abort told_cancel;
     bool limited; /* a limit was given: the newest */
     uint64_t limit_mib_s;
     bool limit_is_news;          /* and the life was not told yet */

@@ -76,7 +76,8 @@ struct ek_job_progress {
     double remaining_mib;
     double transferred_mib;
     double bandwidth_mib_s;
-    double dirty_mib_s;
+    double dirty_mib_s;   /* by the migration's own log of dirty pages: 0 in its first iteration */
+    double sampled_mib_s; /* the same by sampled pages since the call; 0: not known (yet) */
     int iteration;        /* 1: everything; then what was written meanwhile; 0: not known */
     int throttle_percent; /* of the guest's CPU time that auto-converge takes away */
     int64_t downtime_ms;  /* of a completed job; 0: not known */

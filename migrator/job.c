@@ -149,7 +149,7 @@ int ek_job_call(virDomainPtr domain, const struct ek_host_link *destination,
 
 static struct ek_call_result mark_and_call(const struct ek_end *source,
                                            const struct ek_host_link *destination,
-                                           const struct ek_move_record *record,
+                                           const struct ek_move_record *record, bool samples,
                                            int64_t fresh_until_ms)
 {
     int autostart = 0;
@@ -164,6 +164,12 @@ static struct ek_call_result mark_and_call(const struct ek_end *source,
      * be changed. A domain without the mark could not be told from somebody else's afterwards. */
     if (!ek_mark_write(source->domain, record, autostart != 0)) {
         return ek_end_fail(source, "migrate-mark");
+    }
+    /* What is written is known to the migration after its first iteration only, by sampled pages a
+     * second from now; a failure leaves that. While a measurement runs, this one is refused, and
+     * that one serves. */
+    if (samples) {
+        virDomainStartDirtyRateCalc(source->domain, 1, VIR_DOMAIN_DIRTYRATE_MODE_PAGE_SAMPLING);
     }
     /* Asked last, just before the effect: whoever gave this call up may have decided otherwise
      * since. */
@@ -197,7 +203,8 @@ struct ek_call_result ek_port_migrate(void *context, const struct ek_move_record
         return ek_fail(EK_FAILURE_LOST, record->order.source, "migrate", "%s", err.message);
     }
     source.domain = virDomainLookupByUUIDString(source.connection, record->order.domain);
-    result = mark_and_call(&source, destination, record, fresh_until_ms);
+    result =
+        mark_and_call(&source, destination, record, atomic_load(&port->samples), fresh_until_ms);
     if (source.domain != NULL) {
         virDomainFree(source.domain);
     }
@@ -247,6 +254,25 @@ static bool is_paused_by_migration(virDomainPtr domain)
            reason == VIR_DOMAIN_PAUSED_MIGRATION;
 }
 
+/* The measurement takes a second: what is not known by then will not be, or is 0. */
+enum { SAMPLED_WITHIN_MS = 10000 };
+
+/* MiB/s that are written by the measurement that began with the call; 0: not known. */
+static double read_sampled(virDomainPtr domain)
+{
+    virDomainPtr asked[] = {domain, NULL};
+    virDomainStatsRecordPtr *records = NULL;
+    long long mib_s = 0; /* -1 where QEMU found nothing to sample */
+
+    if (virDomainListGetStats(asked, VIR_DOMAIN_STATS_DIRTYRATE, &records,
+                              VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT) == 1) {
+        virTypedParamsGetLLong(records[0]->params, records[0]->nparams,
+                               "dirtyrate.megabytes_per_second", &mib_s);
+    }
+    virDomainStatsRecordListFree(records);
+    return mib_s > 0 ? (double)mib_s : 0;
+}
+
 static bool read_progress(virDomainPtr domain, struct ek_job_progress *out)
 {
     virTypedParameterPtr params = NULL;
@@ -293,6 +319,10 @@ bool ek_port_progress(void *context, const struct ek_move_record *record,
     }
     if (end.domain != NULL) {
         read = read_progress(end.domain, out);
+        if (out->active && out->iteration <= 1 && out->elapsed_ms < SAMPLED_WITHIN_MS &&
+            record->dirty_mib_s == 0 && atomic_load(&port->samples)) {
+            out->sampled_mib_s = read_sampled(end.domain);
+        }
         note_arrival(port, record, &end, out);
     }
     ek_end_close(&end);

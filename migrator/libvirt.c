@@ -270,6 +270,11 @@ void ek_libvirt_port_set_reserve(struct ek_libvirt_port *port, double ratio)
     pthread_mutex_unlock(&port->mutex);
 }
 
+void ek_libvirt_port_set_sampling(struct ek_libvirt_port *port, bool samples)
+{
+    atomic_store(&port->samples, samples);
+}
+
 const struct ek_hypervisor *ek_libvirt_port_hypervisor(struct ek_libvirt_port *port)
 {
     return &port->hypervisor;

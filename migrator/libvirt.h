@@ -39,6 +39,10 @@ bool ek_libvirt_port_set_hosts(struct ek_libvirt_port *port, const struct ek_lib
 /* What of a host's memory (0..1) arrivals must leave free; 0 at first. Thread-safe. */
 void ek_libvirt_port_set_reserve(struct ek_libvirt_port *port, double ratio);
 
+/* Whether QEMU may be asked to sample what guests write when their migration begins; at first it is
+ * not. Thread-safe. */
+void ek_libvirt_port_set_sampling(struct ek_libvirt_port *port, bool samples);
+
 /* The port's calls; owned by the port. */
 const struct ek_hypervisor *ek_libvirt_port_hypervisor(struct ek_libvirt_port *port);
 

@@ -9,12 +9,15 @@
 #include "migrator/libvirt.h"
 #include "migrator/volume.h"
 
+#include <stdatomic.h>
+
 struct ek_libvirt_port {
     struct ek_hypervisor hypervisor;
     int connect_ms;
     int64_t fresh_ms;
     pthread_mutex_t mutex;      /* of the list */
     struct ek_host_link *hosts; /* newest first; never taken out before the end */
+    atomic_bool samples;        /* dirty rates, when a migration begins */
     double memory_reserve;      /* 0..1 of a host's memory that arrivals leave free */
     struct ek_arrivals arrivals;
 };

@@ -94,12 +94,17 @@ bool ek_life_may_retry(const struct ek_life *life)
            life->record.attempt <= life->record.order.retries;
 }
 
+const char *ek_life_why_cancelled(const struct ek_life *life)
+{
+    return life->cancel == EK_ABORT_YIELD ? "cancelled: others go first" : "cancelled on request";
+}
+
 /* In the order of who has a say: the one who cancels, somebody else who aborted, then the reason of
  * the failure. */
 enum ek_move_state ek_life_after_rollback(struct ek_life *life)
 {
-    if (life->cancel) {
-        ek_life_error(life, "cancelled on request");
+    if (life->cancel != EK_ABORT_NONE) {
+        ek_life_error(life, "%s", ek_life_why_cancelled(life));
         return EK_MOVE_CANCELLED;
     }
     if (life->failure == EK_FAILURE_ABORTED && life->aborts == 0) {
@@ -150,7 +155,7 @@ static struct ek_life_action claim(struct ek_life *life)
 /* The one state whose cancel leaves nothing behind, not even an attempt. */
 static struct ek_life_action planned(struct ek_life *life)
 {
-    if (life->cancel) {
+    if (life->cancel != EK_ABORT_NONE) {
         ek_life_error(life, "cancelled before it began");
         return ek_life_finish(life, EK_MOVE_CANCELLED);
     }
@@ -159,8 +164,8 @@ static struct ek_life_action planned(struct ek_life *life)
 
 static struct ek_life_action claimed(struct ek_life *life)
 {
-    if (life->cancel) {
-        ek_life_error(life, "cancelled on request");
+    if (life->cancel != EK_ABORT_NONE) {
+        ek_life_error(life, "%s", ek_life_why_cancelled(life));
         return ek_life_finish(life, EK_MOVE_CANCELLED);
     }
     ek_life_enter(life, EK_MOVE_PRECHECK);
@@ -185,8 +190,8 @@ struct ek_life_action ek_life_wait_for_retry(struct ek_life *life)
 /* A driver may wake a life early; the time that was set counts. */
 static struct ek_life_action retry_waited(struct ek_life *life)
 {
-    if (life->cancel) {
-        ek_life_error(life, "cancelled on request");
+    if (life->cancel != EK_ABORT_NONE) {
+        ek_life_error(life, "%s", ek_life_why_cancelled(life));
         return ek_life_finish(life, EK_MOVE_CANCELLED);
     }
     if (life->now_ms < life->wait_until_ms) {
@@ -320,7 +325,7 @@ struct ek_life_action ek_life_step(struct ek_life *life, const struct ek_life_in
                                    int64_t now_ms)
 {
     life->now_ms = now_ms;
-    life->cancel = life->cancel || input->cancel;
+    life->cancel = input->cancel != EK_ABORT_NONE ? input->cancel : life->cancel;
     life->limited = life->limited || input->limited;
     life->limit_mib_s = input->limited ? input->limit_mib_s : life->limit_mib_s;
     if (input->kind == EK_LIFE_MIGRATE_ENDED) {

@@ -52,7 +52,7 @@ enum ek_life_input_kind {
 /* Pointers are read during the step only. */
 struct ek_life_input {
     enum ek_life_input_kind kind;
-    bool cancel;          /* the move is not wanted any more */
+    enum ek_abort cancel; /* why the move is not wanted any more; NONE: it is */
     bool shutdown;        /* the driver wants to stop; the move itself may go on */
     bool limited;         /* a limit of the bandwidth was given since the order */
     uint64_t limit_mib_s; /* the newest; 0: unlimited */
@@ -99,6 +99,7 @@ struct ek_life_action {
 /* What the looks at the progress say of one attempt's copying. */
 struct ek_convergence {
     struct ek_job_progress seen; /* the newest */
+    double sampled_mib_s;        /* the dirty rate by sampling; 0: not known */
     double least_round_mib;      /* the smallest size of an iteration at its beginning */
     int64_t improved_ms;         /* when it last came nearer to its end */
     int improved_iteration;      /* in which iteration */
@@ -115,7 +116,7 @@ struct ek_life {
     int64_t now_ms;
 
     /* what is wanted, what is known of this attempt */
-    bool cancel;
+    enum ek_abort cancel;
     bool adopted;              /* begun by an earlier run of ours: never retried */
     bool issued;               /* the migrate call may have been made */
     int64_t issuable_until_ms; /* ... or an earlier run may still make it; 0: it cannot */
@@ -130,7 +131,8 @@ struct ek_life {
     int64_t state_since_ms;
     int64_t inactive_since_ms; /* no job although the call is out; 0: there is one */
     struct ek_convergence convergence;
-    bool ending; /* by the looks, the copying is over within EK_LIFE_ENDING_MS; stays so */
+    unsigned int
+        signs; /* 1 << enum ek_sign_kind: what this attempt told so far; see ek_life_sign */
     bool limited;
     uint64_t limit_mib_s;
     bool tuning_out; /* the call that is outstanding sets this: */
@@ -167,6 +169,10 @@ void ek_life_adopt(struct ek_life *life, const struct ek_move_record *record,
 /* The next action. Not to be called after FINISH or HALT. */
 struct ek_life_action ek_life_step(struct ek_life *life, const struct ek_life_input *input,
                                    int64_t now_ms);
+
+/* After a step: what `life` tells that is not in `told`, its `signs` before the step; takes it over
+ * into `told`. False: nothing more. */
+bool ek_life_sign(const struct ek_life *life, unsigned int *told, struct ek_sign *sign);
 
 /* How it ended, after FINISH. */
 void ek_life_outcome(const struct ek_life *life, struct ek_outcome *outcome);

@@ -4,17 +4,30 @@
 
 #include <assert.h>
 #include <float.h>
+#include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 /* After a tuning that libvirt refused. */
 enum { TUNE_AGAIN_MS = 10000 };
+
+/* Stalled iterations after which a guest may have all of the downtime that its order allows. */
+enum { LADDER_TOP = 6 };
 
 void ek_life_converge_begin(struct ek_life *life)
 {
     life->convergence = (struct ek_convergence){
         .least_round_mib = DBL_MAX, .improved_ms = life->now_ms, .data_ms = life->now_ms};
     life->tuning_out = false;
-    life->ending = false;
+    life->signs = 0;
+}
+
+/* How long it has stalled is not known any more, nor what downtime it was given: what it may have
+ * at most, rather than less than it had. */
+void ek_life_converge_adopt(struct ek_life *life)
+{
+    ek_life_converge_begin(life);
+    life->convergence.stalled = LADDER_TOP;
 }
 
 /* ---- what the looks say -------------------------------------------------------------------- */
@@ -23,6 +36,14 @@ static void improve(struct ek_life *life, int iteration)
 {
     life->convergence.improved_ms = life->now_ms;
     life->convergence.improved_iteration = iteration;
+}
+
+/* In its first iteration the migration's own log knows nothing yet. */
+double ek_life_converge_dirty_mib_s(const struct ek_life *life,
+                                    const struct ek_job_progress *progress)
+{
+    return progress->iteration > 1 ? progress->dirty_mib_s
+                                   : fmax(progress->dirty_mib_s, life->convergence.sampled_mib_s);
 }
 
 /* An iteration sends what was written during the one before: it is the size at its beginning that
@@ -50,6 +71,40 @@ static bool is_ending(const struct ek_life *life, const struct ek_job_progress *
            life->record.eta_ms <= EK_LIFE_ENDING_MS;
 }
 
+static bool is_sampled(const struct ek_life *life)
+{
+    return life->convergence.sampled_mib_s > 0;
+}
+
+/* A sample that came while disks were copied is old by the time it matters, and by then more is
+ * lost than won by following it. */
+void ek_life_converge_sample(struct ek_life *life, const struct ek_job_progress *progress)
+{
+    if (!is_sampled(life) && progress->sampled_mib_s > 0) {
+        life->convergence.sampled_mib_s = progress->sampled_mib_s;
+        life->signs |= progress->iteration == 1 ? 1U << EK_SIGN_SAMPLED : 0;
+    }
+}
+
+bool ek_life_sign(const struct ek_life *life, unsigned int *told, struct ek_sign *sign)
+{
+    enum ek_sign_kind kind = EK_SIGN_ANEW;
+
+    /* Signs are only ever taken back when an attempt begins. */
+    if ((*told & ~life->signs) == 0) {
+        while (kind < EK_SIGN_COUNT && (life->signs & ~*told & 1U << kind) == 0) {
+            kind++;
+        }
+    }
+    if (kind == EK_SIGN_COUNT) {
+        return false;
+    }
+    *told = kind == EK_SIGN_ANEW ? 0 : *told | 1U << kind;
+    *sign = (struct ek_sign){.kind = kind, .dirty_mib_s = life->convergence.sampled_mib_s};
+    memcpy(sign->id, life->record.order.id, sizeof(sign->id));
+    return true;
+}
+
 void ek_life_converge_note(struct ek_life *life, const struct ek_job_progress *progress)
 {
     struct ek_convergence *it = &life->convergence;
@@ -68,7 +123,7 @@ void ek_life_converge_note(struct ek_life *life, const struct ek_job_progress *p
         improve(life, progress->iteration);
     }
     it->seen = *progress;
-    life->ending = life->ending || is_ending(life, progress);
+    life->signs |= is_ending(life, progress) ? 1U << EK_SIGN_ENDING : 0;
 }
 
 /* ---- when it does not ---------------------------------------------------------------------- */
@@ -118,7 +173,7 @@ static int64_t ladder_ms(const struct ek_life *life)
     static const struct {
         int stalled;
         int percent;
-    } steps[] = {{6, 100}, {4, 80}, {3, 60}, {2, 40}, {1, 30}, {0, 20}};
+    } steps[] = {{LADDER_TOP, 100}, {4, 80}, {3, 60}, {2, 40}, {1, 30}, {0, 20}};
     size_t i = 0;
 
     while (life->convergence.stalled < steps[i].stalled) {

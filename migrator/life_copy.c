@@ -19,10 +19,8 @@ void ek_life_copy_limits(struct ek_life *life)
     life->hard_until_ms = life->copy_until_ms + life->timing.attempt_grace_ms;
 }
 
-/* An earlier attempt's figures say nothing of this one's. */
 static void forget_progress(struct ek_life *life)
 {
-    ek_life_converge_begin(life);
     life->inactive_since_ms = 0;
     life->next_poll_ms = life->now_ms + life->timing.progress_poll_ms;
 }
@@ -56,6 +54,7 @@ struct ek_life_action ek_life_copy_begin(struct ek_life *life)
     }
     ek_life_copy_limits(life);
     forget_progress(life);
+    ek_life_converge_begin(life);
     /* With the record that is written before it: after a crash this is what "may have been made"
      * means. */
     life->issued = true;
@@ -70,6 +69,7 @@ struct ek_life_action ek_life_copy_adopt(struct ek_life *life, bool switchover)
     life->issuable_until_ms = 0; /* it was begun: seen */
     ek_life_enter(life, switchover ? EK_MOVE_SWITCHOVER : EK_MOVE_RUNNING);
     forget_progress(life);
+    ek_life_converge_adopt(life);
     return ek_life_journalled(ek_life_wait(life, life->next_poll_ms));
 }
 
@@ -78,9 +78,10 @@ struct ek_life_action ek_life_copy_adopt(struct ek_life *life, bool switchover)
 static void note_estimate(struct ek_life *life, const struct ek_job_progress *progress)
 {
     struct ek_move_record *record = &life->record;
+    double dirty_mib_s = ek_life_converge_dirty_mib_s(life, progress);
     /* What is written anew has to be copied again: only the difference brings the end nearer.
      * Without one there is no estimate. */
-    double gain_mib_s = progress->bandwidth_mib_s - progress->dirty_mib_s;
+    double gain_mib_s = progress->bandwidth_mib_s - dirty_mib_s;
 
     /* QEMU's first figures may be 0, and what remains may exceed a total that is being counted. */
     if (progress->total_mib > 0 && progress->remaining_mib <= progress->total_mib) {
@@ -91,7 +92,7 @@ static void note_estimate(struct ek_life *life, const struct ek_job_progress *pr
         record->transferred_mib = progress->transferred_mib;
     }
     record->rate_mib_s = progress->bandwidth_mib_s;
-    record->dirty_mib_s = progress->dirty_mib_s;
+    record->dirty_mib_s = dirty_mib_s;
     record->iteration = progress->iteration;
     record->eta_ms =
         gain_mib_s > 0.01 ? (int64_t)(progress->remaining_mib / gain_mib_s * 1000) : -1;
@@ -102,6 +103,7 @@ static void note_progress(struct ek_life *life, const struct ek_job_progress *pr
     int64_t copy_ms = limit_or(life->record.order.timeout_ms, EK_LIFE_COPY_MS);
 
     life->inactive_since_ms = 0;
+    ek_life_converge_sample(life, progress);
     note_estimate(life, progress);
     ek_life_converge_note(life, progress);
     /* An adopted migration began before us. */
@@ -129,8 +131,8 @@ static bool copy_is_over_time(struct ek_life *life)
     char evidence[EK_TEXT_SIZE];
 
     /* A cancel comes first, for it is what the operator will look for in the record. */
-    if (life->cancel) {
-        ek_life_error(life, "cancelled on request");
+    if (life->cancel != EK_ABORT_NONE) {
+        ek_life_error(life, "%s", ek_life_why_cancelled(life));
         return true;
     }
     if (life->now_ms >= life->copy_until_ms) {
@@ -177,7 +179,7 @@ static bool may_begin_post_copy(const struct ek_life *life)
     const struct ek_move_record *record = &life->record;
 
     return record->order.post_copy && !record->two_step && !record->post_copy_begun &&
-           !life->cancel && !life->at_fault && life->aborts == 0;
+           life->cancel == EK_ABORT_NONE && !life->at_fault && life->aborts == 0;
 }
 
 static struct ek_life_action begin_post_copy(struct ek_life *life)
@@ -267,8 +269,8 @@ static struct ek_life_action watched(struct ek_life *life, const struct ek_job_p
     state = progress->source_paused ? EK_MOVE_SWITCHOVER : EK_MOVE_RUNNING;
     if (state == life->record.state) {
         /* Too late once the source is paused, and not worth it once an end is asked for. */
-        bool may_tune = state == EK_MOVE_RUNNING && life->aborts == 0 && !life->cancel &&
-                        !life->record.post_copy_begun;
+        bool may_tune = state == EK_MOVE_RUNNING && life->aborts == 0 &&
+                        life->cancel == EK_ABORT_NONE && !life->record.post_copy_begun;
 
         return may_tune && ek_life_converge_tune(life, &action) ? action : supervise(life);
     }

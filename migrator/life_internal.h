@@ -41,6 +41,9 @@ void ek_life_note_failure(struct ek_life *life, const struct ek_call_result *res
 bool ek_life_may_retry(const struct ek_life *life);
 struct ek_life_action ek_life_wait_for_retry(struct ek_life *life);
 
+/* For the record of a move that is not wanted any more. */
+const char *ek_life_why_cancelled(const struct ek_life *life);
+
 /* Where an attempt ends that left the domain on its source: retry-wait, or how the move ended. */
 enum ek_move_state ek_life_after_rollback(struct ek_life *life);
 
@@ -63,6 +66,10 @@ void ek_life_copy_limits(struct ek_life *life);
 
 /* Forgets what an earlier attempt's copying was like. */
 void ek_life_converge_begin(struct ek_life *life);
+void ek_life_converge_adopt(struct ek_life *life);
+void ek_life_converge_sample(struct ek_life *life, const struct ek_job_progress *progress);
+double ek_life_converge_dirty_mib_s(const struct ek_life *life,
+                                    const struct ek_job_progress *progress);
 void ek_life_converge_note(struct ek_life *life, const struct ek_job_progress *progress);
 
 /* Whether it makes no progress for that long; says so in the record, and whose fault it is. */

@@ -33,8 +33,8 @@ static struct ek_life_action prepare_begin(struct ek_life *life, const struct ek
 struct ek_life_action ek_life_prechecked(struct ek_life *life, const struct ek_life_input *input)
 {
     assert(input->kind == EK_LIFE_RESULT);
-    if (life->cancel) {
-        ek_life_error(life, "cancelled on request");
+    if (life->cancel != EK_ABORT_NONE) {
+        ek_life_error(life, "%s", ek_life_why_cancelled(life));
         return ek_life_finish(life, EK_MOVE_CANCELLED);
     }
     if (input->result->ok) {
@@ -91,8 +91,8 @@ struct ek_life_action ek_life_prepared(struct ek_life *life, const struct ek_lif
     if (begun != NULL) {
         begun->state = input->found ? EK_PREPARATION_FOUND : EK_PREPARATION_MADE;
     }
-    return life->cancel ? ek_life_unprepare(life, ek_life_after_rollback(life))
-                        : prepare_next(life);
+    return life->cancel != EK_ABORT_NONE ? ek_life_unprepare(life, ek_life_after_rollback(life))
+                                         : prepare_next(life);
 }
 
 /* ---- unprepare ----------------------------------------------------------------------------- */
@@ -155,7 +155,7 @@ struct ek_life_action ek_life_unprepared(struct ek_life *life, const struct ek_l
         return unprepare_failed(life, input->result->error);
     }
     mark_undone(life);
-    if (life->after == EK_MOVE_RETRY_WAIT && !life->cancel) {
+    if (life->after == EK_MOVE_RETRY_WAIT && life->cancel == EK_ABORT_NONE) {
         return ek_life_wait_for_retry(life);
     }
     return ek_life_finish(life,

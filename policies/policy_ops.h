@@ -51,6 +51,10 @@ extern const struct ek_policy_ops ek_policy_drain;
 /* The policy that policy.yaml names. `drain` is chosen by maintenance, never by name. */
 const struct ek_policy_ops *ek_policy_find(enum ek_policy_kind kind);
 
+/* What ops->wants says; and where no host takes part that the policy could see, that. */
+bool ek_policy_wants(const struct ek_policy_ops *ops, const struct ek_cluster *cluster,
+                     const struct ek_levels *levels, char *why, size_t why_size);
+
 /* The best host for a domain that must leave its host in maintenance; domain EK_NONE: no host takes
  * it. In a big cluster the coolest hosts are asked before all others. */
 struct ek_candidate ek_drain_place(struct ek_search *search, uint32_t domain);

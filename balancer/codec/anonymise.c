@@ -1,5 +1,7 @@
 #include "balancer/codec/anonymise.h"
 
+#include "balancer/core/profile.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -218,6 +220,22 @@ static void replace_rules(struct ek_anonymiser *anonymiser, struct ek_strings *r
 
 /* ---- hosts, domains, documents --------------------------------------------------------------- */
 
+/* A pool keeps its type; directories and servers are named after people and customers. */
+static void replace_pools(struct ek_anonymiser *anonymiser, struct ek_storage_pools *pools)
+{
+    struct ek_storage_pool *items = ek_arena_alloc(anonymiser->arena, pools->count, sizeof(*items));
+
+    anonymiser->failed = anonymiser->failed || items == NULL;
+    for (size_t i = 0; items != NULL && i < pools->count; i++) {
+        items[i] = pools->items[i];
+        replace(anonymiser, "store", &items[i].name);
+        replace(anonymiser, "path", &items[i].target);
+        replace(anonymiser, "source", &items[i].source);
+    }
+    pools->items = items;
+    pools->count = items == NULL ? 0 : pools->count;
+}
+
 void ek_anonymise_host(struct ek_anonymiser *anonymiser, struct ek_host *host)
 {
     replace(anonymiser, "host", &host->name);
@@ -225,6 +243,7 @@ void ek_anonymise_host(struct ek_anonymiser *anonymiser, struct ek_host *host)
     replace_labels(anonymiser, &host->labels);
     replace_strings(anonymiser, "net", &host->networks);
     replace_strings(anonymiser, "store", &host->storages);
+    replace_pools(anonymiser, &host->storage_pools);
 }
 
 void ek_anonymise_domain(struct ek_anonymiser *anonymiser, struct ek_domain *domain)
@@ -245,6 +264,20 @@ void ek_anonymise_sample(struct ek_anonymiser *anonymiser, struct ek_sample *sam
     replace(anonymiser, "collector", &sample->collector);
     for (size_t d = 0; d < sample->domain_count; d++) {
         ek_anonymise_domain(anonymiser, &sample->domains[d]);
+    }
+}
+
+void ek_anonymise_profile(struct ek_anonymiser *anonymiser, struct ek_profile *profile)
+{
+    const char *name = profile->name;
+
+    if (profile->kind == EK_PROFILE_HOST) {
+        replace(anonymiser, "host", &name);
+    } else {
+        replace_uuid(anonymiser, &name);
+    }
+    if (name != profile->name && name != NULL) {
+        (void)snprintf(profile->name, sizeof(profile->name), "%s", name);
     }
 }
 

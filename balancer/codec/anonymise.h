@@ -27,6 +27,9 @@ void ek_anonymise_domain(struct ek_anonymiser *anonymiser, struct ek_domain *dom
 /* The host, its domains and the collector. */
 void ek_anonymise_sample(struct ek_anonymiser *anonymiser, struct ek_sample *sample);
 
+struct ek_profile;
+void ek_anonymise_profile(struct ek_anonymiser *anonymiser, struct ek_profile *profile);
+
 /* All hosts and domains, sorted anew. Error: NOMEM. */
 bool ek_anonymise_snapshot(struct ek_anonymiser *anonymiser, struct ek_snapshot *snapshot,
                            struct ek_error *err);

@@ -32,15 +32,21 @@ bool ek_codec_read_record(struct ek_move_record *out, const char *text, size_t s
                           const char *name, struct ek_error *err);
 char *ek_codec_write_record(const struct ek_move_record *record);
 
-/* An operator's maintenance value, {"reason": TEXT, "deadline": "2026-12-01T18:00:00Z"}, both
- * optional. No version: people write it by hand. `reason` takes reason_size bytes, "" when absent;
- * *deadline_ms is 0 when absent. Errors: INVALID (also for what is no object: the caller takes that
- * as a bare reason), NOMEM. */
-bool ek_codec_read_maintenance(const char *text, size_t size, const char *name, char *reason,
-                               size_t reason_size, int64_t *deadline_ms, struct ek_error *err);
+/* What an operator's key says of a host. */
+struct ek_maintenance {
+    bool wanted;         /* the key exists */
+    bool partial;        /* what can leave leaves, though others cannot */
+    char reason[256];    /* "" when the value was empty */
+    int64_t deadline_ms; /* 0: none */
+};
 
-/* An RFC 3339 time in UTC, whole seconds count: "2026-12-01T18:00:00Z" in Unix milliseconds. False
- * for anything else, other offsets and years before 1970 included. */
-bool ek_codec_read_time(const char *text, int64_t *time_ms);
+/* The key's value, {"reason": TEXT, "deadline": "2026-12-01T18:00:00Z", "partial": true}, all
+ * optional. No version: people write it by hand. Fills all but `wanted`. Errors: INVALID (also for
+ * what is no object: the caller takes that as a bare reason), NOMEM. */
+bool ek_codec_read_maintenance(const char *text, size_t size, const char *name,
+                               struct ek_maintenance *out, struct ek_error *err);
+
+/* The same the other way round: the reason as it is when there is nothing else to say. */
+char *ek_codec_write_maintenance_key(const struct ek_maintenance *key);
 
 #endif

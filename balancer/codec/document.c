@@ -84,7 +84,7 @@ static bool open_member(const struct ek_json_reader *reader, const char **at, co
     /* Over the colon. */
     *at = skip_blanks(skip_blanks(*at) + 1);
     struct ek_json_list *list = find_list(lists, list_count, key->valuestring);
-    if (list != NULL && **at == '[') {
+    if (list != NULL && **at == (list->whole ? '{' : '[')) {
         /* JSON does not say which of two equal names counts, so neither does. */
         if (list->text != NULL) {
             return ek_error_set(reader->err, EK_ERR_INVALID,
@@ -92,9 +92,10 @@ static bool open_member(const struct ek_json_reader *reader, const char **at, co
                                 list->key);
         }
         /* Only noted here: 200,000 domains as one tree would take many times the text's memory. */
-        list->text = *at + 1;
-        list->end = end;
+        list->text = list->whole ? *at : *at + 1;
         *at = skip_container(*at, &list->left);
+        list->end = list->whole ? *at : end;
+        list->left = list->whole ? 0 : list->left;
         return true;
     }
     cJSON *value = parse_value(at, end);

@@ -54,10 +54,16 @@ bool ek_json_read_host(const struct ek_json_node *node, struct ek_host *host)
         ek_json_get_number(node, "memory_used_mib", EK_JSON_OPTIONAL, &ek_json_at_least_0,
                            &host->memory_used_mib) &&
         ek_json_get_bool(node, "maintenance", EK_JSON_OPTIONAL, &host->maintenance) &&
+        ek_json_get_bool(node, "partial", EK_JSON_OPTIONAL, &host->partial) &&
+        ek_json_get_bool(node, "begun", EK_JSON_OPTIONAL, &host->begun) &&
+        ek_json_get_integer(node, "deadline_ms", EK_JSON_OPTIONAL, 0, (int64_t)EK_JSON_MAX_NUMBER,
+                            &host->deadline_ms) &&
         ek_json_get_number(node, "migration_mib_s", EK_JSON_OPTIONAL, &ek_json_above_0,
                            &host->migration_mib_s) &&
         ek_json_get_quantities(node, "resources", true, &host->resources) &&
         ek_json_get_pressure(node, &host->pressure) &&
+        ek_json_get_numa_cells(node, &host->numa_cells) &&
+        ek_json_get_storage_pools(node, &host->storage_pools) &&
         ek_json_get_labels(node, "labels", &host->labels) &&
         ek_json_get_strings(node, "networks", &host->networks) &&
         ek_json_get_strings(node, "storages", &host->storages) &&
@@ -67,6 +73,22 @@ bool ek_json_read_host(const struct ek_json_node *node, struct ek_host *host)
     /* Harmless when reading failed: whoever gets false does not look. */
     host->state = (enum ek_host_state)state;
     return done;
+}
+
+static bool read_evacuation(const struct ek_json_node *node, enum ek_evacuation *out)
+{
+    const char *names[EK_EVACUATION_COUNT];
+    unsigned int found = EK_EVACUATE_MIGRATE;
+
+    for (unsigned int i = 0; i < EK_EVACUATION_COUNT; i++) {
+        names[i] = ek_evacuation_name((enum ek_evacuation)i);
+    }
+    if (!ek_json_get_choice(node, "evacuation", EK_JSON_OPTIONAL, names, EK_EVACUATION_COUNT,
+                            &found)) {
+        return false;
+    }
+    *out = (enum ek_evacuation)found;
+    return true;
 }
 
 /* A usage figure that is absent stays NAN, "not known", which is not the same as 0. */
@@ -91,6 +113,9 @@ static bool read_figures(const struct ek_json_node *node, struct ek_domain *doma
                               &domain->swap_in_mib_s) &&
            ek_json_get_number(node, "local_disk_mib", EK_JSON_OPTIONAL, &ek_json_at_least_0,
                               &domain->local_disk_mib) &&
+           ek_json_get_number(node, "emulator_mib", EK_JSON_OPTIONAL, &ek_json_at_least_0,
+                              &domain->emulator_mib) &&
+           read_evacuation(node, &domain->evacuation) &&
            ek_json_get_integer(node, "dirty_measured_at_ms", EK_JSON_OPTIONAL, 0,
                                (int64_t)EK_JSON_MAX_NUMBER, &domain->dirty_measured_at_ms);
 }
@@ -161,9 +186,20 @@ void ek_json_put_host(struct ek_json_writer *writer, const struct ek_host *host)
     ek_json_put_number(writer, "cpu_used_cores", host->cpu_used_cores);
     ek_json_put_number(writer, "memory_used_mib", host->memory_used_mib);
     ek_json_put_bool(writer, "maintenance", host->maintenance);
+    if (host->partial) {
+        ek_json_put_bool(writer, "partial", true);
+    }
+    if (host->begun) {
+        ek_json_put_bool(writer, "begun", true);
+    }
+    if (host->deadline_ms != 0) {
+        ek_json_put_integer(writer, "deadline_ms", host->deadline_ms);
+    }
     ek_json_put_number(writer, "migration_mib_s", host->migration_mib_s);
     ek_json_put_quantities(writer, "resources", true, host->resources);
     ek_json_put_pressure(writer, &host->pressure);
+    ek_json_put_numa_cells(writer, &host->numa_cells);
+    ek_json_put_storage_pools(writer, &host->storage_pools);
     ek_json_put_labels(writer, "labels", host->labels);
     ek_json_put_strings(writer, "networks", host->networks);
     ek_json_put_strings(writer, "storages", host->storages);
@@ -210,6 +246,11 @@ void ek_json_write_domain(struct ek_json_writer *writer, const struct ek_domain 
     ek_json_put_number(writer, "swap_in_mib_s",
                        domain->swap_in_mib_s > 0 ? domain->swap_in_mib_s : NAN);
     ek_json_put_number(writer, "local_disk_mib", domain->local_disk_mib);
+    ek_json_put_number(writer, "emulator_mib",
+                       domain->emulator_mib > 0 ? domain->emulator_mib : NAN);
+    if (domain->evacuation != EK_EVACUATE_MIGRATE) {
+        ek_json_put_text(writer, "evacuation", ek_evacuation_name(domain->evacuation));
+    }
     write_outlook(writer, "cpu_demand_cores", "cpu_noise_cores", &domain->cpu_outlook);
     write_outlook(writer, "memory_demand_mib", "memory_noise_mib", &domain->memory_outlook);
     ek_json_put_number(writer, "migration_factor",

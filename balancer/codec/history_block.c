@@ -63,6 +63,17 @@ int64_t ek_history_block_time_ms(const struct ek_history_block *block, size_t in
     return block->times_ms[index];
 }
 
+size_t ek_history_block_domains(const struct ek_history_block *block)
+{
+    return block->domains.count;
+}
+
+const char *ek_history_block_domain(const struct ek_history_block *block, size_t index)
+{
+    assert(index < block->domains.count);
+    return ek_track_name(&block->domains, block->domains.items[index]->facts);
+}
+
 /* ---- adding ---------------------------------------------------------------------------------- */
 
 static bool no_memory(const struct ek_sample *sample, struct ek_error *err)
@@ -232,7 +243,8 @@ static bool give_host(const struct ek_history_block *block, size_t index, struct
             bool done = give(&block->hosts, track, at, &out->arena, &host);
             out->host = host.host;
             out->collector = host.collector;
-            out->period_ms = (int64_t)host.period_ms;
+            /* Whole and above 0, whatever bytes say that we did not write. */
+            out->period_ms = (int64_t)fmax(1, fmin(host.period_ms, (double)EK_SERIES_MAX));
             return done;
         }
     }

@@ -4,8 +4,9 @@
  * (history_facts.h). A block keeps each set of facts once, as a track: which of the samples have it
  * and, figure by figure, a series over those. In memory a block grows sample by sample; as bytes it
  * is what Redis and files hold. Figures are kept in the steps of their column, no finer than what
- * sampling tells apart; all else comes back as it went in, but for what a domain is expected to
- * want, which no collector knows.
+ * sampling tells apart; all else comes back as it went in. Left out on purpose: what a domain is
+ * expected to want, which no collector knows; a host's NUMA cells and storage pools, which are
+ * shown to people and decide nothing.
  *
  * The bytes: version (1), count of samples, time of the first in Unix ms; the texts; of the tables
  * how many columns they have; tracks of the host, then of domains, each with its facts and its runs
@@ -47,6 +48,10 @@ size_t ek_history_block_count(const struct ek_history_block *block);
 size_t ek_history_block_domain_samples(const struct ek_history_block *block);
 const char *ek_history_block_host(const struct ek_history_block *block);
 int64_t ek_history_block_time_ms(const struct ek_history_block *block, size_t index);
+
+/* The UUIDs of its domains, by an index below the count; one may come more than once. */
+size_t ek_history_block_domains(const struct ek_history_block *block);
+const char *ek_history_block_domain(const struct ek_history_block *block, size_t index);
 
 /* A sample as it was, domains in the order in which the block first saw them. The caller owns its
  * list (ek_sample_finish); texts belong to the block. Error: NOMEM. */

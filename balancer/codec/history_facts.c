@@ -56,26 +56,50 @@ enum { MAX_QUANTITIES = 64 };
 /* 2^40 steps: a million GiB, more cores than there are. */
 #define MANY ((int64_t)1 << 40)
 
+/* A part of the time, and some more for what is cut. */
+enum { PART_SCALE = 1000, PART_MAX = PART_SCALE + 1 };
+
+/* A part of a struct ek_pressure. */
+#define WAITED(at, pressure, part)                                                     \
+    {                                                                                  \
+#part, EK_COLUMN_NUMBER, at(double, pressure.part), PART_SCALE, NAN, PART_MAX, \
+            at(bool, pressure.given)                                                   \
+    }
+
 /* Steps are what sampling tells apart: libvirt's counters step by 10 ms, which of 15 s is 0.0007
  * of a core, and no two samples of a domain that does the same agree to a hundredth of one. */
 static const struct ek_column host_columns[] = {
-    {"cpu_used_cores", HOST(double, host.cpu_used_cores), 100, NAN, MANY},
-    {"memory_used_mib", HOST(double, host.memory_used_mib), 1, NAN, MANY},
+    {"cpu_used_cores", EK_COLUMN_NUMBER, HOST(double, host.cpu_used_cores), 100, NAN, MANY, 0},
+    {"memory_used_mib", EK_COLUMN_NUMBER, HOST(double, host.memory_used_mib), 1, NAN, MANY, 0},
+    WAITED(HOST, host.pressure, cpu_some),
+    WAITED(HOST, host.pressure, memory_some),
+    WAITED(HOST, host.pressure, memory_full),
+    WAITED(HOST, host.pressure, io_some),
+    WAITED(HOST, host.pressure, io_full),
 };
 
 static const struct ek_column domain_columns[] = {
-    {"paused", DOMAIN(bool, paused), 0, 0, 1},
-    {"incoming", DOMAIN(bool, incoming), 0, 0, 1},
-    {"cpu_used_cores", DOMAIN(double, cpu_used_cores), 100, NAN, MANY},
-    {"cpu_steal", DOMAIN(double, cpu_steal), 1000, NAN, 1001},
-    {"memory_used_mib", DOMAIN(double, memory_used_mib), 1, NAN, MANY},
-    {"memory_rss_mib", DOMAIN(double, memory_rss_mib), 1, NAN, MANY},
-    {"dirty_mib_s", DOMAIN(double, dirty_mib_s), 10, 0, MANY},
-    {"local_disk_mib", DOMAIN(double, local_disk_mib), 1, 0, MANY},
+    {"paused", EK_COLUMN_FLAG, DOMAIN(bool, paused), 1, 0, 1, 0},
+    {"incoming", EK_COLUMN_FLAG, DOMAIN(bool, incoming), 1, 0, 1, 0},
+    {"cpu_used_cores", EK_COLUMN_NUMBER, DOMAIN(double, cpu_used_cores), 100, NAN, MANY, 0},
+    {"cpu_steal", EK_COLUMN_NUMBER, DOMAIN(double, cpu_steal), PART_SCALE, NAN, PART_MAX, 0},
+    {"memory_used_mib", EK_COLUMN_NUMBER, DOMAIN(double, memory_used_mib), 1, NAN, MANY, 0},
+    {"memory_rss_mib", EK_COLUMN_NUMBER, DOMAIN(double, memory_rss_mib), 1, NAN, MANY, 0},
+    {"dirty_mib_s", EK_COLUMN_NUMBER, DOMAIN(double, dirty_mib_s), 10, 0, MANY, 0},
+    {"local_disk_mib", EK_COLUMN_NUMBER, DOMAIN(double, local_disk_mib), 1, 0, MANY, 0},
+    WAITED(DOMAIN, pressure, cpu_some),
+    WAITED(DOMAIN, pressure, memory_some),
+    WAITED(DOMAIN, pressure, memory_full),
+    WAITED(DOMAIN, pressure, io_some),
+    WAITED(DOMAIN, pressure, io_full),
+    {"swap_in_mib_s", EK_COLUMN_NUMBER, DOMAIN(double, swap_in_mib_s), 10, 0, MANY, 0},
+    {"dirty_measured_at_ms", EK_COLUMN_TIME, DOMAIN(int64_t, dirty_measured_at_ms), 0.001, 0, MANY,
+     0},
 };
 
 /* Of further resources nothing is known but that they are quantities. */
-static const struct ek_column quantity_column = {"resources", 0, 100, NAN, MANY};
+static const struct ek_column quantity_column = {
+    "resources", EK_COLUMN_NUMBER, 0, 100, NAN, MANY, 0};
 
 const struct ek_history_kind ek_history_hosts = {
     .name = "host",
@@ -116,12 +140,12 @@ int64_t ek_column_max(const struct ek_history_kind *kind, size_t column)
 }
 
 /* What is beyond any bounds is cut to them: a figure that cannot be is no reason to lose the
- * others. */
+ * others. A figure that a reader gives for the unknown is written as such: it costs less. */
 static int64_t to_steps(const struct ek_column *column, double value)
 {
     double steps = round(value * column->scale) + 1;
 
-    if (isnan(value)) {
+    if (isnan(value) || value == column->unknown) {
         return 0;
     }
     return steps < 1 ? 1 : steps > (double)column->max ? column->max : (int64_t)steps;
@@ -132,15 +156,50 @@ static double to_value(const struct ek_column *column, int64_t steps)
     return steps == 0 ? column->unknown : (double)(steps - 1) / column->scale;
 }
 
+static int64_t take_figure(const struct ek_column *column, const void *entity)
+{
+    const void *at = (const char *)entity + column->offset;
+
+    if (column->given != 0 && !*(const bool *)((const char *)entity + column->given)) {
+        return 0;
+    }
+    switch (column->type) {
+    case EK_COLUMN_FLAG:
+        return *(const bool *)at;
+    case EK_COLUMN_NUMBER:
+        return to_steps(column, *(const double *)at);
+    case EK_COLUMN_TIME:
+        return to_steps(column, (double)*(const int64_t *)at);
+    }
+    return 0;
+}
+
+static void give_figure(const struct ek_column *column, void *entity, int64_t figure)
+{
+    void *at = (char *)entity + column->offset;
+
+    switch (column->type) {
+    case EK_COLUMN_FLAG:
+        *(bool *)at = figure != 0;
+        break;
+    case EK_COLUMN_NUMBER:
+        *(double *)at = to_value(column, figure);
+        break;
+    case EK_COLUMN_TIME:
+        *(int64_t *)at = llround(to_value(column, figure));
+        break;
+    }
+    if (column->given != 0 && figure != 0) {
+        *(bool *)((char *)entity + column->given) = true;
+    }
+}
+
 void ek_columns_take(const struct ek_history_kind *kind, const void *entity, int64_t *figures)
 {
     const struct ek_quantities *quantities = quantities_of(kind, entity);
 
     for (size_t c = 0; c < kind->column_count; c++) {
-        const struct ek_column *column = &kind->columns[c];
-        const char *at = (const char *)entity + column->offset;
-        figures[c] = column->scale == 0 ? *(const bool *)at
-                                        : to_steps(column, *(const double *)(const void *)at);
+        figures[c] = take_figure(&kind->columns[c], entity);
     }
     for (size_t q = 0; q < quantities->count; q++) {
         figures[kind->column_count + q] = to_steps(&quantity_column, quantities->items[q].used);
@@ -153,13 +212,7 @@ void ek_columns_give(const struct ek_history_kind *kind, void *entity, const int
     const struct ek_quantities *quantities = quantities_of(kind, entity);
 
     for (size_t c = 0; c < kind->column_count; c++) {
-        const struct ek_column *column = &kind->columns[c];
-        char *at = (char *)entity + column->offset;
-        if (column->scale == 0) {
-            *(bool *)at = figures[c] != 0;
-        } else {
-            *(double *)(void *)at = to_value(column, figures[c]);
-        }
+        give_figure(&kind->columns[c], entity, figures[c]);
     }
     for (size_t q = 0; q < quantities->count; q++) {
         quantities->items[q].used = to_value(&quantity_column, figures[kind->column_count + q]);

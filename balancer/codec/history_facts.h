@@ -36,12 +36,20 @@ struct ek_fact {
     bool positive; /* of a number: 0 is refused */
 };
 
+enum ek_column_type {
+    EK_COLUMN_NUMBER, /* double */
+    EK_COLUMN_FLAG,   /* bool */
+    EK_COLUMN_TIME,   /* int64_t, Unix ms */
+};
+
 struct ek_column {
     const char *name;
-    size_t offset;  /* of a double; with scale 0, of a bool */
+    enum ek_column_type type;
+    size_t offset;
     double scale;   /* steps per unit: what sampling tells apart */
     double unknown; /* what a reader gives where the figure is not known */
     int64_t max;    /* steps */
+    size_t given; /* offset of a bool: false while none of those that share it is known; 0: none */
 };
 
 /* Hosts, or domains. */

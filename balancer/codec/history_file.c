@@ -1,5 +1,8 @@
 #include "balancer/codec/history_file.h"
 
+/* Set in the size of a profile. */
+#define PROFILE ((uint32_t)1 << 31)
+
 static void put_number(uint8_t *bytes, uint32_t number)
 {
     for (int i = 0; i < 4; i++) {
@@ -19,13 +22,16 @@ static uint32_t get_number(const uint8_t *bytes)
 
 void ek_history_frame_write(struct ek_history_frame frame, uint8_t bytes[EK_HISTORY_FRAME_SIZE])
 {
-    put_number(bytes, frame.size);
+    put_number(bytes, frame.size | (frame.profile ? PROFILE : 0));
     put_number(bytes + 4, frame.sum);
 }
 
 struct ek_history_frame ek_history_frame_read(const uint8_t bytes[EK_HISTORY_FRAME_SIZE])
 {
-    return (struct ek_history_frame){get_number(bytes), get_number(bytes + 4)};
+    uint32_t size = get_number(bytes);
+
+    return (struct ek_history_frame){
+        .size = size & ~PROFILE, .sum = get_number(bytes + 4), .profile = (size & PROFILE) != 0};
 }
 
 /* Four bits at a time: a table of sixteen, which can be read over, and fast enough for files. */

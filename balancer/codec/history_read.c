@@ -85,7 +85,9 @@ static bool get_track(struct reading *reading, struct ek_tracks *tracks)
     if (facts == NULL) {
         return no_memory(reading);
     }
-    if (!ek_facts_get(tracks->kind, texts, &reading->in, facts)) {
+    /* What no sample could say would be refused only when its samples are added somewhere. */
+    if (!ek_facts_get(tracks->kind, texts, &reading->in, facts) ||
+        !ek_facts_check(tracks->kind, facts, reading->in.name, reading->in.err)) {
         return false;
     }
     struct ek_track *track = ek_track_make(tracks, facts);

@@ -53,15 +53,44 @@ static void put_times(struct ek_bytes *bytes, const struct ek_history_block *blo
     ek_bytes_put_series(bytes, scratch, block->count == 0 ? 0 : block->count - 1);
 }
 
+static bool is_known(const struct ek_tracks *tracks, size_t column)
+{
+    int64_t any = 0;
+
+    for (size_t t = 0; t < tracks->count; t++) {
+        const struct ek_track *track = tracks->items[t];
+        for (size_t i = 0; i < track->count; i++) {
+            any |= track->figures[i * track->columns + column];
+        }
+    }
+    return any != 0;
+}
+
+/* How many columns of the table stand there: the last ones of which nothing is known do not, as if
+ * an older program had written the block. What few collectors see costs the others nothing. */
+static size_t count_columns(const struct ek_tracks *tracks)
+{
+    size_t count = tracks->kind->column_count;
+
+    while (count > 0 && !is_known(tracks, count - 1)) {
+        count--;
+    }
+    return count;
+}
+
 static void put_columns(struct ek_bytes *bytes, const struct ek_tracks *tracks, int64_t *scratch)
 {
+    const size_t known = count_columns(tracks);
+
     for (size_t t = 0; t < tracks->count; t++) {
         const struct ek_track *track = tracks->items[t];
         for (size_t c = 0; c < track->columns; c++) {
             for (size_t i = 0; i < track->count; i++) {
                 scratch[i] = track->figures[i * track->columns + c];
             }
-            ek_bytes_put_series(bytes, scratch, track->count);
+            if (c < known || c >= tracks->kind->column_count) {
+                ek_bytes_put_series(bytes, scratch, track->count);
+            }
         }
     }
 }
@@ -76,8 +105,8 @@ bool ek_history_block_write(const struct ek_history_block *block, uint8_t **byte
     ek_bytes_put_number(&out, block->count);
     ek_bytes_put_number(&out, block->count == 0 ? 0 : (uint64_t)block->times_ms[0]);
     ek_texts_put(&out, &block->texts);
-    ek_bytes_put_number(&out, block->hosts.kind->column_count);
-    ek_bytes_put_number(&out, block->domains.kind->column_count);
+    ek_bytes_put_number(&out, count_columns(&block->hosts));
+    ek_bytes_put_number(&out, count_columns(&block->domains));
     put_tracks(&out, &block->texts, &block->hosts);
     put_tracks(&out, &block->texts, &block->domains);
     if (scratch != NULL) {

@@ -55,11 +55,13 @@ struct ek_json_node {
     const cJSON *item;
 };
 
-/* A list at the top of the document that is read element by element. */
+/* A list at the top of the document that is read element by element; or, `whole`, an object there
+ * that is a document of its own, for the reader of such documents. */
 struct ek_json_list {
-    const char *key;  /* set by the caller, the rest by ek_json_open */
-    const char *text; /* where the next element stands; NULL: the list is absent */
-    const char *end;  /* of the document */
+    const char *key; /* set by the caller, with `whole`; the rest by ek_json_open */
+    bool whole;
+    const char *text; /* where the next element stands, or the object; NULL: it is absent */
+    const char *end;  /* of the document, or of the object */
     size_t left;      /* elements still to come */
 };
 
@@ -68,8 +70,9 @@ void ek_json_release(cJSON **item);
 #define EK_JSON_SCOPED __attribute__((cleanup(ek_json_release)))
 
 /* Opens a document that must be an object with "version": 1. Members of the names in `lists` whose
- * value is a list are set aside there, all others are in *document, which the caller frees
- * (EK_JSON_SCOPED). `text` must outlive the lists. Errors: INVALID, NOMEM. */
+ * value is a list, or where it is `whole` an object, are set aside there, all others are in
+ * *document, which the caller frees (EK_JSON_SCOPED). `text` must outlive the lists. Errors:
+ * INVALID, NOMEM. */
 bool ek_json_open(const struct ek_json_reader *reader, const char *text, size_t size,
                   struct ek_json_list *lists, size_t list_count, cJSON **document);
 
@@ -141,6 +144,15 @@ void ek_json_put_quantities(struct ek_json_writer *writer, const char *key, bool
 
 bool ek_json_get_pressure(const struct ek_json_node *object, struct ek_pressure *out);
 void ek_json_put_pressure(struct ek_json_writer *writer, const struct ek_pressure *pressure);
+
+/* ---- spaces (spaces.c): "numa_cells" by number and "storage_pools" by name; left out when there
+ * are none
+ */
+
+bool ek_json_get_numa_cells(const struct ek_json_node *object, struct ek_numa_cells *out);
+void ek_json_put_numa_cells(struct ek_json_writer *writer, const struct ek_numa_cells *cells);
+bool ek_json_get_storage_pools(const struct ek_json_node *object, struct ek_storage_pools *out);
+void ek_json_put_storage_pools(struct ek_json_writer *writer, const struct ek_storage_pools *pools);
 
 /* ---- hosts and domains (entity.c), shared by snapshot and sample
  * ---------------------------------- */

@@ -5,6 +5,17 @@
 #include <math.h>
 #include <stdlib.h>
 
+static void write_relaxation(struct ek_json_writer *writer, const struct ek_blocker *blocker)
+{
+    if (blocker->relaxation != NULL) {
+        ek_json_key(writer, "relaxation");
+        ek_json_begin(writer, '{');
+        ek_json_put_text(writer, "host", blocker->relaxation_host);
+        ek_json_put_text(writer, "text", blocker->relaxation);
+        ek_json_end(writer, '}');
+    }
+}
+
 /* Apart from the text's begin and end, since `evenkeel --json` puts the same object into larger
  * ones. */
 void ek_json_write_maintenance(struct ek_json_writer *writer,
@@ -13,10 +24,29 @@ void ek_json_write_maintenance(struct ek_json_writer *writer,
     ek_json_begin(writer, '{');
     ek_json_put_integer(writer, "version", 1);
     ek_json_put_text(writer, "state", ek_maintenance_state_name(status->state));
-    ek_json_put_integer(writer, "domains_left", status->domains_left);
+    if (ek_maintenance_counted(status)) {
+        ek_json_put_integer(writer, "domains_left", status->domains_left);
+    }
+    if (status->feasibility != EK_FEASIBILITY_UNKNOWN) {
+        ek_json_put_bool(writer, "feasible", status->feasibility == EK_FEASIBLE);
+    }
     /* No ETA rather than a negative one: absent means "not known". */
     if (status->eta_ms >= 0) {
         ek_json_put_seconds(writer, "eta_s", status->eta_ms);
+        ek_json_put_seconds(writer, "eta_low_s", status->eta_low_ms);
+        ek_json_put_seconds(writer, "eta_high_s", status->eta_high_ms);
+    }
+    /* Of a host that is empty there is nothing to be late with. */
+    if (status->deadline_ms != 0 && status->state != EK_MAINTENANCE_EVACUATED) {
+        ek_json_put_integer(writer, "deadline_ms", status->deadline_ms);
+        ek_json_put_number(writer, "slack_s", (double)status->slack_ms / 1000);
+    }
+    if (status->promised_at_ms != 0) {
+        ek_json_put_integer(writer, "promised_at_ms", status->promised_at_ms);
+    }
+    if (status->order_count > 0) {
+        ek_json_put_strings(writer, "order",
+                            (struct ek_strings){status->order, status->order_count, true});
     }
     ek_json_key(writer, "blockers");
     ek_json_begin(writer, '[');
@@ -25,6 +55,7 @@ void ek_json_write_maintenance(struct ek_json_writer *writer,
         ek_json_put_text(writer, "domain", status->blockers[i].domain);
         ek_json_put_text(writer, "name", status->blockers[i].name);
         ek_json_put_text(writer, "reason", status->blockers[i].reason);
+        write_relaxation(writer, &status->blockers[i]);
         ek_json_end(writer, '}');
     }
     ek_json_end(writer, ']');
@@ -45,35 +76,81 @@ static bool read_blocker(const struct ek_json_node *node, size_t index, void *co
     struct ek_blocker *blocker = &((struct ek_blocker *)context)[index];
 
     *blocker = (struct ek_blocker){.domain = "", .name = ""};
+    struct ek_json_node relaxation;
     return ek_json_get_text(node, "domain", EK_JSON_OPTIONAL, &blocker->domain) &&
            ek_json_get_text(node, "name", EK_JSON_OPTIONAL, &blocker->name) &&
-           ek_json_get_text(node, "reason", EK_JSON_REQUIRED, &blocker->reason);
+           ek_json_get_text(node, "reason", EK_JSON_REQUIRED, &blocker->reason) &&
+           ek_json_get_object(node, "relaxation", EK_JSON_OPTIONAL, &relaxation) &&
+           (relaxation.item == NULL ||
+            (ek_json_get_text(&relaxation, "text", EK_JSON_REQUIRED, &blocker->relaxation) &&
+             ek_json_get_text(&relaxation, "host", EK_JSON_OPTIONAL, &blocker->relaxation_host)));
 }
 
-static bool read_members(const struct ek_json_node *node, struct ek_maintenance_status *out)
+/* Rounded, not cut: 1.001 s as a double may be a hair below 1001 ms. `absent_ms` when it is absent.
+ */
+static bool read_seconds(const struct ek_json_node *node, const char *key, int64_t absent_ms,
+                         int64_t *out_ms)
 {
     /* Seconds become milliseconds, so that 2^53 is divided by 1000. */
     static const struct ek_json_range range = {0, EK_JSON_MAX_NUMBER / 1000, false,
                                                "a number of seconds of 0 or more"};
+    double seconds = NAN;
+
+    if (!ek_json_get_number(node, key, EK_JSON_OPTIONAL, &range, &seconds)) {
+        return false;
+    }
+    *out_ms = isnan(seconds) ? absent_ms : (int64_t)llround(seconds * 1000);
+    return true;
+}
+
+/* What was promised; members that an older balancer does not write are absent. */
+static bool read_promise(const struct ek_json_node *node, struct ek_maintenance_status *out)
+{
+    static const struct ek_json_range any = {
+        -(EK_JSON_MAX_NUMBER) / 1000, EK_JSON_MAX_NUMBER / 1000, false, "a number of seconds"};
+    struct ek_strings order = {.count = 0};
+    double slack_s = 0;
+    bool feasible = false;
+    bool absent = true;
+
+    if (!ek_json_get_bool(node, "feasible", EK_JSON_OPTIONAL, &feasible) ||
+        !read_seconds(node, "eta_s", -1, &out->eta_ms) ||
+        !read_seconds(node, "eta_low_s", out->eta_ms, &out->eta_low_ms) ||
+        !read_seconds(node, "eta_high_s", out->eta_ms, &out->eta_high_ms) ||
+        !ek_json_get_integer(node, "promised_at_ms", EK_JSON_OPTIONAL, 0,
+                             (int64_t)EK_JSON_MAX_NUMBER, &out->promised_at_ms) ||
+        !ek_json_get_integer(node, "deadline_ms", EK_JSON_OPTIONAL, 0, (int64_t)EK_JSON_MAX_NUMBER,
+                             &out->deadline_ms) ||
+        !ek_json_get_number(node, "slack_s", EK_JSON_OPTIONAL, &any, &slack_s) ||
+        !ek_json_get_strings(node, "order", &order)) {
+        return false;
+    }
+    absent = cJSON_GetObjectItemCaseSensitive(node->item, "feasible") == NULL;
+    out->feasibility = absent ? EK_FEASIBILITY_UNKNOWN : feasible ? EK_FEASIBLE : EK_NOT_FEASIBLE;
+    out->slack_ms = (int64_t)llround(slack_s * 1000);
+    out->order = order.items;
+    out->order_count = order.count;
+    return true;
+}
+
+static bool read_members(const struct ek_json_node *node, struct ek_maintenance_status *out)
+{
     /* The engine's own words, so that writer and reader cannot differ. */
     const char *names[EK_MAINTENANCE_INFEASIBLE + 1];
     unsigned int state = 0;
     int64_t left = 0;
-    double eta_s = NAN;
 
     for (unsigned int i = 0; i <= EK_MAINTENANCE_INFEASIBLE; i++) {
         names[i] = ek_maintenance_state_name((enum ek_maintenance_state)i);
     }
     if (!ek_json_get_choice(node, "state", EK_JSON_REQUIRED, names, EK_MAINTENANCE_INFEASIBLE + 1,
                             &state) ||
-        !ek_json_get_integer(node, "domains_left", EK_JSON_REQUIRED, 0, UINT32_MAX, &left) ||
-        !ek_json_get_number(node, "eta_s", EK_JSON_OPTIONAL, &range, &eta_s)) {
+        !ek_json_get_integer(node, "domains_left", EK_JSON_OPTIONAL, 0, UINT32_MAX, &left) ||
+        !read_promise(node, out)) {
         return false;
     }
     out->state = (enum ek_maintenance_state)state;
     out->domains_left = (uint32_t)left;
-    /* Rounded, not cut: 1.001 s as a double may be a hair below 1001 ms. */
-    out->eta_ms = isnan(eta_s) ? -1 : (int64_t)llround(eta_s * 1000);
     return true;
 }
 

@@ -33,8 +33,8 @@ static void write_levels(struct ek_json_writer *writer, const char *key, const s
 }
 
 /* Plan and schedule are two results; slot i belongs to move i. */
-static void write_move(struct ek_json_writer *writer, const struct ek_plan *plan,
-                       const struct ek_schedule *schedule, size_t index)
+void ek_json_write_move(struct ek_json_writer *writer, const struct ek_plan *plan,
+                        const struct ek_schedule *schedule, size_t index)
 {
     const struct ek_plan_move *move = &plan->moves[index];
     const struct ek_slot *slot = &schedule->slots[index];
@@ -74,6 +74,9 @@ static void write_unresolved(struct ek_json_writer *writer, const struct ek_plan
     ek_json_put_text(writer, "name", plan->snapshot->domains[stuck->domain].name);
     ek_json_put_text(writer, "host", plan->snapshot->hosts[stuck->host].name);
     ek_json_put_text(writer, "reason", stuck->reason);
+    if (stuck->withheld) {
+        ek_json_put_bool(writer, "withheld", true);
+    }
     ek_json_end(writer, '}');
 }
 
@@ -92,7 +95,7 @@ void ek_json_put_plan(struct ek_json_writer *writer, const struct ek_plan *plan,
     ek_json_key(writer, "moves");
     ek_json_begin(writer, '[');
     for (size_t i = 0; i < plan->move_count; i++) {
-        write_move(writer, plan, schedule, i);
+        ek_json_write_move(writer, plan, schedule, i);
     }
     ek_json_end(writer, ']');
     ek_json_break(writer);
@@ -113,20 +116,6 @@ char *ek_codec_write_plan(const struct ek_plan *plan, const struct ek_schedule *
 
     ek_json_begin(&writer, '{');
     ek_json_put_plan(&writer, plan, schedule);
-    ek_json_end(&writer, '}');
-    return ek_json_finish(&writer);
-}
-
-/* The snapshot's JSON goes in as it is: parsing and printing it anew could only lose something. */
-char *ek_codec_write_input(const char *snapshot_json, const char *policy_yaml)
-{
-    struct ek_json_writer writer = {0};
-
-    ek_json_begin(&writer, '{');
-    ek_json_put_integer(&writer, "version", 1);
-    ek_json_put_text(&writer, "policy", policy_yaml);
-    ek_json_key(&writer, "snapshot");
-    ek_json_raw(&writer, snapshot_json);
     ek_json_end(&writer, '}');
     return ek_json_finish(&writer);
 }

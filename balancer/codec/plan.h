@@ -16,6 +16,10 @@ char *ek_codec_write_plan(const struct ek_plan *plan, const struct ek_schedule *
 void ek_json_put_plan(struct ek_json_writer *writer, const struct ek_plan *plan,
                       const struct ek_schedule *schedule);
 
+/* One of its moves as an object, on a line of its own. */
+void ek_json_write_move(struct ek_json_writer *writer, const struct ek_plan *plan,
+                        const struct ek_schedule *schedule, size_t index);
+
 /* One move of a plan document, as far as it is shown. */
 struct ek_plan_line {
     uint32_t seq;
@@ -29,10 +33,6 @@ struct ek_plan_line {
 bool ek_codec_read_plan_lines(struct ek_plan_line *out, size_t room, size_t *count,
                               const char *text, size_t size, const char *name,
                               struct ek_error *err);
-
-/* What a decision was made from: a snapshot's JSON and a policy file's text in one document.
- * Malloc'ed for the caller, NULL when memory ran out. */
-char *ek_codec_write_input(const char *snapshot_json, const char *policy_yaml);
 
 /* maintenance-status:<host>; malloc'ed for the caller, NULL when memory ran out. */
 char *ek_codec_write_maintenance(const struct ek_maintenance_status *status);

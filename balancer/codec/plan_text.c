@@ -70,7 +70,7 @@ void ek_codec_print_plan(FILE *out, const struct ek_plan *plan, const struct ek_
         /* An empty line before the first sets them off from the table. */
         (void)fprintf(out, "%s%s %s %s: %s\n", i == 0 ? "\n" : "",
                       name_of(&plan->snapshot->domains[stuck->domain]),
-                      stuck->rule == EK_NONE ? "cannot leave" : "stays on",
+                      stuck->rule == EK_NONE && !stuck->withheld ? "cannot leave" : "stays on",
                       plan->snapshot->hosts[stuck->host].name, stuck->reason);
     }
 }

@@ -24,6 +24,7 @@ static void write_rest(struct ek_json_writer *writer, const struct ek_rest *rest
     ek_json_put_integer(writer, "avoid_until_ms", rest->avoid_until_ms);
     ek_json_put_integer(writer, "failed_until_ms", rest->failed_until_ms);
     ek_json_put_integer(writer, "failures", rest->failures);
+    ek_json_put_integer(writer, "lags_until_ms", rest->lags_until_ms);
     ek_json_end(writer, '}');
 }
 
@@ -61,6 +62,7 @@ char *ek_codec_write_rests(const struct ek_kept *kept)
         write_circuit(&writer, &kept->circuits[i]);
     }
     ek_json_end(&writer, ']');
+    ek_json_put_strings(&writer, "begun", kept->begun);
     ek_json_end(&writer, '}');
     return ek_json_finish(&writer);
 }
@@ -76,7 +78,8 @@ static bool read_int(const struct ek_json_node *node, const char *key, int *out)
     return true;
 }
 
-/* All required: this text is ours alone, so that a missing member is damage and no choice. */
+/* All required: this text is ours alone, so that a missing member is damage and no choice; but what
+ * an older version wrote does not know of laggards. */
 static bool read_rest(const struct ek_json_node *node, size_t index, void *context)
 {
     struct ek_rest *rest = &((struct ek_kept *)context)->rests[index];
@@ -92,6 +95,8 @@ static bool read_rest(const struct ek_json_node *node, size_t index, void *conte
                                &rest->avoid_until_ms) &&
            ek_json_get_integer(node, "failed_until_ms", EK_JSON_REQUIRED, 0, MAX_TIME,
                                &rest->failed_until_ms) &&
+           ek_json_get_integer(node, "lags_until_ms", EK_JSON_OPTIONAL, 0, MAX_TIME,
+                               &rest->lags_until_ms) &&
            read_int(node, "repeats", &rest->repeats) && read_int(node, "failures", &rest->failures);
 }
 
@@ -116,7 +121,7 @@ static bool read_circuit(const struct ek_json_node *node, size_t index, void *co
 bool ek_codec_read_rests(struct ek_kept *out, const char *text, size_t size, const char *name,
                          struct ek_error *err)
 {
-    const struct ek_json_reader reader = {.name = name, .err = err};
+    const struct ek_json_reader reader = {.name = name, .arena = &out->arena, .err = err};
     struct ek_json_list lists[] = {{.key = "rests"}, {.key = "circuits"}};
     EK_JSON_SCOPED cJSON *document = NULL;
 
@@ -126,7 +131,8 @@ bool ek_codec_read_rests(struct ek_kept *out, const char *text, size_t size, con
     ok = ok &&
          ek_json_get_chars(&node, "paused", EK_JSON_OPTIONAL, 0, out->pause.why,
                            sizeof(out->pause.why)) &&
-         ek_json_get_bool(&node, "paused_all", EK_JSON_OPTIONAL, &out->pause.all);
+         ek_json_get_bool(&node, "paused_all", EK_JSON_OPTIONAL, &out->pause.all) &&
+         ek_json_get_strings(&node, "begun", &out->begun);
     out->rest_count = ok ? lists[0].left : 0;
     out->circuit_count = ok ? lists[1].left : 0;
     out->rests = ek_arena_alloc(&out->arena, out->rest_count, sizeof(*out->rests));

@@ -71,8 +71,10 @@ static bool read_in_flight(const struct ek_json_node *node, size_t index, void *
     struct reading *reading = context;
     struct ek_in_flight *flight = &reading->out->in_flight[index];
 
-    return read_reference(node, "domain", &reading->domains, "the UUID of one of the domains",
-                          &flight->domain) &&
+    flight->domain = EK_NONE; /* on neither host in these samples */
+    return (!cJSON_HasObjectItem(node->item, "domain") ||
+            read_reference(node, "domain", &reading->domains, "the UUID of one of the domains",
+                           &flight->domain)) &&
            read_reference(node, "source", &reading->hosts, "the name of one of the hosts",
                           &flight->source) &&
            read_reference(node, "destination", &reading->hosts, "the name of one of the hosts",
@@ -82,8 +84,19 @@ static bool read_in_flight(const struct ek_json_node *node, size_t index, void *
            ek_json_get_bool(node, "foreign", EK_JSON_OPTIONAL, &flight->foreign);
 }
 
+static bool read_copy(const struct ek_json_node *node, size_t index, void *context)
+{
+    struct reading *reading = context;
+    struct ek_copy *copy = &reading->out->copies[index];
+
+    return read_reference(node, "domain", &reading->domains, "the UUID of one of the domains",
+                          &copy->domain) &&
+           read_reference(node, "host", &reading->hosts, "the name of one of the hosts",
+                          &copy->host);
+}
+
 /* Indices of the long lists, in the order in which they must be read. */
-enum { HOSTS, DOMAINS, IN_FLIGHT, LIST_COUNT };
+enum { HOSTS, DOMAINS, IN_FLIGHT, COPIES, LIST_COUNT };
 
 static bool allocate(const struct ek_json_reader *reader, struct reading *reading,
                      const struct ek_json_list *lists)
@@ -94,11 +107,13 @@ static bool allocate(const struct ek_json_reader *reader, struct reading *readin
     out->host_count = lists[HOSTS].left;
     out->domain_count = lists[DOMAINS].left;
     out->in_flight_count = lists[IN_FLIGHT].left;
+    out->copy_count = lists[COPIES].left;
     out->hosts = ek_arena_alloc(reader->arena, out->host_count, sizeof(*out->hosts));
     out->domains = ek_arena_alloc(reader->arena, out->domain_count, sizeof(*out->domains));
     out->in_flight = ek_arena_alloc(reader->arena, out->in_flight_count, sizeof(*out->in_flight));
+    out->copies = ek_arena_alloc(reader->arena, out->copy_count, sizeof(*out->copies));
     return (out->hosts != NULL && out->domains != NULL && out->in_flight != NULL &&
-            ek_name_map_init(&reading->hosts, out->host_count) &&
+            out->copies != NULL && ek_name_map_init(&reading->hosts, out->host_count) &&
             ek_name_map_init(&reading->domains, out->domain_count)) ||
            ek_json_no_memory(reader);
 }
@@ -121,7 +136,8 @@ static bool read_lists(const struct ek_json_reader *reader, struct reading *read
 {
     return ek_json_read_list(reader, &lists[HOSTS], read_host, reading) &&
            ek_json_read_list(reader, &lists[DOMAINS], read_domain, reading) &&
-           ek_json_read_list(reader, &lists[IN_FLIGHT], read_in_flight, reading);
+           ek_json_read_list(reader, &lists[IN_FLIGHT], read_in_flight, reading) &&
+           ek_json_read_list(reader, &lists[COPIES], read_copy, reading);
 }
 
 bool ek_codec_read_snapshot(struct ek_snapshot *out, const char *text, size_t size,
@@ -129,7 +145,7 @@ bool ek_codec_read_snapshot(struct ek_snapshot *out, const char *text, size_t si
 {
     struct ek_json_reader reader = {.name = name, .arena = &out->arena, .err = err};
     struct ek_json_list lists[LIST_COUNT] = {
-        {.key = "hosts"}, {.key = "domains"}, {.key = "in_flight"}};
+        {.key = "hosts"}, {.key = "domains"}, {.key = "in_flight"}, {.key = "copies"}};
     struct reading reading = {.out = out};
     cJSON *document EK_JSON_SCOPED = NULL;
 
@@ -139,6 +155,7 @@ bool ek_codec_read_snapshot(struct ek_snapshot *out, const char *text, size_t si
     done = done && check_list(&node, &lists[HOSTS], true) &&
            check_list(&node, &lists[DOMAINS], true) &&
            check_list(&node, &lists[IN_FLIGHT], false) &&
+           check_list(&node, &lists[COPIES], false) &&
            ek_json_get_integer(&node, "taken_at_ms", EK_JSON_OPTIONAL, 0,
                                (int64_t)EK_JSON_MAX_NUMBER, &out->taken_at_ms) &&
            allocate(&reader, &reading, lists) && read_lists(&reader, &reading, lists);
@@ -158,18 +175,31 @@ static void write_in_flight(struct ek_json_writer *writer, const struct ek_snaps
     ek_json_begin(writer, '[');
     for (size_t i = 0; i < snapshot->in_flight_count; i++) {
         const struct ek_in_flight *flight = &snapshot->in_flight[i];
-        if (flight->domain == EK_NONE) {
-            continue; /* on neither host in these samples: the format can name no domain */
-        }
         ek_json_break(writer);
         ek_json_begin(writer, '{');
-        ek_json_put_text(writer, "domain", snapshot->domains[flight->domain].uuid);
+        if (flight->domain != EK_NONE) {
+            ek_json_put_text(writer, "domain", snapshot->domains[flight->domain].uuid);
+        }
         ek_json_put_text(writer, "source", snapshot->hosts[flight->source].name);
         ek_json_put_text(writer, "destination", snapshot->hosts[flight->destination].name);
         ek_json_put_integer(writer, "started_at_ms", flight->started_at_ms);
         if (flight->foreign) {
             ek_json_put_bool(writer, "foreign", true);
         }
+        ek_json_end(writer, '}');
+    }
+    ek_json_end(writer, ']');
+}
+
+static void write_copies(struct ek_json_writer *writer, const struct ek_snapshot *snapshot)
+{
+    ek_json_key(writer, "copies");
+    ek_json_begin(writer, '[');
+    for (size_t i = 0; i < snapshot->copy_count; i++) {
+        ek_json_break(writer);
+        ek_json_begin(writer, '{');
+        ek_json_put_text(writer, "domain", snapshot->domains[snapshot->copies[i].domain].uuid);
+        ek_json_put_text(writer, "host", snapshot->hosts[snapshot->copies[i].host].name);
         ek_json_end(writer, '}');
     }
     ek_json_end(writer, ']');
@@ -203,6 +233,10 @@ char *ek_codec_write_snapshot(const struct ek_snapshot *snapshot)
     if (snapshot->in_flight_count > 0) {
         ek_json_break(&writer);
         write_in_flight(&writer, snapshot);
+    }
+    if (snapshot->copy_count > 0) {
+        ek_json_break(&writer);
+        write_copies(&writer, snapshot);
     }
     ek_json_end(&writer, '}');
     return ek_json_finish(&writer);

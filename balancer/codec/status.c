@@ -24,9 +24,13 @@ void ek_json_write_status(struct ek_json_writer *writer, const struct ek_balance
     ek_json_put_integer(writer, "waiting", status->waiting);
     ek_json_put_text(writer, "holding", status->holding);
     ek_json_put_text(writer, "paused", status->paused);
+    ek_json_put_text(writer, "closed", status->closed);
     ek_json_put_text(writer, "circuits", status->circuits);
     ek_json_put_text(writer, "summary", status->summary);
     ek_json_put_text(writer, "plan_id", status->plan_id);
+    ek_json_put_text(writer, "offer_id", status->offer_id);
+    ek_json_put_integer(writer, "offered", status->offered);
+    ek_json_put_integer(writer, "offer_lapses_at_ms", status->offer_lapses_at_ms);
     ek_json_put_text(writer, "redis", status->redis);
     ek_json_end(writer, '}');
 }
@@ -54,9 +58,11 @@ static bool read_texts(const struct ek_json_node *node, struct ek_balancer_statu
         {"policy", out->policy, sizeof(out->policy)},
         {"holding", out->holding, sizeof(out->holding)},
         {"paused", out->paused, sizeof(out->paused)},
+        {"closed", out->closed, sizeof(out->closed)},
         {"circuits", out->circuits, sizeof(out->circuits)},
         {"summary", out->summary, sizeof(out->summary)},
         {"plan_id", out->plan_id, sizeof(out->plan_id)},
+        {"offer_id", out->offer_id, sizeof(out->offer_id)},
         {"redis", out->redis, sizeof(out->redis)},
     };
 
@@ -67,6 +73,16 @@ static bool read_texts(const struct ek_json_node *node, struct ek_balancer_statu
         }
     }
     return true;
+}
+
+/* Of an older balancer: there were none. */
+static bool read_offer(const struct ek_json_node *node, struct ek_balancer_status *out)
+{
+    const int64_t max = (int64_t)EK_JSON_MAX_NUMBER;
+
+    return ek_json_get_integer(node, "offered", EK_JSON_OPTIONAL, 0, max, &out->offered) &&
+           ek_json_get_integer(node, "offer_lapses_at_ms", EK_JSON_OPTIONAL, 0, max,
+                               &out->offer_lapses_at_ms);
 }
 
 /* Required: without its time and its epoch nobody could tell what an answer is worth. */
@@ -105,6 +121,6 @@ bool ek_codec_read_status(struct ek_balancer_status *out, const char *text, size
         return false;
     }
     const struct ek_json_node node = {.reader = &reader, .item = document};
-    return read_texts(&node, out) && read_integers(&node, out) &&
+    return read_texts(&node, out) && read_integers(&node, out) && read_offer(&node, out) &&
            ek_json_get_bool(&node, "leading", EK_JSON_REQUIRED, &out->leading);
 }

@@ -20,9 +20,14 @@ struct ek_balancer_status {
     char circuits[4 * EK_TEXT_SIZE]; /* open, or on trial; "": none */
     char holding[EK_TEXT_SIZE];      /* "": it does not hold */
     char paused[EK_TEXT_SIZE];       /* why it waits for `resume`; "": it does not */
+    char closed[EK_TEXT_SIZE];       /* why the calendar lets nothing be balanced; "": it does */
     char summary[2 * EK_TEXT_SIZE];  /* of the newest cycle */
     char plan_id[EK_ID_SIZE];
-    char redis[256]; /* address, as redis-cli takes it */
+    char offer_id[EK_ID_SIZE];  /* the plan that is recommended, or waits for its approval; "": none
+                                 */
+    int64_t offered;            /* moves of it that are only shown */
+    int64_t offer_lapses_at_ms; /* 0: nobody can approve it */
+    char redis[256];            /* address, as redis-cli takes it */
 };
 
 /* Malloc'ed for the caller, NULL when memory ran out. */

@@ -99,6 +99,20 @@ struct ek_config_redis {
     const char *password; /* first line of password_file; NULL: none. Never dumped or logged */
 };
 
+struct ek_config_http {
+    const char *listen;      /* as written; NULL: no endpoint */
+    const char *token_file;  /* as written; NULL: not given */
+    struct ek_strings names; /* by which it may be asked for, beside addresses and localhost */
+
+    /* Taken from the above. */
+    const char *address; /* of `listen`, without brackets; NULL: no endpoint */
+    int port;
+    bool loopback;     /* nobody but this machine reaches the address */
+    const char *token; /* first line of token_file; NULL: none, or not read. Never dumped or
+                        * logged */
+    bool token_unread; /* whoever serves nothing has no business with it */
+};
+
 struct ek_config {
     struct ek_config_host *hosts; /* at least one, names and URIs are unique */
     size_t host_count;
@@ -118,15 +132,21 @@ struct ek_config {
     int64_t history_interval_ms;
     int64_t history_keep_ms; /* 0: no history */
     double history_host_mib;
+    struct ek_config_http http;
     enum ek_log_level log_level;
     struct ek_arena arena; /* owns all strings and lists above */
 };
 
-/* Reads and checks evenkeel.yaml, the password file that it names included. The caller owns the
+/* Reads and checks evenkeel.yaml, the files of secrets that it names included. The caller owns the
  * result (ek_config_finish); it is written on success only. `problems` and `err` as in
  * ek_policy_read. */
 bool ek_config_read(struct ek_config *out, const char *path, struct ek_config_problems *problems,
                     struct ek_error *err);
+
+/* The same for a client, which serves nothing: the file of http.token_file is left alone, since the
+ * client's user need not be allowed to read it. */
+bool ek_config_read_client(struct ek_config *out, const char *path,
+                           struct ek_config_problems *problems, struct ek_error *err);
 
 /* The same from memory; paths in the text are relative to the folder of `name`. */
 bool ek_config_parse(struct ek_config *out, const char *text, size_t size, const char *name,
@@ -149,9 +169,39 @@ const char *ek_redis_mode_name(enum ek_redis_mode mode);
 const char *ek_role_name(enum ek_role role);
 const char *ek_log_level_name(enum ek_log_level level);
 
+/* ---- what has changed ---------------------------------------------------------------------- */
+
+/* One key by its path ("trigger.comfort", "hosts[h1].uri") with its values as they are written;
+ * NULL: it is not given. What the pointers point to lasts for that call. */
+typedef void ek_change_fn(void *context, const char *path, const char *before, const char *after);
+
+/* Tells `say` of each key whose value is another, in the order of the files. No password is told:
+ * of a secret's file whose content is another its name is told, before and after, which are the
+ * same. Error: NOMEM. */
+bool ek_policy_changes(const struct ek_policy *before, const struct ek_policy *after,
+                       ek_change_fn *say, void *context, struct ek_error *err);
+bool ek_config_changes(const struct ek_config *before, const struct ek_config *after,
+                       ek_change_fn *say, void *context, struct ek_error *err);
+
 /* ---- documentation ------------------------------------------------------------------------- */
 
 enum ek_config_file { EK_CONFIG_EVENKEEL, EK_CONFIG_POLICY };
+
+/* One key, as people are told of it. */
+struct ek_config_key {
+    const char *path;     /* from the top, through lists: "hosts[].name" */
+    const char *form;     /* how it is written, and its range */
+    const char *unit;     /* what its plain number counts; NULL: the form shows it */
+    const char *fallback; /* its default, or what is said in the place of one */
+    bool restart;         /* taken up by a start, not by a reload */
+    const char *doc;      /* one sentence, without a final full stop */
+};
+
+/* Tells `visit` of every key, in the order of the schema. What a key points to lasts for that
+ * call. */
+void ek_config_visit_keys(enum ek_config_file file,
+                          void (*visit)(void *context, const struct ek_config_key *key),
+                          void *context);
 
 /* Writes one row per key as a Markdown table: key, form and range, default, when a change is taken
  * up, meaning. docs/configuration.md carries these rows word for word. */

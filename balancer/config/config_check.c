@@ -2,8 +2,13 @@
  * config_schema.c; here is only what two keys say together. */
 #include "balancer/config/config_check.h"
 
+#include "balancer/config/syntax.h"
+
 #include <stdlib.h>
 #include <string.h>
+
+/* What a URI without a host begins with. */
+#define LOCAL "qemu:///"
 
 /* 0 when the key is not in the file: then its default holds, and no line can be blamed. */
 static int line_of(const int *lines, const char *path)
@@ -46,19 +51,54 @@ static void report_doubles(struct entry *entries, size_t count, const char *what
     }
 }
 
-/* A host without a valid name or URI has been reported already, and is passed over. */
-static size_t collect(const struct ek_config *config, bool uris, struct entry *entries)
+static const char *name_of(const struct ek_config_host *host)
+{
+    return host->name;
+}
+
+static const char *uri_of(const struct ek_config_host *host)
+{
+    return host->uri;
+}
+
+static const char *migration_uri_of(const struct ek_config_host *host)
+{
+    return host->migration_uri;
+}
+
+/* A host without a valid name or URI has been reported already, and is passed over; so is one
+ * without a link of its own. */
+static size_t collect(const struct ek_config *config,
+                      const char *(*text_of)(const struct ek_config_host *host),
+                      struct entry *entries)
 {
     size_t count = 0;
 
     for (size_t i = 0; i < config->host_count; i++) {
         const struct ek_config_host *host = &config->hosts[i];
-        const char *text = uris ? host->uri : host->name;
+        const char *text = text_of(host);
         if (text != NULL) {
             entries[count++] = (struct entry){text, host->line};
         }
     }
     return count;
+}
+
+/* By a local URI every host means itself: a migration to it would lead back to where it began. Who
+ * only collects asks no host about another one. */
+static void check_local(const struct ek_config *config, const struct ek_report *report)
+{
+    char quoted[EK_QUOTE_SIZE];
+
+    for (size_t i = 0; i < config->host_count; i++) {
+        const char *uri = config->hosts[i].uri;
+        if (uri != NULL && strncmp(uri, LOCAL, strlen(LOCAL)) == 0) {
+            (void)ek_report_add(report, EK_ERR_INVALID, config->hosts[i].line,
+                                "found a host of URI %s, which means another one on each of %zu "
+                                "hosts, expected such as qemu+tls://HOST/system",
+                                ek_quote(quoted, uri), config->host_count);
+        }
+    }
 }
 
 /* Two names for one host would let the balancer count its memory twice; one name for two would let
@@ -68,13 +108,15 @@ static void check_hosts(const struct ek_config *config, const struct ek_report *
     struct ek_arena arena = {0};
     struct entry *entries = ek_arena_alloc(&arena, config->host_count, sizeof(*entries));
 
-    /* One scratch array serves both passes: each fills it from its start. */
+    /* One scratch array serves all passes: each fills it from its start. */
     if (entries == NULL) {
         (void)ek_report_no_memory(report);
         return;
     }
-    report_doubles(entries, collect(config, false, entries), "name", report);
-    report_doubles(entries, collect(config, true, entries), "URI", report);
+    report_doubles(entries, collect(config, name_of, entries), "name", report);
+    report_doubles(entries, collect(config, uri_of, entries), "URI", report);
+    /* Else domains for the one would arrive on the other. */
+    report_doubles(entries, collect(config, migration_uri_of, entries), "migration_uri", report);
     ek_arena_finish(&arena);
 }
 
@@ -115,6 +157,34 @@ static void check_redis(const struct ek_config *config, const int *lines,
         (void)ek_report_add(report, EK_ERR_INVALID, line_of(lines, "redis.mode"),
                             "found redis.mode external without redis.url, expected "
                             "redis://HOST:PORT/DB or unix:///PATH in redis.url");
+    }
+}
+
+/* ---- HTTP ---------------------------------------------------------------------------------- */
+
+/* Beyond this machine anybody could ask: without a token there would be no telling who may. */
+static void check_http(const struct ek_config *config, const int *lines,
+                       const struct ek_report *report)
+{
+    static const char *const without[] = {"http.token_file", "http.names"};
+    const struct ek_config_http *http = &config->http;
+    char address[EK_ADDRESS_SIZE];
+    bool loopback = false;
+    int port;
+
+    for (size_t i = 0; http->listen == NULL && i < sizeof(without) / sizeof(without[0]); i++) {
+        int line = line_of(lines, without[i]);
+        if (line != 0) {
+            (void)ek_report_add(report, EK_ERR_INVALID, line,
+                                "found %s without http.listen, expected both", without[i]);
+        }
+    }
+    if (http->listen != NULL && http->token_file == NULL &&
+        ek_listen_parse(http->listen, address, &port, &loopback) && !loopback) {
+        (void)ek_report_add(report, EK_ERR_INVALID, line_of(lines, "http.listen"),
+                            "found http.listen \"%s\" without http.token_file, expected a token "
+                            "file, or an address that only this machine reaches, such as 127.0.0.1",
+                            http->listen);
     }
 }
 
@@ -164,6 +234,9 @@ void ek_config_check(const struct ek_config *config, const int *lines,
         return; /* what could not be read has its default here: no ground for further complaints */
     }
     check_redis(config, lines, report);
+    if (config->host_count > 1 && (config->roles & (1u << EK_ROLE_BALANCER)) != 0) {
+        check_local(config, report);
+    }
     /* Else a cycle would count a sample twice, and so would sustained_cycles. */
     check_order(config->sample_ms <= config->evaluate_ms, lines, "intervals.sample", "at most",
                 "intervals.evaluate", report);
@@ -171,4 +244,5 @@ void ek_config_check(const struct ek_config *config, const int *lines,
     check_order(config->redis.command_timeout_ms < config->lease_ms, lines, "redis.command_timeout",
                 "below", "timeouts.lease", report);
     check_fresh(config, lines, report);
+    check_http(config, lines, report);
 }

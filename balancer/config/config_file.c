@@ -5,8 +5,9 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-enum { PASSWORD_SIZE = 514 }; /* Redis takes up to 512 bytes; one more, and the end */
+enum { SECRET_SIZE = 514 }; /* Redis takes up to 512 bytes; one more, and the end */
 
 static int line_of(const int *lines, const char *path)
 {
@@ -15,22 +16,29 @@ static int line_of(const int *lines, const char *path)
 
 /* ---- what the file says indirectly --------------------------------------------------------- */
 
+/* A key that names a file whose first line is a secret. */
+struct secret {
+    const char *key;
+    const char *what; /* the secret is called */
+    const char *path; /* as written */
+    int line;
+};
+
 /* The mode is that of the open file, not of what its name stands for a moment later. */
-static bool check_secret(FILE *file, const char *path, int line, const struct ek_report *report)
+static bool check_secret(FILE *file, const struct secret *secret, const char *path,
+                         const struct ek_report *report)
 {
     struct stat status;
 
     if (fstat(fileno(file), &status) != 0 || !S_ISREG(status.st_mode)) {
-        return ek_report_add(report, EK_ERR_INVALID, line,
-                             "found redis.password_file \"%s\" that is no file, expected one",
-                             path);
+        return ek_report_add(report, EK_ERR_INVALID, secret->line,
+                             "found %s \"%s\" that is no file, expected one", secret->key, path);
     }
     if ((status.st_mode & S_IRWXO) != 0) {
-        return ek_report_add(
-            report, EK_ERR_INVALID, line,
-            "found redis.password_file \"%s\" of mode %04o, expected 0600 or 0640, "
-            "closed to others",
-            path, (unsigned int)status.st_mode & 07777u);
+        return ek_report_add(report, EK_ERR_INVALID, secret->line,
+                             "found %s \"%s\" of mode %04o, expected 0600 or 0640, "
+                             "closed to others",
+                             secret->key, path, (unsigned int)status.st_mode & 07777u);
     }
     return true;
 }
@@ -39,44 +47,45 @@ static bool check_secret(FILE *file, const char *path, int line, const struct ek
  * and for one that is cut: Redis would only say that the password is wrong. */
 static const char *read_first_line(FILE *file, struct ek_arena *arena)
 {
-    char text[PASSWORD_SIZE] = "";
+    char text[SECRET_SIZE] = "";
 
     if (fgets(text, sizeof(text), file) == NULL) {
         return NULL;
     }
     text[strcspn(text, "\r\n")] = '\0';
-    /* The buffer holds one byte more than the longest password: full means that there was more. */
-    bool good = text[0] != '\0' && strlen(text) < PASSWORD_SIZE - 1;
+    /* The buffer holds one byte more than the longest secret: full means that there was more. */
+    bool good = text[0] != '\0' && strlen(text) < SECRET_SIZE - 1;
     return good ? ek_arena_strdup(arena, text) : NULL;
 }
 
 /* Opened once and checked by its descriptor; the "e" of the mode (O_CLOEXEC) keeps it from the
- * embedded redis-server and from ssh. */
-static void read_password(struct ek_config *config, int line, const struct ek_report *report)
+ * embedded redis-server and from ssh. NULL: it was reported why. */
+static const char *read_secret(const struct secret *secret, struct ek_arena *arena,
+                               const struct ek_report *report)
 {
-    const char *path = ek_file_beside(report->file, config->redis.password_file, &config->arena);
+    const char *path = ek_file_beside(report->file, secret->path, arena);
     FILE *file = path == NULL ? NULL : fopen(path, "re");
+    const char *text = NULL;
 
     if (path == NULL) {
         (void)ek_report_no_memory(report);
     } else if (file == NULL) {
-        (void)ek_report_add(report, EK_ERR_INVALID, line,
-                            "found redis.password_file \"%s\" that cannot be read (%s), expected a "
-                            "readable file",
-                            path, strerror(errno));
-    } else if (check_secret(file, path, line, report)) {
-        config->redis.password = read_first_line(file, &config->arena);
-        if (config->redis.password == NULL) {
+        (void)ek_report_add(report, EK_ERR_INVALID, secret->line,
+                            "found %s \"%s\" that cannot be read (%s), expected a readable file",
+                            secret->key, path, strerror(errno));
+    } else if (check_secret(file, secret, path, report)) {
+        text = read_first_line(file, arena);
+        if (text == NULL) {
             (void)ek_report_add(
-                report, EK_ERR_INVALID, line,
-                "found no password in redis.password_file \"%s\", expected 1 to 512 "
-                "bytes in its first line",
-                path);
+                report, EK_ERR_INVALID, secret->line,
+                "found no %s in %s \"%s\", expected 1 to 512 bytes in its first line", secret->what,
+                secret->key, path);
         }
     }
     if (file != NULL) {
         (void)fclose(file);
     }
+    return text;
 }
 
 /* Opened only to see that it can be, so that the line which names it is said; it is read later. A
@@ -125,13 +134,37 @@ static void resolve_url(struct ek_config_redis *redis, struct ek_arena *arena,
     }
 }
 
+/* The schema has checked the form already. What could not be read has no address. */
+static void resolve_http(struct ek_config *config, const int *lines, const struct ek_report *report)
+{
+    struct ek_config_http *http = &config->http;
+    char address[EK_ADDRESS_SIZE];
+
+    if (http->listen != NULL &&
+        ek_listen_parse(http->listen, address, &http->port, &http->loopback)) {
+        http->address = ek_arena_strdup(&config->arena, address);
+        if (http->address == NULL) {
+            (void)ek_report_no_memory(report);
+        }
+    }
+    if (http->token_file != NULL && !http->token_unread) {
+        const struct secret secret = {"http.token_file", "token", http->token_file,
+                                      line_of(lines, "http.token_file")};
+        http->token = read_secret(&secret, &config->arena, report);
+    }
+}
+
 void ek_config_resolve(struct ek_config *config, const int *lines, const struct ek_report *report)
 {
     resolve_policy(config, line_of(lines, "policy_file"), report);
     resolve_url(&config->redis, &config->arena, report);
     if (config->redis.mode == EK_REDIS_EXTERNAL && config->redis.password_file != NULL) {
-        read_password(config, line_of(lines, "redis.password_file"), report);
+        const struct secret secret = {"redis.password_file", "password",
+                                      config->redis.password_file,
+                                      line_of(lines, "redis.password_file")};
+        config->redis.password = read_secret(&secret, &config->arena, report);
     }
+    resolve_http(config, lines, report);
 }
 
 /* ---- reading ------------------------------------------------------------------------------- */
@@ -182,13 +215,13 @@ bool ek_config_parse(struct ek_config *out, const char *text, size_t size, const
     return finish_read(out, &config, &report, err);
 }
 
-bool ek_config_read(struct ek_config *out, const char *path, struct ek_config_problems *problems,
-                    struct ek_error *err)
+static bool read_config(struct ek_config *out, const char *path, bool client,
+                        struct ek_config_problems *problems, struct ek_error *err)
 {
     struct ek_config_problems own;
     struct ek_report report = {.file = path, .problems = problems == NULL ? &own : problems};
     struct ek_arena scratch = {0};
-    struct ek_config config = {0};
+    struct ek_config config = {.http = {.token_unread = client}};
     size_t size;
 
     report.problems->count = 0;
@@ -198,6 +231,37 @@ bool ek_config_read(struct ek_config *out, const char *path, struct ek_config_pr
     }
     ek_arena_finish(&scratch);
     return finish_read(out, &config, &report, err);
+}
+
+bool ek_config_read(struct ek_config *out, const char *path, struct ek_config_problems *problems,
+                    struct ek_error *err)
+{
+    return read_config(out, path, false, problems, err);
+}
+
+bool ek_config_read_client(struct ek_config *out, const char *path,
+                           struct ek_config_problems *problems, struct ek_error *err)
+{
+    return read_config(out, path, true, problems, err);
+}
+
+/* policy.yml where policy.yaml is looked for: whoever wrote it believes that it is in force. */
+static bool check_misnamed(const struct ek_config *config, struct ek_config_problems *list,
+                           struct ek_error *err)
+{
+    struct ek_report report = {.file = config->policy_path, .problems = list};
+    size_t stem = strlen(config->policy_path) - strlen("yaml");
+    char path[4096];
+
+    (void)snprintf(path, sizeof(path), "%.*syml", (int)stem, config->policy_path);
+    if (access(path, F_OK) != 0) {
+        return true;
+    }
+    (void)ek_report_add(&report, EK_ERR_INVALID, 0,
+                        "found \"%s\" in its place, expected this name, or policy_file: %s in "
+                        "evenkeel.yaml",
+                        path, strrchr(path, '/') == NULL ? path : strrchr(path, '/') + 1);
+    return ek_report_verdict(&report, err);
 }
 
 bool ek_config_read_policy(struct ek_policy *out, struct ek_rules *rules,
@@ -216,6 +280,9 @@ bool ek_config_read_policy(struct ek_policy *out, struct ek_rules *rules,
     /* The absence of a file that nobody named is no problem, and must not stand in the list as one.
      */
     list->count = 0;
+    if (!check_misnamed(config, list, err)) {
+        return false;
+    }
     ek_policy_defaults(out);
     out->rules = rules;
     if (rules != NULL) {

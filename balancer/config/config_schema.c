@@ -252,7 +252,8 @@ static const struct ek_schema_row rows[] = {
      .fallback = "10m",
      .restart = true,
      .doc =
-         "How often the dirty rate of a domain that may be moved is measured at most; 0s: never"},
+         "How often the dirty rate of a domain that may be moved is measured at most, beside once "
+         "when its migration begins; 0s: never"},
 
     /* Short, because the probe before it is a TCP handshake in one data centre: the kernel itself
      * would wait about 39 s for a host that is gone. */
@@ -330,7 +331,8 @@ static const struct ek_schema_row rows[] = {
      .fallback = "16",
      .unit = "threads",
      .restart = true,
-     .doc = "How many hosts are asked at once"},
+     .doc = "How many hosts are asked at once, beside those that hang or failed before: each of "
+            "them has a thread of its own"},
 
     /* A minute is what the balancer evaluates at, so that a replay sees what it saw. */
     {.path = "history.interval",
@@ -359,6 +361,33 @@ static const struct ek_schema_row rows[] = {
      .restart = true,
      .doc = "What the samples of one host may take in Redis; the oldest go first"},
 
+    /* Off unless asked for: a port that nobody knows of is nobody's to guard. */
+    {.path = "http.listen",
+     .type = EK_VALUE_STRING,
+     FIELD(const char *, http.listen),
+     .optional = true,
+     .restart = true,
+     .check = ek_syntax_listen,
+     .form = "ADDRESS or ADDRESS:PORT in numbers, as 127.0.0.1:9797 or [::1]:9797",
+     .fallback = "no endpoint",
+     .doc =
+         "Where dashboard, API and metrics are served; beyond this machine only with token_file"},
+    {.path = "http.token_file",
+     .type = EK_VALUE_STRING,
+     FIELD(const char *, http.token_file),
+     .optional = true,
+     .restart = true,
+     .form = "a path",
+     .doc = "The file whose first line is the token that changes need; others must not read it"},
+    {.path = "http.names",
+     .type = EK_VALUE_TEXTS,
+     FIELD(struct ek_strings, http.names),
+     .optional = true,
+     .restart = true,
+     .check = ek_syntax_name,
+     .form = "names of 1 to 127 letters, digits, '.', '_' or '-'",
+     .doc = "Names by which browsers and scrapers may ask for it, beside localhost and addresses"},
+
     {.path = "log.level",
      .type = EK_VALUE_WORD,
      FIELD(enum ek_log_level, log_level),
@@ -373,5 +402,7 @@ static const struct ek_schema_row rows[] = {
  * carries along. */
 const struct ek_schema ek_evenkeel_schema = {
     .title = "evenkeel.yaml: what Evenkeel watches, and where it keeps its records",
+    .sibling = &ek_policy_schema,
+    .file = "evenkeel.yaml",
     .rows = rows,
     .count = COUNT(rows)};

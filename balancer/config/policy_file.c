@@ -187,6 +187,7 @@ static void read_tree(struct ek_policy_file *file, const char *text, size_t size
         apply_preset(&file->policy, root, scratch);
         ek_schema_read(&ek_policy_schema, root, file, lines, &file->rules.arena, report);
         take_resources(file, report);
+        ek_policy_take_calendar(file, report);
         check_weights(&file->policy, lines, report);
         check_post_copy(&file->policy, lines, report);
         check_rules(&file->rules, scratch, report);
@@ -251,7 +252,7 @@ bool ek_policy_dump(const struct ek_policy *policy, FILE *out, struct ek_error *
         file.rules = *policy->rules; /* borrowed for the dump */
     }
     struct ek_arena scratch = {0};
-    bool ok = give_resources(&file, &scratch)
+    bool ok = give_resources(&file, &scratch) && ek_policy_give_calendar(&file, &scratch)
                   ? ek_schema_dump(&ek_policy_schema, &file, out, err)
                   : ek_error_set(err, EK_ERR_NOMEM, "out of memory for the policy's text");
     ek_arena_finish(&scratch);

@@ -5,8 +5,6 @@
 
 /* The compiler checks that the member has the type that the row's values are stored as. */
 #define FIELD(type, member) .offset = EK_FIELD(struct ek_policy_file, policy.member, type)
-#define RULE_FIELD(type, member) .offset = EK_FIELD(struct ek_rule, member, type)
-#define FURTHER_FIELD(type, member) .offset = EK_FIELD(struct ek_further_resource, member, type)
 #define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
 
 /* In milliseconds, like the fields; a day is a double because 30 of them leave the range of an int.
@@ -38,116 +36,13 @@ static const char *on_plan_failure_word(int index)
     return ek_on_plan_failure_name((enum ek_on_plan_failure)index);
 }
 
-static const char *rule_kind_word(int index)
+static bool is_timezone(const char *text)
 {
-    return ek_rule_kind_name((enum ek_rule_kind)index);
+    enum ek_timezone timezone;
+    int offset_min = 0;
+
+    return ek_timezone_parse(text, &timezone, &offset_min);
 }
-
-static const char *enforcement_word(int index)
-{
-    return ek_enforcement_name((enum ek_enforcement)index);
-}
-
-#define SELECTORS "a list of one or more names, patterns such as web-*, or label:KEY=VALUE"
-
-/* What a kind needs and what it cannot have is checked when the rule has been read. */
-static const struct ek_schema_row rule_rows[] = {
-    {.path = "name",
-     .type = EK_VALUE_STRING,
-     RULE_FIELD(const char *, name),
-     .required = true,
-     .check = ek_syntax_name,
-     .form = "a name of 1 to 127 letters, digits, '.', '_' or '-'",
-     .doc = "What the rule is called in reasons and messages; unique"},
-    {.path = "kind",
-     .type = EK_VALUE_WORD,
-     RULE_FIELD(enum ek_rule_kind, kind),
-     .required = true,
-     .word = rule_kind_word,
-     .word_count = EK_RULE_KIND_COUNT,
-     .doc = "What it demands: domains together, apart, on these hosts only, on none of them, on "
-            "several hosts, or never to be moved"},
-    {.path = "domains",
-     .type = EK_VALUE_TEXTS,
-     RULE_FIELD(struct ek_strings, domains),
-     .optional = true,
-     .check = ek_selector_valid,
-     .form = SELECTORS,
-     .doc =
-         "The domains that it is about, by name, UUID, pattern or label; only an ignore of hosts "
-         "has none"},
-    {.path = "hosts",
-     .type = EK_VALUE_TEXTS,
-     RULE_FIELD(struct ek_strings, hosts),
-     .optional = true,
-     .check = ek_selector_valid,
-     .form = SELECTORS,
-     .doc = "The hosts of pin and avoid, which must have them; ignore may have them instead of "
-            "domains"},
-    {.path = "topology",
-     .type = EK_VALUE_STRING,
-     RULE_FIELD(const char *, topology),
-     .optional = true,
-     .check = ek_syntax_label,
-     .form = "host or the key of a host label, such as rack",
-     .fallback = "host",
-     .doc = "What affinity, anti_affinity and spread count: hosts, or groups of hosts with the "
-            "same value of that label"},
-    {.path = "at_least",
-     .type = EK_VALUE_INT,
-     RULE_FIELD(int, at_least),
-     .optional = true,
-     .min = 2,
-     .max = 100000,
-     .unit = "hosts or groups",
-     .doc = "How many a spread needs; it must be given there and nowhere else"},
-    {.path = "enforcement",
-     .type = EK_VALUE_WORD,
-     RULE_FIELD(enum ek_enforcement, enforcement),
-     .word = enforcement_word,
-     .word_count = EK_ENFORCEMENT_COUNT,
-     .fallback = "must",
-     .doc = "must is never broken by a move, should is weighed against balance"},
-    {.path = "weight",
-     .type = EK_VALUE_NUMBER,
-     RULE_FIELD(double, weight),
-     .optional = true,
-     .min = 0.001,
-     .max = 1000,
-     .fallback = "1",
-     .doc = "How much a broken should rule costs beside others"},
-};
-
-static const struct ek_schema rule_schema = {.rows = rule_rows, .count = COUNT(rule_rows)};
-
-/* Their order is that of the file; reading copies them to the policy's arrays. */
-static const struct ek_schema_row further_rows[] = {
-    {.path = "name",
-     .type = EK_VALUE_STRING,
-     FURTHER_FIELD(const char *, name),
-     .required = true,
-     .check = ek_syntax_label,
-     .form = "a word of letters, digits, '.', '_' or '-'",
-     .doc = "The name in samples, or the key of the labels of hosts and domains that say how much "
-            "they have and need"},
-    {.path = "weight",
-     .type = EK_VALUE_NUMBER,
-     FURTHER_FIELD(double, weight),
-     .min = 0,
-     .max = 100,
-     .fallback = "1.0",
-     .doc = "How much its imbalance counts in the score; 0: not at all, it only has to suffice"},
-    {.path = "target_max",
-     .type = EK_VALUE_RATIO,
-     FURTHER_FIELD(double, target_max),
-     .min = 0.01,
-     .max = 1,
-     .fallback = "1.0",
-     .unit = "of what a host has",
-     .doc = "Above this utilization a host is overloaded"},
-};
-
-static const struct ek_schema further_schema = {.rows = further_rows, .count = COUNT(further_rows)};
 
 static const struct ek_schema_row rows[] = {
     {.path = "version",
@@ -162,9 +57,18 @@ static const struct ek_schema_row rows[] = {
      .type = EK_VALUE_WORD,
      FIELD(enum ek_mode, mode),
      .word = mode_word,
-     .word_count = EK_MODE_AUTOMATIC + 1,
+     .word_count = EK_MODE_COUNT,
      .fallback = "recommend",
-     .doc = "recommend records and shows plans and moves nothing, automatic carries them out"},
+     .doc = "recommend records and shows plans and moves nothing, approve waits for `evenkeel "
+            "approve`, automatic carries them out"},
+    {.path = "approval.lapse",
+     .type = EK_VALUE_DURATION,
+     FIELD(int64_t, approval_lapse_ms),
+     .min = MINUTE,
+     .max = 7 * DAY,
+     .fallback = "1h",
+     .doc = "How long a plan waits to be approved in mode approve; the same one, rejected, is not "
+            "proposed again for as long"},
     {.path = "policy",
      .type = EK_VALUE_WORD,
      FIELD(enum ek_policy_kind, kind),
@@ -223,7 +127,7 @@ static const struct ek_schema_row rows[] = {
      .offset = EK_FIELD(struct ek_policy_file, further, struct ek_further_resource *),
      .fallback = "[]",
      .doc = "Up to 6 more resources to watch and level: network or disk rates, GPUs, licences",
-     .items = &further_schema,
+     .items = &ek_further_items,
      .item_size = sizeof(struct ek_further_resource),
      .count_offset = EK_FIELD(struct ek_policy_file, further_count, size_t),
      .line_offset = EK_FIELD(struct ek_further_resource, line, int)},
@@ -370,7 +274,8 @@ static const struct ek_schema_row rows[] = {
      .min = 1,
      .max = 100,
      .fallback = "2",
-     .doc = "The rest is multiplied by this with each repeated move of a domain"},
+     .doc = "The rest is multiplied by this with each repeated move of a domain; moves that "
+            "somebody asked for are no repeats"},
 
     /* Migrations share the network's core even between different pairs of hosts. */
     {.path = "limits.cluster",
@@ -567,17 +472,48 @@ static const struct ek_schema_row rows[] = {
      .max = 30 * DAY,
      .fallback = "1h",
      .doc = "Failures longer ago than this are forgotten"},
+    {.path = "timezone",
+     .type = EK_VALUE_STRING,
+     .offset = EK_FIELD(struct ek_policy_file, timezone, const char *),
+     .fallback = "UTC",
+     .check = is_timezone,
+     .form = "UTC, local, or a fixed offset such as +02:00",
+     .doc = "Which time windows and weekly blackouts are written in; local is that of the daemon, "
+            "summer time included"},
+    {.path = "windows",
+     .type = EK_VALUE_LIST,
+     .optional = true,
+     .offset = EK_FIELD(struct ek_policy_file, windows, struct ek_window_text *),
+     .fallback = "[]",
+     .doc = "When balancing may begin; none: always; hosts in maintenance are emptied at any time",
+     .items = &ek_window_items,
+     .item_size = sizeof(struct ek_window_text),
+     .count_offset = EK_FIELD(struct ek_policy_file, window_count, size_t),
+     .line_offset = EK_FIELD(struct ek_window_text, line, int)},
+    {.path = "blackouts",
+     .type = EK_VALUE_LIST,
+     .optional = true,
+     .offset = EK_FIELD(struct ek_policy_file, blackouts, struct ek_blackout_text *),
+     .fallback = "[]",
+     .doc = "When balancing may not begin, whatever the windows say",
+     .items = &ek_blackout_items,
+     .item_size = sizeof(struct ek_blackout_text),
+     .count_offset = EK_FIELD(struct ek_policy_file, blackout_count, size_t),
+     .line_offset = EK_FIELD(struct ek_blackout_text, line, int)},
     {.path = "rules",
      .type = EK_VALUE_LIST,
      .optional = true,
      .offset = EK_FIELD(struct ek_policy_file, rules.items, struct ek_rule *),
      .fallback = "[]",
      .doc = "Which domains belong together, apart, on some hosts or off them; see docs/rules.md",
-     .items = &rule_schema,
+     .items = &ek_rule_items,
      .item_size = sizeof(struct ek_rule),
      .count_offset = EK_FIELD(struct ek_policy_file, rules.count, size_t),
      .line_offset = EK_FIELD(struct ek_rule, line, int)},
 };
 
-const struct ek_schema ek_policy_schema = {
-    .title = "policy.yaml: how Evenkeel balances", .rows = rows, .count = COUNT(rows)};
+const struct ek_schema ek_policy_schema = {.title = "policy.yaml: how Evenkeel balances",
+                                           .sibling = &ek_evenkeel_schema,
+                                           .file = "policy.yaml",
+                                           .rows = rows,
+                                           .count = COUNT(rows)};

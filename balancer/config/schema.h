@@ -56,7 +56,9 @@ struct ek_schema_row {
 };
 
 struct ek_schema {
-    const char *title; /* for the head of a dump */
+    const char *title;               /* for the head of a dump */
+    const struct ek_schema *sibling; /* of the file beside it; NULL: none */
+    const char *file;                /* what its file is called */
     const struct ek_schema_row *rows;
     size_t count;
 };
@@ -73,16 +75,54 @@ struct ek_further_resource {
     int line;
 };
 
+/* A window and a blackout as they are written. */
+struct ek_window_text {
+    const char *days;
+    const char *from;
+    const char *to;
+    int line;
+};
+
+struct ek_blackout_text {
+    const char *from;
+    const char *to;
+    const char *days; /* NULL: from and to are dates */
+    const char *reason;
+    bool evacuations;
+    int line;
+};
+
 /* What policy.yaml says: the policy, and the lists that it takes over once they are checked. */
 struct ek_policy_file {
-    struct ek_policy policy; /* its `rules` and further resources are not used here */
+    struct ek_policy policy; /* its `rules`, calendar and further resources are not used here */
     struct ek_further_resource *further;
     size_t further_count;
+    const char *timezone; /* NULL: not given */
+    struct ek_window_text *windows;
+    size_t window_count;
+    struct ek_blackout_text *blackouts;
+    size_t blackout_count;
     struct ek_rules rules; /* its arena owns what the file's texts are copied to */
 };
 
 extern const struct ek_schema ek_policy_schema; /* of a struct ek_policy_file */
+
+/* Of the items of its lists (policy_items.c). */
+extern const struct ek_schema ek_rule_items;
+extern const struct ek_schema ek_further_items;
+extern const struct ek_schema ek_window_items;
+extern const struct ek_schema ek_blackout_items;
+
 extern const struct ek_schema ek_evenkeel_schema;
+
+/* ---- the calendar of a policy (policy_calendar.c) ----------------------------------------------
+ */
+
+/* Takes the file's windows and blackouts over into its policy; reports what is wrong with them. */
+void ek_policy_take_calendar(struct ek_policy_file *file, const struct ek_report *report);
+
+/* The other way round, for the dump. False: out of memory. */
+bool ek_policy_give_calendar(struct ek_policy_file *file, struct ek_arena *arena);
 
 /* ---- values (value.c, value_print.c)
  * ------------------------------------------------------------------ */

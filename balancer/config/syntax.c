@@ -85,12 +85,12 @@ static const char *after(const char *text, const char *scheme)
     return strncmp(text, scheme, length) == 0 ? text + length : NULL;
 }
 
-/* The driver's path, and options for libvirt after it. */
+/* The driver's path, and options for libvirt after it. Not /session: guests of single users migrate
+ * nowhere, and no other host is seen to run them. */
 static bool is_driver_path(const char *text)
 {
     const char *rest = after(text, "/system");
 
-    rest = rest == NULL ? after(text, "/session") : rest;
     return rest != NULL && (*rest == '\0' || (*rest == '?' && strpbrk(rest, " \t#") == NULL));
 }
 

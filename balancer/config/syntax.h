@@ -36,6 +36,13 @@ struct ek_redis_url {
 /* Takes such a URL apart; false when it is none. */
 bool ek_redis_url_parse(const char *text, struct ek_redis_url *out);
 
+enum { EK_ADDRESS_SIZE = 64, EK_HTTP_PORT = 9797 };
+
+/* ADDRESS, ADDRESS:PORT or [V6]:PORT, the address in numbers: no name, which could come to mean
+ * another interface. Takes it apart; *loopback: only this machine reaches it. */
+bool ek_listen_parse(const char *text, char address[EK_ADDRESS_SIZE], int *port, bool *loopback);
+bool ek_syntax_listen(const char *text);
+
 /* HOST, HOST:PORT, [V6] or [V6]:PORT at the start of `text`: writes the host without brackets, and
  * the port if there is one (else *port stays). Returns what follows, NULL when there is no valid
  * host or port. */

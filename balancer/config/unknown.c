@@ -67,6 +67,20 @@ static const struct ek_schema_row *find_elsewhere(const struct ek_schema *schema
     return NULL;
 }
 
+/* Whether the other file has such a key, or section, at its top. */
+static bool is_of_sibling(const struct ek_schema *schema, const char *section, const char *key)
+{
+    char other[EK_PATH_SIZE];
+    bool found = false;
+
+    for (size_t i = 0; section[0] == '\0' && schema->sibling != NULL && i < schema->sibling->count;
+         i++) {
+        found = found ||
+                (key_in_section(&schema->sibling->rows[i], "", other) && strcmp(other, key) == 0);
+    }
+    return found;
+}
+
 /* The clause that follows what is expected: which key was probably meant. */
 static void guess(const struct ek_schema *schema, const struct ek_yaml_node *node,
                   const char *before, const char *section, const char *near, char *out)
@@ -75,6 +89,10 @@ static void guess(const struct ek_schema *schema, const struct ek_yaml_node *nod
     const char *dot = strrchr(node->key, '.');
 
     out[0] = '\0';
+    if (is_of_sibling(schema, section, node->key)) {
+        (void)snprintf(out, GUESS_SIZE, "; it belongs in %s", schema->sibling->file);
+        return;
+    }
     /* Near before elsewhere: a slip in the right section is likelier than the right key in the
      * wrong one. */
     if (near[0] != '\0') {

@@ -310,7 +310,7 @@ const char *ek_yaml_describe(char out[EK_QUOTE_SIZE], const struct ek_yaml_node 
     case EK_YAML_MAPPING:
         return "a mapping";
     case EK_YAML_LIST:
-        return "a list";
+        return node->first == NULL ? "an empty list" : "a list";
     case EK_YAML_NOTHING:
         break;
     }

@@ -1,5 +1,6 @@
 /* From the newest samples to one snapshot. Samples are taken at different moments, so a domain that
  * has just moved may be seen twice or not at all; what is known of moves settles it. */
+#include "balancer/core/snapshot_copy.h"
 #include "balancer/core/utilization.h"
 
 #include <assert.h>
@@ -44,75 +45,6 @@ static enum ek_host_state state_of(const struct ek_sample *sample, int64_t now_m
                                                                                : EK_HOST_UP;
 }
 
-/* The copies below end with everything owned by the snapshot: samples are freed once it stands. */
-static bool copy_strings(struct ek_arena *arena, struct ek_strings *list)
-{
-    const char **items = ek_arena_alloc(arena, list->count, sizeof(*items));
-    bool ok = items != NULL;
-
-    for (size_t i = 0; ok && i < list->count; i++) {
-        items[i] = ek_arena_strdup(arena, list->items[i]);
-        ok = items[i] != NULL;
-    }
-    list->items = items;
-    return ok;
-}
-
-static bool copy_labels(struct ek_arena *arena, struct ek_labels *labels)
-{
-    struct ek_label *items = ek_arena_alloc(arena, labels->count, sizeof(*items));
-    bool ok = items != NULL;
-
-    for (size_t i = 0; ok && i < labels->count; i++) {
-        items[i].key = ek_arena_strdup(arena, labels->items[i].key);
-        items[i].value = ek_arena_strdup(arena, labels->items[i].value);
-        ok = items[i].key != NULL && items[i].value != NULL;
-    }
-    labels->items = items;
-    return ok;
-}
-
-static bool copy_quantities(struct ek_arena *arena, struct ek_quantities *quantities)
-{
-    struct ek_quantity *items = ek_arena_alloc(arena, quantities->count, sizeof(*items));
-    bool ok = items != NULL;
-
-    for (size_t i = 0; ok && i < quantities->count; i++) {
-        items[i] = quantities->items[i];
-        items[i].name = ek_arena_strdup(arena, items[i].name);
-        ok = items[i].name != NULL;
-    }
-    quantities->items = items;
-    return ok;
-}
-
-static bool copy_text(struct ek_arena *arena, const char **text)
-{
-    const char *copy = ek_arena_strdup(arena, *text);
-    bool ok = copy != NULL || *text == NULL;
-
-    *text = copy;
-    return ok;
-}
-
-static bool host_copy(struct ek_arena *arena, struct ek_host *host)
-{
-    return copy_text(arena, &host->name) && copy_text(arena, &host->hypervisor) &&
-           copy_text(arena, &host->cpu_model) && copy_text(arena, &host->uuid) &&
-           copy_quantities(arena, &host->resources) && copy_labels(arena, &host->labels) &&
-           copy_strings(arena, &host->networks) && copy_strings(arena, &host->storages);
-}
-
-static bool domain_copy(struct ek_arena *arena, struct ek_domain *domain)
-{
-    return copy_text(arena, &domain->uuid) && copy_text(arena, &domain->name) &&
-           copy_text(arena, &domain->immovable_reason) && copy_text(arena, &domain->machine) &&
-           copy_text(arena, &domain->cpu_model) && copy_quantities(arena, &domain->resources) &&
-           copy_labels(arena, &domain->labels) && copy_strings(arena, &domain->networks) &&
-           copy_strings(arena, &domain->storages) && copy_strings(arena, &domain->devices) &&
-           copy_strings(arena, &domain->rules);
-}
-
 /* A host without any sample still stands in the snapshot, so that it is seen to be down. */
 static struct ek_host host_make(const struct ek_host_entry *entry, const struct ek_sample *sample,
                                 int64_t now_ms)
@@ -133,6 +65,9 @@ static struct ek_host host_make(const struct ek_host_entry *entry, const struct 
     host.name = entry->name;
     host.labels = entry->labels;
     host.maintenance = entry->maintenance;
+    host.partial = entry->maintenance && entry->partial;
+    host.begun = false;
+    host.deadline_ms = entry->maintenance ? entry->deadline_ms : 0;
     host.state = state_of(sample, now_ms);
     if (entry->migration_mib_s > 0) {
         host.migration_mib_s = entry->migration_mib_s;
@@ -198,7 +133,7 @@ static bool hosts_fill(struct work *work, struct ek_error *err)
     for (size_t h = 0; h < in->host_count; h++) {
         work->sample_of[h] = newest_sample(work, in->hosts[h].name);
         out->hosts[h] = host_make(&in->hosts[h], work->sample_of[h], in->now_ms);
-        if (!host_copy(&out->arena, &out->hosts[h])) {
+        if (!ek_host_copy(&out->hosts[h], &out->arena)) {
             return nomem(err);
         }
     }
@@ -432,7 +367,7 @@ static bool domain_fill(struct work *work, size_t first, size_t count, struct ek
     struct ek_domain *domain = &out->domains[out->domain_count++];
     *domain = *seen[chosen].domain;
     domain->host = host;
-    if (!domain_copy(&out->arena, domain)) {
+    if (!ek_domain_copy(domain, &out->arena)) {
         return nomem(err);
     }
     /* Its figures stay where they were sampled: which of the two is real is not known. */

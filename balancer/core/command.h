@@ -5,14 +5,20 @@
 
 #include "balancer/core/move.h"
 
+/* One that waits longer is not done any more: whoever gave it has gone away by then, or has given
+ * another one. */
+enum { EK_COMMAND_LIFE_S = 60 };
+
 /* Kind and the word that commands are written with. */
-#define EK_COMMANDS(X)                                                                          \
-    X(EK_COMMAND_CANCEL, "cancel")   /* subject: a plan's id, or "all", which pauses as well */ \
-    X(EK_COMMAND_ABORT, "abort")     /* subject: a running move's id */                         \
-    X(EK_COMMAND_PAUSE, "pause")     /* nothing new is balanced; evacuations go on */           \
-    X(EK_COMMAND_RESUME, "resume")   /* ends a pause, and the stop after a failed plan */       \
-    X(EK_COMMAND_MOVE, "move")       /* subject: a domain's name or UUID; host: where to */     \
-    X(EK_COMMAND_RESOLVE, "resolve") /* subject: a domain's name or UUID; choice: what is true. \
+#define EK_COMMANDS(X)                                                                            \
+    X(EK_COMMAND_CANCEL, "cancel")   /* subject: a plan's id, or "all", which pauses as well */   \
+    X(EK_COMMAND_ABORT, "abort")     /* subject: a running move's id */                           \
+    X(EK_COMMAND_PAUSE, "pause")     /* nothing new is balanced; evacuations go on */             \
+    X(EK_COMMAND_RESUME, "resume")   /* ends a pause, and the stop after a failed plan */         \
+    X(EK_COMMAND_MOVE, "move")       /* subject: a domain's name or UUID; host: where to */       \
+    X(EK_COMMAND_APPROVE, "approve") /* subject: the id of a proposed plan, or of a move of it */ \
+    X(EK_COMMAND_REJECT, "reject")   /* likewise */                                               \
+    X(EK_COMMAND_RESOLVE, "resolve") /* subject: a domain's name or UUID; choice: what is true.   \
                                         For the daemon: the engine hears EK_EVENT_UNBLOCK */
 
 enum ek_command_kind {

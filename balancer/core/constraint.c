@@ -23,13 +23,22 @@ const char *ek_block_text(enum ek_block block)
     return texts[block];
 }
 
+static_assert(EK_BLOCK_COUNT <= 32, "a set of blocks has a bit for each");
+
+/* Whether the block still counts beside those that are lifted. */
+static inline bool binds(uint32_t lifted, enum ek_block block)
+{
+    return (lifted >> block & 1U) == 0;
+}
+
 /* A domain that must be resolved by hand comes first: nothing else may be said of it. */
-static enum ek_block rest_block(const struct ek_rest *rest, int64_t now_ms, enum ek_purpose purpose)
+static enum ek_block rest_block(const struct ek_rest *rest, int64_t now_ms, enum ek_purpose purpose,
+                                uint32_t lifted)
 {
     if (rest == NULL) {
         return EK_BLOCK_NONE;
     }
-    if (rest->blocked) {
+    if (rest->blocked && binds(lifted, EK_BLOCK_UNRESOLVED)) {
         return EK_BLOCK_UNRESOLVED;
     }
     if (purpose == EK_PURPOSE_ORDERED) {
@@ -37,7 +46,7 @@ static enum ek_block rest_block(const struct ek_rest *rest, int64_t now_ms, enum
     }
     /* Another host may do at once, but not one after the other for ever. */
     bool elsewhere = now_ms < rest->avoid_until_ms && rest->failures <= TRIES_ELSEWHERE;
-    if (now_ms < rest->failed_until_ms && !elsewhere) {
+    if (now_ms < rest->failed_until_ms && !elsewhere && binds(lifted, EK_BLOCK_FAILED_LATELY)) {
         return EK_BLOCK_FAILED_LATELY;
     }
     if (purpose == EK_PURPOSE_BALANCE &&
@@ -47,35 +56,51 @@ static enum ek_block rest_block(const struct ek_rest *rest, int64_t now_ms, enum
     return EK_BLOCK_NONE;
 }
 
+static enum ek_block domain_block(const struct ek_cluster *cluster,
+                                  const struct ek_cooldown *cooldown, uint32_t domain,
+                                  enum ek_purpose purpose, uint32_t lifted)
+{
+    const struct ek_snapshot *snapshot = cluster->snapshot;
+    const struct ek_domain *it = &snapshot->domains[domain];
+    const struct ek_host *source = &snapshot->hosts[cluster->host_of[domain]];
+
+    if (cluster->in_flight[domain] && binds(lifted, EK_BLOCK_IN_FLIGHT)) {
+        return EK_BLOCK_IN_FLIGHT;
+    }
+    /* A host device (PCI or USB passthrough) stays with its host: libvirt refuses to migrate it. */
+    if ((!it->movable || (it->devices.given && it->devices.count > 0)) &&
+        binds(lifted, EK_BLOCK_IMMOVABLE)) {
+        return EK_BLOCK_IMMOVABLE;
+    }
+    if (ek_rule_set_ignored(&cluster->rules, domain) != EK_NONE &&
+        binds(lifted, EK_BLOCK_IGNORED)) {
+        return EK_BLOCK_IGNORED;
+    }
+    /* Figures of a stale host are old, and a down host's daemon could not carry the move out. */
+    if (source->state != EK_HOST_UP && binds(lifted, EK_BLOCK_SOURCE_STATE)) {
+        return EK_BLOCK_SOURCE_STATE;
+    }
+    /* Maintenance is an operator's word, too, and the younger one. */
+    if (!source->maintenance &&
+        ek_rule_set_ignored_host(&cluster->rules, cluster->host_of[domain]) != EK_NONE &&
+        binds(lifted, EK_BLOCK_SOURCE_IGNORED)) {
+        return EK_BLOCK_SOURCE_IGNORED;
+    }
+    /* An operator's own order is that person's word. */
+    if (source->maintenance && purpose != EK_PURPOSE_ORDERED &&
+        ek_evacuation_waits(it->evacuation) && binds(lifted, EK_BLOCK_EVACUATION)) {
+        return EK_BLOCK_EVACUATION;
+    }
+    return rest_block(ek_cooldown_find(cooldown, it->uuid), snapshot->taken_at_ms, purpose, lifted);
+}
+
 enum ek_block ek_constraint_domain(const struct ek_cluster *cluster,
                                    const struct ek_cooldown *cooldown, uint32_t domain,
                                    enum ek_purpose purpose)
 {
-    const struct ek_snapshot *snapshot = cluster->snapshot;
-    const struct ek_domain *it = &snapshot->domains[domain];
-
-    assert(domain < snapshot->domain_count);
-    assert(cluster->host_of[domain] < snapshot->host_count);
-    if (cluster->in_flight[domain]) {
-        return EK_BLOCK_IN_FLIGHT;
-    }
-    /* A host device (PCI or USB passthrough) stays with its host: libvirt refuses to migrate it. */
-    if (!it->movable || (it->devices.given && it->devices.count > 0)) {
-        return EK_BLOCK_IMMOVABLE;
-    }
-    if (ek_rule_set_ignored(&cluster->rules, domain) != EK_NONE) {
-        return EK_BLOCK_IGNORED;
-    }
-    /* Figures of a stale host are old, and a down host's daemon could not carry the move out. */
-    if (snapshot->hosts[cluster->host_of[domain]].state != EK_HOST_UP) {
-        return EK_BLOCK_SOURCE_STATE;
-    }
-    /* Maintenance is an operator's word, too, and the younger one. */
-    if (!snapshot->hosts[cluster->host_of[domain]].maintenance &&
-        ek_rule_set_ignored_host(&cluster->rules, cluster->host_of[domain]) != EK_NONE) {
-        return EK_BLOCK_SOURCE_IGNORED;
-    }
-    return rest_block(ek_cooldown_find(cooldown, it->uuid), snapshot->taken_at_ms, purpose);
+    assert(domain < cluster->snapshot->domain_count);
+    assert(cluster->host_of[domain] < cluster->snapshot->host_count);
+    return domain_block(cluster, cooldown, domain, purpose, 0);
 }
 
 /* Lists have a handful of items: searching beats any index. */
@@ -114,19 +139,22 @@ static bool same_hypervisor(const char *a, const char *b)
 /* Only what samples tell. libvirt's own checks of CPU features and machine types come in the
  * migrator's prechecks, on fresh data from both ends. */
 static enum ek_block compatible(const struct ek_domain *domain, const struct ek_host *source,
-                                const struct ek_host *host)
+                                const struct ek_host *host, uint32_t lifted)
 {
-    if (!same_hypervisor(source->hypervisor, host->hypervisor)) {
+    if (!same_hypervisor(source->hypervisor, host->hypervisor) &&
+        binds(lifted, EK_BLOCK_HYPERVISOR)) {
         return EK_BLOCK_HYPERVISOR;
     }
     if (domain->cpu_model != NULL && host->cpu_model != NULL &&
-        strcmp(domain->cpu_model, host->cpu_model) != 0) {
+        strcmp(domain->cpu_model, host->cpu_model) != 0 && binds(lifted, EK_BLOCK_CPU_MODEL)) {
         return EK_BLOCK_CPU_MODEL;
     }
-    if (missing(&domain->networks, &host->networks) != NULL) {
+    if (missing(&domain->networks, &host->networks) != NULL && binds(lifted, EK_BLOCK_NETWORK)) {
         return EK_BLOCK_NETWORK;
     }
-    return missing(&domain->storages, &host->storages) != NULL ? EK_BLOCK_STORAGE : EK_BLOCK_NONE;
+    return missing(&domain->storages, &host->storages) != NULL && binds(lifted, EK_BLOCK_STORAGE)
+               ? EK_BLOCK_STORAGE
+               : EK_BLOCK_NONE;
 }
 
 double ek_constraint_memory_room(const struct ek_cluster *cluster, uint32_t host)
@@ -187,64 +215,75 @@ static bool above_target(const struct ek_cluster *cluster, uint32_t domain, uint
 /* Allocation is hard for everyone; the target, a wish about use, gives way to a forced
  * evacuation. */
 static enum ek_block capacity(const struct ek_cluster *cluster, uint32_t domain,
-                              uint32_t destination, enum ek_purpose purpose)
+                              uint32_t destination, enum ek_purpose purpose, uint32_t lifted)
 {
     const struct ek_domain *it = &cluster->snapshot->domains[domain];
 
-    if (it->memory_mib > ek_constraint_memory_room(cluster, destination) + SLACK) {
+    if (it->memory_mib > ek_constraint_memory_room(cluster, destination) + SLACK &&
+        binds(lifted, EK_BLOCK_MEMORY)) {
         return EK_BLOCK_MEMORY;
     }
-    if (it->vcpus > ek_constraint_vcpu_room(cluster, destination) + SLACK) {
+    if (it->vcpus > ek_constraint_vcpu_room(cluster, destination) + SLACK &&
+        binds(lifted, EK_BLOCK_VCPUS)) {
         return EK_BLOCK_VCPUS;
     }
-    if (lacking(cluster, domain, destination) != EK_NONE) {
+    if (lacking(cluster, domain, destination) != EK_NONE && binds(lifted, EK_BLOCK_RESOURCE)) {
         return EK_BLOCK_RESOURCE;
     }
     bool firm = purpose == EK_PURPOSE_BALANCE || purpose == EK_PURPOSE_EVACUATE;
-    if (firm && above_target(cluster, domain, destination)) {
+    if (firm && above_target(cluster, domain, destination) && binds(lifted, EK_BLOCK_TARGET)) {
         return EK_BLOCK_TARGET;
     }
     return EK_BLOCK_NONE;
 }
 
-enum ek_block ek_constraint_admission(const struct ek_cluster *cluster,
-                                      const struct ek_cooldown *cooldown, uint32_t domain,
-                                      uint32_t destination)
+static enum ek_block admission(const struct ek_cluster *cluster, const struct ek_cooldown *cooldown,
+                               uint32_t domain, uint32_t destination, uint32_t lifted)
 {
     const struct ek_snapshot *snapshot = cluster->snapshot;
     const struct ek_host *host = &snapshot->hosts[destination];
     const struct ek_domain *it = &snapshot->domains[domain];
     uint32_t source = cluster->host_of[domain];
 
-    assert(domain < snapshot->domain_count && destination < snapshot->host_count);
     if (source == destination) {
         return EK_BLOCK_SAME_HOST;
     }
-    if (host->state != EK_HOST_UP) {
+    if (host->state != EK_HOST_UP && binds(lifted, EK_BLOCK_HOST_STATE)) {
         return EK_BLOCK_HOST_STATE;
     }
     /* Also for evacuations: a host that is to be emptied takes nobody in. */
-    if (host->maintenance) {
+    if (host->maintenance && binds(lifted, EK_BLOCK_MAINTENANCE)) {
         return EK_BLOCK_MAINTENANCE;
     }
-    if (ek_rule_set_ignored_host(&cluster->rules, destination) != EK_NONE) {
+    if (ek_rule_set_ignored_host(&cluster->rules, destination) != EK_NONE &&
+        binds(lifted, EK_BLOCK_HOST_IGNORED)) {
         return EK_BLOCK_HOST_IGNORED;
     }
     /* Its newest figures are from before an arrival: what still fits cannot be told. */
-    if (cluster->hosts[destination].unseen_arrival) {
+    if (cluster->hosts[destination].unseen_arrival && binds(lifted, EK_BLOCK_UNSEEN)) {
         return EK_BLOCK_UNSEEN;
     }
     const struct ek_rest *rest = ek_cooldown_find(cooldown, it->uuid);
     /* Time is the snapshot's, so that a replayed decision comes out the same. */
     if (rest != NULL && snapshot->taken_at_ms < rest->avoid_until_ms &&
-        strcmp(rest->avoid, host->name) == 0) {
+        strcmp(rest->avoid, host->name) == 0 && binds(lifted, EK_BLOCK_AVOIDED)) {
         return EK_BLOCK_AVOIDED;
     }
-    if (ek_circuit_block(ek_cooldown_circuit(cooldown), snapshot->hosts[source].name, host->name,
+    if (binds(lifted, EK_BLOCK_CIRCUIT) &&
+        ek_circuit_block(ek_cooldown_circuit(cooldown), snapshot->hosts[source].name, host->name,
                          snapshot->taken_at_ms) != NULL) {
         return EK_BLOCK_CIRCUIT;
     }
-    return compatible(it, &snapshot->hosts[source], host);
+    return compatible(it, &snapshot->hosts[source], host, lifted);
+}
+
+enum ek_block ek_constraint_admission(const struct ek_cluster *cluster,
+                                      const struct ek_cooldown *cooldown, uint32_t domain,
+                                      uint32_t destination)
+{
+    assert(domain < cluster->snapshot->domain_count);
+    assert(destination < cluster->snapshot->host_count);
+    return admission(cluster, cooldown, domain, destination, 0);
 }
 
 /* Which must rule speaks against a placement: as it binds what is settled, or what is on its way.
@@ -253,30 +292,43 @@ typedef uint32_t rule_block(const struct ek_rule_set *set, uint32_t domain, uint
 
 static enum ek_block check(const struct ek_cluster *cluster, const struct ek_cooldown *cooldown,
                            uint32_t domain, uint32_t destination, enum ek_purpose purpose,
-                           rule_block *rule)
+                           rule_block *rule, uint32_t lifted)
 {
-    enum ek_block block = ek_constraint_admission(cluster, cooldown, domain, destination);
+    enum ek_block block = admission(cluster, cooldown, domain, destination, lifted);
 
+    assert(domain < cluster->snapshot->domain_count);
+    assert(destination < cluster->snapshot->host_count);
     if (block != EK_BLOCK_NONE) {
         return block;
     }
-    return rule(&cluster->rules, domain, destination) != EK_NONE
+    return binds(lifted, EK_BLOCK_RULE) && rule(&cluster->rules, domain, destination) != EK_NONE
                ? EK_BLOCK_RULE
-               : capacity(cluster, domain, destination, purpose);
+               : capacity(cluster, domain, destination, purpose, lifted);
 }
 
 enum ek_block ek_constraint_pair(const struct ek_cluster *cluster,
                                  const struct ek_cooldown *cooldown, uint32_t domain,
                                  uint32_t destination, enum ek_purpose purpose)
 {
-    return check(cluster, cooldown, domain, destination, purpose, ek_rule_set_block);
+    return check(cluster, cooldown, domain, destination, purpose, ek_rule_set_block, 0);
 }
 
 enum ek_block ek_constraint_step(const struct ek_cluster *cluster,
                                  const struct ek_cooldown *cooldown, uint32_t domain,
                                  uint32_t destination, enum ek_purpose purpose)
 {
-    return check(cluster, cooldown, domain, destination, purpose, ek_rule_set_transit_block);
+    return check(cluster, cooldown, domain, destination, purpose, ek_rule_set_transit_block, 0);
+}
+
+enum ek_block ek_constraint_beyond(const struct ek_cluster *cluster,
+                                   const struct ek_cooldown *cooldown, uint32_t domain,
+                                   uint32_t destination, enum ek_purpose purpose, uint32_t lifted)
+{
+    enum ek_block block = domain_block(cluster, cooldown, domain, purpose, lifted);
+
+    return block != EK_BLOCK_NONE
+               ? block
+               : check(cluster, cooldown, domain, destination, purpose, ek_rule_set_block, lifted);
 }
 
 /* For people: how long it will last, beside what it is. */
@@ -399,6 +451,9 @@ const char *ek_constraint_explain(const struct ek_cluster *cluster,
     switch ((int)block) {
     case EK_BLOCK_IMMOVABLE:
         return explain_immovable(it, arena);
+    case EK_BLOCK_EVACUATION:
+        return ek_arena_printf(arena, "its metadata say \"%s\": that is left to a person",
+                               ek_evacuation_name(it->evacuation));
     case EK_BLOCK_IGNORED:
         return explain_ignored(cluster, domain, arena);
     case EK_BLOCK_SOURCE_IGNORED:

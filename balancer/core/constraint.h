@@ -23,6 +23,7 @@
     X(EK_BLOCK_UNRESOLVED, "has a move whose outcome is unknown: an operator must resolve it") \
     X(EK_BLOCK_SOURCE_STATE, "is on a host that is not up")                                    \
     X(EK_BLOCK_SOURCE_IGNORED, "is on a host that a rule leaves alone")                        \
+    X(EK_BLOCK_EVACUATION, "has metadata that leave its evacuation to a person")               \
     X(EK_BLOCK_RESTING, "rests after its last move")                                           \
     X(EK_BLOCK_FAILED_LATELY, "waits after a failed move")                                     \
     X(EK_BLOCK_HOST_STATE, "host is not up")                                                   \
@@ -79,6 +80,12 @@ enum ek_block ek_constraint_pair(const struct ek_cluster *cluster,
 enum ek_block ek_constraint_step(const struct ek_cluster *cluster,
                                  const struct ek_cooldown *cooldown, uint32_t domain,
                                  uint32_t destination, enum ek_purpose purpose);
+
+/* The first reason, of the domain itself or of the pair, beside those that are lifted (a bit for
+ * each block): what would be in the way if those were not. All rules are one block. */
+enum ek_block ek_constraint_beyond(const struct ek_cluster *cluster,
+                                   const struct ek_cooldown *cooldown, uint32_t domain,
+                                   uint32_t destination, enum ek_purpose purpose, uint32_t lifted);
 
 /* Configured memory and vCPUs that still fit on a host; below 0 when it is over already. */
 double ek_constraint_memory_room(const struct ek_cluster *cluster, uint32_t host);

@@ -106,6 +106,15 @@ static struct ek_rest *obtain(struct ek_cooldown *cooldown, const char *domain,
     return &entry->rest;
 }
 
+/* It moved: what failed before is over, and with it the rest of the pair. */
+static void forgive(struct ek_rest *rest)
+{
+    rest->failures = 0;
+    rest->failed_until_ms = 0;
+    rest->avoid[0] = '\0';
+    rest->avoid_until_ms = 0;
+}
+
 bool ek_cooldown_moved(struct ek_cooldown *cooldown, const struct ek_policy *policy,
                        const char *domain, int64_t now_ms, struct ek_error *err)
 {
@@ -124,11 +133,21 @@ bool ek_cooldown_moved(struct ek_cooldown *cooldown, const struct ek_policy *pol
     rest->moved_at_ms = now_ms;
     rest->until_ms = now_ms + (int64_t)rest_ms;
     assert(rest->until_ms >= now_ms);
-    /* It moved: what failed before is over, and with it the rest of the pair. */
-    rest->failures = 0;
-    rest->failed_until_ms = 0;
-    rest->avoid[0] = '\0';
-    rest->avoid_until_ms = 0;
+    forgive(rest);
+    return true;
+}
+
+bool ek_cooldown_displaced(struct ek_cooldown *cooldown, const struct ek_policy *policy,
+                           const char *domain, int64_t now_ms, struct ek_error *err)
+{
+    struct ek_rest *rest = obtain(cooldown, domain, err);
+
+    if (rest == NULL) {
+        return false;
+    }
+    int64_t until_ms = now_ms + policy->cooldown_ms;
+    rest->until_ms = rest->until_ms > until_ms ? rest->until_ms : until_ms;
+    forgive(rest);
     return true;
 }
 
@@ -172,6 +191,29 @@ bool ek_cooldown_aborted(struct ek_cooldown *cooldown, const struct ek_policy *p
     return true;
 }
 
+bool ek_cooldown_rejected(struct ek_cooldown *cooldown, const struct ek_policy *policy,
+                          const char *domain, int64_t now_ms, struct ek_error *err)
+{
+    struct ek_rest *rest = obtain(cooldown, domain, err);
+
+    if (rest != NULL) {
+        int64_t until_ms = now_ms + policy->cooldown_ms;
+        rest->until_ms = until_ms > rest->until_ms ? until_ms : rest->until_ms;
+    }
+    return rest != NULL;
+}
+
+bool ek_cooldown_lagged(struct ek_cooldown *cooldown, const char *domain, int64_t now_ms,
+                        struct ek_error *err)
+{
+    struct ek_rest *rest = obtain(cooldown, domain, err);
+
+    if (rest != NULL) {
+        rest->lags_until_ms = now_ms + HOUR_MS;
+    }
+    return rest != NULL;
+}
+
 bool ek_cooldown_block(struct ek_cooldown *cooldown, const char *domain, bool blocked,
                        struct ek_error *err)
 {
@@ -194,6 +236,7 @@ void ek_cooldown_expire(struct ek_cooldown *cooldown, int64_t now_ms)
         int64_t newest =
             rest->until_ms > rest->failed_until_ms ? rest->until_ms : rest->failed_until_ms;
         newest = newest > rest->avoid_until_ms ? newest : rest->avoid_until_ms;
+        newest = newest > rest->lags_until_ms ? newest : rest->lags_until_ms;
         /* A blocked domain is never forgotten: only an operator may say what became of it. */
         if (!rest->blocked && now_ms - newest > REPEAT_WINDOW_MS) {
             HASH_DEL(cooldown->map, entry);

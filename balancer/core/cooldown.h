@@ -22,6 +22,7 @@ struct ek_rest {
     int64_t avoid_until_ms;  /* ... until then */
     int64_t failed_until_ms; /* no attempt at all, evacuation neither */
     int failures;            /* in a row */
+    int64_t lags_until_ms;   /* it wrote its memory as fast as it was copied: others go first */
     bool blocked;            /* an outcome is not known: an operator must resolve it */
 };
 
@@ -37,6 +38,12 @@ struct ek_circuit *ek_cooldown_circuit(const struct ek_cooldown *cooldown);
 bool ek_cooldown_moved(struct ek_cooldown *cooldown, const struct ek_policy *policy,
                        const char *domain, int64_t now_ms, struct ek_error *err);
 
+/* It moved because somebody asked for it: a host was emptied, an operator ordered it, or did it by
+ * hand. It rests for cooldown_ms, which is no repeat: after an upgrade of all hosts, one after
+ * another, no guest rests for days. Error: NOMEM. */
+bool ek_cooldown_displaced(struct ek_cooldown *cooldown, const struct ek_policy *policy,
+                           const char *domain, int64_t now_ms, struct ek_error *err);
+
 /* A move failed: no attempt for backoff_ms, doubled for each failure in a row, at most one hour; if
  * `avoid` is not NULL that host is avoided four times as long, at most one hour. Error: NOMEM. */
 bool ek_cooldown_failed(struct ek_cooldown *cooldown, const struct ek_policy *policy,
@@ -47,6 +54,15 @@ bool ek_cooldown_failed(struct ek_cooldown *cooldown, const struct ek_policy *po
  * evacuated for four times backoff_ms either. Error: NOMEM. */
 bool ek_cooldown_aborted(struct ek_cooldown *cooldown, const struct ek_policy *policy,
                          const char *domain, int64_t now_ms, struct ek_error *err);
+
+/* An operator rejected its move: it rests as after a move, without being counted as one. Error:
+ * NOMEM. */
+bool ek_cooldown_rejected(struct ek_cooldown *cooldown, const struct ek_policy *policy,
+                          const char *domain, int64_t now_ms, struct ek_error *err);
+
+/* A migration of it did not converge: for an hour it is known for that. Error: NOMEM. */
+bool ek_cooldown_lagged(struct ek_cooldown *cooldown, const char *domain, int64_t now_ms,
+                        struct ek_error *err);
 
 /* Blocks the domain, or frees it. Error: NOMEM. */
 bool ek_cooldown_block(struct ek_cooldown *cooldown, const char *domain, bool blocked,

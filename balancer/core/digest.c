@@ -107,6 +107,10 @@ static void feed_host(struct ek_digest *digest, const struct ek_host *host)
     ek_digest_number(digest, host->cpu_used_cores);
     ek_digest_number(digest, host->memory_used_mib);
     ek_digest_integer(digest, host->maintenance);
+    /* Seldom set: ids of plans without them are what they were before there was such a thing. */
+    if (host->partial || host->begun) {
+        ek_digest_text(digest, host->partial ? "partial" : "begun");
+    }
     ek_digest_number(digest, host->migration_mib_s);
     feed_quantities(digest, &host->resources);
     feed_labels(digest, &host->labels);
@@ -125,6 +129,13 @@ static void feed_domain(struct ek_digest *digest, const struct ek_domain *domain
     };
     const struct ek_outlook *const outlooks[] = {&domain->cpu_outlook, &domain->memory_outlook};
 
+    /* Seldom there, as of hosts. */
+    if (domain->emulator_mib > 0) {
+        ek_digest_number(digest, domain->emulator_mib);
+    }
+    if (domain->evacuation != EK_EVACUATE_MIGRATE) {
+        ek_digest_text(digest, ek_evacuation_name(domain->evacuation));
+    }
     ek_digest_text(digest, domain->uuid);
     ek_digest_text(digest, domain->name);
     ek_digest_integer(digest, domain->host);

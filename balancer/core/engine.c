@@ -55,6 +55,8 @@ void ek_engine_destroy(struct ek_engine *engine)
     ek_arena_finish(&engine->stuck_arena);
     ek_arena_finish(&engine->maintained_arena);
     ek_arena_finish(&engine->lost_arena);
+    ek_arena_finish(&engine->promise_arena);
+    ek_arena_finish(&engine->begun_arena);
     ek_cooldown_destroy(engine->cooldown);
     ek_forecast_destroy(engine->forecast);
     ek_learned_destroy(engine->learned);
@@ -118,7 +120,31 @@ const char *ek_engine_holding(const struct ek_engine *engine)
     if (engine->self_hold[0] != '\0') {
         return engine->self_hold;
     }
-    return engine->pause.all ? engine->pause.why : NULL;
+    if (engine->pause.all) {
+        return engine->pause.why;
+    }
+    return engine->closing.evacuations ? engine->closing.why : NULL;
+}
+
+/* With every event, since each may start moves. What has not begun when it closes does not
+ * begin. */
+static bool look_at_calendar(struct ek_engine *engine, struct ek_effects *effects,
+                             struct ek_error *err)
+{
+    const char *why = engine->closing.why;
+
+    engine->closing =
+        ek_calendar_at(&engine->policy.calendar, engine->now_ms, engine->local_offset_min);
+    if (strcmp(why, engine->closing_shown) == 0) {
+        return !engine->closing.balancing ||
+               ek_engine_withdraw(engine, EK_DROP_BALANCING, effects, why, err);
+    }
+    (void)snprintf(engine->closing_shown, sizeof(engine->closing_shown), "%s", why);
+    return (!engine->closing.balancing ||
+            ek_engine_withdraw(engine, EK_DROP_BALANCING, effects, why, err)) &&
+           ek_effect_event(
+               effects, "window", "", err, "%s%s",
+               why[0] == '\0' ? "balancing may begin again" : "nothing is balanced: ", why);
 }
 
 /* Said once when it begins and once when it ends, not in each cycle. */
@@ -136,7 +162,7 @@ static bool record_holding(struct ek_engine *engine, struct ek_effects *effects,
     }
     /* However long it held, what was worth a move then need not be so now. */
     return ek_effect_event(effects, "holding", "", err, "no longer holding") &&
-           ek_engine_abandon(engine, effects, "starting was held meanwhile", err);
+           ek_engine_abandon(engine, EK_DROP_WAITING, effects, "starting was held meanwhile", err);
 }
 
 /* ---- events -------------------------------------------------------------------------------- */
@@ -150,9 +176,22 @@ static bool verify(struct ek_engine *engine, struct ek_effects *effects, struct 
     }
     const char *text = ek_verify_text(&engine->policy.resources, &engine->plan_before,
                                       &engine->plan_predicted, &engine->levels, &effects->arena);
+    struct ek_verified *verified = ek_arena_alloc(&effects->arena, 1, sizeof(*verified));
     engine->verify_pending = false;
-    return text == NULL ? ek_error_set(err, EK_ERR_NOMEM, "out of memory for a verification")
-                        : ek_effect_event(effects, "verified", engine->plan_id, err, "%s", text);
+    if (text == NULL || verified == NULL) {
+        return ek_error_set(err, EK_ERR_NOMEM, "out of memory for a verification");
+    }
+    *verified = ek_verify(&engine->policy.resources, &engine->plan_before, &engine->plan_predicted,
+                          &engine->levels);
+    (void)snprintf(verified->plan_id, sizeof(verified->plan_id), "%s", engine->plan_id);
+    verified->predicted_length_ms = engine->plan_makespan_ms;
+    verified->length_ms = engine->last_end_ms - engine->plan_started_at_ms;
+    struct ek_effect *effect = ek_effect_add(effects, EK_EFFECT_RECORD_VERIFIED, err);
+    if (effect == NULL) {
+        return false;
+    }
+    effect->u.verified = verified;
+    return ek_effect_event(effects, "verified", engine->plan_id, err, "%s", text);
 }
 
 /* Told when they change, not in every cycle. */
@@ -169,8 +208,12 @@ static bool record_rule_problems(struct ek_engine *engine, struct ek_effects *ef
     bool same = digest.state == engine->rules_digest;
     engine->rules_digest = digest.state;
     for (size_t i = 0; ok && !same && i < evaluation->rule_problem_count; i++) {
-        ok = ek_effect_event(effects, "rules", evaluation->rule_problems[i].rule, err, "%s",
-                             evaluation->rule_problems[i].text);
+        const struct ek_rule_problem *problem = &evaluation->rule_problems[i];
+        ok = ek_effect_event(effects, "rules", problem->rule, err, "%s", problem->text);
+        /* Domains come and go; all else stays wrong until somebody mends it. */
+        if (ok) {
+            effects->items[effects->count - 1].u.event.warning = problem->kind != EK_RULE_NO_DOMAIN;
+        }
     }
     return ok;
 }
@@ -189,9 +232,18 @@ static bool on_snapshot(struct ek_engine *engine, const struct ek_event *event,
     if (!ek_snapshot_sort(&engine->snapshot, err)) {
         return false;
     }
+    if (!ek_engine_mark_begun(engine, err)) {
+        return false;
+    }
     check_hosts(engine);
     check_clock(engine);
     engine->clock_back_ms = 0;
+    /* Before the first snapshot there is nothing to close, and local time is not known. */
+    engine->local_offset_min = event->local_offset_min;
+    if (!look_at_calendar(engine, effects, err)) {
+        return false;
+    }
+    ek_engine_find_laggards(engine);
     ek_engine_expire_recent(engine, event->now_ms);
     ek_cooldown_expire(engine->cooldown, event->now_ms);
     ek_circuit_expire(ek_cooldown_circuit(engine->cooldown), &engine->policy, event->now_ms);
@@ -232,17 +284,48 @@ static bool on_policy(struct ek_engine *engine, const struct ek_policy *policy,
     engine->ops = ek_policy_find(policy->kind);
     /* Cycles that were counted against other thresholds prove nothing about these. */
     engine->sustained = 0;
-    engine->recommended_digest = 0;
-    return ek_engine_abandon(engine, effects, "the policy was loaded anew", err);
+    engine->rejected_digest = 0;
+    return ek_engine_withdraw(engine, EK_DROP_ALL, effects, "the policy was loaded anew", err) &&
+           (!engine->has_snapshot || look_at_calendar(engine, effects, err));
 }
 
-static void note_ending(struct ek_engine *engine, const char *id)
+static bool on_adopt(struct ek_engine *engine, const struct ek_move_order *order,
+                     struct ek_error *err)
 {
-    struct ek_running *running = ek_engine_find_running(engine, id);
+    struct ek_running *running = NULL;
 
-    if (running != NULL) {
-        running->ending = true;
+    /* Told twice after a reconnection, the move counts once. */
+    if (ek_engine_find_running(engine, order->id) != NULL) {
+        return true;
     }
+    running = ek_engine_run(engine, order, engine->now_ms, err);
+    if (running == NULL) {
+        return false;
+    }
+    running->adopted = true;
+    return order->kind != EK_MOVE_EVACUATE || ek_engine_begin_host(engine, order->source, err);
+}
+
+static bool on_sign(struct ek_engine *engine, const struct ek_sign *sign,
+                    struct ek_effects *effects, struct ek_error *err)
+{
+    struct ek_running *running = ek_engine_find_running(engine, sign->id);
+
+    if (running == NULL) {
+        return true;
+    }
+    switch (sign->kind) {
+    case EK_SIGN_ANEW:
+    case EK_SIGN_ENDING:
+        running->ending = sign->kind == EK_SIGN_ENDING;
+        return true;
+    case EK_SIGN_SAMPLED:
+        return !engine->has_snapshot ||
+               ek_engine_sampled(engine, sign->id, sign->dirty_mib_s, effects, err);
+    case EK_SIGN_COUNT:
+        break;
+    }
+    return true;
 }
 
 static bool apply(struct ek_engine *engine, const struct ek_event *event,
@@ -256,9 +339,7 @@ static bool apply(struct ek_engine *engine, const struct ek_event *event,
     case EK_EVENT_OUTCOME:
         return ek_engine_outcome(engine, event->u.outcome, effects, err);
     case EK_EVENT_ADOPT:
-        /* Told twice after a reconnection, the move counts once. */
-        return ek_engine_find_running(engine, event->u.adopt->id) != NULL ||
-               ek_engine_run(engine, event->u.adopt, event->now_ms, err);
+        return on_adopt(engine, event->u.adopt, err);
     case EK_EVENT_BLOCK:
         return ek_cooldown_block(engine->cooldown, event->u.block, true, err);
     case EK_EVENT_HOLD:
@@ -271,9 +352,8 @@ static bool apply(struct ek_engine *engine, const struct ek_event *event,
         return ek_engine_command(engine, event->u.command, effects, err);
     case EK_EVENT_UNBLOCK:
         return ek_cooldown_block(engine->cooldown, event->u.unblock, false, err);
-    case EK_EVENT_ENDING:
-        note_ending(engine, event->u.ending);
-        return true;
+    case EK_EVENT_SIGN:
+        return on_sign(engine, event->u.sign, effects, err);
     }
     return true;
 }
@@ -286,8 +366,8 @@ static void undo(struct ek_engine *engine, struct ek_effects *effects)
         if (effect->kind == EK_EFFECT_START) {
             ek_engine_end(engine, effect->u.start.id);
         }
-        struct ek_running *aborted = effect->kind == EK_EFFECT_ABORT && effect->u.abort_id != NULL
-                                         ? ek_engine_find_running(engine, effect->u.abort_id)
+        struct ek_running *aborted = effect->kind == EK_EFFECT_ABORT
+                                         ? ek_engine_find_running(engine, effect->u.abort.id)
                                          : NULL;
         if (aborted != NULL) {
             aborted->abort = EK_ABORT_NONE;
@@ -298,10 +378,10 @@ static void undo(struct ek_engine *engine, struct ek_effects *effects)
     }
     effects->count = 0;
     ek_engine_free_courses(engine); /* without its lost move a plan could wait for ever */
-    engine->recommended_digest = 0;
     /* Forgotten, so that the next step records again what this one could not. */
     engine->holding_shown[0] = '\0';
     engine->rules_digest = 0;
+    engine->closing_shown[0] = '\0';
     engine->summary[0] = '\0';
 }
 
@@ -341,9 +421,13 @@ bool ek_engine_step(struct ek_engine *engine, const struct ek_event *event,
     effects->count = 0;
     ek_arena_finish(&effects->arena);
     results_finish(engine);
+    engine->trigger_asked = false;
+    engine->trigger_wants = false;
     watch_clock(engine, event->now_ms);
     engine->now_ms = event->now_ms;
-    bool ok = apply(engine, event, effects, err);
+    bool ok = (!engine->has_snapshot || event->kind == EK_EVENT_SNAPSHOT ||
+               look_at_calendar(engine, effects, err)) &&
+              apply(engine, event, effects, err);
     if (ok && engine->has_snapshot) {
         /* Ends before the plan that they make room for. */
         ok = ek_engine_close(engine, effects, &added, err) &&
@@ -352,6 +436,9 @@ bool ek_engine_step(struct ek_engine *engine, const struct ek_event *event,
              wake(engine, effects, err);
     }
     ek_engine_show_circuits(engine, &effects->arena);
+    if (event->kind == EK_EVENT_SNAPSHOT && engine->has_snapshot) {
+        ek_engine_note_cycle(engine);
+    }
     if (!ok) {
         undo(engine, effects);
     }
@@ -361,18 +448,39 @@ bool ek_engine_step(struct ek_engine *engine, const struct ek_event *event,
 
 /* ---- views --------------------------------------------------------------------------------- */
 
+/* The youngest plan under way, an operator's move included; else the planner's newest. */
+static const char *newest_plan(const struct ek_engine *engine)
+{
+    const char *id = engine->plan_id;
+
+    for (const struct ek_course *it = engine->courses; it != NULL; it = it->next) {
+        /* What is only shown is not under way. */
+        id = it->was_offered && !it->approved && ek_course_offered(it) == it->step_count ? id
+                                                                                         : it->id;
+    }
+    return id;
+}
+
 struct ek_engine_view ek_engine_view(const struct ek_engine *engine)
 {
     for (size_t i = 0; i < engine->running_count; i++) {
         engine->running_view[i] = engine->running[i].order;
     }
+    const struct ek_course *offer = ek_engine_offer(engine);
+
     return (struct ek_engine_view){
+        .offer_id = offer == NULL ? "" : offer->id,
+        .offered_count = offer == NULL ? 0 : ek_course_offered(offer),
+        .offer_lapses_at_ms = offer == NULL || engine->policy.mode != EK_MODE_APPROVE
+                                  ? 0
+                                  : offer->offered_at_ms + engine->policy.approval_lapse_ms,
         .running = engine->running_view,
         .running_count = engine->running_count,
         .waiting_count = ek_engine_waiting_count(engine),
-        .plan_id = engine->plan_id,
+        .plan_id = newest_plan(engine),
         .holding = ek_engine_holding(engine),
         .paused = engine->pause.why[0] == '\0' ? NULL : engine->pause.why,
+        .closed = engine->closing.balancing ? engine->closing.why : NULL,
         .summary = engine->summary,
         .circuits = engine->circuits_view,
         .levels = engine->has_snapshot ? &engine->levels : NULL,

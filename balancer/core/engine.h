@@ -13,10 +13,12 @@
 
 #include "balancer/core/command.h"
 #include "balancer/core/cooldown.h"
+#include "balancer/core/cycle.h"
 #include "balancer/core/evaluate.h"
 #include "balancer/core/move.h"
 #include "balancer/core/plan.h"
 #include "balancer/core/schedule.h"
+#include "balancer/core/verify.h"
 
 /* ---- events ---------------------------------------------------------------------------------- */
 
@@ -31,12 +33,13 @@ enum ek_event_kind {
     EK_EVENT_RELEASE,  /* what waited meanwhile is dropped, the next snapshot plans anew */
     EK_EVENT_COMMAND,  /* an operator's; answered by exactly one REPLY. Not RESOLVE */
     EK_EVENT_UNBLOCK,  /* a domain that an operator has resolved */
-    EK_EVENT_ENDING,   /* the copying of a running move is about to end */
+    EK_EVENT_SIGN,     /* what a running move tells before its end */
 };
 
 struct ek_event {
     enum ek_event_kind kind;
     int64_t now_ms;
+    int local_offset_min; /* of SNAPSHOT: how far local time is ahead of UTC then (calendar.h) */
     union {
         const struct ek_policy *policy; /* copied */
         struct ek_snapshot *snapshot;   /* its content is taken over; the caller's is emptied */
@@ -46,7 +49,7 @@ struct ek_event {
         const char *hold;  /* why; copied */
         const struct ek_command *command;
         const char *unblock; /* UUID */
-        const char *ending;  /* the move's id */
+        const struct ek_sign *sign;
     } u;
 };
 
@@ -55,6 +58,7 @@ struct ek_event {
 enum ek_effect_kind {
     EK_EFFECT_RECORD_PLAN,        /* a plan with its schedule, and what becomes of it */
     EK_EFFECT_RECORD_FATE,        /* what became of a plan that was recorded before */
+    EK_EFFECT_RECORD_VERIFIED,    /* what a plan promised, and what came of it */
     EK_EFFECT_RECORD_EVENT,       /* one line of audit */
     EK_EFFECT_RECORD_MAINTENANCE, /* the status of a host whose maintenance is wanted, or has ended
                                    */
@@ -80,16 +84,37 @@ struct ek_blocker {
     const char *domain; /* UUID */
     const char *name;
     const char *reason;
+    const char *relaxation;      /* the least that would let it leave; NULL: not known */
+    const char *relaxation_host; /* where it could go then; NULL: to none that is known */
+};
+
+/* Whether the host can be emptied, by the newest preflight. */
+enum ek_feasibility {
+    EK_FEASIBILITY_UNKNOWN, /* time decides, or nobody can look */
+    EK_FEASIBLE,
+    EK_NOT_FEASIBLE,
 };
 
 struct ek_maintenance_status {
     const char *host;
     enum ek_maintenance_state state;
     uint32_t domains_left;
-    int64_t eta_ms; /* -1: not known */
+    enum ek_feasibility feasibility;
+    int64_t eta_ms;      /* from now; -1: not known, and then neither are the ends of its range */
+    int64_t eta_low_ms;  /* at the earliest */
+    int64_t eta_high_ms; /* at the latest */
+    int64_t deadline_ms; /* 0: none */
+    int64_t slack_ms;    /* what will be left until the deadline; below 0: it will be late */
+    int64_t promised_at_ms; /* when the preflight was made that they come from; 0: none was */
     const struct ek_blocker *blockers;
     size_t blocker_count;
+    const char *const *order; /* names of the domains in the order in which they are to start */
+    size_t order_count;
 };
+
+/* Whether domains_left was counted: of a host that nobody can look at no domain is known, and 0
+ * must not be taken for an empty one. */
+bool ek_maintenance_counted(const struct ek_maintenance_status *status);
 
 struct ek_effect {
     enum ek_effect_kind kind;
@@ -97,17 +122,25 @@ struct ek_effect {
         struct {
             const struct ek_plan *plan;
             const struct ek_schedule *schedule;
-            const char *fate; /* "recommended", "started" */
+            const char *fate; /* "recommended", "proposed", "started" */
+            /* What it was made from, beside the plan's snapshot and what the engine keeps; with
+             * wishes by ek_plan_bring, without (NULL) by ek_plan_make. */
+            const struct ek_plan_request *request;
+            const struct ek_plan_wish *wishes;
+            size_t wish_count;
         } plan;
         struct {
             const char *plan_id;
-            const char *fate; /* "done", "failed", "cancelled", "abandoned": once, when none of its
-                               * moves waits or runs any more */
+            const char *fate; /* "started": it was proposed, and is approved. "done", "failed",
+                               * "cancelled", "abandoned", "rejected", "lapsed": once, when none of
+                               * its moves waits, runs or is offered any more */
         } fate;
+        const struct ek_verified *verified; /* owned by the arena */
         struct {
             const char *kind; /* a word: "plan", "move", "holding", ... */
             const char *subject;
             const char *text;
+            bool warning; /* somebody should do something about it */
         } event;
         struct ek_maintenance_status maintenance;
         struct {
@@ -115,7 +148,10 @@ struct ek_effect {
             enum ek_error_code code; /* EK_ERR_NONE: done */
             const char *text;        /* a whole sentence for the operator */
         } reply;
-        const char *abort_id; /* of the move */
+        struct {
+            char id[EK_ID_SIZE]; /* of the move */
+            enum ek_abort why;
+        } abort;
         struct {
             char id[EK_ID_SIZE];      /* of the move */
             uint64_t bandwidth_mib_s; /* 0: unlimited */
@@ -154,16 +190,23 @@ bool ek_engine_step(struct ek_engine *engine, const struct ek_event *event,
 struct ek_engine_view {
     const struct ek_move_order *running;
     size_t running_count;
-    size_t waiting_count; /* moves of the present plan that have not started */
-    const char *plan_id;  /* "" when there is no plan */
+    size_t waiting_count;       /* moves of the present plan that have not started */
+    const char *plan_id;        /* "" when there is no plan */
+    const char *offer_id;       /* of the plan of which moves are only shown; "": none */
+    size_t offered_count;       /* these moves */
+    int64_t offer_lapses_at_ms; /* when nobody can approve it any more; 0: nobody can anyway */
     const char *holding;
     const char *paused; /* why nothing is balanced until an operator resumes; NULL: it is */
+    const char *closed; /* why the calendar lets nothing be balanced now; NULL: it does */
     const char *summary;
     const char *circuits; /* those that are open or on trial, "; " between them; "": none */
     const struct ek_levels *levels;     /* of the newest snapshot; NULL: none yet */
     const struct ek_snapshot *snapshot; /* the newest; NULL: none yet */
 };
 struct ek_engine_view ek_engine_view(const struct ek_engine *engine);
+
+/* The account of the newest cycle, for the record; NULL: there was none. Valid until the next. */
+const struct ek_cycle *ek_engine_cycle(const struct ek_engine *engine);
 
 /* Moves that are running, or ended lately, and migrations of others, for the assembly of the next
  * snapshot: fills at most

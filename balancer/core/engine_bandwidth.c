@@ -105,12 +105,14 @@ static bool add_foreign(struct ek_sharing *sharing)
     return ok;
 }
 
-/* Late: when it ends nobody knows any more. About to end: what begins now finds the link free when
+/* Late, or a laggard: when it ends nobody knows; but two laggards on one link would both have even
+ * less of it. About to end: what begins now finds the link free when
  * its QEMU is up; until then no byte of it flows. Either keeps its places under the limits and its
  * share (has_share), but nobody waits for that share. */
-static bool is_waited_for(const struct ek_engine *engine, const struct ek_running *running)
+static bool is_waited_for(const struct ek_engine *engine, const struct ek_running *running,
+                          bool lags)
 {
-    return !running->ending &&
+    return !running->ending && (lags || !running->laggard) &&
            engine->now_ms <= running->started_at_ms + running->order.predicted_duration_ms;
 }
 
@@ -125,9 +127,8 @@ static bool has_share(const struct ek_engine *engine, const struct ek_running *r
            policy->bandwidth_cluster_mib_s > 0;
 }
 
-/* What shares the links, and one more (NULL: none); `all` false: only what one waits for. */
-static bool share(struct ek_sharing *sharing, const struct ek_engine *engine,
-                  const struct ek_move_order *candidate, bool all)
+/* Room for the flows of all that runs, and one more. */
+static bool share_begin(struct ek_sharing *sharing, const struct ek_engine *engine)
 {
     struct ek_arena *arena = &sharing->arena;
     size_t room = engine->running_count + engine->snapshot.in_flight_count + 1;
@@ -137,21 +138,46 @@ static bool share(struct ek_sharing *sharing, const struct ek_engine *engine,
     sharing->flows = ek_arena_alloc(arena, room, sizeof(*sharing->flows));
     sharing->budgets_mib_s = ek_arena_alloc(arena, 2 * room + 1, sizeof(*sharing->budgets_mib_s));
     sharing->hosts = ek_arena_alloc(arena, 2 * room + 1, sizeof(*sharing->hosts));
-    if (sharing->flows == NULL || sharing->budgets_mib_s == NULL || sharing->hosts == NULL) {
+    return sharing->flows != NULL && sharing->budgets_mib_s != NULL && sharing->hosts != NULL;
+}
+
+static bool share_end(struct ek_sharing *sharing)
+{
+    return add_foreign(sharing) &&
+           ek_bandwidth_share(sharing->budgets_mib_s, sharing->budget_count, sharing->flows,
+                              sharing->flow_count, &sharing->arena);
+}
+
+/* What one waits for who would start: with it, or (`joins` false) without it. */
+static bool share_waited_for(struct ek_sharing *sharing, const struct ek_engine *engine,
+                             const struct ek_step *step, bool joins)
+{
+    if (!share_begin(sharing, engine)) {
         return false;
     }
     for (size_t i = 0; i < engine->running_count; i++) {
-        const struct ek_running *running = &engine->running[i];
-        if (all ? has_share(engine, running) : is_waited_for(engine, running)) {
-            add_order(sharing, &running->order);
+        if (is_waited_for(engine, &engine->running[i], step->laggard)) {
+            add_order(sharing, &engine->running[i].order);
         }
     }
-    if (candidate != NULL) {
-        add_order(sharing, candidate);
+    if (joins) {
+        add_order(sharing, &step->order);
     }
-    assert(sharing->flow_count <= room);
-    return add_foreign(sharing) && ek_bandwidth_share(sharing->budgets_mib_s, sharing->budget_count,
-                                                      sharing->flows, sharing->flow_count, arena);
+    return share_end(sharing);
+}
+
+/* All that has a share. */
+static bool share_running(struct ek_sharing *sharing, const struct ek_engine *engine)
+{
+    if (!share_begin(sharing, engine)) {
+        return false;
+    }
+    for (size_t i = 0; i < engine->running_count; i++) {
+        if (has_share(engine, &engine->running[i])) {
+            add_order(sharing, &engine->running[i].order);
+        }
+    }
+    return share_end(sharing);
 }
 
 static uint64_t share_of(const struct ek_sharing *sharing, const char *id)
@@ -191,14 +217,15 @@ static bool all_keep_enough(const struct ek_sharing *before, const struct ek_sha
     return true;
 }
 
-bool ek_engine_links_carry(const struct ek_engine *engine, const struct ek_move_order *order)
+bool ek_engine_links_carry(const struct ek_engine *engine, const struct ek_step *step)
 {
     struct ek_sharing before;
     struct ek_sharing after;
     /* Without memory the move waits for the next step. */
-    bool carry = share(&before, engine, NULL, false);
+    bool carry = share_waited_for(&before, engine, step, false);
 
-    carry = share(&after, engine, order, false) && carry && all_keep_enough(&before, &after);
+    carry =
+        share_waited_for(&after, engine, step, true) && carry && all_keep_enough(&before, &after);
     ek_arena_finish(&before.arena);
     ek_arena_finish(&after.arena);
     return carry;
@@ -231,7 +258,7 @@ bool ek_engine_share(struct ek_engine *engine, struct ek_effects *effects, struc
     if (engine->running_count == 0) {
         return true;
     }
-    ok = share(&sharing, engine, NULL, true) ||
+    ok = share_running(&sharing, engine) ||
          ek_error_set(err, EK_ERR_NOMEM, "out of memory for shares of the bandwidth");
     for (size_t i = 0; ok && i < engine->running_count; i++) {
         struct ek_running *running = &engine->running[i];

@@ -96,7 +96,7 @@ static bool cancel_plan(struct ek_engine *engine, const struct ek_command *comma
                         struct ek_effects *effects, struct ek_error *err)
 {
     struct ek_course *course = ek_engine_find_course(engine, command->subject);
-    size_t waiting = course == NULL ? 0 : ek_course_waiting(course);
+    size_t waiting = course == NULL ? 0 : ek_course_waiting(course) + ek_course_offered(course);
     size_t aborted = 0;
 
     if ((course != NULL && !ek_course_drop(course, EK_DROP_ALL, "cancelled",
@@ -128,7 +128,7 @@ static bool on_pause(struct ek_engine *engine, const struct ek_command *command,
     }
     (void)snprintf(engine->pause.why, sizeof(engine->pause.why), "an operator paused balancing");
     /* What waits goes as a whole: the next snapshot plans the evacuations among it anew. */
-    return ek_engine_abandon(engine, effects, engine->pause.why, err) &&
+    return ek_engine_withdraw(engine, EK_DROP_ALL, effects, engine->pause.why, err) &&
            ek_effect_wake(effects, engine->now_ms, err) &&
            reply(command, EK_ERR_NONE,
                  "balancing is paused until `evenkeel resume`; running moves end, evacuations go "
@@ -202,6 +202,23 @@ static bool drop_planned(struct ek_engine *engine, const char *domain, struct ek
     return ok;
 }
 
+/* An order for the same that still waits; NULL: there is none. Planned again from the same snapshot
+ * it would bear the same id, and no move may be started twice. */
+static const struct ek_step *find_order(const struct ek_engine *engine, const char *domain,
+                                        const char *host)
+{
+    for (const struct ek_course *it = engine->courses; it != NULL; it = it->next) {
+        for (size_t i = 0; it->kind == EK_COURSE_ORDERED && i < it->step_count; i++) {
+            const struct ek_step *step = &it->steps[i];
+            if (step->state == EK_STEP_WAITING && strcmp(step->order.domain, domain) == 0 &&
+                strcmp(step->order.destination, host) == 0) {
+                return step;
+            }
+        }
+    }
+    return NULL;
+}
+
 static bool on_move(struct ek_engine *engine, const struct ek_command *command,
                     struct ek_effects *effects, struct ek_error *err)
 {
@@ -220,6 +237,12 @@ static bool on_move(struct ek_engine *engine, const struct ek_command *command,
     const struct ek_domain *domain = &engine->snapshot.domains[wish.domain];
     const char *host = engine->snapshot.hosts[wish.destination].name;
     const char *name = domain->name == NULL ? domain->uuid : domain->name;
+    const struct ek_step *known = find_order(engine, domain->uuid, host);
+    if (known != NULL) {
+        text = ek_arena_printf(&effects->arena, "move %s of %s to %s is ordered already, and waits",
+                               known->order.id, name, host);
+        return reply(command, EK_ERR_NONE, text, effects, err);
+    }
     if (!ek_engine_bring(engine, EK_COURSE_ORDERED, &wish, 1, "a move on an operator's order",
                          effects, err)) {
         return false;
@@ -232,6 +255,109 @@ static bool on_move(struct ek_engine *engine, const struct ek_command *command,
     text = ek_arena_printf(&effects->arena, "move %s-1 of %s to %s is ordered", engine->plan.id,
                            name, host);
     return drop_planned(engine, domain->uuid, effects, err) &&
+           reply(command, EK_ERR_NONE, text, effects, err);
+}
+
+/* ---- approval -------------------------------------------------------------------------------- */
+
+/* Why nothing of it can be approved or rejected; NULL: it can. */
+static const char *refusal(const struct ek_engine *engine, const struct ek_command *command,
+                           const struct ek_offered *offered, struct ek_arena *arena)
+{
+    if (engine->policy.mode != EK_MODE_APPROVE) {
+        return ek_arena_printf(arena,
+                               "the mode is %s: only with mode approve plans wait for an approval",
+                               ek_mode_name(engine->policy.mode));
+    }
+    if (offered->count > 0) {
+        return NULL;
+    }
+    return offered->course == NULL
+               ? ek_arena_printf(arena, "no plan waits for an approval, %s neither",
+                                 command->subject)
+               : ek_arena_printf(arena, "%s does not wait for an approval; plan %s does",
+                                 command->subject, offered->course->id);
+}
+
+/* True when it was refused, *ok with the reply's success. */
+static bool refuse(struct ek_engine *engine, const struct ek_command *command,
+                   const struct ek_offered *offered, bool *ok, struct ek_effects *effects,
+                   struct ek_error *err)
+{
+    const char *text = refusal(engine, command, offered, &effects->arena);
+
+    if (text != NULL) {
+        bool mode = engine->policy.mode != EK_MODE_APPROVE;
+        *ok = reply(command, mode ? EK_ERR_DENIED : EK_ERR_NOT_FOUND, text, effects, err);
+    }
+    return text != NULL;
+}
+
+/* Why nothing that levels is begun now; NULL: it may be. */
+static const char *closed(const struct ek_engine *engine)
+{
+    const char *hold = ek_engine_holding(engine);
+
+    if (hold != NULL || engine->pause.why[0] != '\0') {
+        return hold != NULL ? hold : engine->pause.why;
+    }
+    return engine->closing.balancing ? engine->closing.why : NULL;
+}
+
+static bool on_approve(struct ek_engine *engine, const struct ek_command *command,
+                       struct ek_effects *effects, struct ek_error *err)
+{
+    const struct ek_offered offered = ek_engine_find_offered(engine, command->subject);
+    const char *hold = closed(engine);
+    bool ok = true;
+
+    if (refuse(engine, command, &offered, &ok, effects, err)) {
+        return ok;
+    }
+    if (ek_engine_has_lapsed(engine, offered.course)) {
+        return reply(command, EK_ERR_DENIED,
+                     ek_arena_printf(&effects->arena,
+                                     "nobody approved plan %s in time; what is still worth it is "
+                                     "proposed anew",
+                                     offered.course->id),
+                     effects, err);
+    }
+    if (hold != NULL) {
+        return reply(command, EK_ERR_UNAVAILABLE,
+                     ek_arena_printf(&effects->arena, "nothing starts now: %s", hold), effects,
+                     err);
+    }
+    const struct ek_step *lacks =
+        offered.whole ? NULL : ek_course_lacks(offered.course, command->subject);
+    if (lacks != NULL) {
+        return reply(command, EK_ERR_DENIED,
+                     ek_arena_printf(&effects->arena,
+                                     "%s waits for %s (%s), which has to be approved before it",
+                                     command->subject, lacks->order.id, lacks->order.name),
+                     effects, err);
+    }
+    const char *text = ek_arena_printf(
+        &effects->arena, "%zu move%s of plan %s %s approved and start%s as limits allow",
+        offered.count, offered.count == 1 ? "" : "s", offered.course->id,
+        offered.count == 1 ? "is" : "are", offered.count == 1 ? "s" : "");
+    return ek_engine_approve(engine, &offered, command->subject, effects, err) &&
+           reply(command, EK_ERR_NONE, text, effects, err);
+}
+
+static bool on_reject(struct ek_engine *engine, const struct ek_command *command,
+                      struct ek_effects *effects, struct ek_error *err)
+{
+    const struct ek_offered offered = ek_engine_find_offered(engine, command->subject);
+    bool ok = true;
+
+    if (refuse(engine, command, &offered, &ok, effects, err)) {
+        return ok;
+    }
+    const char *text = ek_arena_printf(
+        &effects->arena, "%zu move%s of plan %s %s rejected; %s as after a move", offered.count,
+        offered.count == 1 ? "" : "s", offered.course->id, offered.count == 1 ? "is" : "are",
+        offered.count == 1 ? "its domain rests" : "their domains rest");
+    return ek_engine_reject(engine, &offered, command->subject, effects, err) &&
            reply(command, EK_ERR_NONE, text, effects, err);
 }
 
@@ -250,6 +376,10 @@ bool ek_engine_command(struct ek_engine *engine, const struct ek_command *comman
         return on_resume(engine, command, effects, err);
     case EK_COMMAND_MOVE:
         return on_move(engine, command, effects, err);
+    case EK_COMMAND_APPROVE:
+        return on_approve(engine, command, effects, err);
+    case EK_COMMAND_REJECT:
+        return on_reject(engine, command, effects, err);
     case EK_COMMAND_RESOLVE:
     case EK_COMMAND_KIND_COUNT:
         break;

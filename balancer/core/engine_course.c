@@ -30,6 +30,16 @@ struct ek_step *ek_course_find(const struct ek_course *course, uint32_t seq)
     return seq == 0 || seq > course->step_count ? NULL : &course->steps[course->place[seq]];
 }
 
+bool ek_course_is_ready(const struct ek_course *course, const struct ek_step *step)
+{
+    for (size_t i = 0; i < step->depends_count; i++) {
+        if (ek_course_find(course, step->depends_on[i])->state != EK_STEP_DONE) {
+            return false;
+        }
+    }
+    return step->state == EK_STEP_WAITING;
+}
+
 static size_t count_in(const struct ek_course *course, enum ek_step_state state)
 {
     size_t count = 0;
@@ -43,6 +53,11 @@ static size_t count_in(const struct ek_course *course, enum ek_step_state state)
 size_t ek_course_waiting(const struct ek_course *course)
 {
     return count_in(course, EK_STEP_WAITING);
+}
+
+size_t ek_course_offered(const struct ek_course *course)
+{
+    return count_in(course, EK_STEP_OFFERED);
 }
 
 size_t ek_engine_waiting_count(const struct ek_engine *engine)
@@ -113,6 +128,12 @@ struct ek_course *ek_engine_add_course(struct ek_engine *engine, enum ek_course_
 
 /* ---- dropping -------------------------------------------------------------------------------- */
 
+/* Neither begun nor dropped. */
+static bool is_open(const struct ek_step *step)
+{
+    return step->state == EK_STEP_WAITING || step->state == EK_STEP_OFFERED;
+}
+
 static bool is_lost(const struct ek_step *step)
 {
     return step->state == EK_STEP_ENDED || step->state == EK_STEP_DROPPED;
@@ -152,8 +173,7 @@ static size_t drop_dependents(struct ek_course *course)
         changed = false;
         for (size_t i = 0; i < course->step_count; i++) {
             struct ek_step *step = &course->steps[i];
-            if (step->state == EK_STEP_WAITING &&
-                (waits_in_vain(course, step) || is_cut_off(course, step))) {
+            if (is_open(step) && (waits_in_vain(course, step) || is_cut_off(course, step))) {
                 step->state = EK_STEP_DROPPED;
                 dropped++;
                 changed = true;
@@ -163,16 +183,31 @@ static size_t drop_dependents(struct ek_course *course)
     return dropped;
 }
 
+static bool goes(const struct ek_step *step, enum ek_drop what)
+{
+    switch (what) {
+    case EK_DROP_DEPENDENTS:
+        return false;
+    case EK_DROP_OFFERED:
+        return step->state == EK_STEP_OFFERED;
+    case EK_DROP_WAITING:
+        return step->state == EK_STEP_WAITING;
+    case EK_DROP_BALANCING:
+        return is_open(step) && step->rank != EK_RANK_EVACUATE;
+    case EK_DROP_ALL:
+        break;
+    }
+    return is_open(step);
+}
+
 bool ek_course_drop(struct ek_course *course, enum ek_drop what, const char *fate, const char *why,
                     struct ek_effects *effects, struct ek_error *err)
 {
     size_t dropped = 0;
 
-    for (size_t i = 0; what != EK_DROP_DEPENDENTS && i < course->step_count; i++) {
-        struct ek_step *step = &course->steps[i];
-        if (step->state == EK_STEP_WAITING &&
-            (what == EK_DROP_ALL || step->rank != EK_RANK_EVACUATE)) {
-            step->state = EK_STEP_DROPPED;
+    for (size_t i = 0; i < course->step_count; i++) {
+        if (goes(&course->steps[i], what)) {
+            course->steps[i].state = EK_STEP_DROPPED;
             dropped++;
         }
     }
@@ -180,8 +215,12 @@ bool ek_course_drop(struct ek_course *course, enum ek_drop what, const char *fat
     if (dropped == 0) {
         return true;
     }
-    if (strcmp(course->fate, "done") == 0) {
-        course->fate = fate;
+    course->partial = true;
+    /* What was approved and done stays done, whatever became of the rest of the offer. */
+    bool began = count_in(course, EK_STEP_DROPPED) < course->step_count;
+    bool only_offered = what == EK_DROP_OFFERED && began;
+    if (strcmp(course->fate, "done") == 0 && !only_offered) {
+        course->fate = course->was_offered && !began ? "lapsed" : fate;
     }
     return ek_effect_event(effects, "plan", course->id, err,
                            "plan %s: %zu move%s not started %s dropped: %s", course->id, dropped,
@@ -189,16 +228,28 @@ bool ek_course_drop(struct ek_course *course, enum ek_drop what, const char *fat
                            why);
 }
 
-bool ek_engine_abandon(struct ek_engine *engine, struct ek_effects *effects, const char *why,
-                       struct ek_error *err)
+static bool abandon(struct ek_engine *engine, bool reverts, enum ek_drop what,
+                    struct ek_effects *effects, const char *why, struct ek_error *err)
 {
     bool ok = true;
 
     for (struct ek_course *it = engine->courses; ok && it != NULL; it = it->next) {
-        ok = it->kind != EK_COURSE_PLANNED ||
-             ek_course_drop(it, EK_DROP_ALL, "abandoned", why, effects, err);
+        bool meant = it->kind == EK_COURSE_PLANNED || (reverts && it->kind == EK_COURSE_REVERT);
+        ok = !meant || ek_course_drop(it, what, "abandoned", why, effects, err);
     }
     return ok;
+}
+
+bool ek_engine_abandon(struct ek_engine *engine, enum ek_drop what, struct ek_effects *effects,
+                       const char *why, struct ek_error *err)
+{
+    return abandon(engine, false, what, effects, why, err);
+}
+
+bool ek_engine_withdraw(struct ek_engine *engine, enum ek_drop what, struct ek_effects *effects,
+                        const char *why, struct ek_error *err)
+{
+    return abandon(engine, true, what, effects, why, err);
 }
 
 /* ---- ends ------------------------------------------------------------------------------------ */
@@ -225,16 +276,49 @@ static bool record_fate(const struct ek_course *course, struct ek_effects *effec
 static void promise(struct ek_engine *engine, const struct ek_course *course)
 {
     if (course->kind == EK_COURSE_PLANNED && strcmp(course->fate, "done") == 0 &&
-        strcmp(course->id, engine->plan_id) == 0) {
+        !course->partial && strcmp(course->id, engine->plan_id) == 0) {
         engine->verify_pending = true;
         engine->plan_before = course->before;
         engine->plan_predicted = course->predicted;
+        engine->plan_makespan_ms = course->makespan_ms;
+        engine->plan_started_at_ms = course->started_at_ms;
     }
 }
 
 static bool over(const struct ek_course *course)
 {
-    return count_in(course, EK_STEP_WAITING) + count_in(course, EK_STEP_RUNNING) == 0;
+    return count_in(course, EK_STEP_WAITING) + count_in(course, EK_STEP_OFFERED) +
+               count_in(course, EK_STEP_RUNNING) ==
+           0;
+}
+
+/* Why what a failed plan has moved is not brought back; NULL: it may be. Whoever has paused
+ * balancing, closed it, or wants only to be told, wants no moves the other way either. */
+static const char *stays(const struct ek_engine *engine)
+{
+    if (engine->policy.mode == EK_MODE_RECOMMEND) {
+        return "the mode is recommend";
+    }
+    if (engine->pause.why[0] != '\0') {
+        return engine->pause.why;
+    }
+    return engine->closing.balancing ? engine->closing.why : NULL;
+}
+
+static bool record_stay(const struct ek_engine *engine, const struct ek_course *course,
+                        struct ek_effects *effects, struct ek_error *err)
+{
+    const char *why = stays(engine);
+
+    return why == NULL ||
+           ek_effect_event(effects, "plan", course->id, err,
+                           "plan %s: what it has moved is not brought back: %s", course->id, why);
+}
+
+static bool wants_back(const struct ek_engine *engine, const struct ek_course *course)
+{
+    return course->kind == EK_COURSE_PLANNED && course->broken &&
+           engine->policy.on_plan_failure == EK_ON_FAILURE_REVERT;
 }
 
 bool ek_engine_close(struct ek_engine *engine, struct ek_effects *effects, bool *added,
@@ -246,8 +330,8 @@ bool ek_engine_close(struct ek_engine *engine, struct ek_effects *effects, bool 
     *added = false;
     while (ok && *link != NULL) {
         struct ek_course *course = *link;
-        bool reverts = course->kind == EK_COURSE_PLANNED && course->broken &&
-                       engine->policy.on_plan_failure == EK_ON_FAILURE_REVERT;
+        bool wanted = wants_back(engine, course);
+        bool reverts = wanted && stays(engine) == NULL;
         if (!over(course)) {
             link = &course->next;
             continue;
@@ -260,6 +344,7 @@ bool ek_engine_close(struct ek_engine *engine, struct ek_effects *effects, bool 
         }
         *link = course->next;
         ok = record_fate(course, effects, err) &&
+             (!wanted || record_stay(engine, course, effects, err)) &&
              (!reverts || ek_engine_revert(engine, course, effects, err));
         *added = *added || reverts;
         promise(engine, course);

@@ -39,17 +39,17 @@ static bool running_reserve(struct ek_engine *engine, struct ek_error *err)
     return true;
 }
 
-bool ek_engine_run(struct ek_engine *engine, const struct ek_move_order *order,
-                   int64_t started_at_ms, struct ek_error *err)
+struct ek_running *ek_engine_run(struct ek_engine *engine, const struct ek_move_order *order,
+                                 int64_t started_at_ms, struct ek_error *err)
 {
     if (!running_reserve(engine, err)) {
-        return false;
+        return NULL;
     }
     assert(engine->running_count < engine->running_room);
     assert(ek_engine_find_running(engine, order->id) == NULL);
-    engine->running[engine->running_count++] =
-        (struct ek_running){.order = *order, .started_at_ms = started_at_ms};
-    return true;
+    struct ek_running *running = &engine->running[engine->running_count++];
+    *running = (struct ek_running){.order = *order, .started_at_ms = started_at_ms};
+    return running;
 }
 
 void ek_engine_end(struct ek_engine *engine, const char *id)
@@ -141,9 +141,10 @@ static void count_places(const struct ek_engine *engine, const struct ek_move_or
     taken->in += others.in;
 }
 
-enum ek_limit ek_engine_limit(const struct ek_engine *engine, const struct ek_move_order *order)
+enum ek_limit ek_engine_limit(const struct ek_engine *engine, const struct ek_step *step)
 {
     const struct ek_policy *policy = &engine->policy;
+    const struct ek_move_order *order = &step->order;
     struct ek_circuit_limits limits = {policy->limit_host_out, policy->limit_host_in,
                                        policy->limit_cluster};
     struct ek_circuit_limits taken;
@@ -163,17 +164,7 @@ enum ek_limit ek_engine_limit(const struct ek_engine *engine, const struct ek_mo
     }
     /* Alone on its links and without a budget, a move always finds its rate. */
     bool alone = taken.out == 0 && taken.in == 0 && !(policy->bandwidth_cluster_mib_s > 0);
-    return alone || ek_engine_links_carry(engine, order) ? EK_LIMIT_NONE : EK_LIMIT_LINKS;
-}
-
-static bool depends_done(const struct ek_course *course, const struct ek_step *step)
-{
-    for (size_t i = 0; i < step->depends_count; i++) {
-        if (ek_course_find(course, step->depends_on[i])->state != EK_STEP_DONE) {
-            return false;
-        }
-    }
-    return true;
+    return alone || ek_engine_links_carry(engine, step) ? EK_LIMIT_NONE : EK_LIMIT_LINKS;
 }
 
 /* The index in the newest snapshot, which is mostly that of the one before. */
@@ -206,8 +197,6 @@ static void mark_held(struct ek_engine *engine, struct ek_cluster *cluster)
         }
     }
 }
-
-enum verdict { GO, WAIT, DROP };
 
 /* Also when one of its hosts is not configured any more, so that no snapshot shows it in flight. */
 static bool runs_already(const struct ek_engine *engine, const char *domain)
@@ -252,9 +241,9 @@ static bool passes_by(const struct ek_engine *engine, const struct ek_course *co
 }
 
 /* The order on the newest figures: still where it was, and is the destination still fit? */
-static enum verdict check(const struct ek_engine *engine, const struct ek_cluster *cluster,
-                          const struct ek_course *course, struct ek_step *step, char *why,
-                          size_t size)
+enum ek_verdict ek_engine_check(const struct ek_engine *engine, const struct ek_cluster *cluster,
+                                const struct ek_course *course, struct ek_step *step, char *why,
+                                size_t size)
 {
     const struct ek_snapshot *snapshot = &engine->snapshot;
     const struct ek_move_order *order = &step->order;
@@ -265,11 +254,11 @@ static enum verdict check(const struct ek_engine *engine, const struct ek_cluste
     if (domain == EK_NONE || source == EK_NONE || destination == EK_NONE ||
         cluster->host_of[domain] != source) {
         (void)snprintf(why, size, "%s is no longer on %s", order->name, order->source);
-        return DROP;
+        return EK_VERDICT_DROP;
     }
     if (runs_already(engine, order->domain)) {
         (void)snprintf(why, size, "%s is being moved already", order->name);
-        return DROP;
+        return EK_VERDICT_DROP;
     }
     /* The same rules as in planning, on figures that may be minutes younger. */
     enum ek_block block = ek_constraint_domain(cluster, engine->cooldown, domain, purpose_of(step));
@@ -278,18 +267,17 @@ static enum verdict check(const struct ek_engine *engine, const struct ek_cluste
             ek_constraint_step(cluster, engine->cooldown, domain, destination, purpose_of(step));
     }
     if (block == EK_BLOCK_NONE) {
-        return GO;
+        return EK_VERDICT_GO;
     }
     (void)snprintf(why, size, "%s to %s: %s", order->name, order->destination,
                    ek_block_text(block));
-    return passes_by(engine, course, step, block) ? WAIT : DROP;
+    return passes_by(engine, course, step, block) ? EK_VERDICT_WAIT : EK_VERDICT_DROP;
 }
 
 static bool start(struct ek_engine *engine, struct ek_step *step, struct ek_effects *effects,
                   struct ek_error *err)
 {
-    assert(step->state == EK_STEP_WAITING &&
-           ek_engine_limit(engine, &step->order) == EK_LIMIT_NONE);
+    assert(step->state == EK_STEP_WAITING && ek_engine_limit(engine, step) == EK_LIMIT_NONE);
     struct ek_effect *effect = ek_effect_add(effects, EK_EFFECT_START, err);
 
     if (effect == NULL) {
@@ -297,10 +285,17 @@ static bool start(struct ek_engine *engine, struct ek_step *step, struct ek_effe
     }
     /* By value: the order must outlive its plan. */
     effect->u.start = step->order;
-    if (!ek_engine_run(engine, &step->order, engine->now_ms, err)) {
+    struct ek_running *running = ek_engine_run(engine, &step->order, engine->now_ms, err);
+    if (running == NULL) {
         return false;
     }
+    running->laggard = step->laggard;
     step->state = EK_STEP_RUNNING;
+    uint32_t source = ek_snapshot_find_host(&engine->snapshot, step->order.source);
+    if (step->rank == EK_RANK_EVACUATE && engine->snapshot.hosts[source].maintenance &&
+        !ek_engine_begin_host(engine, step->order.source, err)) {
+        return false;
+    }
     return ek_effect_event(effects, "move", step->order.domain, err,
                            "move %s: %s from %s to %s: %s", step->order.id, step->order.name,
                            step->order.source, step->order.destination, step->order.reason);
@@ -334,22 +329,39 @@ static bool try_rank(struct ek_engine *engine, const struct ek_cluster *cluster,
     for (struct ek_course *it = engine->courses; ok && !*started && it != NULL; it = it->next) {
         for (size_t i = 0; ok && !*started && i < it->step_count; i++) {
             struct ek_step *step = &it->steps[i];
-            if (step->state != EK_STEP_WAITING || step->rank != rank || step->held ||
-                step->laggard != laggards ||
-                ek_engine_limit(engine, &step->order) != EK_LIMIT_NONE || !depends_done(it, step) ||
+            if (step->rank != rank || step->held || step->laggard != laggards ||
+                !ek_course_is_ready(it, step) || ek_engine_limit(engine, step) != EK_LIMIT_NONE ||
                 ek_engine_lags(engine, step)) {
                 continue;
             }
-            enum verdict verdict = check(engine, cluster, it, step, why, sizeof(why));
-            if (verdict == GO) {
+            enum ek_verdict verdict = ek_engine_check(engine, cluster, it, step, why, sizeof(why));
+            if (verdict == EK_VERDICT_GO) {
                 ok = start(engine, step, effects, err);
-            } else if (verdict == DROP) {
+            } else if (verdict == EK_VERDICT_DROP) {
                 ok = drop(engine, it, step, why, effects, err);
             }
-            *started = verdict != WAIT;
+            *started = verdict != EK_VERDICT_WAIT;
         }
     }
     return ok;
+}
+
+bool ek_engine_is_fit(struct ek_engine *engine, const struct ek_course *course,
+                      struct ek_step *step, bool *is_fit, struct ek_error *err)
+{
+    char why[EK_TEXT_SIZE] = "";
+    struct ek_snapshot present;
+    struct ek_cluster cluster;
+
+    if (!ek_engine_present(engine, &present, err) ||
+        !ek_cluster_init(&cluster, &present, &engine->policy, err)) {
+        return false;
+    }
+    mark_held(engine, &cluster);
+    *is_fit = ek_course_is_ready(course, step) && !step->held &&
+              ek_engine_check(engine, &cluster, course, step, why, sizeof(why)) == EK_VERDICT_GO;
+    ek_cluster_finish(&cluster);
+    return true;
 }
 
 /* Starts the first waiting move that may start; *started false: none. */

@@ -85,7 +85,8 @@ static bool stop(struct ek_engine *engine, const struct ek_course *course,
     }
     (void)snprintf(engine->pause.why, sizeof(engine->pause.why),
                    "plan %s failed and on_plan_failure is stop", course->id);
-    return ek_effect_event(effects, "paused", course->id, err,
+    return ek_engine_withdraw(engine, EK_DROP_BALANCING, effects, engine->pause.why, err) &&
+           ek_effect_event(effects, "paused", course->id, err,
                            "%s: nothing is balanced until `evenkeel resume`; evacuations go on",
                            engine->pause.why);
 }

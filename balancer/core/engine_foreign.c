@@ -117,7 +117,7 @@ static bool note_arrival(struct ek_engine *engine, const struct ek_domain *domai
 {
     char until[64];
 
-    if (!ek_cooldown_moved(engine->cooldown, &engine->policy, domain->uuid, now_ms, err)) {
+    if (!ek_cooldown_displaced(engine->cooldown, &engine->policy, domain->uuid, now_ms, err)) {
         return false;
     }
     engine->last_end_ms = now_ms;

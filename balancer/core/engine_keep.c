@@ -6,6 +6,19 @@
 #include <stdio.h>
 #include <string.h>
 
+static bool keep_begun(const struct ek_engine *engine, struct ek_kept *out)
+{
+    const char **items = ek_arena_alloc(&out->arena, engine->begun_count, sizeof(*items));
+    bool ok = items != NULL;
+
+    for (size_t i = 0; ok && i < engine->begun_count; i++) {
+        items[i] = ek_arena_strdup(&out->arena, engine->begun[i]);
+        ok = items[i] != NULL;
+    }
+    out->begun = (struct ek_strings){items, engine->begun_count, true};
+    return ok;
+}
+
 bool ek_engine_keep(const struct ek_engine *engine, struct ek_kept *out, struct ek_error *err)
 {
     const struct ek_circuit *circuit = ek_cooldown_circuit(engine->cooldown);
@@ -16,7 +29,7 @@ bool ek_engine_keep(const struct ek_engine *engine, struct ek_kept *out, struct 
     out->circuit_count = ek_circuit_export(circuit, NULL, 0);
     out->rests = ek_arena_alloc(&out->arena, out->rest_count, sizeof(*out->rests));
     out->circuits = ek_arena_alloc(&out->arena, out->circuit_count, sizeof(*out->circuits));
-    if (out->rests == NULL || out->circuits == NULL) {
+    if (out->rests == NULL || out->circuits == NULL || !keep_begun(engine, out)) {
         ek_kept_finish(out);
         return ek_error_set(err, EK_ERR_NOMEM, "out of memory for what the engine keeps");
     }
@@ -71,5 +84,10 @@ bool ek_kept_apply(const struct ek_kept *kept, struct ek_cooldown *cooldown, str
 bool ek_engine_take_up(struct ek_engine *engine, const struct ek_kept *kept, struct ek_error *err)
 {
     engine->pause = kept->pause;
+    for (size_t i = 0; i < kept->begun.count; i++) {
+        if (!ek_engine_begin_host(engine, kept->begun.items[i], err)) {
+            return false;
+        }
+    }
     return ek_kept_apply(kept, engine->cooldown, err);
 }

@@ -4,6 +4,7 @@
 #define EK_CORE_ENGINE_KEEP_H
 
 #include "balancer/core/cooldown.h"
+#include "balancer/core/snapshot.h"
 
 /* What is stopped until an operator resumes. */
 struct ek_pause {
@@ -17,7 +18,8 @@ struct ek_kept {
     size_t rest_count;
     struct ek_circuit_entry *circuits;
     size_t circuit_count;
-    struct ek_arena arena; /* of both lists */
+    struct ek_strings begun; /* hosts whose evacuation has begun */
+    struct ek_arena arena;   /* of the lists */
 };
 
 /* Rests and circuits into a cooldown. Error: NOMEM, after which a part may be there. */

@@ -17,6 +17,12 @@ const char *ek_maintenance_state_name(enum ek_maintenance_state state)
     return names[state];
 }
 
+bool ek_maintenance_counted(const struct ek_maintenance_status *status)
+{
+    return status->domains_left > 0 || status->state == EK_MAINTENANCE_EVACUATED ||
+           status->state == EK_MAINTENANCE_EVACUATING;
+}
+
 /* By name and in the order of the configuration: the same set gives the same digest in every
  * snapshot. */
 uint64_t ek_engine_maintenance_digest(const struct ek_engine *engine)
@@ -26,6 +32,7 @@ uint64_t ek_engine_maintenance_digest(const struct ek_engine *engine)
     for (size_t h = 0; h < engine->snapshot.host_count; h++) {
         if (engine->snapshot.hosts[h].maintenance) {
             ek_digest_text(&digest, engine->snapshot.hosts[h].name);
+            ek_digest_integer(&digest, engine->snapshot.hosts[h].partial);
         }
     }
     return digest.state;
@@ -99,13 +106,18 @@ static bool gather_blockers(const struct ek_engine *engine, const char *host,
         const struct ek_stuck *stuck = &engine->stuck[i];
         if (strcmp(stuck->host, host) == 0) {
             blockers[status->blocker_count++] =
-                (struct ek_blocker){stuck->domain, stuck->name, stuck->reason};
+                (struct ek_blocker){.domain = stuck->domain,
+                                    .name = stuck->name,
+                                    .reason = stuck->reason,
+                                    .relaxation = stuck->relaxation,
+                                    .relaxation_host = stuck->relaxation_host};
             *for_good = *for_good || !stuck->for_now;
         }
     }
     const char *hold = ek_engine_holding(engine);
     if (hold != NULL) {
-        blockers[status->blocker_count++] = (struct ek_blocker){"", "", hold};
+        blockers[status->blocker_count++] =
+            (struct ek_blocker){.domain = "", .name = "", .reason = hold};
     }
     return true;
 }
@@ -128,8 +140,9 @@ static bool seen_empty(const struct ek_engine *engine, const struct ek_host *hos
     return host->state == EK_HOST_UP;
 }
 
-/* In order of certainty: empty is seen, and each further line claims less. "Infeasible" is said
- * only when nothing moves any more, because room may come with every move. */
+/* In order of certainty: empty is seen, and each further line claims less. Of a host that is
+ * emptied as far as it goes "infeasible" is said only when nothing moves any more, because room may
+ * come with every move. */
 static enum ek_maintenance_state state_of(const struct ek_engine *engine,
                                           const struct ek_host *host,
                                           const struct ek_maintenance_status *status, bool for_good)
@@ -143,6 +156,9 @@ static enum ek_maintenance_state state_of(const struct ek_engine *engine,
     if (host->state != EK_HOST_UP) {
         return EK_MAINTENANCE_BLOCKED;
     }
+    if (for_good && !host->partial && !host->begun) {
+        return EK_MAINTENANCE_INFEASIBLE;
+    }
     if (leaving(engine, host->name)) {
         return EK_MAINTENANCE_EVACUATING;
     }
@@ -152,16 +168,37 @@ static enum ek_maintenance_state state_of(const struct ek_engine *engine,
     return status->blocker_count > 0 ? EK_MAINTENANCE_BLOCKED : EK_MAINTENANCE_EVACUATING;
 }
 
-static int64_t eta_ms(const struct ek_engine *engine, enum ek_maintenance_state state)
+/* What is left of a time that was told then; running late it says 0, not a negative rest. */
+static int64_t left_ms(const struct ek_engine *engine, const struct ek_promise *promise, int64_t ms)
 {
-    /* Predicted at the plan's start; running late it says 0, not a negative rest. */
-    const struct ek_course *course = ek_engine_find_course(engine, engine->plan_id);
+    int64_t left = promise->made_at_ms + ms - engine->now_ms;
 
-    if (state != EK_MAINTENANCE_EVACUATING || course == NULL) {
-        return -1;
+    return left > 0 ? left : 0;
+}
+
+/* Of a host that is empty, or that nobody empties, nothing is promised. */
+static void add_promise(const struct ek_engine *engine, struct ek_maintenance_status *status)
+{
+    const struct ek_promise *promise = ek_engine_find_promise(engine, status->host);
+    bool goes =
+        status->state == EK_MAINTENANCE_EVACUATING || status->state == EK_MAINTENANCE_PREFLIGHT;
+
+    status->eta_ms = -1;
+    if (promise == NULL || status->state == EK_MAINTENANCE_EVACUATED) {
+        return;
     }
-    int64_t left_ms = course->started_at_ms + course->makespan_ms - engine->now_ms;
-    return left_ms > 0 ? left_ms : 0;
+    status->promised_at_ms = promise->made_at_ms;
+    if (!promise->waits) {
+        status->feasibility = promise->feasible ? EK_FEASIBLE : EK_NOT_FEASIBLE;
+    }
+    if (goes && (promise->feasible || promise->order_count > 0)) {
+        status->eta_ms = left_ms(engine, promise, promise->eta.likely_ms);
+        status->eta_low_ms = left_ms(engine, promise, promise->eta.low_ms);
+        status->eta_high_ms = left_ms(engine, promise, promise->eta.high_ms);
+        status->slack_ms -= status->eta_ms;
+        status->order = promise->order;
+        status->order_count = promise->order_count;
+    }
 }
 
 /* Every step, changed or not: the effect is cheap and its reader decides what is news. */
@@ -170,6 +207,8 @@ static bool record_host(struct ek_engine *engine, uint32_t h, struct ek_effects 
 {
     const struct ek_host *host = &engine->snapshot.hosts[h];
     struct ek_maintenance_status status = {.host = host->name,
+                                           .deadline_ms = host->deadline_ms,
+                                           .slack_ms = host->deadline_ms - engine->now_ms,
                                            .domains_left = count_left(engine, h)};
     bool for_good = false;
 
@@ -182,13 +221,14 @@ static bool record_host(struct ek_engine *engine, uint32_t h, struct ek_effects 
         if (blocker == NULL) {
             return ek_error_set(err, EK_ERR_NOMEM, "out of memory for the blockers of a host");
         }
-        *blocker = (struct ek_blocker){"", "", "the host has no fresh sample"};
+        *blocker =
+            (struct ek_blocker){.domain = "", .name = "", .reason = "the host has no fresh sample"};
         status.blockers = blocker;
         status.blocker_count = 1;
     }
     assert(h < engine->snapshot.host_count && host->maintenance);
     status.state = state_of(engine, host, &status, for_good);
-    status.eta_ms = eta_ms(engine, status.state);
+    add_promise(engine, &status);
     struct ek_effect *effect = ek_effect_add(effects, EK_EFFECT_RECORD_MAINTENANCE, err);
     if (effect == NULL) {
         return false;

@@ -100,9 +100,12 @@ static bool note_success(struct ek_engine *engine, const struct ek_running *runn
         return false;
     }
     /* A parked domain has its last move still before it; it rests after that. */
-    return outcome->kind == EK_MOVE_PARK ||
-           ek_cooldown_moved(engine->cooldown, &engine->policy, outcome->domain,
-                             outcome->ended_at_ms, err);
+    if (outcome->kind == EK_MOVE_PARK) {
+        return true;
+    }
+    bool asked = outcome->kind == EK_MOVE_EVACUATE || outcome->kind == EK_MOVE_MANUAL;
+    return (asked ? ek_cooldown_displaced : ek_cooldown_moved)(
+        engine->cooldown, &engine->policy, outcome->domain, outcome->ended_at_ms, err);
 }
 
 /* Of the move in its plan: what depends on it may start, or never will. */

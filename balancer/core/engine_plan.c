@@ -1,5 +1,4 @@
 /* The engine's planning: when a plan is wanted, and how it becomes the present one. */
-#include "balancer/core/digest.h"
 #include "balancer/core/engine_state.h"
 #include "balancer/core/plural.h"
 
@@ -72,17 +71,17 @@ bool ek_engine_settled(const struct ek_engine *engine)
 /* Asks the policy once per cycle: whoever asked twice would count twice. */
 static bool count_sustained(struct ek_engine *engine, char *why, size_t size)
 {
-    char reason[EK_TEXT_SIZE];
+    bool wants = ek_policy_wants(engine->ops, &engine->evaluation.cluster, &engine->levels,
+                                 engine->trigger, sizeof(engine->trigger));
 
-    assert(engine->ops != NULL && engine->ops->wants != NULL);
-    bool wants =
-        engine->ops->wants(&engine->evaluation.cluster, &engine->levels, reason, sizeof(reason));
+    engine->trigger_asked = true;
+    engine->trigger_wants = wants;
     engine->sustained = wants ? engine->sustained + 1 : 0;
     if (wants) {
-        (void)snprintf(why, size, "%s, for %d of %d cycles", reason, engine->sustained,
+        (void)snprintf(why, size, "%s, for %d of %d cycles", engine->trigger, engine->sustained,
                        engine->policy.sustained_cycles);
     } else {
-        (void)snprintf(why, size, "%s", reason);
+        (void)snprintf(why, size, "%s", engine->trigger);
     }
     /* Counted even while it is held, or it would never be reached. */
     return engine->sustained < engine->policy.sustained_cycles;
@@ -102,6 +101,10 @@ bool ek_engine_balance_held(struct ek_engine *engine, char *why, size_t size)
 
     if (engine->pause.why[0] != '\0') {
         (void)snprintf(why, size, "%s", engine->pause.why);
+        return true;
+    }
+    if (engine->closing.balancing) {
+        (void)snprintf(why, size, "%s", engine->closing.why);
         return true;
     }
     if (host != NULL) {
@@ -143,7 +146,8 @@ static struct ek_move_order order_of(const struct ek_engine *engine,
         .backoff_ms = policy->backoff_ms,
         .retries = policy->retries,
         .auto_converge = policy->auto_converge,
-        .post_copy = policy->post_copy,
+        .post_copy = policy->post_copy || (domain->evacuation == EK_EVACUATE_POSTCOPY &&
+                                           engine->snapshot.hosts[move->source].maintenance),
         .tls = policy->tls,
         .parallel_connections = policy->parallel_connections,
         .two_step = policy->two_step,
@@ -165,15 +169,6 @@ static struct ek_move_order order_of(const struct ek_engine *engine,
     return order;
 }
 
-/* It may well copy until its deadline: it is not expected to converge, or was tried in vain. */
-static bool may_lag(const struct ek_engine *engine, const struct ek_plan_move *move)
-{
-    const struct ek_rest *rest =
-        ek_cooldown_find(engine->cooldown, engine->snapshot.domains[move->domain].uuid);
-
-    return !move->cost.converges || (rest != NULL && rest->failures > 0);
-}
-
 /* Plan and schedule live until the next step; what waits lives longer and is copied. In the order
  * of the schedule, so that dispatch tries first what was predicted to start first. */
 static bool adopt_move(struct ek_engine *engine, struct ek_course *course, size_t place,
@@ -187,7 +182,7 @@ static bool adopt_move(struct ek_engine *engine, struct ek_course *course, size_
     assert(slot->duration_ms > 0 && index < engine->schedule.slot_count);
     assert(move->seq == index + 1);
     step->order = order_of(engine, move, slot);
-    step->laggard = may_lag(engine, move);
+    step->laggard = ek_engine_may_lag(engine, move->domain, move->source, move->destination);
     step->domain = move->domain;
     step->depends_count = slot->depends_count;
     step->depends_on =
@@ -202,73 +197,38 @@ static bool adopt_move(struct ek_engine *engine, struct ek_course *course, size_
     return true;
 }
 
-/* The plan's moves become those that wait to be dispatched. */
-static bool adopt(struct ek_engine *engine, enum ek_course_kind kind, struct ek_error *err)
+/* It is carried out from now on: its result is what is verified. */
+static void begin(struct ek_engine *engine, const struct ek_course *course)
+{
+    engine->verify_pending = false;
+    if (course->kind == EK_COURSE_PLANNED) {
+        text_copy(engine->plan_id, sizeof(engine->plan_id), course->id);
+    }
+}
+
+/* The plan's moves become those that wait to be dispatched; NULL: NOMEM. */
+static struct ek_course *adopt(struct ek_engine *engine, enum ek_course_kind kind,
+                               struct ek_error *err)
 {
     struct ek_course *course =
         ek_engine_add_course(engine, kind, engine->plan.id, engine->plan.move_count, err);
 
     if (course == NULL) {
-        return false;
+        return NULL;
     }
     assert(engine->schedule.slot_count == course->step_count);
     for (size_t i = 0; i < course->step_count; i++) {
         if (!adopt_move(engine, course, i, err)) {
-            return false;
+            return NULL;
         }
     }
     ek_course_rank(course);
-    engine->verify_pending = false;
     /* For the verification, which comes when this plan's results have long been freed. */
     course->before = engine->plan.before;
     course->predicted = engine->plan.after;
     course->started_at_ms = engine->now_ms;
     course->makespan_ms = engine->schedule.makespan_ms;
-    if (kind == EK_COURSE_PLANNED) {
-        text_copy(engine->plan_id, sizeof(engine->plan_id), engine->plan.id);
-    }
-    return true;
-}
-
-/* Blockers are shown until the next plan; the plan's own texts are gone with the next step. */
-static bool keep_stuck(struct ek_engine *engine, struct ek_error *err)
-{
-    const struct ek_plan *plan = &engine->plan;
-    struct ek_arena *arena = &engine->stuck_arena;
-
-    ek_arena_finish(arena);
-    engine->stuck_count = 0;
-    engine->stuck = ek_arena_alloc(arena, plan->unresolved_count, sizeof(*engine->stuck));
-    for (size_t i = 0; engine->stuck != NULL && i < plan->unresolved_count; i++) {
-        const struct ek_unresolved *from = &plan->unresolved[i];
-        const struct ek_domain *domain = &plan->snapshot->domains[from->domain];
-        struct ek_stuck stuck = {
-            .domain = ek_arena_strdup(arena, domain->uuid),
-            .name = ek_arena_strdup(arena, domain->name == NULL ? domain->uuid : domain->name),
-            .host = ek_arena_strdup(arena, plan->snapshot->hosts[from->host].name),
-            .reason = ek_arena_strdup(arena, from->reason),
-            .for_now = from->for_now,
-        };
-        if (stuck.domain == NULL || stuck.name == NULL || stuck.host == NULL ||
-            stuck.reason == NULL) {
-            return nomem(err);
-        }
-        assert(engine->stuck_count < plan->unresolved_count);
-        engine->stuck[engine->stuck_count++] = stuck;
-    }
-    return engine->stuck != NULL || nomem(err);
-}
-
-/* What a plan does, without the moment it was made: the same recommendation is recorded once. */
-static uint64_t moves_digest(const struct ek_plan *plan)
-{
-    struct ek_digest digest = ek_digest_begin();
-
-    for (size_t i = 0; i < plan->move_count; i++) {
-        ek_digest_text(&digest, plan->snapshot->domains[plan->moves[i].domain].uuid);
-        ek_digest_text(&digest, plan->snapshot->hosts[plan->moves[i].destination].name);
-    }
-    return digest.state;
+    return course;
 }
 
 /* Before any START of it in the effects' order: no move runs that no record explains. */
@@ -284,20 +244,79 @@ static bool record_plan(struct ek_engine *engine, struct ek_effects *effects, co
     effect->u.plan.plan = &engine->plan;
     effect->u.plan.schedule = &engine->schedule;
     effect->u.plan.fate = fate;
+    effect->u.plan.request = &engine->request;
+    effect->u.plan.wishes = engine->wishes;
+    effect->u.plan.wish_count = engine->wish_count;
     return ek_effect_event(effects, "plan", engine->plan.id, err, "plan %s %s: %s", engine->plan.id,
                            fate, engine->plan.summary);
 }
 
-/* In this mode nothing waits, so each cycle plans anew and mostly finds the same. */
-static bool recommend(struct ek_engine *engine, struct ek_effects *effects, struct ek_error *err)
+static bool start_plan(struct ek_engine *engine, enum ek_course_kind kind,
+                       struct ek_effects *effects, struct ek_error *err)
 {
-    uint64_t digest = moves_digest(&engine->plan);
+    const struct ek_course *course = adopt(engine, kind, err);
 
-    if (engine->recommended_digest == digest) {
+    if (course == NULL) {
+        return false;
+    }
+    begin(engine, course);
+    return record_plan(engine, effects, "started", err);
+}
+
+/* Whether moves of the plan start by themselves although others are only offered: who sets the key
+ * of a host has approved that it is emptied. */
+static bool starts_anything(const struct ek_engine *engine)
+{
+    bool evacuates = false;
+
+    for (size_t i = 0; i < engine->plan.move_count; i++) {
+        evacuates = evacuates || engine->plan.moves[i].kind == EK_MOVE_EVACUATE;
+    }
+    return evacuates && engine->policy.mode == EK_MODE_APPROVE;
+}
+
+/* Makes an offer of this cycle's plan unless there is one that stands. */
+static bool offer(struct ek_engine *engine, struct ek_effects *effects, struct ek_error *err)
+{
+    bool approves = engine->policy.mode == EK_MODE_APPROVE;
+    bool starts = starts_anything(engine);
+    bool stands = false;
+
+    engine->plan_end = EK_CYCLE_STANDS;
+    if (!ek_engine_review_offer(engine, &stands, effects, err)) {
+        return false;
+    }
+    if (engine->plan.move_count == 0 || (stands && !starts) ||
+        (!starts && ek_engine_is_rejected(engine, &engine->plan))) {
         return true;
     }
-    engine->recommended_digest = digest;
-    return record_plan(engine, effects, "recommended", err);
+    /* What has to start at once is planned together with the rest: that is another offer. */
+    if (stands && !ek_course_drop(ek_engine_offer(engine), EK_DROP_OFFERED, "lapsed",
+                                  "hosts are emptied first", effects, err)) {
+        return false;
+    }
+    struct ek_course *course = adopt(engine, EK_COURSE_PLANNED, err);
+    if (course == NULL) {
+        return false;
+    }
+    ek_course_offer(course, &engine->plan, starts);
+    bool some = ek_course_offered(course) > 0;
+    if (starts) {
+        begin(engine, course);
+    }
+    engine->plan_end = starts     ? EK_CYCLE_STARTED
+                       : approves ? EK_CYCLE_PROPOSED
+                                  : EK_CYCLE_RECOMMENDED;
+    return record_plan(engine, effects,
+                       starts     ? "started"
+                       : approves ? "proposed"
+                                  : "recommended",
+                       err) &&
+           (!approves || !some ||
+            ek_effect_event(effects, "approval", course->id, err,
+                            "plan %s: %zu move%s for `evenkeel approve %s`", course->id,
+                            ek_course_offered(course),
+                            ek_course_offered(course) == 1 ? " waits" : "s wait", course->id));
 }
 
 /* Every cycle without a move has one stated reason; it is recorded when it changes. */
@@ -313,51 +332,76 @@ static bool record_summary(struct ek_engine *engine, struct ek_effects *effects,
            ek_effect_event(effects, "cycle", "", err, "%s", engine->plan.summary);
 }
 
+/* What the planner is asked in this cycle; kept, since the answer is recorded with the question. */
+static void ask(struct ek_engine *engine)
+{
+    bool held = ek_engine_balance_held(engine, engine->balance_held, sizeof(engine->balance_held));
+
+    engine->request = (struct ek_plan_request){.evaluation = &engine->evaluation,
+                                               .balance = engine->ops,
+                                               .cooldown = engine->cooldown,
+                                               .balance_held = held ? engine->balance_held : NULL,
+                                               .evacuate_only = engine->pause.why[0] != '\0' ||
+                                                                engine->closing.balancing,
+                                               .prefer_held = !figures_stand(engine)};
+    engine->wishes = NULL;
+    engine->wish_count = 0;
+}
+
 bool ek_engine_replan(struct ek_engine *engine, const char *why_now, struct ek_effects *effects,
                       struct ek_error *err)
 {
-    char why[EK_TEXT_SIZE];
-
-    if (!ek_engine_abandon(engine, effects, why_now, err)) {
+    if (!ek_engine_abandon(engine, EK_DROP_WAITING, effects, why_now, err)) {
         return false;
     }
-    bool held = ek_engine_balance_held(engine, why, sizeof(why));
-    const struct ek_plan_request request = {.evaluation = &engine->evaluation,
-                                            .balance = engine->ops,
-                                            .cooldown = engine->cooldown,
-                                            .balance_held = held ? why : NULL,
-                                            .evacuate_only = engine->pause.why[0] != '\0',
-                                            .prefer_held = !figures_stand(engine)};
-    if (!ek_plan_make(&engine->plan, &request, err) ||
+    ask(engine);
+    if (!ek_plan_make(&engine->plan, &engine->request, err) ||
         !ek_schedule_make(&engine->schedule, &engine->plan, &engine->policy, err) ||
-        !keep_stuck(engine, err) || !record_summary(engine, effects, err)) {
+        !ek_engine_look_ahead(engine, &engine->request, err) ||
+        !record_summary(engine, effects, err)) {
         return false;
+    }
+    bool ok = true;
+    if (engine->policy.mode != EK_MODE_AUTOMATIC) {
+        ok = offer(engine, effects, err);
+    } else if (engine->plan.move_count > 0) {
+        engine->plan_end = EK_CYCLE_STARTED;
+        ok = start_plan(engine, EK_COURSE_PLANNED, effects, err);
     }
     engine->maintenance_digest = ek_engine_maintenance_digest(engine);
-    if (engine->plan.move_count == 0) {
-        engine->recommended_digest = 0;
-        return true;
+    return ok;
+}
+
+/* As long as the plan: its record names them. */
+static bool keep_wishes(struct ek_engine *engine, const struct ek_plan_wish *wishes, size_t count,
+                        struct ek_error *err)
+{
+    struct ek_arena *arena = &engine->plan.arena;
+    struct ek_plan_wish *kept = ek_arena_alloc(arena, count, sizeof(*kept));
+    bool ok = kept != NULL;
+
+    for (size_t i = 0; ok && i < count; i++) {
+        kept[i] = wishes[i];
+        kept[i].reason = ek_arena_strdup(arena, wishes[i].reason);
+        ok = kept[i].reason != NULL;
     }
-    /* Evacuations neither: whoever chose this mode wants to see first. */
-    if (engine->policy.mode == EK_MODE_RECOMMEND) {
-        return recommend(engine, effects, err);
-    }
-    return adopt(engine, EK_COURSE_PLANNED, err) && record_plan(engine, effects, "started", err);
+    engine->wishes = kept;
+    engine->wish_count = count;
+    return ok || nomem(err);
 }
 
 bool ek_engine_bring(struct ek_engine *engine, enum ek_course_kind kind,
                      const struct ek_plan_wish *wishes, size_t count, const char *summary,
                      struct ek_effects *effects, struct ek_error *err)
 {
-    const struct ek_plan_request request = {
-        .evaluation = &engine->evaluation, .balance = engine->ops, .cooldown = engine->cooldown};
-
     assert(engine->has_snapshot && engine->plan.snapshot == NULL);
+    engine->request = (struct ek_plan_request){
+        .evaluation = &engine->evaluation, .balance = engine->ops, .cooldown = engine->cooldown};
     if ((engine->evaluation.snapshot == NULL && !ek_engine_evaluate(engine, err)) ||
-        !ek_plan_bring(&engine->plan, &request, wishes, count, summary, err) ||
+        !ek_plan_bring(&engine->plan, &engine->request, wishes, count, summary, err) ||
+        !keep_wishes(engine, wishes, count, err) ||
         !ek_schedule_make(&engine->schedule, &engine->plan, &engine->policy, err)) {
         return false;
     }
-    return engine->plan.move_count == 0 ||
-           (adopt(engine, kind, err) && record_plan(engine, effects, "started", err));
+    return engine->plan.move_count == 0 || start_plan(engine, kind, effects, err);
 }

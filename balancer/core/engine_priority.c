@@ -1,6 +1,7 @@
 /* Who comes first: maintenance over an operator's orders over rules over balance, at every dispatch
  * and not only within one plan; and who has to give way. */
 #include "balancer/core/engine_state.h"
+#include "balancer/core/migration_cost.h"
 
 #include <assert.h>
 #include <string.h>
@@ -64,8 +65,62 @@ void ek_course_rank(struct ek_course *course)
 
 /* ---- laggards -------------------------------------------------------------------------------- */
 
+/* By the model that plans are made with. */
+static bool converges(const struct ek_engine *engine, const struct ek_domain *domain,
+                      uint32_t source, uint32_t destination)
+{
+    double rate_mib_s = ek_migration_rate(&engine->snapshot, &engine->policy, source, destination);
+
+    return ek_migration_cost(domain, rate_mib_s, engine->policy.max_downtime_ms).converges;
+}
+
+bool ek_engine_may_lag(const struct ek_engine *engine, uint32_t domain, uint32_t source,
+                       uint32_t destination)
+{
+    const struct ek_domain *it = &engine->snapshot.domains[domain];
+    const struct ek_rest *rest = ek_cooldown_find(engine->cooldown, it->uuid);
+
+    return (rest != NULL && (rest->failures > 0 || rest->lags_until_ms > engine->now_ms)) ||
+           !converges(engine, it, source, destination);
+}
+
+static void find_laggard(const struct ek_engine *engine, struct ek_step *step)
+{
+    const struct ek_snapshot *snapshot = &engine->snapshot;
+    bool ambiguous = false;
+    uint32_t domain = ek_snapshot_find_domain(snapshot, step->order.domain, &ambiguous);
+    uint32_t source = ek_snapshot_find_host(snapshot, step->order.source);
+    uint32_t destination = ek_snapshot_find_host(snapshot, step->order.destination);
+
+    /* Once known it stays in its place: the longer it has waited, the older is what is known. */
+    if (domain != EK_NONE && source != EK_NONE && destination != EK_NONE) {
+        step->laggard = step->laggard || ek_engine_may_lag(engine, domain, source, destination);
+    }
+}
+
+void ek_engine_find_laggards(struct ek_engine *engine)
+{
+    for (struct ek_course *it = engine->courses; it != NULL; it = it->next) {
+        for (size_t i = 0; i < it->step_count; i++) {
+            if (it->steps[i].state == EK_STEP_WAITING) {
+                find_laggard(engine, &it->steps[i]);
+            }
+        }
+    }
+}
+
+/* Whether `other` would wait for the place that it took. */
+static bool shares_a_limit(const struct ek_engine *engine, const struct ek_step *step,
+                           const struct ek_step *other)
+{
+    return strcmp(step->order.source, other->order.source) == 0 ||
+           strcmp(step->order.destination, other->order.destination) == 0 ||
+           (int)engine->running_count + 1 >= engine->policy.limit_cluster;
+}
+
 /* Its copying may last until its deadline; whatever place it takes, the others would wait for it
- * that long. Alone it may always go, so that nobody waits for ever. */
+ * that long. Alone it may always go, and for what cannot go itself it does not wait, so that nobody
+ * waits for ever. */
 bool ek_engine_lags(const struct ek_engine *engine, const struct ek_step *step)
 {
     if (!step->laggard || engine->running_count == 0) {
@@ -74,7 +129,8 @@ bool ek_engine_lags(const struct ek_engine *engine, const struct ek_step *step)
     for (const struct ek_course *it = engine->courses; it != NULL; it = it->next) {
         for (size_t i = 0; i < it->step_count; i++) {
             const struct ek_step *other = &it->steps[i];
-            if (other->state == EK_STEP_WAITING && !other->laggard && other->rank <= step->rank) {
+            if (ek_course_is_ready(it, other) && !other->laggard && !other->held &&
+                other->rank <= step->rank && shares_a_limit(engine, step, other)) {
                 return true;
             }
         }
@@ -98,9 +154,9 @@ bool ek_engine_stop_move(struct ek_running *running, enum ek_abort why, struct e
         return false;
     }
     running->abort = why;
-    effect->u.abort_id = ek_arena_strdup(&effects->arena, running->order.id);
-    return effect->u.abort_id != NULL ||
-           ek_error_set(err, EK_ERR_NOMEM, "out of memory for an abort");
+    memcpy(effect->u.abort.id, running->order.id, sizeof(effect->u.abort.id));
+    effect->u.abort.why = why;
+    return true;
 }
 
 /* Less than half done by its prediction, or so late that nothing is known any more: then what was
@@ -131,7 +187,7 @@ static bool is_in_the_way(const struct ek_running *running, const struct ek_move
 static bool make_way(struct ek_engine *engine, const struct ek_step *step,
                      struct ek_effects *effects, struct ek_error *err)
 {
-    enum ek_limit limit = ek_engine_limit(engine, &step->order);
+    enum ek_limit limit = ek_engine_limit(engine, step);
     struct ek_running *newest = NULL;
 
     for (size_t i = 0; i < engine->running_count; i++) {
@@ -174,15 +230,7 @@ static bool turn_back(struct ek_engine *engine, struct ek_running *running,
 
 static bool may_leave(const struct ek_course *course, const struct ek_step *step)
 {
-    if (step->state != EK_STEP_WAITING || step->rank != EK_RANK_EVACUATE || step->laggard) {
-        return false;
-    }
-    for (size_t i = 0; i < step->depends_count; i++) {
-        if (ek_course_find(course, step->depends_on[i])->state != EK_STEP_DONE) {
-            return false;
-        }
-    }
-    return true;
+    return step->rank == EK_RANK_EVACUATE && !step->laggard && ek_course_is_ready(course, step);
 }
 
 bool ek_engine_yield(struct ek_engine *engine, struct ek_effects *effects, struct ek_error *err)
@@ -200,4 +248,96 @@ bool ek_engine_yield(struct ek_engine *engine, struct ek_effects *effects, struc
         }
     }
     return ok;
+}
+
+/* ---- letting pass ---------------------------------------------------------------------------- */
+
+/* The limit that it meets when what was told to stop has stopped, and the move of that id, too. */
+static enum ek_limit limit_without(struct ek_engine *engine, const struct ek_step *step,
+                                   const char *id)
+{
+    size_t count = engine->running_count;
+    size_t kept = 0;
+    enum ek_limit limit;
+
+    /* Those that stay to the front; the order of running moves means nothing. */
+    for (size_t i = 0; i < count; i++) {
+        const struct ek_running running = engine->running[i];
+        if (running.abort == EK_ABORT_NONE && strcmp(running.order.id, id) != 0) {
+            engine->running[i] = engine->running[kept];
+            engine->running[kept++] = running;
+        }
+    }
+    engine->running_count = kept;
+    limit = ek_engine_limit(engine, step);
+    engine->running_count = count;
+    return limit;
+}
+
+/* An evacuation that could go at once if that move did not run, and not before: NULL: none. */
+static bool who_waits_for(struct ek_engine *engine, const char *id, const struct ek_step **who,
+                          struct ek_error *err)
+{
+    bool ok = true;
+
+    *who = NULL;
+    for (struct ek_course *it = engine->courses; ok && *who == NULL && it != NULL; it = it->next) {
+        for (size_t i = 0; ok && *who == NULL && i < it->step_count; i++) {
+            struct ek_step *step = &it->steps[i];
+            bool is_fit = false;
+            if (may_leave(it, step) && limit_without(engine, step, "") != EK_LIMIT_NONE &&
+                limit_without(engine, step, id) == EK_LIMIT_NONE) {
+                ok = ek_engine_is_fit(engine, it, step, &is_fit, err);
+                *who = is_fit ? step : NULL;
+            }
+        }
+    }
+    return ok;
+}
+
+/* Planned anew it goes after the others, which is where it would have been; little was copied yet.
+ */
+static bool let_pass(struct ek_running *running, const struct ek_step *who,
+                     struct ek_effects *effects, struct ek_error *err)
+{
+    return who == NULL ||
+           (ek_effect_event(effects, "move", running->order.domain, err,
+                            "move %s of %s lets %s pass: it writes its memory faster than it can "
+                            "be copied",
+                            running->order.id, running->order.name, who->order.name) &&
+            ek_engine_stop_move(running, EK_ABORT_YIELD, effects, err));
+}
+
+bool ek_engine_sampled(struct ek_engine *engine, const char *id, double dirty_mib_s,
+                       struct ek_effects *effects, struct ek_error *err)
+{
+    const struct ek_snapshot *snapshot = &engine->snapshot;
+    struct ek_running *running = ek_engine_find_running(engine, id);
+    const struct ek_move_order *order = &running->order;
+    bool ambiguous = false;
+    uint32_t domain = ek_snapshot_find_domain(snapshot, order->domain, &ambiguous);
+    uint32_t source = ek_snapshot_find_host(snapshot, order->source);
+    uint32_t destination = ek_snapshot_find_host(snapshot, order->destination);
+
+    if (domain == EK_NONE || source == EK_NONE || destination == EK_NONE) {
+        return true;
+    }
+    struct ek_domain measured = snapshot->domains[domain];
+    measured.dirty_mib_s = dirty_mib_s;
+    if (converges(engine, &measured, source, destination)) {
+        return true;
+    }
+    /* One that was known for it goes on, and an adopted one, which may have come far; and all but
+     * evacuations, since any other plan is worth its moves only as a whole. */
+    bool goes_on = running->laggard || running->adopted || running->abort != EK_ABORT_NONE ||
+                   order->kind != EK_MOVE_EVACUATE;
+    const struct ek_step *who = NULL;
+    /* While it still counts for one that is waited for. */
+    if (!goes_on && !who_waits_for(engine, id, &who, err)) {
+        return false;
+    }
+    running = ek_engine_find_running(engine, id); /* its place may have changed */
+    running->laggard = true;
+    return ek_cooldown_lagged(engine->cooldown, running->order.domain, engine->now_ms, err) &&
+           let_pass(running, who, effects, err);
 }

@@ -5,11 +5,13 @@
 #include "balancer/core/engine.h"
 #include "balancer/core/engine_keep.h"
 #include "balancer/core/engine_memory.h"
+#include "balancer/core/preflight.h"
 #include "policies/policy_ops.h"
 
 /* How far a move of a plan has come. */
 enum ek_step_state {
     EK_STEP_WAITING,
+    EK_STEP_OFFERED, /* shown; it waits when an operator approves it */
     EK_STEP_RUNNING,
     EK_STEP_DONE,
     EK_STEP_ENDED, /* it ran, and did not end well */
@@ -39,8 +41,14 @@ enum ek_course_kind {
 struct ek_course {
     char id[EK_ID_SIZE]; /* of the plan */
     enum ek_course_kind kind;
-    const char *fate;       /* static; "done" until something speaks against it */
-    bool broken;            /* a move that was no evacuation failed: on_plan_failure applies */
+    const char *fate;    /* static; "done" until something speaks against it */
+    bool broken;         /* a move that was no evacuation failed: on_plan_failure applies */
+    bool was_offered;    /* some of it was shown before anything began */
+    bool approved;       /* some of that was approved */
+    bool partial;        /* and not all of it */
+    uint64_t digest;     /* of an offer: of all of its moves */
+    double offered_fall; /* of the score, as it was promised */
+    int64_t offered_at_ms;
     char why[EK_TEXT_SIZE]; /* the first failure */
     struct ek_step *steps;  /* in the order of the schedule */
     size_t step_count;
@@ -64,14 +72,20 @@ struct ek_stuck {
     const char *name;
     const char *host;
     const char *reason;
+    const char *relaxation;
+    const char *relaxation_host;
     bool for_now;
 };
 
-/* Whether a running move was told to stop, and why. */
-enum ek_abort {
-    EK_ABORT_NONE,
-    EK_ABORT_OPERATOR, /* who does not want it again soon */
-    EK_ABORT_YIELD,    /* it is in the way of an evacuation */
+/* What the newest preflight said of a host that is to be emptied. */
+struct ek_promise {
+    const char *host;
+    bool feasible;
+    bool waits;
+    struct ek_eta eta; /* from `made_at_ms` on */
+    int64_t made_at_ms;
+    const char **order; /* names of the domains that leave, as they are to start */
+    size_t order_count;
 };
 
 /* A domain that no sample shows any more: where it was seen last. */
@@ -93,7 +107,9 @@ struct ek_running {
     struct ek_move_order order;
     int64_t started_at_ms;
     enum ek_abort abort;
+    bool adopted;     /* begun by an earlier run */
     bool ending;      /* its copying is about to end */
+    bool laggard;     /* it may copy until its deadline, as was predicted or measured */
     bool share_known; /* the migration was told order.bandwidth_mib_s; not so after an adoption */
 };
 
@@ -109,14 +125,22 @@ struct ek_engine {
     struct ek_levels levels;
     uint64_t rules_digest; /* of the rules' problems that were last told */
     int64_t now_ms;
-    int64_t clock_back_ms;                /* how far the clock went back since the last snapshot */
-    int sustained;                        /* cycles in a row that wanted balancing */
+    int64_t clock_back_ms; /* how far the clock went back since the last snapshot */
+    int sustained;         /* cycles in a row that wanted balancing */
+    bool trigger_asked;    /* in this cycle, and what it said: */
+    bool trigger_wants;
+    char trigger[EK_TEXT_SIZE];
+    enum ek_cycle_end plan_end;           /* what became of this cycle's plan, if it has moves */
+    struct ek_cycle cycle;                /* the newest */
     char hold[EK_TEXT_SIZE];              /* told by the caller; "": not holding */
     char self_hold[EK_TEXT_SIZE];         /* found in the snapshot */
     char holding_shown[2 * EK_TEXT_SIZE]; /* last one recorded */
     char summary[2 * EK_TEXT_SIZE];
     char circuits_view[4 * EK_TEXT_SIZE];
     struct ek_pause pause;
+    struct ek_closing closing; /* of the calendar, as of the newest event */
+    int local_offset_min;      /* as of the newest snapshot */
+    char closing_shown[160];
 
     struct ek_course *courses; /* what is under way, the oldest first */
     char plan_id[EK_ID_SIZE];  /* the planner's newest plan that was started */
@@ -128,17 +152,28 @@ struct ek_engine {
     struct ek_recent *recent;
     size_t recent_count;
     size_t recent_room;
-    uint64_t recommended_digest; /* of the last plan that was only shown */
+    uint64_t rejected_digest;    /* of the last offer that was rejected as a whole ... */
+    int64_t rejected_at_ms;      /* ... then */
     uint64_t maintenance_digest; /* of the set of hosts to be emptied, when the plan was made */
 
     struct ek_levels plan_before; /* of the plan whose result is to be verified */
     struct ek_levels plan_predicted;
+    int64_t plan_makespan_ms;
+    int64_t plan_started_at_ms;
     bool verify_pending;
     int64_t last_end_ms;
 
     struct ek_stuck *stuck;
     size_t stuck_count;
     struct ek_arena stuck_arena;
+
+    struct ek_promise *promises;
+    size_t promise_count;
+    struct ek_arena promise_arena;
+
+    const char **begun; /* hosts in maintenance whose evacuation has begun */
+    size_t begun_count;
+    struct ek_arena begun_arena;
 
     struct ek_lost *lost;
     size_t lost_count;
@@ -150,6 +185,10 @@ struct ek_engine {
 
     /* Results of the newest step that effects point to. */
     struct ek_evaluation evaluation;
+    struct ek_plan_request request; /* that the plan answers */
+    char balance_held[EK_TEXT_SIZE];
+    const struct ek_plan_wish *wishes; /* of a plan that somebody wanted; NULL: of none */
+    size_t wish_count;
     struct ek_plan plan;
     struct ek_schedule schedule;
 };
@@ -216,7 +255,11 @@ struct ek_course *ek_engine_find_course(const struct ek_engine *engine, const ch
 /* The move of the plan with that seq; NULL: none. */
 struct ek_step *ek_course_find(const struct ek_course *course, uint32_t seq);
 
+/* Whether it waits, and all that it depends on is done. */
+bool ek_course_is_ready(const struct ek_course *course, const struct ek_step *step);
+
 size_t ek_course_waiting(const struct ek_course *course);
+size_t ek_course_offered(const struct ek_course *course);
 size_t ek_engine_waiting_count(const struct ek_engine *engine);
 
 /* Waiting moves of the planner's plans, which a new plan replaces. */
@@ -228,23 +271,70 @@ struct ek_course *ek_engine_add_course(struct ek_engine *engine, enum ek_course_
 void ek_engine_free_courses(struct ek_engine *engine);
 
 enum ek_drop {
-    EK_DROP_DEPENDENTS, /* what waits for moves that will never be done */
-    EK_DROP_BALANCING,  /* ... and all that waits and empties no host */
+    EK_DROP_DEPENDENTS, /* what waits, or is offered, for moves that will never be done */
+    EK_DROP_OFFERED,    /* ... and all that is offered */
+    EK_DROP_WAITING,    /* ... and all that waits */
+    EK_DROP_BALANCING,  /* ... and all that waits or is offered and empties no host */
     EK_DROP_ALL,
 };
 
-/* Drops waiting moves; when there are any, the fate is `fate` unless worse is known. */
+/* Drops waiting and offered moves; when there are any, the fate is `fate` unless worse is known. A
+ * plan of which nothing began has lapsed instead of being abandoned. */
 bool ek_course_drop(struct ek_course *course, enum ek_drop what, const char *fate, const char *why,
                     struct ek_effects *effects, struct ek_error *err);
 
-/* Drops all waiting moves of the planner's plans. */
-bool ek_engine_abandon(struct ek_engine *engine, struct ek_effects *effects, const char *why,
-                       struct ek_error *err);
+/* Drops that of the planner's plans. */
+bool ek_engine_abandon(struct ek_engine *engine, enum ek_drop what, struct ek_effects *effects,
+                       const char *why, struct ek_error *err);
+
+/* Likewise, and of what brings back a failed plan's moves: all but what an operator ordered. */
+bool ek_engine_withdraw(struct ek_engine *engine, enum ek_drop what, struct ek_effects *effects,
+                        const char *why, struct ek_error *err);
 
 /* Ends the plans of which nothing waits or runs any more: records their fate, brings back what has
  * to be. *added: there is a new course. */
 bool ek_engine_close(struct ek_engine *engine, struct ek_effects *effects, bool *added,
                      struct ek_error *err);
+
+/* ---- engine_offer.c ----------------------------------------------------------------------------
+ */
+
+/* The plan of which moves are offered; NULL: none. */
+struct ek_course *ek_engine_offer(const struct ek_engine *engine);
+
+/* Which domains go where, without the moment. */
+uint64_t ek_plan_moves_digest(const struct ek_plan *plan);
+
+/* Makes an offer of a course that has just been adopted; of an evacuation (and what it waits for)
+ * only if these do not start by themselves. */
+void ek_course_offer(struct ek_course *course, const struct ek_plan *plan, bool evacuations_start);
+
+/* Whether it is too old to be approved. */
+bool ek_engine_has_lapsed(const struct ek_engine *engine, const struct ek_course *offer);
+
+/* Beside this cycle's plan: whether the present offer stands; else it lapses. Error: NOMEM. */
+bool ek_engine_review_offer(struct ek_engine *engine, bool *stands, struct ek_effects *effects,
+                            struct ek_error *err);
+
+/* Whether an operator rejected these very moves lately. */
+bool ek_engine_is_rejected(const struct ek_engine *engine, const struct ek_plan *plan);
+
+/* What is offered under the id of a plan or of a move. */
+struct ek_offered {
+    struct ek_course *course; /* the present offer, whatever was asked for; NULL: none */
+    size_t count;             /* moves of that id that are offered */
+    bool whole;               /* it is the plan's id */
+};
+struct ek_offered ek_engine_find_offered(const struct ek_engine *engine, const char *subject);
+
+/* The first move that is only offered and that this move waits for; NULL: none. */
+const struct ek_step *ek_course_lacks(const struct ek_course *course, const char *move);
+
+/* Lets what was found wait for its start; drops it. Count must not be 0. */
+bool ek_engine_approve(struct ek_engine *engine, const struct ek_offered *offered,
+                       const char *subject, struct ek_effects *effects, struct ek_error *err);
+bool ek_engine_reject(struct ek_engine *engine, const struct ek_offered *offered,
+                      const char *subject, struct ek_effects *effects, struct ek_error *err);
 
 /* ---- engine_outcome.c --------------------------------------------------------------------------
  */
@@ -279,11 +369,24 @@ enum { EK_RANK_EVACUATE, EK_RANK_ORDERED, EK_RANK_RULE, EK_RANK_BALANCE, EK_RANK
 /* Sets rank of every step: what an evacuation waits for goes with it. */
 void ek_course_rank(struct ek_course *course);
 
+/* Whether a move of the domain may copy until its deadline, by the newest figures of it and of its
+ * earlier moves. */
+bool ek_engine_may_lag(const struct ek_engine *engine, uint32_t domain, uint32_t source,
+                       uint32_t destination);
+
+/* Asks that again of all moves that wait: dirty rates are measured while others run. */
+void ek_engine_find_laggards(struct ek_engine *engine);
+
 /* Whether it must wait for the others of its rank. */
 bool ek_engine_lags(const struct ek_engine *engine, const struct ek_step *step);
 
 /* Aborts what keeps an evacuation from its turn and has most of its way still before it. */
 bool ek_engine_yield(struct ek_engine *engine, struct ek_effects *effects, struct ek_error *err);
+
+/* What the guest of the running move `id` writes was measured. One that was not known for a laggard
+ * and is one lets evacuations pass that it keeps from their turn. */
+bool ek_engine_sampled(struct ek_engine *engine, const char *id, double dirty_mib_s,
+                       struct ek_effects *effects, struct ek_error *err);
 
 /* Tells a running move to stop. */
 bool ek_engine_stop_move(struct ek_running *running, enum ek_abort why, struct ek_effects *effects,
@@ -293,8 +396,8 @@ bool ek_engine_stop_move(struct ek_running *running, enum ek_abort why, struct e
  * --------------------------------------------------------------------------- */
 
 struct ek_running *ek_engine_find_running(struct ek_engine *engine, const char *id);
-bool ek_engine_run(struct ek_engine *engine, const struct ek_move_order *order,
-                   int64_t started_at_ms, struct ek_error *err);
+struct ek_running *ek_engine_run(struct ek_engine *engine, const struct ek_move_order *order,
+                                 int64_t started_at_ms, struct ek_error *err);
 void ek_engine_end(struct ek_engine *engine, const char *id);
 
 /* The newest snapshot with all that runs in flight, whatever it says itself; borrowed from it. */
@@ -309,7 +412,18 @@ enum ek_limit {
 };
 
 /* The first limit that keeps a move waiting. */
-enum ek_limit ek_engine_limit(const struct ek_engine *engine, const struct ek_move_order *order);
+enum ek_limit ek_engine_limit(const struct ek_engine *engine, const struct ek_step *step);
+
+enum ek_verdict { EK_VERDICT_GO, EK_VERDICT_WAIT, EK_VERDICT_DROP };
+
+/* The order in that model: still where it was, and is the destination still fit? Else *why. */
+enum ek_verdict ek_engine_check(const struct ek_engine *engine, const struct ek_cluster *cluster,
+                                const struct ek_course *course, struct ek_step *step, char *why,
+                                size_t size);
+
+/* Whether nothing but a limit keeps a waiting move from its start. Error: NOMEM. */
+bool ek_engine_is_fit(struct ek_engine *engine, const struct ek_course *course,
+                      struct ek_step *step, bool *is_fit, struct ek_error *err);
 
 /* Starts what limits, links and room allow, on the newest figures. */
 bool ek_engine_dispatch(struct ek_engine *engine, struct ek_effects *effects, struct ek_error *err);
@@ -318,7 +432,7 @@ bool ek_engine_dispatch(struct ek_engine *engine, struct ek_effects *effects, st
  */
 
 /* Whether the links carry one move more, so that it and all others keep enough of their rate. */
-bool ek_engine_links_carry(const struct ek_engine *engine, const struct ek_move_order *order);
+bool ek_engine_links_carry(const struct ek_engine *engine, const struct ek_step *step);
 
 /* Divides the links anew among all that runs and tells those whose share has changed. */
 bool ek_engine_share(struct ek_engine *engine, struct ek_effects *effects, struct ek_error *err);
@@ -328,6 +442,12 @@ bool ek_engine_share(struct ek_engine *engine, struct ek_effects *effects, struc
 
 /* Writes down which circuits are open, for the view. */
 void ek_engine_show_circuits(struct ek_engine *engine, struct ek_arena *scratch);
+
+/* ---- engine_cycle.c ----------------------------------------------------------------------------
+ */
+
+/* Puts down what the step of a snapshot has come to. */
+void ek_engine_note_cycle(struct ek_engine *engine);
 
 /* ---- engine_foreign.c --------------------------------------------------------------------------
  */
@@ -351,6 +471,24 @@ bool ek_engine_note_foreign(struct ek_engine *engine, const struct ek_snapshot *
 /* Carries out an operator's command and replies to it. */
 bool ek_engine_command(struct ek_engine *engine, const struct ek_command *command,
                        struct ek_effects *effects, struct ek_error *err);
+
+/* ---- engine_promise.c --------------------------------------------------------------------------
+ */
+
+/* Looks ahead over the newest plan: whether its hosts can be emptied, until when, and who is in the
+ * way. Error: NOMEM. */
+bool ek_engine_look_ahead(struct ek_engine *engine, const struct ek_plan_request *request,
+                          struct ek_error *err);
+
+/* What was promised of that host; NULL: nothing. */
+const struct ek_promise *ek_engine_find_promise(const struct ek_engine *engine, const char *host);
+
+/* The evacuation of that host has begun. Error: NOMEM. */
+bool ek_engine_begin_host(struct ek_engine *engine, const char *host, struct ek_error *err);
+
+/* Marks in the newest snapshot what has begun, and forgets what is not wanted any more. Error:
+ * NOMEM. */
+bool ek_engine_mark_begun(struct ek_engine *engine, struct ek_error *err);
 
 /* ---- engine_maintenance.c
  * ------------------------------------------------------------------------ */

@@ -1,8 +1,10 @@
 /* What would have to change so that a block falls. */
 #include "balancer/core/explain.h"
+#include "balancer/core/plural.h"
 
 #include <assert.h>
 #include <math.h>
+#include <string.h>
 
 /* Fixed sentences; those with numbers are made below. NULL: none. */
 static const char *fixed(enum ek_block block)
@@ -13,12 +15,12 @@ static const char *fixed(enum ek_block block)
         [EK_BLOCK_IMMOVABLE] = "what ties it to its host has to be taken away",
         [EK_BLOCK_UNRESOLVED] = "an operator has to resolve its last move (evenkeel status)",
         [EK_BLOCK_SOURCE_STATE] = "its host has to be up",
+        [EK_BLOCK_EVACUATION] = "an operator has to move it (evenkeel move)",
         [EK_BLOCK_RESTING] = "only time",
         [EK_BLOCK_FAILED_LATELY] = "only time",
         [EK_BLOCK_AVOIDED] = "only time",
         [EK_BLOCK_CIRCUIT] = "time, and then one move that works",
         [EK_BLOCK_UNSEEN] = "a fresh sample of that host has to come",
-        [EK_BLOCK_HOST_STATE] = "that host has to be up",
         [EK_BLOCK_HYPERVISOR] = "the host would have to run the same hypervisor",
         [EK_BLOCK_CPU_MODEL] = "the domain would need a CPU model that both hosts have",
     };
@@ -48,34 +50,73 @@ static const char *target_remedy(const struct ek_cluster *cluster, uint32_t doma
                         : ek_arena_printf(arena, "%s (or resources.*.target_max higher)", text);
 }
 
-/* The first of the further resources that the host has too little of. */
+/* Every further resource that the host has too little of: one of them alone would not do. */
 static const char *resource_remedy(const struct ek_cluster *cluster, uint32_t domain,
                                    uint32_t destination, struct ek_arena *arena)
 {
-    for (unsigned int r = EK_RESOURCE_FURTHER; r < cluster->resource_count; r++) {
+    const char *text = "";
+
+    for (unsigned int r = EK_RESOURCE_FURTHER; text != NULL && r < cluster->resource_count; r++) {
         enum ek_resource resource = (enum ek_resource)r;
         double room = ek_constraint_resource_room(cluster, destination, resource);
         double lacks = ek_cluster_demand(cluster, domain, resource) - room;
         if (lacks > 1e-9) {
-            return ek_arena_printf(arena, "%g more of %s have to be free on %s", lacks,
-                                   cluster->policy->resources.names[r],
-                                   cluster->snapshot->hosts[destination].name);
+            text = ek_arena_printf(arena, "%s%s%g more of %s", text, text[0] == '\0' ? "" : " and ",
+                                   lacks, cluster->policy->resources.names[r]);
         }
     }
-    return ek_block_text(EK_BLOCK_RESOURCE);
+    if (text == NULL || text[0] == '\0') {
+        return text == NULL ? NULL : ek_block_text(EK_BLOCK_RESOURCE);
+    }
+    return ek_arena_printf(arena, "%s have to be free on %s", text,
+                           cluster->snapshot->hosts[destination].name);
 }
 
+/* Every rule that speaks against it: to change one of them alone would not do. */
 static const char *rule_remedy(const struct ek_cluster *cluster, uint32_t domain,
                                uint32_t destination, struct ek_arena *arena)
 {
-    uint32_t rule = ek_rule_set_block(&cluster->rules, domain, destination);
+    size_t count = 0;
+    size_t found = 0;
+    const uint32_t *rules = ek_rule_set_rules_of(&cluster->rules, domain, &count);
+    const char *names = "";
 
-    if (rule == EK_NONE) {
-        rule = ek_rule_set_transit_block(&cluster->rules, domain, destination);
+    for (size_t i = 0; names != NULL && i < count; i++) {
+        if (ek_rule_set_blocks(&cluster->rules, rules[i], domain, destination)) {
+            names = ek_arena_printf(arena, "%s%s%s", names, found++ == 0 ? "" : " and ",
+                                    ek_rule_set_rule(&cluster->rules, rules[i])->name);
+        }
     }
+    if (names == NULL || found > 0) {
+        return names == NULL ? NULL
+                             : ek_arena_printf(arena, "rule%s %s %s to allow it", ek_plural(found),
+                                               names, found == 1 ? "has" : "have");
+    }
+    uint32_t rule = ek_rule_set_transit_block(&cluster->rules, domain, destination);
     return rule == EK_NONE ? "another of the rule's domains has to arrive first"
                            : ek_arena_printf(arena, "rule %s has to allow it",
                                              ek_rule_set_rule(&cluster->rules, rule)->name);
+}
+
+/* Every network or storage that the host does not offer. */
+static const char *offer_remedy(const char *what, const char *host, const struct ek_strings *needed,
+                                const struct ek_strings *offered, struct ek_arena *arena)
+{
+    const char *names = "";
+    size_t found = 0;
+
+    for (size_t i = 0; names != NULL && i < needed->count; i++) {
+        size_t at = 0;
+        while (at < offered->count && strcmp(offered->items[at], needed->items[i]) != 0) {
+            at++;
+        }
+        if (at == offered->count) {
+            names = ek_arena_printf(arena, "%s%s%s", names, found++ == 0 ? "" : " and ",
+                                    needed->items[i]);
+        }
+    }
+    return names == NULL ? NULL
+                         : ek_arena_printf(arena, "%s has to offer %s %s", host, what, names);
 }
 
 static const char *ignore_remedy(const struct ek_cluster *cluster, uint32_t domain,
@@ -98,12 +139,22 @@ const char *ek_constraint_remedy(const struct ek_cluster *cluster, uint32_t doma
     switch ((int)block) {
     case EK_BLOCK_IGNORED:
         return ignore_remedy(cluster, domain, arena);
+    case EK_BLOCK_HOST_IGNORED:
+        return ek_arena_printf(arena, "rule %s may not name %s",
+                               ek_rule_set_rule(&cluster->rules, ek_rule_set_ignored_host(
+                                                                     &cluster->rules, destination))
+                                   ->name,
+                               host);
+    case EK_BLOCK_HOST_STATE:
+        return ek_arena_printf(arena, "%s has to be up", host);
     case EK_BLOCK_MAINTENANCE:
         return ek_arena_printf(arena, "maintenance of %s has to end", host);
     case EK_BLOCK_NETWORK:
-        return ek_arena_printf(arena, "%s has to offer that network", host);
+        return offer_remedy("network", host, &it->networks,
+                            &cluster->snapshot->hosts[destination].networks, arena);
     case EK_BLOCK_STORAGE:
-        return ek_arena_printf(arena, "%s has to offer that storage", host);
+        return offer_remedy("storage", host, &it->storages,
+                            &cluster->snapshot->hosts[destination].storages, arena);
     case EK_BLOCK_RULE:
         return rule_remedy(cluster, domain, destination, arena);
     case EK_BLOCK_MEMORY:

@@ -89,7 +89,8 @@ static bool ask_policy(struct ek_replay *replay, struct ek_error *err)
     balancing->held = request->balance == NULL || request->balance_held != NULL;
     if (!balancing->held) {
         const struct ek_levels levels = ek_levels_of(&replay->cluster);
-        balancing->wanted = request->balance->wants(&replay->cluster, &levels, why, sizeof(why));
+        balancing->wanted =
+            ek_policy_wants(request->balance, &replay->cluster, &levels, why, sizeof(why));
     }
     balancing->why = ek_arena_strdup(
         replay->out, request->balance != NULL && balancing->held ? request->balance_held : why);

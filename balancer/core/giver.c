@@ -51,7 +51,8 @@ bool ek_givers(const struct ek_snapshot *snapshot, const struct ek_policy *polic
         return false;
     }
     struct ek_levels levels = ek_levels_of(&cluster);
-    bool wanted = ek_policy_find(policy->kind)->wants(&cluster, &levels, why, sizeof(why));
+    bool wanted =
+        ek_policy_wants(ek_policy_find(policy->kind), &cluster, &levels, why, sizeof(why));
     for (uint32_t h = 0; h < snapshot->host_count; h++) {
         givers[h] = gives(&cluster, h, wanted);
     }

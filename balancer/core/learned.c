@@ -12,10 +12,6 @@
 #define uthash_nonfatal_oom(entry) ((entry)->lost = true)
 #include <uthash.h>
 
-/* Factors beyond these are accidents: a link that failed, a guest that was rebooted meanwhile. */
-#define FACTOR_MIN 0.25
-#define FACTOR_MAX 4.0
-
 /* Checks and preparations take seconds whatever is copied, and page tables and device state some
  * tens of MiB. */
 #define TIME_PAD_MS 5000.0
@@ -67,7 +63,7 @@ static bool keep(struct ek_learned *learned, const struct ek_lesson *lesson, str
 {
     struct entry *entry = NULL;
 
-    assert(lesson->factor >= FACTOR_MIN && lesson->factor <= FACTOR_MAX);
+    assert(lesson->factor >= EK_LEARNED_MIN && lesson->factor <= EK_LEARNED_MAX);
     HASH_FIND_STR(learned->map, lesson->domain, entry);
     if (entry != NULL) {
         entry->lesson = *lesson;
@@ -121,7 +117,7 @@ bool ek_learned_note(struct ek_learned *learned, const struct ek_move_order *ord
     static_assert(sizeof(lesson.domain) == sizeof(outcome->domain), "both hold a UUID");
     memcpy(lesson.domain, outcome->domain, sizeof(lesson.domain));
     /* By half: one move is a sample, and samples err. */
-    lesson.factor = fmin(fmax(before * (1 + ratio) / 2, FACTOR_MIN), FACTOR_MAX);
+    lesson.factor = fmin(fmax(before * (1 + ratio) / 2, EK_LEARNED_MIN), EK_LEARNED_MAX);
     return keep(learned, &lesson, err);
 }
 
@@ -180,6 +176,6 @@ bool ek_learned_import(struct ek_learned *learned, const struct ek_lesson *lesso
 {
     struct ek_lesson kept = *lesson;
 
-    kept.factor = fmin(fmax(kept.factor, FACTOR_MIN), FACTOR_MAX);
+    kept.factor = fmin(fmax(kept.factor, EK_LEARNED_MIN), EK_LEARNED_MAX);
     return keep(learned, &kept, err);
 }

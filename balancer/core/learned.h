@@ -12,9 +12,12 @@
 #include "balancer/core/move.h"
 #include "balancer/core/snapshot.h"
 
+#define EK_LEARNED_MIN 0.25
+#define EK_LEARNED_MAX 4.0
+
 struct ek_lesson {
     char domain[EK_UUID_SIZE];
-    double factor;       /* 0.25..4 */
+    double factor;       /* EK_LEARNED_MIN..EK_LEARNED_MAX */
     int64_t moved_at_ms; /* its newest move */
 };
 

@@ -22,12 +22,19 @@ static int64_t whole_ms(double ms)
     return (int64_t)ceil(fmin(ms, EK_FOREVER_MS));
 }
 
-/* QEMU sends a page that was never touched as a few bytes: what is resident is what counts. RSS may
- * exceed guest memory (QEMU's own heap), which is not sent. */
+/* QEMU sends a page that was never touched as a few bytes: what is resident is what counts. RSS
+ * holds QEMU's own memory as well, which is not sent: little with hardware virtualization, and
+ * known where it is much. What the guest itself says that it uses is there in any case. */
 static double resident_mib(const struct ek_domain *domain)
 {
-    return isnan(domain->memory_rss_mib) ? domain->memory_mib
-                                         : fmin(domain->memory_rss_mib, domain->memory_mib);
+    if (isnan(domain->memory_rss_mib)) {
+        return domain->memory_mib;
+    }
+    double guest = domain->memory_rss_mib - domain->emulator_mib;
+    if (domain->emulator_mib > 0) {
+        guest = fmax(fmax(guest, 0), isnan(domain->memory_used_mib) ? 0 : domain->memory_used_mib);
+    }
+    return fmin(guest, domain->memory_mib);
 }
 
 struct ek_cost ek_migration_cost(const struct ek_domain *domain, double bandwidth_mib_s,

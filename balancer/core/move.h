@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+enum { EK_ID_SIZE = 48, EK_UUID_SIZE = 37, EK_NAME_SIZE = 128, EK_TEXT_SIZE = 256 };
+
 enum ek_move_kind {
     EK_MOVE_BALANCE,  /* to level the hosts */
     EK_MOVE_RULE,     /* to repair a rule */
@@ -20,6 +22,28 @@ const char *ek_move_kind_name(enum ek_move_kind kind);
 /* The kind of that name; false when there is none. */
 bool ek_move_kind_parse(const char *name, enum ek_move_kind *kind);
 
+/* What a running move tells before its end. */
+enum ek_sign_kind {
+    EK_SIGN_ANEW,    /* another attempt begins: what was told of the last one is void */
+    EK_SIGN_ENDING,  /* its copying is about to end: what follows on its links may begin */
+    EK_SIGN_SAMPLED, /* how much its guest writes was measured when its memory began to be copied */
+    EK_SIGN_COUNT
+};
+
+/* Of a move: a value, no pointers. */
+struct ek_sign {
+    char id[EK_ID_SIZE]; /* the move's */
+    enum ek_sign_kind kind;
+    double dirty_mib_s; /* of SAMPLED */
+};
+
+/* Whether a running move was told to stop, and why. */
+enum ek_abort {
+    EK_ABORT_NONE,
+    EK_ABORT_OPERATOR, /* who does not want it again soon */
+    EK_ABORT_YIELD,    /* others go first */
+};
+
 /* The hand-over in two steps: the destination stays paused until the source is known to be gone,
  * and is then resumed by us. It closes the one window in which libvirt may let two copies run (a
  * lost Finish reply), for the price of a round trip of ours within the downtime. Storage with locks
@@ -32,8 +56,6 @@ enum ek_two_step {
 };
 
 const char *ek_two_step_name(enum ek_two_step when);
-
-enum { EK_ID_SIZE = 48, EK_UUID_SIZE = 37, EK_NAME_SIZE = 128, EK_TEXT_SIZE = 256 };
 
 /* An order to move one domain: complete in itself, copied by value, no pointers. */
 struct ek_move_order {

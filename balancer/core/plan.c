@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -58,6 +59,9 @@ static bool name(struct ek_plan_work *work, const struct ek_plan_wish *wishes, s
     ek_digest_text(&digest, request->balance_held);
     ek_digest_integer(&digest, request->prefer_held);
     ek_digest_integer(&digest, request->evacuate_only);
+    if (request->as_far) {
+        ek_digest_text(&digest, "as far as possible");
+    }
     for (size_t i = 0; i < count; i++) {
         ek_digest_integer(&digest, wishes[i].domain);
         ek_digest_integer(&digest, wishes[i].destination);
@@ -102,20 +106,29 @@ bool ek_plan_begin(struct ek_plan_work *work, const struct ek_plan_wish *wishes,
     out->policy = ek_policy_kind_name(work->policy->kind);
     out->resources = work->policy->resources;
     out->before = evaluation->levels;
+    out->offered_gain = NAN;
     /* A domain moves once, or is parked before. */
     out->moves = ek_arena_alloc(&out->arena, 2 * snapshot->domain_count, sizeof(*out->moves));
     out->unresolved = ek_arena_alloc(&out->arena, snapshot->domain_count + snapshot->copy_count,
                                      sizeof(*out->unresolved));
     work->moved = ek_arena_alloc(&work->cluster.arena, snapshot->domain_count, sizeof(uint8_t));
+    work->place = ek_arena_alloc(&work->cluster.arena, snapshot->domain_count, sizeof(uint32_t));
     work->looks = LOOKS;
     work->group_looks = GROUP_LOOKS;
     work->mend_looks = RULE_LOOKS;
     work->wish_looks = RULE_LOOKS;
-    if (out->moves == NULL || out->unresolved == NULL || work->moved == NULL) {
+    if (out->moves == NULL || out->unresolved == NULL || work->moved == NULL ||
+        work->place == NULL) {
         return ek_plan_nomem(err);
     }
+    memset(work->place, 0xff, snapshot->domain_count * sizeof(uint32_t)); /* EK_NONE */
     if (!ek_search_init(&work->search, &work->cluster, work->request->cooldown, err)) {
         return false;
+    }
+    /* Balancing takes nothing away from there either. */
+    for (size_t d = 0; work->held != NULL && d < snapshot->domain_count; d++) {
+        work->search.movable[d] =
+            work->search.movable[d] && !ek_plan_holds(work, snapshot->domains[d].host);
     }
     return name(work, wishes, count, err);
 }
@@ -153,6 +166,16 @@ static const char *rules_part(struct ek_plan *out, size_t repairing)
                                  ek_plural(repairing), broken, ek_plural(broken));
 }
 
+/* Who stays for others' sake; "" when nobody does. NULL: out of memory. */
+static const char *withheld_part(struct ek_plan *out)
+{
+    return out->withheld_count == 0
+               ? ""
+               : ek_arena_printf(&out->arena, ", so %zu other%s stay%s", out->withheld_count,
+                                 ek_plural(out->withheld_count),
+                                 out->withheld_count == 1 ? "s" : "");
+}
+
 /* One sentence for every plan, the empty ones too: "nothing to move" needs its reason most. A
  * parking counts as what it is made for: it is not yet marked. */
 static bool summarise(struct ek_plan_work *work, struct ek_error *err)
@@ -161,18 +184,20 @@ static bool summarise(struct ek_plan_work *work, struct ek_error *err)
     size_t evacuating = moves_of(out, EK_MOVE_EVACUATE);
     size_t repairing = moves_of(out, EK_MOVE_RULE);
     size_t balancing = out->move_count - evacuating - repairing;
+    size_t stuck = out->stuck_count - out->withheld_count;
     const char *rules = rules_part(out, repairing);
+    const char *stay = withheld_part(out);
 
-    if (rules == NULL) {
+    if (rules == NULL || stay == NULL) {
         return ek_plan_nomem(err);
     }
     if (evacuating > 0 || out->stuck_count > 0) {
         out->summary = ek_arena_printf(
             &out->arena,
-            "%zu move%s to empty hosts in maintenance, %zu domain%s cannot leave; "
+            "%zu move%s to empty hosts in maintenance, %zu domain%s cannot leave%s; "
             "%s%zu move%s to balance (%s)",
-            evacuating, ek_plural(evacuating), out->stuck_count, ek_plural(out->stuck_count), rules,
-            balancing, ek_plural(balancing), work->why);
+            evacuating, ek_plural(evacuating), stuck, ek_plural(stuck), stay, rules, balancing,
+            ek_plural(balancing), work->why);
     } else if (rules[0] != '\0') {
         out->summary = ek_arena_printf(&out->arena, "%s%zu move%s to balance (%s)", rules,
                                        balancing, ek_plural(balancing), work->why);
@@ -185,20 +210,43 @@ static bool summarise(struct ek_plan_work *work, struct ek_error *err)
     return out->summary != NULL || ek_plan_nomem(err);
 }
 
+/* Empties hosts and mends rules; without the hosts that cannot be emptied as a whole, which
+ * attempts find out. What remains may have more room then, and no host comes back. */
+static bool clear(struct ek_plan_work *work, struct ek_plan_held *held, struct ek_error *err)
+{
+    const struct ek_plan_work blank = *work;
+    bool again = true;
+    bool ok = true;
+
+    while (ok && again) {
+        ok = ek_plan_begin(work, NULL, 0, err) && ek_plan_evacuate(work, err) &&
+             ek_plan_repair(work, err) && ek_plan_puzzle(work, err) &&
+             ek_plan_hold_back(work, held, &again, err);
+        if (ok && again) {
+            ek_plan_finish(work->out);
+            ek_cluster_finish(&work->cluster);
+            *work = blank;
+            work->held = held;
+        }
+    }
+    return ok;
+}
+
 bool ek_plan_make(struct ek_plan *out, const struct ek_plan_request *request, struct ek_error *err)
 {
+    struct ek_plan_held held = {.waits = EK_NONE};
     struct ek_plan_work work = {.request = request, .out = out};
 
-    bool ok = ek_plan_begin(&work, NULL, 0, err) && ek_plan_evacuate(&work, err) &&
-              ek_plan_repair(&work, err) && ek_plan_puzzle(&work, err) &&
-              ek_plan_balance(&work, err) && once_more(&work, err) && ek_plan_prefer(&work, err) &&
-              ek_plan_list_unresolved(&work, err) && summarise(&work, err) &&
-              ek_plan_warn_of_spare(&work, err) && ek_plan_mark_parks(&work, err);
+    bool ok = clear(&work, &held, err) && ek_plan_balance(&work, err) && once_more(&work, err) &&
+              ek_plan_prefer(&work, err) && ek_plan_list_unresolved(&work, err) &&
+              summarise(&work, err) && ek_plan_warn_of_spare(&work, err) &&
+              ek_plan_mark_parks(&work, err);
     if (ok) {
         out->after = ek_levels_of(&work.cluster);
     } else {
         ek_plan_finish(out);
     }
+    ek_arena_finish(&held.arena);
     ek_cluster_finish(&work.cluster);
     return ok;
 }

@@ -6,6 +6,7 @@
 #include "balancer/core/evaluate.h"
 #include "balancer/core/migration_cost.h"
 #include "balancer/core/move.h"
+#include "balancer/core/relaxation.h"
 
 struct ek_policy_ops;
 
@@ -28,7 +29,12 @@ struct ek_unresolved {
     uint32_t rule;      /* the must rule that stays broken, an index of the rule set of snapshot
                            and policy; EK_NONE: its host is in maintenance */
     bool for_now;       /* time or an operator may change it; else no host can take it */
+    bool has_place;     /* nothing but time, or its own unknown outcome, is in its way: a place is
+                           kept for it */
+    bool withheld;      /* it could leave, and stays because others on its host cannot */
     const char *reason; /* the first reason of each host */
+    struct ek_relaxation relaxation; /* of who is stuck, made after those before it; text NULL: not
+                                        looked for */
 };
 
 struct ek_plan {
@@ -44,8 +50,11 @@ struct ek_plan {
     size_t move_count;
     struct ek_unresolved *unresolved;
     size_t unresolved_count; /* those on hosts in maintenance come first ... */
-    size_t stuck_count;      /* ... and are so many */
+    size_t stuck_count;      /* ... and are so many, ... */
+    size_t withheld_count;   /* ... of whom the last so many are withheld */
     const char *summary;     /* one sentence: what it does, or why it does nothing */
+    double offered_gain; /* relative fall of the score by the balance moves that were found, taken
+                            or too little; NAN: none were weighed */
     struct ek_arena arena;
 };
 
@@ -56,11 +65,13 @@ struct ek_plan_request {
     const char *balance_held;            /* why balancing must wait; NULL: it need not */
     bool evacuate_only;                  /* must rules wait as well */
     bool prefer_held;                    /* figures are in motion: should rules wait, too */
+    bool as_far;     /* what can leave a host in maintenance leaves it, whatever its key says */
     uint64_t trials; /* the most that the search may make; 0: as many as are worth while */
 };
 
-/* Every move of the result is feasible after those before it. Same request, same bytes. Error:
- * NOMEM. The caller owns the result. */
+/* Every move of the result is feasible after those before it. A host in maintenance that cannot be
+ * emptied keeps all of its domains, unless it is `partial` or has `begun`. Same request, same
+ * bytes. Error: NOMEM. The caller owns the result. */
 bool ek_plan_make(struct ek_plan *out, const struct ek_plan_request *request, struct ek_error *err);
 void ek_plan_finish(struct ek_plan *plan);
 

@@ -83,7 +83,14 @@ bool ek_plan_balance(struct ek_plan_work *work, struct ek_error *err)
                        ops == NULL ? "evacuation only" : work->request->balance_held);
         return true;
     }
-    if (!ops->wants(&work->cluster, &before, work->why, sizeof(work->why))) {
+    if (work->held != NULL && work->held->waits != EK_NONE) {
+        /* What would be moved now might take the room. */
+        (void)snprintf(work->why, sizeof(work->why),
+                       "whether %.*s can be emptied cannot be told yet", EK_NAME_SIZE,
+                       work->out->snapshot->hosts[work->held->waits].name);
+        return true;
+    }
+    if (!ek_policy_wants(ops, &work->cluster, &before, work->why, sizeof(work->why))) {
         return true;
     }
     if (!(ops->choose != NULL ? choose_all : ek_plan_level)(work, &phase, err)) {
@@ -94,6 +101,9 @@ bool ek_plan_balance(struct ek_plan_work *work, struct ek_error *err)
     /* Relief of overload counts as it does for a single move: little of it needs other gains. */
     double relief = fmax(0, before.score.overload - after.overload);
     double fall = before.score.spread - after.spread + EK_RELIEF_WEIGHT * relief;
+    if (work->out->move_count > mark && before.score.spread > 0) {
+        work->out->offered_gain = fall / before.score.spread;
+    }
     if (work->out->move_count == mark) {
         explain_quiet(work);
     } else if (ops->choose == NULL && fall < work->policy->min_gain * before.score.spread) {

@@ -1,5 +1,6 @@
-/* The evacuation of a plan: the largest domains first, each to its best host; groups that must stay
- * together as a whole; last, others are moved out of the way. See policies/drain.md. */
+/* The evacuation of a plan: what has begun first, then the largest domains, each to its best host;
+ * groups that must stay together as a whole; last, others are moved out of the way. See
+ * policies/drain.md. */
 #include "balancer/core/plan_work.h"
 
 #include <assert.h>
@@ -11,14 +12,18 @@ enum { ROUNDS = 4 };
 struct leaver {
     double memory_mib;
     uint32_t domain;
+    bool begun; /* the evacuation of its host */
 };
 
-/* What is hardest to place finds the most room. */
+/* What has begun was promised its room; then, what is hardest to place finds the most. */
 static int leaver_cmp(const void *left, const void *right)
 {
     const struct leaver *a = left;
     const struct leaver *b = right;
 
+    if (a->begun != b->begun) {
+        return a->begun ? -1 : 1;
+    }
     if (a->memory_mib > b->memory_mib || a->memory_mib < b->memory_mib) {
         return a->memory_mib > b->memory_mib ? -1 : 1;
     }
@@ -41,7 +46,8 @@ static size_t gather(const struct ek_plan_work *work, struct leaver *list)
         uint32_t d = snapshot->hosts[h].maintenance ? work->search.first[h] : EK_NONE;
         for (; d != EK_NONE; d = work->search.next[d]) {
             if (leaves(work, d)) {
-                list[count++] = (struct leaver){snapshot->domains[d].memory_mib, d};
+                list[count++] =
+                    (struct leaver){snapshot->domains[d].memory_mib, d, snapshot->hosts[h].begun};
             }
         }
     }

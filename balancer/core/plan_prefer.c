@@ -144,6 +144,7 @@ bool ek_plan_prefer(struct ek_plan_work *work, struct ek_error *err)
 
     if (work->request->balance == NULL || work->request->prefer_held ||
         work->request->evacuate_only || work->policy->aggressiveness <= 1 || used >= limit ||
+        (work->held != NULL && work->held->waits != EK_NONE) ||
         !(ek_rule_set_should_cost(&work->cluster.rules) > RELIEF)) {
         return true;
     }

@@ -18,6 +18,7 @@ bool ek_plan_may_go(const struct ek_plan_work *work, uint32_t domain)
         balanced = balanced && work->trail.steps[i].domain != domain;
     }
     return !balanced && moves < MOVES_OF_ONE &&
+           !ek_plan_holds(work, work->cluster.host_of[domain]) &&
            ek_constraint_domain(&work->cluster, work->request->cooldown, domain,
                                 EK_PURPOSE_EVACUATE) == EK_BLOCK_NONE;
 }

@@ -1,6 +1,7 @@
 /* What a plan leaves undone: domains that should leave their host and cannot, with the first reason
  * of each host. */
 #include "balancer/core/plan_work.h"
+#include "balancer/core/snapshot_copy.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -9,16 +10,15 @@
 /* Each has a reason for every host: so many are enough to see what is wrong with the rules. */
 enum { BROKEN_MAX = 100 };
 
-/* Whether time may end what keeps a domain off a host: what ends by itself, or with a move that
- * runs. */
+/* Whether time may end what keeps a domain off a host, beside what ends by itself: it comes back,
+ * or a move that runs makes room. */
 static bool passes(const struct ek_cluster *cluster, uint32_t host, enum ek_block block)
 {
     const struct ek_snapshot *snapshot = cluster->snapshot;
     bool room = block == EK_BLOCK_MEMORY || block == EK_BLOCK_VCPUS || block == EK_BLOCK_RESOURCE ||
                 block == EK_BLOCK_RULE;
 
-    return block == EK_BLOCK_AVOIDED || block == EK_BLOCK_CIRCUIT || block == EK_BLOCK_UNSEEN ||
-           (block == EK_BLOCK_HOST_STATE && snapshot->hosts[host].state == EK_HOST_STALE) ||
+    return (block == EK_BLOCK_HOST_STATE && snapshot->hosts[host].state == EK_HOST_STALE) ||
            (room && snapshot->in_flight_count > 0);
 }
 
@@ -47,9 +47,8 @@ static const char *idle_reason(const struct ek_plan_work *work, uint32_t domain,
 }
 
 /* The first reason of each host, for a domain that no host takes. */
-static const char *hosts_reason(struct ek_plan_work *work, uint32_t domain, bool *for_now)
+static const char *hosts_reason(struct ek_plan_work *work, uint32_t domain)
 {
-    struct ek_arena *arena = &work->out->arena;
     struct ek_arena *scratch = &work->cluster.arena;
     const struct ek_cluster *cluster = &work->cluster;
     const struct ek_cooldown *cooldown = work->request->cooldown;
@@ -67,7 +66,6 @@ static const char *hosts_reason(struct ek_plan_work *work, uint32_t domain, bool
                               : ek_constraint_explain(cluster, cooldown, domain, h, block, scratch);
         if (block == EK_BLOCK_NONE && why == NULL) {
             why = "in a later plan";
-            *for_now = true;
         }
         const char *text = ek_arena_printf(scratch, "%s: %s", cluster->snapshot->hosts[h].name,
                                            why == NULL ? "" : why);
@@ -75,29 +73,46 @@ static const char *hosts_reason(struct ek_plan_work *work, uint32_t domain, bool
             return NULL;
         }
         texts[count++] = text;
-        /* One host that may take it later is enough to wait for. */
-        *for_now = *for_now || passes(cluster, h, block);
     }
     if (texts == NULL) {
         return NULL;
     }
-    return count == 0 ? "there is no other host" : join(texts, count, arena);
+    return count == 0 ? "there is no other host" : join(texts, count, &work->out->arena);
 }
 
-static const char *stuck_reason(struct ek_plan_work *work, uint32_t domain, bool *for_now)
+bool ek_plan_stuck_for_now(const struct ek_plan_work *work, uint32_t domain)
+{
+    const struct ek_cluster *cluster = &work->cluster;
+    const struct ek_cooldown *cooldown = work->request->cooldown;
+    bool for_now = false;
+
+    /* One host that may take it later is enough to wait for. */
+    for (uint32_t h = 0; !for_now && h < cluster->snapshot->host_count; h++) {
+        enum ek_block block = ek_constraint_beyond(cluster, cooldown, domain, h,
+                                                   EK_PURPOSE_EVACUATE_FORCED, EK_PLAN_PASSING);
+        for_now = block == EK_BLOCK_NONE ? idle_reason(work, domain, h) == NULL
+                                         : passes(cluster, h, block);
+    }
+    return for_now;
+}
+
+const char *ek_plan_stuck_reason(struct ek_plan_work *work, uint32_t domain, bool *for_now)
 {
     const struct ek_cluster *cluster = &work->cluster;
     const struct ek_cooldown *cooldown = work->request->cooldown;
     enum ek_block block = ek_constraint_domain(cluster, cooldown, domain, EK_PURPOSE_EVACUATE);
+    bool passing = (EK_PLAN_PASSING >> block & 1U) != 0;
 
-    /* Rests end, moves end, operators resolve; a passed-through device stays. */
-    *for_now = block != EK_BLOCK_NONE && block != EK_BLOCK_IMMOVABLE;
-    if (block != EK_BLOCK_NONE) {
+    *for_now = work->place[domain] != EK_NONE || ek_plan_stuck_for_now(work, domain);
+    /* Of who has nowhere to go, what holds him for a while is not the reason. */
+    if (block != EK_BLOCK_NONE && (*for_now || !passing)) {
         /* These reasons name no destination, so that any host's index will do. */
         return ek_constraint_explain(cluster, cooldown, domain, 0, block, &work->out->arena);
     }
-    return hosts_reason(work, domain, for_now);
+    return hosts_reason(work, domain);
 }
+
+/* ---- domains on hosts in maintenance --------------------------------------------------------- */
 
 /* The other half of a domain that two hosts report: it keeps its host from being empty. */
 static void list_copies(struct ek_plan_work *work)
@@ -106,9 +121,14 @@ static void list_copies(struct ek_plan_work *work)
 
     for (size_t c = 0; c < out->snapshot->copy_count; c++) {
         const struct ek_copy *copy = &out->snapshot->copies[c];
-        if (out->snapshot->hosts[copy->host].maintenance) {
-            out->unresolved[out->unresolved_count++] = (struct ek_unresolved){
-                copy->domain, copy->host, EK_NONE, true, "two hosts report it as theirs"};
+        if (out->snapshot->hosts[copy->host].maintenance && !ek_plan_holds(work, copy->host)) {
+            out->unresolved[out->unresolved_count++] =
+                (struct ek_unresolved){.domain = copy->domain,
+                                       .host = copy->host,
+                                       .rule = EK_NONE,
+                                       .for_now = true,
+                                       .has_place = true,
+                                       .reason = "two hosts report it as theirs"};
         }
     }
 }
@@ -162,7 +182,7 @@ static bool list_one(struct ek_plan_work *work, uint32_t rule, uint32_t domain,
 {
     struct ek_plan *out = work->out;
     bool for_now = false;
-    const char *why = stuck_reason(work, domain, &for_now);
+    const char *why = ek_plan_stuck_reason(work, domain, &for_now);
     const char *reason =
         why == NULL ? NULL
                     : ek_arena_printf(&out->arena, "must rule %s: %s",
@@ -173,7 +193,11 @@ static bool list_one(struct ek_plan_work *work, uint32_t rule, uint32_t domain,
     }
     assert(out->unresolved_count < out->snapshot->domain_count + out->snapshot->copy_count);
     out->unresolved[out->unresolved_count++] =
-        (struct ek_unresolved){domain, work->cluster.host_of[domain], rule, for_now, reason};
+        (struct ek_unresolved){.domain = domain,
+                               .host = work->cluster.host_of[domain],
+                               .rule = rule,
+                               .for_now = for_now,
+                               .reason = reason};
     return true;
 }
 
@@ -208,25 +232,87 @@ static bool list_broken(struct ek_plan_work *work, struct ek_error *err)
     return true;
 }
 
-bool ek_plan_list_unresolved(struct ek_plan_work *work, struct ek_error *err)
+/* Who is in the way on hosts that nothing leaves, as the attempt found them; texts are copied, for
+ * the attempt will be gone. */
+static bool list_held(struct ek_plan_work *work, struct ek_error *err)
 {
     struct ek_plan *out = work->out;
+
+    for (size_t i = 0; work->held != NULL && i < work->held->stuck_count; i++) {
+        struct ek_unresolved *it = &out->unresolved[out->unresolved_count++];
+        *it = work->held->stuck[i];
+        if (!ek_text_copy(&it->reason, &out->arena) ||
+            !ek_text_copy(&it->relaxation.text, &out->arena)) {
+            return ek_plan_nomem(err);
+        }
+    }
+    return true;
+}
+
+static bool list_others(struct ek_plan_work *work, struct ek_error *err)
+{
+    struct ek_plan *out = work->out;
+    size_t first = out->unresolved_count;
 
     for (uint32_t d = 0; d < out->snapshot->domain_count; d++) {
         uint32_t host = work->cluster.host_of[d];
         /* What is in flight is leaving already. */
-        if (!out->snapshot->hosts[host].maintenance || work->cluster.in_flight[d]) {
+        if (!out->snapshot->hosts[host].maintenance || work->cluster.in_flight[d] ||
+            ek_plan_holds(work, host)) {
             continue;
         }
-        bool for_now = false;
-        const char *reason = stuck_reason(work, d, &for_now);
-        if (reason == NULL) {
+        struct ek_unresolved it = {.domain = d, .host = host, .rule = EK_NONE};
+        it.has_place = work->place[d] != EK_NONE;
+        it.reason = ek_plan_stuck_reason(work, d, &it.for_now);
+        if (it.reason == NULL) {
             return ek_plan_nomem(err);
         }
-        out->unresolved[out->unresolved_count++] =
-            (struct ek_unresolved){d, host, EK_NONE, for_now, reason};
+        out->unresolved[out->unresolved_count++] = it;
     }
     list_copies(work);
+    return ek_plan_relax(work, out->unresolved + first, out->unresolved_count - first, &out->arena,
+                         err);
+}
+
+static bool is_held_stuck(const struct ek_plan_work *work, uint32_t domain)
+{
+    bool found = false;
+
+    for (size_t i = 0; !found && i < work->held->stuck_count; i++) {
+        found = work->held->stuck[i].domain == domain;
+    }
+    return found;
+}
+
+/* Those that could leave a host that others cannot leave. */
+static void list_withheld(struct ek_plan_work *work)
+{
+    struct ek_plan *out = work->out;
+    size_t first = out->unresolved_count;
+
+    for (uint32_t d = 0; work->held != NULL && d < out->snapshot->domain_count; d++) {
+        uint32_t host = work->cluster.host_of[d];
+        if (ek_plan_holds(work, host) && !work->cluster.in_flight[d] && !is_held_stuck(work, d)) {
+            out->unresolved[out->unresolved_count++] =
+                (struct ek_unresolved){.domain = d,
+                                       .host = host,
+                                       .rule = EK_NONE,
+                                       .for_now = true,
+                                       .withheld = true,
+                                       .reason = "not all can leave it"};
+        }
+    }
+    out->withheld_count = out->unresolved_count - first;
+}
+
+bool ek_plan_list_unresolved(struct ek_plan_work *work, struct ek_error *err)
+{
+    struct ek_plan *out = work->out;
+
+    if (!list_held(work, err) || !list_others(work, err)) {
+        return false;
+    }
+    list_withheld(work);
     out->stuck_count = out->unresolved_count;
     if (!list_broken(work, err)) {
         return false;

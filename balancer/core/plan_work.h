@@ -11,6 +11,12 @@
 /* One sentence with two names of hosts. */
 enum { EK_PLAN_WHY_SIZE = 200 };
 
+/* What ends by itself, or when an operator resolves a move without a clear outcome. */
+#define EK_PLAN_PASSING                                                                    \
+    (1U << EK_BLOCK_SOURCE_STATE | 1U << EK_BLOCK_RESTING | 1U << EK_BLOCK_FAILED_LATELY | \
+     1U << EK_BLOCK_UNRESOLVED | 1U << EK_BLOCK_EVACUATION | 1U << EK_BLOCK_AVOIDED |      \
+     1U << EK_BLOCK_CIRCUIT | 1U << EK_BLOCK_UNSEEN)
+
 /* Steps that belong together, at most: a group and what makes room for it. */
 enum { EK_PLAN_TRAIL = 160 };
 
@@ -29,15 +35,30 @@ struct ek_plan_errand {
     uint32_t rule;          /* what it mends; EK_NONE: nothing */
 };
 
+/* Hosts in maintenance that nothing leaves in this plan, since not all can: found by attempts. */
+struct ek_plan_held {
+    bool *hosts;                 /* per host; NULL: none */
+    struct ek_unresolved *stuck; /* who is in the way there, as the attempt found them */
+    size_t stuck_count;
+    uint32_t attempts; /* so far */
+    uint32_t robbed; /* whose evacuation has begun, and for whose sake the newest is held; EK_NONE:
+                      * for its own */
+    uint32_t waits;  /* one of them, of which time decides whether it can be emptied; EK_NONE: none
+                      */
+    struct ek_arena arena;
+};
+
 /* Everything that is needed while one plan is made. */
 struct ek_plan_work {
     const struct ek_plan_request *request;
+    const struct ek_plan_held *held; /* NULL: none is */
     const struct ek_policy *policy;
     struct ek_cluster cluster; /* after the moves so far */
     struct ek_search search;
     struct ek_plan *out;
     struct ek_plan_trail trail;
     uint8_t *moved;       /* per domain: its moves for maintenance and must rules */
+    uint32_t *place;      /* per domain: a host where room is kept for it; EK_NONE: none */
     size_t repairs;       /* moves for must rules: with the balance moves at most moves_per_plan */
     uint64_t looks;       /* pairs of domain and host that making room may still look at */
     uint64_t group_looks; /* the same of moving groups, */
@@ -178,5 +199,28 @@ bool ek_plan_warn_of_spare(struct ek_plan_work *work, struct ek_error *err);
 
 /* Lists the domains that are still on hosts in maintenance. Error: NOMEM. */
 bool ek_plan_list_unresolved(struct ek_plan_work *work, struct ek_error *err);
+
+/* Why the domain cannot leave its host, and whether time may change it. NULL: out of memory. */
+const char *ek_plan_stuck_reason(struct ek_plan_work *work, uint32_t domain, bool *for_now);
+
+/* Whether time may change it; the same without a word. */
+bool ek_plan_stuck_for_now(const struct ek_plan_work *work, uint32_t domain);
+
+/* ---- plan_hold.c -------------------------------------------------------------------------------
+ */
+
+/* Whether nothing leaves that host. */
+bool ek_plan_holds(const struct ek_plan_work *work, uint32_t host);
+
+/* After the evacuation and the repairs: keeps room for those that could leave but for time, and
+ * adds to `held` hosts that cannot be emptied and are not to be emptied in part, or that take the
+ * room of one whose evacuation has begun: one of those that are in each other's way. *again: there
+ * is one, and the plan is to be made anew. Error: NOMEM. */
+bool ek_plan_hold_back(struct ek_plan_work *work, struct ek_plan_held *held, bool *again,
+                       struct ek_error *err);
+
+/* Finds the relaxations of `count` entries of the list, all of the same model. Error: NOMEM. */
+bool ek_plan_relax(struct ek_plan_work *work, struct ek_unresolved *list, size_t count,
+                   struct ek_arena *arena, struct ek_error *err);
 
 #endif

@@ -24,6 +24,7 @@ void ek_policy_defaults(struct ek_policy *policy)
 {
     *policy = (struct ek_policy){
         .mode = EK_MODE_RECOMMEND,
+        .approval_lapse_ms = 3600000,
         .kind = EK_POLICY_SPREAD,
         .resources = {.count = EK_RESOURCE_FURTHER,
                       .names = {[EK_CPU] = "cpu", [EK_MEMORY] = "memory"}},
@@ -90,7 +91,10 @@ void ek_policy_set_aggressiveness(struct ek_policy *policy, int level)
 const char *ek_mode_name(enum ek_mode mode)
 {
     static const char *const names[] = {
-        [EK_MODE_RECOMMEND] = "recommend", [EK_MODE_AUTOMATIC] = "automatic"};
+        [EK_MODE_RECOMMEND] = "recommend",
+        [EK_MODE_APPROVE] = "approve",
+        [EK_MODE_AUTOMATIC] = "automatic",
+    };
 
     assert((unsigned int)mode < sizeof(names) / sizeof(names[0]));
     return names[mode];

@@ -6,6 +6,7 @@
 #ifndef EK_CORE_POLICY_H
 #define EK_CORE_POLICY_H
 
+#include "balancer/core/calendar.h"
 #include "balancer/core/move.h"
 #include "balancer/core/rule.h"
 #include "balancer/core/utilization.h"
@@ -17,7 +18,9 @@ enum ek_policy_kind { EK_POLICY_SPREAD, EK_POLICY_HOTSPOT, EK_POLICY_PACK, EK_PO
 
 enum ek_mode {
     EK_MODE_RECOMMEND, /* plans are recorded and shown; nothing moves, evacuations neither */
+    EK_MODE_APPROVE,   /* plans wait for an operator's approval, evacuations do not */
     EK_MODE_AUTOMATIC, /* plans are carried out */
+    EK_MODE_COUNT
 };
 
 /* What becomes of a plan when one of its moves ends badly. */
@@ -30,6 +33,7 @@ enum ek_on_plan_failure {
 
 struct ek_policy {
     enum ek_mode mode;
+    int64_t approval_lapse_ms; /* a plan that nobody approved for so long is proposed no more */
     enum ek_policy_kind kind;
     int aggressiveness; /* 1..5; 1: maintenance only */
 
@@ -81,6 +85,8 @@ struct ek_policy {
     int64_t circuit_open_ms;     /* ... for so long at first ... */
     int64_t circuit_open_max_ms; /* ... and at most */
     int64_t circuit_window_ms;   /* older failures are forgotten */
+
+    struct ek_calendar calendar; /* when balancing may begin */
 
     const struct ek_rules *rules; /* borrowed; NULL: none */
 };

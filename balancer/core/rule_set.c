@@ -158,19 +158,34 @@ static bool breaks_transit(const struct ek_rule_state *state, uint32_t from, uin
     return false;
 }
 
+static bool broken_by(const struct ek_rule_set *set, uint32_t rule, uint32_t domain,
+                      uint32_t destination,
+                      bool (*breaks)(const struct ek_rule_state *, uint32_t, uint32_t))
+{
+    const struct ek_rule_state *state = &set->rules[rule];
+
+    return state->rule->enforcement == EK_MUST && state->rule->kind != EK_RULE_IGNORE &&
+           breaks(state, set->place[domain], destination);
+}
+
 static uint32_t first_broken(const struct ek_rule_set *set, uint32_t domain, uint32_t destination,
                              bool (*breaks)(const struct ek_rule_state *, uint32_t, uint32_t))
 {
     struct range range = range_of(set, domain);
 
     for (const uint32_t *rule = range.begin; rule < range.end; rule++) {
-        const struct ek_rule_state *state = &set->rules[*rule];
-        if (state->rule->enforcement == EK_MUST && state->rule->kind != EK_RULE_IGNORE &&
-            breaks(state, set->place[domain], destination)) {
+        if (broken_by(set, *rule, domain, destination, breaks)) {
             return *rule;
         }
     }
     return EK_NONE;
+}
+
+bool ek_rule_set_blocks(const struct ek_rule_set *set, uint32_t rule, uint32_t domain,
+                        uint32_t destination)
+{
+    assert(rule < set->rule_count && ek_rule_set_concerns(set, rule, domain));
+    return broken_by(set, rule, domain, destination, breaks_settled);
 }
 
 uint32_t ek_rule_set_block(const struct ek_rule_set *set, uint32_t domain, uint32_t destination)

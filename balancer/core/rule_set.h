@@ -87,6 +87,11 @@ uint32_t ek_rule_set_ignored_host(const struct ek_rule_set *set, uint32_t host);
  */
 uint32_t ek_rule_set_block(const struct ek_rule_set *set, uint32_t domain, uint32_t destination);
 
+/* Whether that rule is one of those: a must rule that the domain would newly break or make worse.
+ */
+bool ek_rule_set_blocks(const struct ek_rule_set *set, uint32_t rule, uint32_t domain,
+                        uint32_t destination);
+
 /* The first must rule that forbids the domain to set out for the destination now. */
 uint32_t ek_rule_set_transit_block(const struct ek_rule_set *set, uint32_t domain,
                                    uint32_t destination);

@@ -53,19 +53,18 @@ static void take(struct ek_schedule_tasks *out, uint32_t index)
     const struct ek_snapshot *snapshot = out->plan->snapshot;
     const struct ek_domain *domain = &snapshot->domains[move->domain];
     double rate_mib_s = ek_migration_rate(snapshot, out->policy, move->source, move->destination);
-    struct ek_cost cost = ek_migration_cost(domain, rate_mib_s, out->policy->max_downtime_ms);
 
-    out->tasks[index] =
-        (struct ek_schedule_task){.domain = move->domain,
-                                  .source = part_of(out, move->source),
-                                  .destination = part_of(out, move->destination),
-                                  .after = EK_SCHEDULE_NONE,
-                                  .next = EK_SCHEDULE_NONE,
-                                  .rank = rank_of(move->kind, &cost),
-                                  .rate_mib_s = rate_mib_s,
-                                  .memory_mib = domain->memory_mib,
-                                  .vcpus = domain->vcpus,
-                                  .duration_ms = cost.duration_ms > 0 ? cost.duration_ms : 1};
+    out->tasks[index] = (struct ek_schedule_task){
+        .domain = move->domain,
+        .source = part_of(out, move->source),
+        .destination = part_of(out, move->destination),
+        .after = EK_SCHEDULE_NONE,
+        .next = EK_SCHEDULE_NONE,
+        .rank = rank_of(move->kind, &move->cost),
+        .rate_mib_s = rate_mib_s,
+        .memory_mib = domain->memory_mib,
+        .vcpus = domain->vcpus,
+        .duration_ms = move->cost.duration_ms > 0 ? move->cost.duration_ms : 1};
 }
 
 /* A domain that is parked moves twice: its second move waits for its first. */

@@ -13,6 +13,23 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
+const char *ek_evacuation_name(enum ek_evacuation evacuation)
+{
+    static const char *const names[EK_EVACUATION_COUNT] = {
+        [EK_EVACUATE_MIGRATE] = "migrate", [EK_EVACUATE_POSTCOPY] = "postcopy",
+        [EK_EVACUATE_SAVE] = "save",       [EK_EVACUATE_SHUTDOWN] = "shutdown",
+        [EK_EVACUATE_BLOCK] = "block",
+    };
+
+    assert((unsigned int)evacuation < EK_EVACUATION_COUNT);
+    return names[evacuation];
+}
+
+bool ek_evacuation_waits(enum ek_evacuation evacuation)
+{
+    return evacuation != EK_EVACUATE_MIGRATE && evacuation != EK_EVACUATE_POSTCOPY;
+}
+
 const char *ek_host_state_name(enum ek_host_state state)
 {
     static const char *const names[] = {

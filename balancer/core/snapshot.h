@@ -50,6 +50,36 @@ struct ek_quantities {
     size_t count;
 };
 
+/* A NUMA cell of a host: CPUs, and the memory that is near them. */
+struct ek_numa_cell {
+    uint32_t id; /* the hypervisor's number; there may be gaps */
+    uint32_t cpus;
+    double memory_mib; /* 0: its CPUs have none of their own */
+    double free_mib;   /* without buffers and cache; NAN: not known */
+};
+
+struct ek_numa_cells {
+    struct ek_numa_cell *items;
+    size_t count; /* 0: none, or not known */
+};
+
+/* An active storage pool of a host. Its room is as of the hypervisor's last look at the pool. */
+struct ek_storage_pool {
+    const char *name;
+    const char *type;      /* "dir", "netfs", "rbd", ... */
+    const char *target;    /* the directory of its volumes; NULL: none */
+    const char *source;    /* where they really are: the volume group, the Ceph pool,
+                              "host:directory"; NULL: none */
+    double capacity_mib;   /* NAN: not known */
+    double allocation_mib; /* likewise */
+    double available_mib;  /* likewise */
+};
+
+struct ek_storage_pools {
+    struct ek_storage_pool *items;
+    size_t count; /* 0: none, or not known */
+};
+
 /* Parts of the time in which some, or all, tasks waited for want of it, 0..1 (Linux, PSI); NAN: not
  * known. Only a collector that runs on the host itself sees them. */
 struct ek_pressure {
@@ -60,6 +90,21 @@ struct ek_pressure {
     double io_some;
     double io_full;
 };
+
+/* What an evacuation may do with a domain; its metadata say so. */
+enum ek_evacuation {
+    EK_EVACUATE_MIGRATE,
+    EK_EVACUATE_POSTCOPY, /* migrate, by post-copy if it does not converge */
+    EK_EVACUATE_SAVE,     /* these three are left to a person: nobody is saved, */
+    EK_EVACUATE_SHUTDOWN, /* or shut down, by us, */
+    EK_EVACUATE_BLOCK,    /* and this one is not moved by an evacuation */
+    EK_EVACUATION_COUNT
+};
+
+const char *ek_evacuation_name(enum ek_evacuation evacuation);
+
+/* Whether a person has to see to it. */
+bool ek_evacuation_waits(enum ek_evacuation evacuation);
 
 enum ek_host_state {
     EK_HOST_UP,    /* a fresh sample is there */
@@ -76,6 +121,9 @@ struct ek_host {
     double cpu_used_cores;  /* NAN: not known */
     double memory_used_mib; /* NAN: not known */
     bool maintenance;
+    int64_t deadline_ms; /* of maintenance: until when it should be empty; 0: none */
+    bool partial;        /* of maintenance: what can leave leaves, though others cannot */
+    bool begun; /* likewise: its evacuation has begun, and goes on whatever becomes of some */
     double migration_mib_s;         /* payload rate of its migration link */
     struct ek_quantities resources; /* beside CPU and memory */
     struct ek_labels labels;
@@ -85,8 +133,10 @@ struct ek_host {
     const char *cpu_model;  /* NULL: not known */
     const char *uuid;       /* the hypervisor host's UUID; NULL: not known */
     struct ek_pressure pressure;
-    int64_t sampled_at_ms; /* 0: not from a sample */
-    int64_t period_ms;     /* of its collector; 0: not from a sample */
+    struct ek_numa_cells numa_cells;       /* for people: nothing is decided by them */
+    struct ek_storage_pools storage_pools; /* likewise; by name */
+    int64_t sampled_at_ms;                 /* 0: not from a sample */
+    int64_t period_ms;                     /* of its collector; 0: not from a sample */
 };
 
 /* What a domain is expected to want of one resource, in the unit of its figure (forecast.h).
@@ -111,7 +161,9 @@ struct ek_domain {
                                NAN: not known */
     double memory_used_mib; /* NAN: not known */
     double memory_rss_mib;  /* NAN: not known */
-    double dirty_mib_s;     /* memory that it writes; 0 when it was not measured */
+    double emulator_mib; /* of that, what is its QEMU's and not the guest's, as far as it is much;
+                            0: little, or not known */
+    double dirty_mib_s;  /* memory that it writes; 0 when it was not measured */
     int64_t dirty_measured_at_ms;     /* 0: never, or not said */
     double swap_in_mib_s;             /* its kernel reads back from its swap; 0: nothing, or not
                                          known, which memory_used_mib tells apart */
@@ -121,6 +173,7 @@ struct ek_domain {
     struct ek_outlook memory_outlook; /* MiB */
     double migration_factor; /* real over predicted cost of its earlier moves (learned.h); 0: not
                                 known, 1 counts */
+    enum ek_evacuation evacuation;
     bool movable;
     const char *immovable_reason;   /* why movable is false; NULL when it is true or not said */
     struct ek_quantities resources; /* beside CPU and memory */
@@ -179,6 +232,8 @@ struct ek_host_entry {
     const char *name;
     struct ek_labels labels;
     bool maintenance;
+    bool partial;
+    int64_t deadline_ms;    /* 0: none */
     double migration_mib_s; /* 0: not configured, the sample's figure or the default counts */
 };
 

@@ -4,6 +4,22 @@
 
 #include <assert.h>
 
+struct ek_verified ek_verify(const struct ek_resources *resources, const struct ek_levels *before,
+                             const struct ek_levels *predicted, const struct ek_levels *real)
+{
+    struct ek_verified out = {.resources = *resources,
+                              .predicted_gain = before->score.spread - predicted->score.spread,
+                              .gain = before->score.spread - real->score.spread};
+
+    assert(resources->count <= EK_RESOURCE_MAX);
+    for (unsigned int r = 0; r < resources->count; r++) {
+        out.before[r] = before->imbalance[r];
+        out.predicted[r] = predicted->imbalance[r];
+        out.real[r] = real->imbalance[r];
+    }
+    return out;
+}
+
 const char *ek_verify_text(const struct ek_resources *resources, const struct ek_levels *before,
                            const struct ek_levels *predicted, const struct ek_levels *real,
                            struct ek_arena *arena)

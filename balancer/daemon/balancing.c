@@ -66,14 +66,14 @@ static void push_outcome(struct ek_balancing *balancing, const struct ek_outcome
     push(balancing, node);
 }
 
-/* Lost for want of memory it costs a moment of an idle link. */
-static void on_ending(void *context, const char *id)
+/* Lost for want of memory it costs time, no more. */
+static void on_sign(void *context, const struct ek_sign *sign)
 {
     struct ek_outcome_node *node = calloc(1, sizeof(*node));
 
     if (node != NULL) {
-        node->ending = true;
-        (void)snprintf(node->outcome.id, sizeof(node->outcome.id), "%s", id);
+        node->is_sign = true;
+        node->sign = *sign;
         push(context, node);
     }
 }
@@ -107,15 +107,16 @@ static void take_news(struct ek_balancing *balancing, const struct ek_outcome_no
 {
     struct ek_event event = {.now_ms = ek_clock_now_ms()};
 
-    if (node->ending) {
-        event.kind = EK_EVENT_ENDING;
-        event.u.ending = node->outcome.id;
+    if (node->is_sign) {
+        event.kind = EK_EVENT_SIGN;
+        event.u.sign = &node->sign;
         ek_balancing_step(balancing, &event);
         return;
     }
     event.kind = EK_EVENT_OUTCOME;
     event.u.outcome = &node->outcome;
     ek_balancing_step(balancing, &event);
+    ek_http_ended(balancing->daemon->http, &node->outcome);
     /* Both hosts are not what their last samples say any more. */
     ek_collecting_hasten(balancing->daemon->collecting, node->outcome.source);
     ek_collecting_hasten(balancing->daemon->collecting, node->outcome.destination);
@@ -193,6 +194,7 @@ static bool open_migrator(struct ek_balancing *balancing, struct ek_error *err)
     if (balancing->port == NULL) {
         return false;
     }
+    ek_libvirt_port_set_sampling(balancing->port, config->dirty_rate_ms > 0);
     balancing->journal_parts =
         (struct ek_journal_parts){balancing->daemon->store, ek_spool_create(config->state_dir)};
     if (balancing->journal_parts.spool == NULL) {
@@ -204,7 +206,7 @@ static bool open_migrator(struct ek_balancing *balancing, struct ek_error *err)
                                           .timing = config->moves,
                                           .now_ms = clock_now,
                                           .ended = on_ended,
-                                          .ending = on_ending,
+                                          .sign = on_sign,
                                           .dropped = on_dropped,
                                           .listener_context = balancing};
     balancing->executor = ek_executor_create(&options, err);

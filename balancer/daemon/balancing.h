@@ -1,5 +1,5 @@
 /* The balancer role's state, shared by balancing.c, leadership.c, cycle.c, commands.c, resolving.c,
- * effects.c, memory.c, candidates.c and status.c. */
+ * effects.c, cycles.c, memory.c, candidates.c and status.c. */
 #ifndef EK_DAEMON_BALANCING_H
 #define EK_DAEMON_BALANCING_H
 
@@ -11,10 +11,11 @@
 
 #include <pthread.h>
 
-/* An outcome on its way from a migration's thread to the loop. */
+/* News on their way from a migration's thread to the loop. */
 struct ek_outcome_node {
     struct ek_outcome outcome;
-    bool ending;   /* not an outcome yet: the move of that id is about to end */
+    bool is_sign; /* not an outcome yet, but: */
+    struct ek_sign sign;
     int64_t epoch; /* of a life that was dropped; 0: it came to its end */
     struct ek_outcome_node *next;
 };
@@ -104,6 +105,9 @@ void ek_balancing_keep_rests(struct ek_balancing *balancing);
 /* Writes what the engine has learned, once per cycle; soon, and not while the last one is on its
  * way. */
 void ek_balancing_keep_memory(struct ek_balancing *balancing);
+
+/* Records what came of the newest cycle; soon. */
+void ek_balancing_keep_cycle(struct ek_balancing *balancing);
 
 /* Tells the collectors whose domains' dirty rates are wanted, by the newest snapshot; soon. */
 void ek_balancing_put_candidates(struct ek_balancing *balancing);

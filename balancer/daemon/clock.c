@@ -29,3 +29,18 @@ int64_t ek_clock_steady_ms(void)
     (void)pthread_once(&anchored, anchor);
     return read_ms(CLOCK_MONOTONIC) + offset_ms;
 }
+
+int ek_clock_local_offset_min(int64_t time_ms)
+{
+    time_t seconds = (time_t)(time_ms / 1000);
+    struct tm local;
+    struct tm utc;
+
+    if (localtime_r(&seconds, &local) == NULL || gmtime_r(&seconds, &utc) == NULL) {
+        return 0;
+    }
+    /* At most a day apart, over the end of a year, too. */
+    int days =
+        local.tm_year != utc.tm_year ? local.tm_year - utc.tm_year : local.tm_yday - utc.tm_yday;
+    return (days * 24 + local.tm_hour - utc.tm_hour) * 60 + local.tm_min - utc.tm_min;
+}

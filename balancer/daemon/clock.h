@@ -11,4 +11,7 @@ int64_t ek_clock_now_ms(void);
  * first call. For durations and deadlines. */
 int64_t ek_clock_steady_ms(void);
 
+/* How many minutes local time is ahead of UTC at that time. */
+int ek_clock_local_offset_min(int64_t time_ms);
+
 #endif

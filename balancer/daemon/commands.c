@@ -9,9 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Whoever gave the command has gone away by then, or has given another one. */
-enum { OLDEST_MS = 60000 };
-
 /* ---- replies -------------------------------------------------------------------------------- */
 
 struct reply_job {
@@ -92,7 +89,7 @@ static void carry_out(struct ek_balancing *balancing, const struct ek_command_en
         refuse(balancing, command->id, entry->problem.code, entry->problem.message);
         return;
     }
-    if (entry->age_ms > OLDEST_MS) {
+    if (entry->age_ms > (int64_t)EK_COMMAND_LIFE_S * 1000) {
         (void)snprintf(text, sizeof(text),
                        "it was given %lld s ago, when no balancer took it: it is not done any more",
                        (long long)(entry->age_ms / 1000));

@@ -91,6 +91,8 @@ static bool assemble(struct ek_balancing *balancing, struct gather_job *job,
         entries[h] = (struct ek_host_entry){.name = config->hosts[h].name,
                                             .labels = config->hosts[h].labels,
                                             .maintenance = job->maintenance[h].wanted,
+                                            .partial = job->maintenance[h].partial,
+                                            .deadline_ms = job->maintenance[h].deadline_ms,
                                             .migration_mib_s = config->hosts[h].migration_mib_s};
     }
     (void)ek_engine_known_moves(balancing->engine, moves, move_count);
@@ -149,12 +151,15 @@ static void decide(struct ek_balancing *balancing, struct gather_job *job)
     }
     ek_balancing_step(balancing, &(struct ek_event){.kind = EK_EVENT_SNAPSHOT,
                                                     .now_ms = snapshot.taken_at_ms,
+                                                    .local_offset_min = ek_clock_local_offset_min(
+                                                        snapshot.taken_at_ms),
                                                     .u.snapshot = &snapshot});
     ek_snapshot_finish(&snapshot);
     ek_balancing_keep_memory(balancing);
     ek_balancing_put_candidates(balancing);
     ek_balancing_keep_rests(balancing); /* domains that others moved rest from now on */
     balancing->cycles++;
+    ek_balancing_keep_cycle(balancing);
 }
 
 static void gather_done(struct ek_store_job *job, const struct ek_error *err)

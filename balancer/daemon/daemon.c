@@ -2,7 +2,9 @@
 #include "balancer/daemon/daemon.h"
 
 #include "balancer/daemon/clock.h"
+#include "balancer/daemon/descriptors.h"
 #include "balancer/daemon/log.h"
+#include "balancer/daemon/service.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -98,6 +100,7 @@ void ek_daemon_stop(struct ek_daemon *daemon, int exit_status)
     }
     daemon->stopping = true;
     daemon->exit_status = exit_status;
+    ek_service_stopping(daemon);
     if (daemon->collecting != NULL) {
         ek_collecting_stop(daemon->collecting);
     }
@@ -110,24 +113,42 @@ void ek_daemon_stop(struct ek_daemon *daemon, int exit_status)
     uv_walk(&daemon->loop, close_handle, NULL);
 }
 
-/* Whether two configurations say the same, by what a dump of each says. */
-static bool same_config(const struct ek_config *a, const struct ek_config *b)
-{
-    const struct ek_config *both[2] = {a, b};
-    char *texts[2] = {NULL, NULL};
-    size_t size = 0;
-    struct ek_error err = {0};
-    bool ok = true;
+/* What is said of the changes in a file. */
+struct change_log {
+    const char *file;
+    size_t count;
+};
 
-    for (int i = 0; i < 2; i++) {
-        FILE *out = open_memstream(&texts[i], &size);
-        ok = ok && out != NULL && ek_config_dump(both[i], out, &err);
-        ok = out != NULL && fclose(out) == 0 && ok;
+static void say_change(void *context, const char *path, const char *before, const char *after)
+{
+    struct change_log *log = context;
+
+    log->count++;
+    if (before != NULL && after != NULL && strcmp(before, after) == 0) {
+        ek_log(EK_LOG_INFO, "%s: %s: its content has changed", log->file, path);
+        return;
     }
-    ok = ok && strcmp(texts[0], texts[1]) == 0;
-    free(texts[0]);
-    free(texts[1]);
-    return ok;
+    ek_log(EK_LOG_INFO, "%s: %s: %s -> %s", log->file, path, before == NULL ? "not given" : before,
+           after == NULL ? "not given" : after);
+}
+
+/* Both files, line by line, before anything of them is in force. False: evenkeel.yaml says the
+ * same as before; what cannot be told counts as a change. */
+static bool log_changes(const struct ek_daemon *daemon, const struct ek_config *config,
+                        const struct ek_policy *policy)
+{
+    struct change_log of_config = {.file = daemon->arguments.config};
+    struct change_log of_policy = {.file = daemon->config.policy_path};
+    struct ek_error err = {0};
+    bool told = ek_config_changes(&daemon->config, config, say_change, &of_config, &err) &&
+                ek_policy_changes(&daemon->policy, policy, say_change, &of_policy, &err);
+
+    if (!told) {
+        ek_log(EK_LOG_WARNING, "%s", err.message);
+    } else if (of_config.count + of_policy.count == 0) {
+        ek_log(EK_LOG_INFO, "nothing has changed in the files");
+    }
+    return !told || of_config.count > 0;
 }
 
 /* A policy is swapped in place. Anything else that changes is taken up by a stop and a fresh start
@@ -151,6 +172,11 @@ static bool needs_a_host_that_goes(const struct ek_daemon *daemon, const struct 
     return true;
 }
 
+static void warn(const char *text)
+{
+    ek_log(EK_LOG_WARNING, "%s", text);
+}
+
 static void reload(struct ek_daemon *daemon)
 {
     struct ek_config config;
@@ -161,7 +187,7 @@ static void reload(struct ek_daemon *daemon)
         ek_log(EK_LOG_ERROR, "the files were not taken over; the values before stay in force");
         return;
     }
-    bool same = same_config(&config, &daemon->config);
+    bool same = !log_changes(daemon, &config, &policy);
     bool refused = !same && needs_a_host_that_goes(daemon, &config);
     ek_config_finish(&config);
     if (refused) {
@@ -180,9 +206,11 @@ static void reload(struct ek_daemon *daemon)
     daemon->rules = rules;
     ek_log(EK_LOG_INFO, "policy taken over: %s, mode %s", ek_policy_kind_name(policy.kind),
            ek_mode_name(policy.mode));
+    ek_daemon_foresee(&daemon->config, daemon->arguments.config, &policy, warn);
     if (daemon->balancing != NULL) {
         ek_balancing_reload(daemon->balancing); /* until then the engine uses the former ones */
     }
+    ek_http_policy_changed(daemon->http);
     ek_daemon_free_rules(before);
 }
 
@@ -192,25 +220,29 @@ static void on_signal(uv_signal_t *signal, int number)
 
     if (number == SIGHUP) {
         ek_log(EK_LOG_INFO, "SIGHUP: reading %s again", daemon->arguments.config);
+        ek_service_reloading(daemon);
         reload(daemon);
+        ek_service_ready(daemon);
     } else {
         ek_log(EK_LOG_INFO, "signal %d: stopping", number);
         ek_daemon_stop(daemon, EXIT_SUCCESS);
     }
 }
 
-static void on_embedded_check(uv_timer_t *timer)
+static void on_second(uv_timer_t *timer)
 {
     struct ek_daemon *daemon = timer->data;
     struct ek_error err = {0};
 
+    ek_service_tell(daemon);
+    ek_daemon_serve(daemon);
     if (daemon->embedded != NULL && !ek_embedded_alive(daemon->embedded, &err)) {
         ek_log(EK_LOG_ERROR, "%s; stopping, so that a service manager starts us anew", err.message);
         ek_daemon_stop(daemon, EXIT_FAILURE);
     }
 }
 
-static void install_handlers(struct ek_daemon *daemon, uv_signal_t *signals, uv_timer_t *alive)
+static void install_handlers(struct ek_daemon *daemon, uv_signal_t *signals, uv_timer_t *second)
 {
     static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
 
@@ -219,9 +251,9 @@ static void install_handlers(struct ek_daemon *daemon, uv_signal_t *signals, uv_
         signals[i].data = daemon;
         (void)uv_signal_start(&signals[i], on_signal, numbers[i]);
     }
-    (void)uv_timer_init(&daemon->loop, alive);
-    alive->data = daemon;
-    (void)uv_timer_start(alive, on_embedded_check, 1000, 1000);
+    (void)uv_timer_init(&daemon->loop, second);
+    second->data = daemon;
+    (void)uv_timer_start(second, on_second, 1000, 1000);
     (void)signal(SIGPIPE, SIG_IGN);
 }
 
@@ -234,6 +266,7 @@ static void begin_anew(char **argv)
 
 static void clean_up(struct ek_daemon *daemon, char **argv)
 {
+    ek_http_stop(daemon->http);
     ek_embedded_destroy(daemon->embedded);
     if (daemon->restart) {
         begin_anew(argv);
@@ -256,18 +289,26 @@ int ek_daemon_run(struct ek_daemon *daemon, char **argv)
 {
     struct ek_error err = {0};
     uv_signal_t signals[3];
-    uv_timer_t alive;
+    uv_timer_t second;
 
     (void)uv_loop_init(&daemon->loop);
-    install_handlers(daemon, signals, &alive);
+    install_handlers(daemon, signals, &second);
     ek_log(EK_LOG_INFO, "evenkeeld " EK_VERSION ": %zu hosts, policy %s, mode %s",
            daemon->config.host_count, ek_policy_kind_name(daemon->policy.kind),
            ek_mode_name(daemon->policy.mode));
+    ek_daemon_foresee(&daemon->config, daemon->arguments.config, &daemon->policy, warn);
+    if (!ek_descriptors_allow(daemon->config.host_count, &err)) {
+        ek_log(EK_LOG_WARNING, "%s", err.message);
+    }
     if (!open_redis(daemon, &err) || !start_roles(daemon, &err)) {
         ek_log(EK_LOG_ERROR, "%s", err.message);
         ek_daemon_stop(daemon, EXIT_FAILURE);
     } else {
         ek_log(EK_LOG_INFO, "Redis: redis-cli %s", daemon->redis_address);
+        ek_daemon_serve(daemon);
+        if (daemon->balancing == NULL) { /* else the balancer says when it serves */
+            ek_service_ready(daemon);
+        }
     }
     (void)uv_run(&daemon->loop, UV_RUN_DEFAULT);
     ek_log(EK_LOG_INFO, "stopped");

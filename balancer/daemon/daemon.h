@@ -18,13 +18,16 @@
  *   watch.c          threads that wait for maintenance keys and for commands
  *   commands.c       commands: from the stream to the engine, and the replies
  *   resolving.c      the command `resolve`, which looks at both ends itself
- *   status.c         what the daemon says of itself */
+ *   status.c         what the daemon says of itself in Redis
+ *   service.c        what it tells the service manager, by notify.c
+ *   serving.c        the HTTP endpoint, when one is configured */
 #ifndef EK_DAEMON_DAEMON_H
 #define EK_DAEMON_DAEMON_H
 
 #include "balancer/config/config.h"
 #include "balancer/core/engine.h"
 #include "balancer/daemon/store_thread.h"
+#include "balancer/http/http.h"
 #include "balancer/store/embedded.h"
 
 #include <uv.h>
@@ -55,6 +58,13 @@ struct ek_daemon {
     struct ek_collecting *collecting; /* NULL: not our role */
     struct ek_balancing *balancing;   /* NULL: not our role */
     char identity[128];               /* "hostname:pid" */
+    struct ek_http *http;             /* NULL: none is configured, or its address is taken */
+    int http_wait_s;                  /* until it is tried again */
+    struct {
+        bool ready;      /* READY=1 was said, and neither a reload nor a stop since */
+        char line[512];  /* as it was last told */
+        int64_t sign_ms; /* of the last sign of life */
+    } service;
     bool stopping;
     bool restart;   /* after the stop: begin anew in the same process, with the new configuration */
     bool abandoned; /* threads hang in libvirt: nothing they use may be freed */
@@ -66,6 +76,11 @@ struct ek_daemon {
  * configuration, and the rules that the policy points to (ek_daemon_free_rules). */
 bool ek_daemon_read_files(const struct ek_arguments *arguments, struct ek_config *config,
                           struct ek_policy *policy, struct ek_rules **rules);
+
+/* Says what is doubtful in the configuration, read from `file`, and in the policy's rules, before
+ * any host is asked: with file and line. */
+void ek_daemon_foresee(const struct ek_config *config, const char *file,
+                       const struct ek_policy *policy, void (*say)(const char *text));
 
 /* Once no policy points there any more; takes NULL. */
 void ek_daemon_free_rules(struct ek_rules *rules);
@@ -79,12 +94,20 @@ struct ek_store *ek_daemon_open_store(const struct ek_daemon *daemon);
 /* Begins an orderly stop; running migrations are left to finish. From the loop's thread. */
 void ek_daemon_stop(struct ek_daemon *daemon, int exit_status);
 
+/* Starts the endpoint if one is configured and not there yet; to be called once a second. An
+ * address that is taken is told of and tried again: nobody's dashboard is worth a cluster that is
+ * not balanced. */
+void ek_daemon_serve(struct ek_daemon *daemon);
+
 /* ---- roles: NULL on error; stop closes handles, destroy frees after the loop has ended --------
  */
 
 struct ek_collecting *ek_collecting_start(struct ek_daemon *daemon, struct ek_error *err);
 void ek_collecting_stop(struct ek_collecting *collecting);
 void ek_collecting_destroy(struct ek_collecting *collecting);
+
+/* Of how many hosts the newest reading was a sample. From any thread. */
+size_t ek_collecting_sampled(const struct ek_collecting *collecting);
 
 /* Samples a host at once, since a move has ended there, and tells the balancer when the sample is
  * stored. NULL (another process collects) and names that are not configured are fine. */

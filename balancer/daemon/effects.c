@@ -2,7 +2,10 @@
  * aborts and starts only after they are written. */
 #include "balancer/codec/codec.h"
 #include "balancer/codec/command.h"
+#include "balancer/codec/input.h"
+#include "balancer/codec/outcome.h"
 #include "balancer/codec/plan.h"
+#include "balancer/core/plural.h"
 #include "balancer/daemon/balancing.h"
 #include "balancer/daemon/clock.h"
 #include "balancer/daemon/log.h"
@@ -13,6 +16,7 @@
 enum record_kind {
     RECORD_INPUT,
     RECORD_PLAN,
+    RECORD_VERIFIED,
     RECORD_EVENT,
     RECORD_STATUS,
     RECORD_STATUS_END,
@@ -33,6 +37,12 @@ struct limit {
     uint64_t bandwidth_mib_s;
 };
 
+/* A running move that is to stop. */
+struct told_abort {
+    char id[EK_ID_SIZE];
+    enum ek_abort why;
+};
+
 struct record_job {
     struct ek_store_job job;
     struct ek_balancing *balancing;
@@ -40,7 +50,7 @@ struct record_job {
     int64_t epoch;
     struct record *records;
     size_t record_count;
-    char (*aborts)[EK_ID_SIZE];
+    struct told_abort *aborts;
     size_t abort_count;
     struct limit *limits;
     size_t limit_count;
@@ -73,6 +83,8 @@ static bool write_record(struct ek_store *store, const struct record_job *job,
     case RECORD_PLAN:
         return ek_store_put_plan(store, record->id, record->text, record->word, job->epoch,
                                  job->now_ms, err);
+    case RECORD_VERIFIED:
+        return ek_store_put_verified(store, record->id, record->text, job->epoch, err);
     case RECORD_EVENT:
         return ek_store_add_event(store, job->now_ms, record->id, record->word, record->text, err);
     case RECORD_STATUS:
@@ -130,7 +142,7 @@ static void limit_moves(struct ek_balancing *balancing, const struct record_job 
 static void abort_moves(struct ek_balancing *balancing, const struct record_job *job)
 {
     for (size_t i = 0; i < job->abort_count; i++) {
-        ek_executor_cancel(balancing->executor, job->aborts[i]);
+        ek_executor_cancel(balancing->executor, job->aborts[i].id, job->aborts[i].why);
     }
 }
 
@@ -187,19 +199,23 @@ static void add_record(struct record_job *job, enum record_kind kind, const char
                     (text != NULL || kind == RECORD_STATUS_END);
 }
 
-/* What the decision was made from: the snapshot, and the policy as a file that reads back. */
-static char *write_input(const struct ek_balancing *balancing, const struct ek_plan *plan)
+/* What the decision was made from, the policy as a file that reads back. */
+static char *write_input(const struct ek_balancing *balancing, const struct ek_effect *effect)
 {
     struct ek_error err = {0};
     char *policy = NULL;
+    char *input = NULL;
     size_t size = 0;
-    char *snapshot = ek_codec_write_snapshot(plan->snapshot);
+    struct ek_kept kept;
     FILE *out = open_memstream(&policy, &size);
-    bool ok = out != NULL && ek_policy_dump(&balancing->daemon->policy, out, &err);
+    /* The engine's own, not the daemon's: --once lets it wait for no second cycle. */
+    bool ok = out != NULL && ek_policy_dump(effect->u.plan.request->evaluation->policy, out, &err);
 
     ok = out != NULL && fclose(out) == 0 && ok;
-    char *input = ok && snapshot != NULL ? ek_codec_write_input(snapshot, policy) : NULL;
-    free(snapshot);
+    if (ok && ek_engine_keep(balancing->engine, &kept, &err)) {
+        input = ek_codec_write_input(effect, policy, &kept, EK_VERSION);
+        ek_kept_finish(&kept);
+    }
     free(policy);
     return input;
 }
@@ -219,16 +235,10 @@ void ek_balancing_forget_plans(struct ek_balancing *balancing)
     }
 }
 
-/* A recommendation has had its fate already. */
-static bool keep_plan(struct ek_balancing *balancing, const char *id, const char *json,
-                      const char *fate)
+static bool keep_plan(struct ek_balancing *balancing, const char *id, const char *json)
 {
-    struct ek_open_plan *plan = NULL;
+    struct ek_open_plan *plan = calloc(1, sizeof(*plan));
 
-    if (strcmp(fate, "started") != 0) {
-        return true;
-    }
-    plan = calloc(1, sizeof(*plan));
     if (plan == NULL || json == NULL) {
         free(plan);
         return false;
@@ -246,12 +256,13 @@ static void add_plan(struct ek_balancing *balancing, struct record_job *job,
     const struct ek_plan *plan = effect->u.plan.plan;
     char *json = ek_codec_write_plan(plan, effect->u.plan.schedule);
 
-    job->complete = keep_plan(balancing, plan->id, json, effect->u.plan.fate) && job->complete;
-    add_record(job, RECORD_INPUT, plan->id, write_input(balancing, plan), NULL);
+    job->complete = keep_plan(balancing, plan->id, json) && job->complete;
+    add_record(job, RECORD_INPUT, plan->id, write_input(balancing, effect), NULL);
     add_record(job, RECORD_PLAN, plan->id, json, effect->u.plan.fate);
 }
 
-/* With the fate it is over: nothing more is to be said of it. */
+/* With its fate it is over, and nothing more is to be said of it; but one that was proposed, and is
+ * approved, has its end before it. */
 static void add_fate(struct ek_balancing *balancing, struct record_job *job,
                      const struct ek_effect *effect)
 {
@@ -261,7 +272,10 @@ static void add_fate(struct ek_balancing *balancing, struct record_job *job,
         link = &(*link)->next;
     }
     struct ek_open_plan *plan = *link;
-    if (plan != NULL) {
+    if (plan != NULL && strcmp(effect->u.fate.fate, "started") == 0) {
+        char *json = plan->json == NULL ? NULL : strdup(plan->json);
+        add_record(job, RECORD_PLAN, plan->id, json, effect->u.fate.fate);
+    } else if (plan != NULL) {
         *link = plan->next;
         add_record(job, RECORD_PLAN, plan->id, plan->json, effect->u.fate.fate);
         plan->json = NULL; /* the record's now */
@@ -304,17 +318,23 @@ static void log_status(const struct ek_maintenance_status *status, const char *b
 {
     const char *state = ek_maintenance_state_name(status->state);
     char mark[64];
+    char left[64] = "";
 
-    (void)snprintf(mark, sizeof(mark), "\"state\":\"%s\",\"domains_left\":%u", state,
-                   (unsigned int)status->domains_left);
+    (void)snprintf(mark, sizeof(mark), "\"state\":\"%s\"", state);
+    if (ek_maintenance_counted(status)) {
+        (void)snprintf(mark, sizeof(mark), "\"state\":\"%s\",\"domains_left\":%u", state,
+                       (unsigned int)status->domains_left);
+        (void)snprintf(left, sizeof(left), ", %u domain%s left", (unsigned int)status->domains_left,
+                       ek_plural(status->domains_left));
+    }
     if (before != NULL && json != NULL && strstr(before, mark) != NULL) {
         return;
     }
     ek_log(status->state == EK_MAINTENANCE_BLOCKED || status->state == EK_MAINTENANCE_INFEASIBLE
                ? EK_LOG_WARNING
                : EK_LOG_INFO,
-           "maintenance of %s: %s, %u domains left%s%s", status->host, state,
-           (unsigned int)status->domains_left, status->blocker_count > 0 ? ": " : "",
+           "maintenance of %s: %s%s%s%s", status->host, state, left,
+           status->blocker_count > 0 ? ": " : "",
            status->blocker_count > 0 ? status->blockers[0].reason : "");
 }
 
@@ -368,8 +388,12 @@ static void add_effect(struct ek_balancing *balancing, struct record_job *job,
     case EK_EFFECT_RECORD_FATE:
         add_fate(balancing, job, effect);
         break;
+    case EK_EFFECT_RECORD_VERIFIED:
+        add_record(job, RECORD_VERIFIED, effect->u.verified->plan_id,
+                   ek_codec_write_verified(effect->u.verified), NULL);
+        break;
     case EK_EFFECT_RECORD_EVENT:
-        ek_log(EK_LOG_INFO, "%s", effect->u.event.text);
+        ek_log(effect->u.event.warning ? EK_LOG_WARNING : EK_LOG_INFO, "%s", effect->u.event.text);
         add_record(job, RECORD_EVENT, effect->u.event.kind, strdup(effect->u.event.text),
                    effect->u.event.subject);
         break;
@@ -386,7 +410,8 @@ static void add_effect(struct ek_balancing *balancing, struct record_job *job,
         add_limit(job, effect);
         break;
     case EK_EFFECT_ABORT:
-        (void)snprintf(job->aborts[job->abort_count++], EK_ID_SIZE, "%s", effect->u.abort_id);
+        job->aborts[job->abort_count] = (struct told_abort){.why = effect->u.abort.why};
+        memcpy(job->aborts[job->abort_count++].id, effect->u.abort.id, EK_ID_SIZE);
         break;
     case EK_EFFECT_START:
         job->starts[job->start_count++] = effect->u.start;

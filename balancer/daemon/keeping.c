@@ -37,16 +37,18 @@ void ek_keeping_destroy(struct ek_keeping *keeping)
     }
 }
 
-bool ek_keeping_due(struct ek_keeping *keeping, size_t host, int64_t taken_at_ms)
+bool ek_keeping_due(const struct ek_keeping *keeping, size_t host, int64_t taken_at_ms)
 {
     int64_t since_ms = taken_at_ms - keeping->kept_ms[host];
     /* A clock that was set back must not stop it for as long. */
     bool due = since_ms >= keeping->interval_ms - keeping->slack_ms || since_ms < 0;
 
-    if (due && keeping->limits.keep_ms > 0) {
-        keeping->kept_ms[host] = taken_at_ms;
-    }
     return due && keeping->limits.keep_ms > 0;
+}
+
+void ek_keeping_kept(struct ek_keeping *keeping, size_t host, int64_t taken_at_ms)
+{
+    keeping->kept_ms[host] = taken_at_ms;
 }
 
 const struct ek_history_limits *ek_keeping_limits(const struct ek_keeping *keeping)

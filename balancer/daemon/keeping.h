@@ -14,9 +14,12 @@ struct ek_keeping;
 struct ek_keeping *ek_keeping_create(const struct ek_config *config);
 void ek_keeping_destroy(struct ek_keeping *keeping);
 
-/* Whether the host's sample of that time is due; then the next one is an interval later. Calls must
- * not overlap. */
-bool ek_keeping_due(struct ek_keeping *keeping, size_t host, int64_t taken_at_ms);
+/* Whether the host's sample of that time is due. Calls must not overlap with those below. */
+bool ek_keeping_due(const struct ek_keeping *keeping, size_t host, int64_t taken_at_ms);
+
+/* The host's sample of that time is there; the next one is due an interval later. One that did not
+ * get there leaves the next one due. */
+void ek_keeping_kept(struct ek_keeping *keeping, size_t host, int64_t taken_at_ms);
 
 /* How long and how much, for ek_store_add_history; constant. */
 const struct ek_history_limits *ek_keeping_limits(const struct ek_keeping *keeping);

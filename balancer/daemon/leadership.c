@@ -3,6 +3,7 @@
 #include "balancer/daemon/balancing.h"
 #include "balancer/daemon/clock.h"
 #include "balancer/daemon/log.h"
+#include "balancer/daemon/service.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -250,6 +251,9 @@ static void lease_done(struct ek_store_job *job, const struct ek_error *err)
         ek_balancing_follow(balancing, why);
     } else if (!balancing->daemon->stopping) {
         lead(balancing, it);
+    }
+    if (!balancing->leading) { /* else its status in Redis comes first */
+        ek_service_ready(balancing->daemon);
     }
     free(it->open);
     free(it->blocking);

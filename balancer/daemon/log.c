@@ -4,7 +4,10 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 static atomic_int threshold = EK_LOG_INFO;
 
@@ -13,15 +16,37 @@ void ek_log_set_level(enum ek_log_level level)
     atomic_store(&threshold, (int)level);
 }
 
-/* systemd sets JOURNAL_STREAM when standard error goes to the journal, which has its own times. */
-static void print_time(char *out, size_t size)
+/* systemd sets JOURNAL_STREAM to the device and inode of what it gave the service for its standard
+ * error; whoever redirects that elsewhere leaves the variable as it is. */
+static bool goes_to_the_journal(void)
 {
+    const char *stream = getenv("JOURNAL_STREAM");
+    char own[64];
+    struct stat status;
+
+    if (stream == NULL || fstat(STDERR_FILENO, &status) != 0) {
+        return false;
+    }
+    (void)snprintf(own, sizeof(own), "%llu:%llu", (unsigned long long)status.st_dev,
+                   (unsigned long long)status.st_ino);
+    return strcmp(own, stream) == 0;
+}
+
+/* "<4>": syslog's number of the level, which the journal takes off and keeps, for `journalctl -p`.
+ * Elsewhere the time, which the journal has by itself. */
+static void print_front(char *out, size_t size, enum ek_log_level level)
+{
+    static const int numbers[] = {
+        [EK_LOG_ERROR] = 3, [EK_LOG_WARNING] = 4, [EK_LOG_INFO] = 6, [EK_LOG_DEBUG] = 7};
     struct timespec now;
     struct tm utc;
 
     out[0] = '\0';
-    if (getenv("JOURNAL_STREAM") != NULL || clock_gettime(CLOCK_REALTIME, &now) != 0 ||
-        gmtime_r(&now.tv_sec, &utc) == NULL) {
+    if (goes_to_the_journal()) {
+        (void)snprintf(out, size, "<%d>", numbers[level]);
+        return;
+    }
+    if (clock_gettime(CLOCK_REALTIME, &now) != 0 || gmtime_r(&now.tv_sec, &utc) == NULL) {
         return;
     }
     char seconds[32];
@@ -31,16 +56,16 @@ static void print_time(char *out, size_t size)
 
 void ek_log(enum ek_log_level level, const char *format, ...)
 {
-    char when[48];
+    char front[48];
     char text[1024];
     va_list args;
 
     if ((int)level > atomic_load(&threshold)) {
         return;
     }
-    print_time(when, sizeof(when));
+    print_front(front, sizeof(front), level);
     va_start(args, format);
     (void)vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    (void)fprintf(stderr, "%s%-7s %s\n", when, ek_log_level_name(level), text);
+    (void)fprintf(stderr, "%s%-7s %s\n", front, ek_log_level_name(level), text);
 }

@@ -1,5 +1,6 @@
 /* Log lines on standard error: "LEVEL what happened and why", for journald or a file; with a time
- * in front when standard error is not the journal. Thread-safe; one write per line. */
+ * in front, or for the journal with the level's number, as `journalctl -p` wants it. Thread-safe;
+ * one write per line. */
 #ifndef EK_DAEMON_LOG_H
 #define EK_DAEMON_LOG_H
 

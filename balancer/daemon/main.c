@@ -2,11 +2,13 @@
 #include "balancer/daemon/clock.h"
 #include "balancer/daemon/daemon.h"
 #include "balancer/daemon/log.h"
+#include "balancer/store/embedded.h"
 
 #include <getopt.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define DEFAULT_CONFIG "/etc/evenkeel/evenkeel.yaml"
@@ -32,6 +34,28 @@ static void usage(FILE *out)
         out);
 }
 
+/* One line that names what is wrong: the usage would push it off the screen. */
+static int complain(int option, char **argv)
+{
+    const char *word = argv[optind - 1];
+    const char letter[3] = {'-', (char)optopt, '\0'};
+
+    /* Of a letter among others, "-xc", getopt keeps the letter alone, and `optind` stays before it.
+     * A long option that is unknown leaves no letter, one with a value that it does not take
+     * does. */
+    bool is_long = word[0] == '-' && word[1] == '-' &&
+                   (optopt == 0 || option == ':' || strchr(word, '=') != NULL);
+    if (!is_long) {
+        word = letter;
+    }
+    (void)fprintf(stderr,
+                  option == ':' ? "evenkeeld: %s needs a value; see `evenkeeld --help`\n"
+                                : "evenkeeld: found the unknown option \"%s\"; "
+                                  "`evenkeeld --help` lists all\n",
+                  word);
+    return EXIT_USAGE;
+}
+
 /* Exit status when the program should end at once, -1 to go on. */
 static int parse_arguments(int argc, char **argv, struct ek_arguments *arguments)
 {
@@ -43,7 +67,8 @@ static int parse_arguments(int argc, char **argv, struct ek_arguments *arguments
     };
     int option = 0;
 
-    while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+    opterr = 0; /* complaints in our form */
+    while ((option = getopt_long(argc, argv, ":c:h", options, NULL)) != -1) {
         switch (option) {
         case 'c':
             arguments->config = optarg;
@@ -67,16 +92,21 @@ static int parse_arguments(int argc, char **argv, struct ek_arguments *arguments
             (void)puts("evenkeeld " EK_VERSION);
             return EXIT_SUCCESS;
         default:
-            usage(stderr);
-            return EXIT_USAGE;
+            return complain(option, argv);
         }
     }
     if (optind < argc) {
-        (void)fprintf(stderr, "evenkeeld: found \"%s\", expected no more arguments\n",
+        (void)fprintf(stderr,
+                      "evenkeeld: found \"%s\", expected no more words; see `evenkeeld --help`\n",
                       argv[optind]);
         return EXIT_USAGE;
     }
     return -1;
+}
+
+static void warn(const char *text)
+{
+    (void)fprintf(stderr, "evenkeeld: warning: %s\n", text);
 }
 
 static int check(const struct ek_arguments *arguments, const struct ek_config *config,
@@ -89,10 +119,17 @@ static int check(const struct ek_arguments *arguments, const struct ek_config *c
         (void)fprintf(stderr, "evenkeeld: %s\n", err.message);
         return EXIT_FAILURE;
     }
+    if (arguments->check && config->redis.mode == EK_REDIS_EMBEDDED &&
+        !ek_embedded_find_server(&err)) {
+        (void)fprintf(stderr, "evenkeeld: %s: found redis.mode embedded, and %s\n",
+                      arguments->config, err.message);
+        return EXIT_USAGE;
+    }
     if (!arguments->dump) {
         (void)printf("%s: good, %zu hosts, policy %s, mode %s\n", arguments->config,
                      config->host_count, ek_policy_kind_name(policy->kind),
                      ek_mode_name(policy->mode));
+        ek_daemon_foresee(config, arguments->config, policy, warn);
     }
     return EXIT_SUCCESS;
 }

@@ -4,6 +4,7 @@
 #include "balancer/daemon/balancing.h"
 #include "balancer/daemon/clock.h"
 #include "balancer/daemon/log.h"
+#include "balancer/daemon/service.h"
 
 #include <stdlib.h>
 
@@ -12,6 +13,7 @@ enum { TTL_CYCLES = 4, MIN_TTL_MS = 15000 };
 
 struct status_job {
     struct ek_store_job job;
+    struct ek_daemon *daemon;
     int64_t ttl_ms;
     char *json;
 };
@@ -30,6 +32,7 @@ static void status_done(struct ek_store_job *job, const struct ek_error *err)
     if (err != NULL) {
         ek_log(EK_LOG_DEBUG, "the status was not written: %s", err->message);
     }
+    ek_service_ready(it->daemon);
     free(it->json);
     free(it);
 }
@@ -45,7 +48,9 @@ static void fill(const struct ek_balancing *balancing, struct ek_balancer_status
                                           .started_at_ms = daemon->started_at_ms,
                                           .cycles = balancing->cycles,
                                           .running = (int64_t)view.running_count,
-                                          .waiting = (int64_t)view.waiting_count};
+                                          .waiting = (int64_t)view.waiting_count,
+                                          .offered = (int64_t)view.offered_count,
+                                          .offer_lapses_at_ms = view.offer_lapses_at_ms};
     (void)snprintf(status->identity, sizeof(status->identity), "%s", daemon->identity);
     (void)snprintf(status->version, sizeof(status->version), "%s", EK_VERSION);
     (void)snprintf(status->mode, sizeof(status->mode), "%s", ek_mode_name(daemon->policy.mode));
@@ -55,9 +60,12 @@ static void fill(const struct ek_balancing *balancing, struct ek_balancer_status
                    view.holding == NULL ? "" : view.holding);
     (void)snprintf(status->paused, sizeof(status->paused), "%s",
                    view.paused == NULL ? "" : view.paused);
+    (void)snprintf(status->closed, sizeof(status->closed), "%s",
+                   view.closed == NULL ? "" : view.closed);
     (void)snprintf(status->circuits, sizeof(status->circuits), "%s", view.circuits);
     (void)snprintf(status->summary, sizeof(status->summary), "%s", view.summary);
     (void)snprintf(status->plan_id, sizeof(status->plan_id), "%s", view.plan_id);
+    (void)snprintf(status->offer_id, sizeof(status->offer_id), "%s", view.offer_id);
     (void)snprintf(status->redis, sizeof(status->redis), "%s", daemon->redis_address);
 }
 
@@ -77,6 +85,7 @@ void ek_balancing_put_status(struct ek_balancing *balancing)
     int64_t ttl_ms = TTL_CYCLES * balancing->daemon->config.evaluate_ms;
     job->job.work = status_work;
     job->job.done = status_done;
+    job->daemon = balancing->daemon;
     job->ttl_ms = ttl_ms > MIN_TTL_MS ? ttl_ms : MIN_TTL_MS;
     job->json = ek_codec_write_status(&status);
     if (job->json == NULL || !ek_store_thread_submit(balancing->daemon->store, &job->job, 0)) {

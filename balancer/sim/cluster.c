@@ -127,8 +127,8 @@ static bool describe(struct ek_arena *arena, struct ek_sim_domain *domain,
     return domain->name != NULL && domain->uuid != NULL;
 }
 
-/* Where the domain is at first: defined and running. */
-static bool settle(struct ek_sim_cluster *cluster, uint32_t index, uint32_t host)
+/* Where the domain is at first: defined, and running unless it is to be off. */
+static bool settle(struct ek_sim_cluster *cluster, uint32_t index, uint32_t host, bool off)
 {
     struct ek_sim_domain *domain = &cluster->domains[index];
     struct ek_sim_copy *copy = ek_sim_cluster_bring(cluster, index, host);
@@ -142,6 +142,10 @@ static bool settle(struct ek_sim_cluster *cluster, uint32_t index, uint32_t host
     if (domain->disk_mib > 0) {
         domain->disk_hosts[domain->disk_count++] = host;
         cluster->hosts[host].base = true;
+    }
+    if (off) {
+        ek_sim_cluster_shut_down(cluster, index, host);
+        return true;
     }
     ek_sim_cluster_set(cluster, index, host, EK_RUN_RUNNING, EK_JOB_NONE);
     /* Only now it began to run: the time before is no downtime. */
@@ -196,7 +200,7 @@ uint32_t ek_sim_cluster_add_domain(struct ek_sim_cluster *cluster,
         return nomem(err);
     }
     cluster->domain_count++;
-    return settle(cluster, index, spec->host) ? index : nomem(err);
+    return settle(cluster, index, spec->host, spec->off) ? index : nomem(err);
 }
 
 uint32_t ek_sim_cluster_find_host(const struct ek_sim_cluster *cluster, const char *name)

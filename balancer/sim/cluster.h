@@ -74,6 +74,7 @@ struct ek_sim_domain_spec {
     const char *name; /* copied */
     const char *uuid; /* copied; NULL: made up from the domain's number */
     uint32_t host;    /* where it runs at first */
+    bool off;         /* it is defined there only, until somebody starts it */
     double vcpus;
     double memory_mib;
     double rss_mib;   /* what a migration must copy at least once; 0: all its memory */
@@ -141,8 +142,8 @@ struct ek_sim_domain {
     int64_t load_ms;              /* when it is asked next */
     const struct ek_domain *like; /* borrowed for the cluster's whole life */
 
-    int64_t stopped_at_ms;    /* since when no copy runs; 0: one does */
-    int64_t stopped_total_ms; /* over all moves so far */
+    int64_t stopped_at_ms;    /* since when no copy runs; 0: one does, or none is meant to */
+    int64_t stopped_total_ms; /* over all moves and crashes so far */
 };
 
 struct ek_sim_names; /* name -> index */
@@ -168,8 +169,9 @@ struct ek_sim_cluster {
 void ek_sim_cluster_init(struct ek_sim_cluster *cluster, struct ek_sim_queue *queue);
 void ek_sim_cluster_finish(struct ek_sim_cluster *cluster);
 
-/* Index of the new host, which is up and reachable, or of the new domain, which runs. EK_NONE and
- * an error: NOMEM; INVALID (a name that is there already, a host that is not). */
+/* Index of the new host, which is up and reachable, or of the new domain, which runs unless it is
+ * to be off. EK_NONE and an error: NOMEM; INVALID (a name that is there already, a host that is
+ * not). */
 uint32_t ek_sim_cluster_add_host(struct ek_sim_cluster *cluster,
                                  const struct ek_sim_host_spec *spec, struct ek_error *err);
 uint32_t ek_sim_cluster_add_domain(struct ek_sim_cluster *cluster,
@@ -213,9 +215,18 @@ bool ek_sim_host_answers(const struct ek_sim_host *host);
 /* All that ran there is killed; definitions of persistent domains stay on disk. */
 void ek_sim_cluster_crash(struct ek_sim_cluster *cluster, uint32_t host);
 
-/* A domain that a crash ended is started anew there, as autostart or an operator does. False: it
- * has not ended, the host is off or has no room for it, or its disk is elsewhere. */
-bool ek_sim_cluster_start(struct ek_sim_cluster *cluster, uint32_t domain, uint32_t host);
+/* Its guest or user shuts the domain down on its host, where the definition stays. That is no
+ * downtime. */
+void ek_sim_cluster_shut_down(struct ek_sim_cluster *cluster, uint32_t domain, uint32_t host);
+
+/* A domain that ended is started anew there, as autostart or an operator does. False: it has not
+ * ended, the host is off or, unless it may be crowded, has no room for it, or its disk is
+ * elsewhere. */
+bool ek_sim_cluster_start(struct ek_sim_cluster *cluster, uint32_t domain, uint32_t host,
+                          bool crowded);
+
+/* Where a domain that ended is defined, the newest place if there are several; EK_NONE: nowhere. */
+uint32_t ek_sim_cluster_defined(const struct ek_sim_cluster *cluster, uint32_t domain);
 
 /* ---- time and truth ------------------------------------------------------------------------ */
 

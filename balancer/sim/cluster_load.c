@@ -1,5 +1,5 @@
-/* What guests do by themselves: they use CPU as their load wants it, and start anew after a crash.
- */
+/* What guests do by themselves: they use CPU as their load wants it, shut themselves down, and
+ * start anew after that or a crash. */
 #include "balancer/sim/cluster.h"
 
 #include <assert.h>
@@ -65,7 +65,31 @@ double ek_sim_cluster_cpu(struct ek_sim_cluster *cluster, uint32_t domain)
     return it->cpu_core_ms;
 }
 
-/* ---- a new start --------------------------------------------------------------------------- */
+/* ---- end and new start ---------------------------------------------------------------------- */
+
+void ek_sim_cluster_shut_down(struct ek_sim_cluster *cluster, uint32_t domain, uint32_t host)
+{
+    struct ek_sim_domain *it = &cluster->domains[domain];
+
+    it->fate = EK_SIM_SHUT_DOWN;
+    ek_sim_cluster_set(cluster, domain, host, EK_RUN_SHUTOFF_SHUTDOWN, EK_JOB_NONE);
+    /* Nobody misses it. */
+    it->stopped_at_ms = 0;
+}
+
+uint32_t ek_sim_cluster_defined(const struct ek_sim_cluster *cluster, uint32_t domain)
+{
+    const struct ek_sim_domain *it = &cluster->domains[domain];
+    const struct ek_sim_copy *newest = NULL;
+
+    for (size_t i = 0; i < it->copy_count; i++) {
+        const struct ek_sim_copy *copy = &it->copies[i];
+        if (!copy->active && (newest == NULL || copy->since_ms > newest->since_ms)) {
+            newest = copy;
+        }
+    }
+    return newest == NULL ? EK_NONE : newest->host;
+}
 
 static bool has_disk_at(const struct ek_sim_domain *domain, uint32_t host)
 {
@@ -77,15 +101,16 @@ static bool has_disk_at(const struct ek_sim_domain *domain, uint32_t host)
     return domain->disk_mib <= 0;
 }
 
-bool ek_sim_cluster_start(struct ek_sim_cluster *cluster, uint32_t domain, uint32_t host)
+bool ek_sim_cluster_start(struct ek_sim_cluster *cluster, uint32_t domain, uint32_t host,
+                          bool crowded)
 {
     struct ek_sim_domain *it = &cluster->domains[domain];
     struct ek_sim_host *there = &cluster->hosts[host];
     struct ek_sim_copy *copy = ek_sim_cluster_copy(cluster, domain, host);
     double room_mib = there->memory_mib - there->base_memory_mib - there->active_memory_mib;
 
-    if (it->fate != EK_SIM_KILLED || it->running > 0 || (copy != NULL && copy->active) ||
-        !there->on || it->memory_mib > room_mib || !has_disk_at(it, host)) {
+    if (it->fate == EK_SIM_ALIVE || it->running > 0 || (copy != NULL && copy->active) ||
+        !there->on || (it->memory_mib > room_mib && !crowded) || !has_disk_at(it, host)) {
         return false;
     }
     if (copy == NULL) {

@@ -16,7 +16,7 @@ struct ek_sim_life {
     struct ek_life life;
     struct ek_move_record written; /* as the journal has it */
     bool is_written;
-    bool cancel;
+    enum ek_abort cancel;
     bool limited;
     uint64_t limit_mib_s;
     struct ek_life_action action; /* the newest */
@@ -299,13 +299,13 @@ static void migrate_returned(struct ek_sim_driver *driver, uint32_t index,
 }
 
 /* Whoever is told may start a move, and slots may be moved for that: by a copy. */
-static void tell_ending(struct ek_sim_driver *driver, const struct ek_sim_life *it)
+static void tell_signs(struct ek_sim_driver *driver, const struct ek_life *life,
+                       unsigned int before)
 {
-    char id[EK_ID_SIZE];
+    struct ek_sign sign;
 
-    if (driver->ending != NULL) {
-        memcpy(id, it->life.record.order.id, sizeof(id));
-        driver->ending(driver->context, id);
+    while (driver->sign != NULL && ek_life_sign(life, &before, &sign)) {
+        driver->sign(driver->context, &sign);
     }
 }
 
@@ -315,7 +315,7 @@ static void replied(void *context, uint32_t index, uint32_t ticket,
     struct ek_sim_driver *driver = context;
     struct ek_sim_life *it = &driver->items[index];
     bool of_migrate = ticket % 2 == 1;
-    bool was_ending = it->life.ending;
+    unsigned int signs = it->life.signs;
 
     /* A reply to a life or a state that is over. */
     if (!it->used || ticket / 2 != (of_migrate ? it->call_ticket : it->ticket)) {
@@ -337,9 +337,8 @@ static void replied(void *context, uint32_t index, uint32_t ticket,
     /* Beside the record, not as a step: losing it costs nothing. */
     if (reply->kind == EK_LIFE_PROGRESS && reply->read && it->used) {
         driver->journal->progress(driver->journal->context, &it->life.record);
-        if (it->life.ending && !was_ending) {
-            tell_ending(driver, it);
-        }
+        const struct ek_life life = it->life;
+        tell_signs(driver, &life, signs);
     }
 }
 
@@ -436,12 +435,12 @@ static void wake(struct ek_sim_driver *driver, uint32_t index)
     }
 }
 
-bool ek_sim_driver_cancel(struct ek_sim_driver *driver, const char *id)
+bool ek_sim_driver_cancel(struct ek_sim_driver *driver, const char *id, enum ek_abort why)
 {
     uint32_t index = find(driver, id);
 
     if (index != EK_NONE) {
-        driver->items[index].cancel = true;
+        driver->items[index].cancel = why;
         wake(driver, index);
     }
     return index != EK_NONE;

@@ -24,8 +24,8 @@ struct ek_sim_driver {
 
     /* A move ended; its end is in the journal. */
     void (*ended)(void *context, const struct ek_outcome *outcome);
-    /* A move's copying is about to end. */
-    void (*ending)(void *context, const char *id);
+    /* What a move tells before its end. */
+    void (*sign)(void *context, const struct ek_sign *sign);
     /* A life was dropped: the journal refused it. */
     void (*dropped)(void *context, const struct ek_move_record *record, const struct ek_error *why);
     /* A state was written; for the trace. */
@@ -46,7 +46,7 @@ bool ek_sim_driver_adopt(struct ek_sim_driver *driver, const struct ek_move_reco
                          int64_t epoch, struct ek_error *err);
 
 /* Asks for a move's end; false when none of that id runs. */
-bool ek_sim_driver_cancel(struct ek_sim_driver *driver, const char *id);
+bool ek_sim_driver_cancel(struct ek_sim_driver *driver, const char *id, enum ek_abort why);
 
 /* Sets how fast a move may copy from now on (MiB/s; 0: unlimited); nothing happens when none of
  * that id runs. */

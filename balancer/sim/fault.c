@@ -169,18 +169,20 @@ void ek_sim_fault_power(struct ek_sim_migrations *migrations, uint32_t host, boo
     connections_follow(migrations, host);
 }
 
-void ek_sim_fault_guest(struct ek_sim_migrations *migrations, uint32_t domain, bool crash)
+bool ek_sim_fault_guest(struct ek_sim_migrations *migrations, uint32_t domain, bool crash)
 {
     struct ek_sim_cluster *cluster = migrations->cluster;
     uint32_t home = ek_sim_cluster_home(cluster, domain);
 
     if (home == EK_NONE) {
-        return; /* a paused guest ends nothing by itself */
+        return false; /* a paused guest ends nothing by itself */
     }
-
-    cluster->domains[domain].fate = crash ? EK_SIM_KILLED : EK_SIM_SHUT_DOWN;
-    ek_sim_cluster_set(cluster, domain, home,
-                       crash ? EK_RUN_SHUTOFF_CRASHED : EK_RUN_SHUTOFF_SHUTDOWN, EK_JOB_NONE);
+    if (crash) {
+        cluster->domains[domain].fate = EK_SIM_KILLED;
+        ek_sim_cluster_set(cluster, domain, home, EK_RUN_SHUTOFF_CRASHED, EK_JOB_NONE);
+    } else {
+        ek_sim_cluster_shut_down(cluster, domain, home);
+    }
     for (uint32_t i = 0; i < migrations->count; i++) {
         const struct ek_sim_migration *it = &migrations->items[i];
         if (it->phase != EK_SIM_PHASE_NONE && it->request.domain == domain &&
@@ -188,4 +190,5 @@ void ek_sim_fault_guest(struct ek_sim_migrations *migrations, uint32_t domain, b
             ek_sim_migration_fail(migrations, i, EK_FAILURE_DOMAIN, "domain is not running");
         }
     }
+    return true;
 }

@@ -4,7 +4,6 @@
 #include "balancer/sim/migration.h"
 
 #include "balancer/core/snapshot.h"
-#include "balancer/sim/disk.h"
 #include "balancer/sim/migration_internal.h"
 
 #include <assert.h>
@@ -24,7 +23,7 @@
 /* A destination whose libvirtd is away cleans up when it is back: looked for every 5 s. */
 enum { PURPOSE_MIGRATION = 11, AUTODESTROY_RETRY_MS = 5000 };
 
-enum { DEFAULT_DOWNTIME_MS = 300 }; /* QEMU's */
+enum { SAMPLING_MS = 1000 }; /* as long as the migrator has QEMU sample pages */
 
 void ek_sim_migrations_init(struct ek_sim_migrations *migrations, struct ek_sim_cluster *cluster,
                             uint64_t seed)
@@ -46,7 +45,7 @@ void ek_sim_migrations_finish(struct ek_sim_migrations *migrations)
 
 /* ---- looking ------------------------------------------------------------------------------- */
 
-static uint32_t find(const struct ek_sim_migrations *migrations, uint32_t domain)
+uint32_t ek_sim_migration_find(const struct ek_sim_migrations *migrations, uint32_t domain)
 {
     for (uint32_t i = 0; i < migrations->count; i++) {
         if (migrations->items[i].phase != EK_SIM_PHASE_NONE &&
@@ -60,7 +59,7 @@ static uint32_t find(const struct ek_sim_migrations *migrations, uint32_t domain
 const struct ek_sim_migration *ek_sim_migration_of(const struct ek_sim_migrations *migrations,
                                                    uint32_t domain)
 {
-    uint32_t index = find(migrations, domain);
+    uint32_t index = ek_sim_migration_find(migrations, domain);
 
     return index == EK_NONE ? NULL : &migrations->items[index];
 }
@@ -105,7 +104,7 @@ static double everything_mib(const struct ek_sim_migrations *migrations,
 void ek_sim_migration_progress(struct ek_sim_migrations *migrations, uint32_t domain,
                                uint32_t source, struct ek_job_progress *out)
 {
-    uint32_t index = find(migrations, domain);
+    uint32_t index = ek_sim_migration_find(migrations, domain);
 
     memset(out, 0, sizeof(*out));
     if (index == EK_NONE || migrations->items[index].request.source != source) {
@@ -113,6 +112,7 @@ void ek_sim_migration_progress(struct ek_sim_migrations *migrations, uint32_t do
     }
     struct ek_sim_migration *it = &migrations->items[index];
     ek_sim_migration_advance(migrations, it);
+    double dirty_mib_s = dirty_rate(migrations, it);
     *out = (struct ek_job_progress){
         .active = true,
         .source_paused = it->phase == EK_SIM_PHASE_SWITCHOVER || it->phase == EK_SIM_PHASE_FINISHED,
@@ -121,7 +121,9 @@ void ek_sim_migration_progress(struct ek_sim_migrations *migrations, uint32_t do
         .remaining_mib = it->left_mib,
         .transferred_mib = it->sent_mib,
         .bandwidth_mib_s = it->rate_mib_s,
-        .dirty_mib_s = dirty_rate(migrations, it),
+        /* As QEMU knows it: by its log after the first iteration, by samples after a second. */
+        .dirty_mib_s = it->iteration > 1 ? dirty_mib_s : 0,
+        .sampled_mib_s = migrations->queue->now_ms - it->began_ms > SAMPLING_MS ? dirty_mib_s : 0,
         .iteration = it->iteration,
         .throttle_percent = (int)lround(it->throttle * 100),
     };
@@ -278,9 +280,6 @@ void ek_sim_migration_confirm(struct ek_sim_migrations *migrations, uint32_t ind
     release(migrations, index, &result);
 }
 
-static void wait_and_step(struct ek_sim_migrations *migrations, uint32_t index, int64_t low,
-                          int64_t high);
-
 /* The Finish call on the destination: here the guest changes sides. */
 static void finish(struct ek_sim_migrations *migrations, uint32_t index)
 {
@@ -300,7 +299,7 @@ static void finish(struct ek_sim_migrations *migrations, uint32_t index)
     it->phase = EK_SIM_PHASE_FINISHED;
     ek_sim_migrations_share(migrations);
     /* The reply's way back and the Confirm call. */
-    wait_and_step(migrations, index, 20, 50);
+    ek_sim_migration_wait(migrations, index, 20, 50);
 }
 
 /* From here to the destination's resume the guest stands still: this is the downtime. */
@@ -398,8 +397,8 @@ static void step(void *context, uint32_t index, uint32_t ticket)
     }
 }
 
-static void wait_and_step(struct ek_sim_migrations *migrations, uint32_t index, int64_t low,
-                          int64_t high)
+void ek_sim_migration_wait(struct ek_sim_migrations *migrations, uint32_t index, int64_t low,
+                           int64_t high)
 {
     struct ek_sim_migration *it = &migrations->items[index];
     int64_t wait_ms = ek_random_between(&migrations->random, low, high);
@@ -423,175 +422,4 @@ void ek_sim_migration_schedule(struct ek_sim_migrations *migrations, uint32_t in
     wait_ms = copies ? fmax(wait_ms, EK_SIM_SHORTEST_ROUND_MS) : wait_ms + (double)it->handover_ms;
     ek_sim_queue_at(migrations->queue, migrations->queue->now_ms + (int64_t)wait_ms, step,
                     migrations, index, it->step_ticket);
-}
-
-/* ---- beginning and aborting ---------------------------------------------------------------- */
-
-static bool refuse(struct ek_call_result *refused, enum ek_failure failure, const char *error)
-{
-    *refused = failed(failure, error);
-    return false;
-}
-
-/* libvirt's own refusals in Begin and Prepare, with nothing changed on either side. */
-static bool acceptable(struct ek_sim_migrations *migrations,
-                       const struct ek_sim_migration_request *request,
-                       struct ek_call_result *refused)
-{
-    struct ek_sim_cluster *cluster = migrations->cluster;
-    const struct ek_sim_host *there = &cluster->hosts[request->destination];
-    const struct ek_sim_copy *here = ek_sim_cluster_copy(cluster, request->domain, request->source);
-    const struct ek_sim_copy *copy =
-        ek_sim_cluster_copy(cluster, request->domain, request->destination);
-
-    if (here == NULL || !here->active || here->run == EK_RUN_PAUSED_MIGRATION) {
-        return refuse(refused, EK_FAILURE_DOMAIN, "domain is not running");
-    }
-    if (here->job != EK_JOB_NONE) {
-        return refuse(refused, EK_FAILURE_SAME_PAIR, "another migration job is already running");
-    }
-    if (!ek_sim_host_answers(there)) {
-        return refuse(refused, EK_FAILURE_OTHER_HOST, "unable to connect to server");
-    }
-    if (copy != NULL && copy->active) {
-        return refuse(refused, EK_FAILURE_OTHER_HOST, "domain is already active there");
-    }
-    if (there->active_memory_mib + cluster->domains[request->domain].memory_mib >
-        there->memory_mib) {
-        return refuse(refused, EK_FAILURE_OTHER_HOST, "cannot set up guest memory");
-    }
-    if (request->disks && !ek_sim_disk_is_on(cluster, request->domain, request->destination)) {
-        return refuse(refused, EK_FAILURE_OTHER_HOST, "Cannot access storage file");
-    }
-    return true;
-}
-
-static uint32_t slot(struct ek_sim_migrations *migrations)
-{
-    for (uint32_t i = 0; i < migrations->count; i++) {
-        if (migrations->items[i].phase == EK_SIM_PHASE_NONE) {
-            return i;
-        }
-    }
-    if (migrations->count == migrations->room) {
-        size_t room = migrations->room == 0 ? 8 : 2 * migrations->room;
-        struct ek_sim_migration *items = realloc(migrations->items, room * sizeof(*items));
-        if (items == NULL) {
-            migrations->queue->lost = true;
-            return EK_NONE;
-        }
-        migrations->items = items;
-        migrations->room = room;
-    }
-    memset(&migrations->items[migrations->count], 0, sizeof(*migrations->items));
-    return (uint32_t)migrations->count++;
-}
-
-static void occupy(struct ek_sim_migrations *migrations, struct ek_sim_migration *it,
-                   const struct ek_sim_migration_request *request)
-{
-    struct ek_sim_copy *here =
-        ek_sim_cluster_copy(migrations->cluster, request->domain, request->source);
-    struct ek_sim_migration fresh = {.phase = EK_SIM_PHASE_BEGIN,
-                                     .request = *request,
-                                     .max_downtime_ms = DEFAULT_DOWNTIME_MS,
-                                     .guest_paused = here->run == EK_RUN_PAUSED_USER,
-                                     .advanced_ms = migrations->queue->now_ms,
-                                     .began_ms = migrations->queue->now_ms,
-                                     /* Tickets go on over a slot's lives: events of the last
-                                      * migration must not hit this one. */
-                                     .step_ticket = it->step_ticket,
-                                     .broken_ticket = it->broken_ticket,
-                                     .serial = it->serial};
-
-    *it = fresh;
-    /* The caller's text; the copy in `it` is what counts. */
-    it->request.mark = NULL;
-    (void)snprintf(it->mark, sizeof(it->mark), "%s", request->mark);
-    if (it->mark[0] != '\0') {
-        (void)snprintf(here->mark, sizeof(here->mark), "%s", it->mark);
-    } else {
-        migrations->cluster->domains[request->domain].foreign_ms = it->began_ms;
-    }
-    ek_sim_cluster_set(migrations->cluster, request->domain, request->source, here->run,
-                       EK_JOB_OUT);
-}
-
-bool ek_sim_migration_begin(struct ek_sim_migrations *migrations,
-                            const struct ek_sim_migration_request *request,
-                            struct ek_call_result *refused)
-{
-    uint32_t index = EK_NONE;
-
-    if (!acceptable(migrations, request, refused)) {
-        return false;
-    }
-    index = slot(migrations);
-    /* A definition that an earlier run of the domain left there is replaced. */
-    ek_sim_cluster_remove(migrations->cluster, request->domain, request->destination);
-    if (index == EK_NONE ||
-        ek_sim_cluster_bring(migrations->cluster, request->domain, request->destination) == NULL) {
-        return refuse(refused, EK_FAILURE_OTHER_HOST, "no room for another copy");
-    }
-    occupy(migrations, &migrations->items[index], request);
-    /* Begin and Prepare: checks on both sides, and QEMU's start on the destination. */
-    wait_and_step(migrations, index, 200, 600);
-    return true;
-}
-
-/* Too late in the switchover, as with libvirt: the guest then arrives all the same. */
-static void abort_now(void *context, uint32_t index, uint32_t serial)
-{
-    struct ek_sim_migrations *migrations = context;
-    const struct ek_sim_migration *it = &migrations->items[index];
-    bool early = it->phase == EK_SIM_PHASE_BEGIN || it->phase == EK_SIM_PHASE_COPY;
-
-    if (it->serial == serial && early) {
-        ek_sim_migration_fail(migrations, index, EK_FAILURE_ABORTED,
-                              "operation aborted: job 'migration out' canceled by client");
-    }
-}
-
-static uint32_t find_job(const struct ek_sim_migrations *migrations, uint32_t domain,
-                         uint32_t source, const char *mark)
-{
-    uint32_t index = find(migrations, domain);
-    bool found = index != EK_NONE && migrations->items[index].request.source == source &&
-                 strcmp(migrations->items[index].mark, mark) == 0;
-
-    return found ? index : EK_NONE;
-}
-
-bool ek_sim_migration_abort(struct ek_sim_migrations *migrations, uint32_t domain, uint32_t source,
-                            const char *mark)
-{
-    uint32_t index = find_job(migrations, domain, source, mark);
-
-    if (index == EK_NONE) {
-        return false;
-    }
-    ek_sim_queue_at(migrations->queue,
-                    migrations->queue->now_ms + ek_random_between(&migrations->random, 20, 200),
-                    abort_now, migrations, index, migrations->items[index].serial);
-    return true;
-}
-
-bool ek_sim_migration_tune(struct ek_sim_migrations *migrations, uint32_t domain, uint32_t source,
-                           const char *mark, const struct ek_tuning *tuning)
-{
-    uint32_t index = find_job(migrations, domain, source, mark);
-
-    if (index == EK_NONE || tuning->start_post_copy) {
-        return false;
-    }
-    struct ek_sim_migration *it = &migrations->items[index];
-    if (tuning->max_downtime_ms > 0) {
-        it->max_downtime_ms = tuning->max_downtime_ms;
-    }
-    if (tuning->bandwidth_mib_s > 0) {
-        it->request.bandwidth_mib_s =
-            tuning->bandwidth_mib_s == EK_TUNING_UNLIMITED ? 0 : (double)tuning->bandwidth_mib_s;
-        ek_sim_migrations_share(migrations);
-    }
-    return true;
 }

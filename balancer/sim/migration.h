@@ -134,7 +134,8 @@ void ek_sim_fault_power(struct ek_sim_migrations *migrations, uint32_t host, boo
 void ek_sim_fault_daemon(struct ek_sim_migrations *migrations, uint32_t host,
                          enum ek_sim_daemon daemon);
 
-/* The guest ends by its own or its user's will, or its QEMU crashes. */
-void ek_sim_fault_guest(struct ek_sim_migrations *migrations, uint32_t domain, bool crash);
+/* The guest ends by its own or its user's will, or its QEMU crashes. False: it does not run, or is
+ * being handed over at this moment. */
+bool ek_sim_fault_guest(struct ek_sim_migrations *migrations, uint32_t domain, bool crash);
 
 #endif

@@ -9,6 +9,13 @@ enum {
     EK_SIM_SHORTEST_ROUND_MS = 50,
 };
 
+/* The index of the domain's migration; EK_NONE: none runs. */
+uint32_t ek_sim_migration_find(const struct ek_sim_migrations *migrations, uint32_t domain);
+
+/* Wants the next step after low to high milliseconds, by chance. */
+void ek_sim_migration_wait(struct ek_sim_migrations *migrations, uint32_t index, int64_t low,
+                           int64_t high);
+
 /* Brings what was sent up to now, at the present rate. */
 void ek_sim_migration_advance(struct ek_sim_migrations *migrations, struct ek_sim_migration *it);
 

@@ -63,7 +63,9 @@ static void move_ended(void *context, const struct ek_outcome *outcome)
     const struct ek_sim_cluster *cluster = ek_world_cluster(run->world);
 
     if (outcome->state != EK_MOVE_DONE) {
-        out->failed++;
+        /* One that was called off, or whose guest ended by itself, is no failure. */
+        bool failed = outcome->state != EK_MOVE_CANCELLED && outcome->state != EK_MOVE_GUEST_OFF;
+        out->failed += failed ? 1 : 0;
         return;
     }
     if (out->move_count == run->move_room) {

@@ -29,7 +29,8 @@ struct ek_simulation {
     size_t fault_count;
     int64_t restart_ms; /* as of ek_world_options */
 
-    double target_cpu;    /* what counts as overload, 0..1 of capacity; NAN: the policy's */
+    double target_cpu;    /* what counts as overload, 0..1 of capacity; NAN: the policy's, so that
+                             results of two policies with limits of their own cannot be compared */
     double target_memory; /* likewise */
     double imbalance;     /* what counts as imbalanced: standard deviation of utilization, 0..0.5 */
     int64_t flap_ms;      /* a domain that comes back to a host within this flaps */
@@ -73,7 +74,7 @@ struct ek_simulation_result {
     double cpu_imbalance; /* mean standard deviation of utilization over hosts */
     double memory_imbalance;
     double moved_mib; /* by all migrations */
-    uint64_t failed;  /* moves that ended in another way than done */
+    uint64_t failed;  /* moves that ended in another way than done, cancelled or the guest off */
     uint64_t flaps;
     double short_h;                    /* domain-hours */
     double down_h;                     /* domain-hours */

@@ -56,7 +56,7 @@ struct ek_world_counters {
     double starved_s;  /* host-seconds with CPU demand above the host's cores */
 };
 
-/* What can go wrong; see balancer/sim/migration.h for what follows from it. */
+/* What can go wrong, and what users do; see balancer/sim/migration.h for what follows from it. */
 enum ek_world_fault_kind {
     EK_WORLD_HOST_CRASH,     /* a host, back after a while without its guests */
     EK_WORLD_DATA_CUT,       /* a host's migration network */
@@ -64,8 +64,10 @@ enum ek_world_fault_kind {
     EK_WORLD_PARTITION,      /* both */
     EK_WORLD_LIBVIRTD_DOWN,  /* killed, and back after a while */
     EK_WORLD_LIBVIRTD_HANG,  /* and awake again after a while */
-    EK_WORLD_GUEST_OFF,      /* a domain shuts itself down, for good */
+    EK_WORLD_GUEST_OFF,      /* a domain shuts itself down; in a handover, after it */
     EK_WORLD_GUEST_CRASH,    /* a domain's QEMU crashes, for good */
+    EK_WORLD_GUEST_START,    /* a domain that is off is started, and shut down after a while; where
+                                it is defined, else where most room is; without any, crowded */
     EK_WORLD_JOURNAL_AWAY,   /* and back after a while */
     EK_WORLD_BALANCER_CRASH, /* our daemon dies and starts anew after a while */
     EK_WORLD_FAULT_KIND_COUNT
@@ -100,6 +102,9 @@ int64_t ek_world_now_ms(const struct ek_world *world);
 
 /* SET or DEL of the host's maintenance key: noticed at once. */
 void ek_world_set_maintenance(struct ek_world *world, uint32_t host, bool wanted);
+
+/* SET of a key that says "partial": what can leave is to leave. */
+void ek_world_set_partial_maintenance(struct ek_world *world, uint32_t host);
 
 /* The policy file changed. */
 void ek_world_set_policy(struct ek_world *world, const struct ek_policy *policy);

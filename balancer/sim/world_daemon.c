@@ -49,6 +49,8 @@ static void carry_out(struct ek_world *world, const struct ek_effect *effect)
     case EK_EFFECT_RECORD_FATE:
         ek_world_say(world, "fate", "plan %s is %s", effect->u.fate.plan_id, effect->u.fate.fate);
         break;
+    case EK_EFFECT_RECORD_VERIFIED: /* its event says the same */
+        break;
     case EK_EFFECT_RECORD_EVENT:
         ek_world_say(world, effect->u.event.kind, "%s", effect->u.event.text);
         break;
@@ -62,7 +64,7 @@ static void carry_out(struct ek_world *world, const struct ek_effect *effect)
         ek_sim_driver_limit(&world->driver, effect->u.limit.id, effect->u.limit.bandwidth_mib_s);
         break;
     case EK_EFFECT_ABORT:
-        (void)ek_sim_driver_cancel(&world->driver, effect->u.abort_id);
+        (void)ek_sim_driver_cancel(&world->driver, effect->u.abort.id, effect->u.abort.why);
         break;
     case EK_EFFECT_START:
         start_move(world, &effect->u.start);
@@ -229,9 +231,9 @@ static void move_ended(void *context, const struct ek_outcome *outcome)
     ek_world_step(world, &event);
 }
 
-static void move_ending(void *context, const char *id)
+static void move_sign(void *context, const struct ek_sign *sign)
 {
-    struct ek_event event = {.kind = EK_EVENT_ENDING, .u.ending = id};
+    struct ek_event event = {.kind = EK_EVENT_SIGN, .u.sign = sign};
 
     ek_world_step(context, &event);
 }
@@ -460,7 +462,7 @@ void ek_world_start_daemon(struct ek_world *world)
 void ek_world_daemon_init(struct ek_world *world)
 {
     world->driver.ended = move_ended;
-    world->driver.ending = move_ending;
+    world->driver.sign = move_sign;
     world->driver.dropped = move_dropped;
     world->driver.entered = move_entered;
     world->driver.context = world;

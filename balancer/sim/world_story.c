@@ -13,15 +13,23 @@ static const char *const fault_names[EK_WORLD_FAULT_KIND_COUNT] = {
     [EK_WORLD_LIBVIRTD_HANG] = "libvirtd hangs",
     [EK_WORLD_GUEST_OFF] = "guest off",
     [EK_WORLD_GUEST_CRASH] = "guest crash",
+    [EK_WORLD_GUEST_START] = "guest start",
     [EK_WORLD_JOURNAL_AWAY] = "journal away",
     [EK_WORLD_BALANCER_CRASH] = "balancer crash",
 };
 
 /* ---- operators ----------------------------------------------------------------------------- */
 
+void ek_world_set_partial_maintenance(struct ek_world *world, uint32_t host)
+{
+    ek_world_set_maintenance(world, host, true);
+    world->entries[host].partial = true;
+}
+
 void ek_world_set_maintenance(struct ek_world *world, uint32_t host, bool wanted)
 {
     world->entries[host].maintenance = wanted;
+    world->entries[host].partial = false;
     ek_world_say(world, "operator", "%s maintenance of %s", wanted ? "sets" : "deletes",
                  world->cluster.hosts[host].name);
     /* A keyspace notification does the same for the daemon. */
@@ -88,6 +96,113 @@ void ek_world_command(struct ek_world *world, enum ek_command_kind kind, const c
     ek_world_step(world, &event);
 }
 
+/* ---- guests come back ----------------------------------------------------------------------- */
+
+/* Where a guest of a host that is lost starts anew: EK_NONE, no host has room. Linear: it happens
+ * after losses alone. */
+static uint32_t refuge(const struct ek_world *world, double memory_mib)
+{
+    uint32_t best = EK_NONE;
+    double most = memory_mib;
+
+    for (uint32_t h = 0; h < world->cluster.host_count; h++) {
+        const struct ek_sim_host *host = &world->cluster.hosts[h];
+        double room = host->memory_mib - host->base_memory_mib - host->active_memory_mib;
+        if (ek_sim_host_answers(host) && room >= most) {
+            most = room;
+            best = h;
+        }
+    }
+    return best;
+}
+
+/* A move that is not over looks at both hosts; nobody starts a guest under its hands. */
+static bool is_in_hand(const struct ek_world *world, uint32_t domain)
+{
+    return ek_sim_driver_of(&world->driver, world->cluster.domains[domain].uuid) != NULL ||
+           ek_sim_migration_of(&world->migrations, domain) != NULL;
+}
+
+static void say_start(struct ek_world *world, uint32_t domain, uint32_t host)
+{
+    ek_world_say(world, "restart", "%s starts anew on %s", world->cluster.domains[domain].name,
+                 world->cluster.hosts[host].name);
+}
+
+/* False: not yet, it is to be tried again. */
+static bool start_anew(struct ek_world *world, uint32_t domain, uint32_t host)
+{
+    const struct ek_sim_domain *it = &world->cluster.domains[domain];
+    uint32_t where = world->cluster.hosts[host].on ? host : refuge(world, it->memory_mib);
+
+    if (it->fate != EK_SIM_KILLED || it->running > 0) {
+        return true;
+    }
+    if (where == EK_NONE || is_in_hand(world, domain) ||
+        !ek_sim_cluster_start(&world->cluster, domain, where, false)) {
+        return false;
+    }
+    say_start(world, domain, where);
+    return true;
+}
+
+static void restart(void *context, uint32_t host, uint32_t ticket)
+{
+    struct ek_world *world = context;
+    const struct ek_sim_host *it = &world->cluster.hosts[host];
+    bool all = true;
+
+    /* From behind: what starts elsewhere changes other hosts' lists, not this one. */
+    for (size_t i = it->domain_count; i > 0; i--) {
+        all = start_anew(world, it->domains[i - 1], host) && all;
+    }
+    if (!all) {
+        ek_sim_queue_at(&world->queue, world->queue.now_ms + EK_WORLD_MINUTE_MS, restart, world,
+                        host, ticket);
+    }
+}
+
+/* A user's start. False: not yet. */
+static bool start_guest(struct ek_world *world, uint32_t domain)
+{
+    const struct ek_sim_domain *it = &world->cluster.domains[domain];
+    uint32_t where = ek_sim_cluster_defined(&world->cluster, domain);
+
+    if (it->fate == EK_SIM_ALIVE || where == EK_NONE) {
+        return true;
+    }
+    if (is_in_hand(world, domain)) {
+        return false;
+    }
+    if (!ek_sim_cluster_start(&world->cluster, domain, where, false)) {
+        uint32_t other = refuge(world, it->memory_mib);
+        /* A cluster that promises more memory than it has starts guests all the same. */
+        bool crowded = other == EK_NONE;
+        if (!ek_sim_cluster_start(&world->cluster, domain, crowded ? where : other, crowded)) {
+            return false;
+        }
+        if (!crowded) {
+            ek_sim_cluster_remove(&world->cluster, domain, where);
+            where = other;
+        }
+    }
+    say_start(world, domain, where);
+    return true;
+}
+
+static void guest_starts(void *context, uint32_t index, uint32_t ticket)
+{
+    struct ek_world *world = context;
+    const struct ek_world_fault *fault = &world->faults[index];
+    int64_t end_ms = fault->at_ms + fault->lasts_ms;
+
+    if ((fault->lasts_ms == 0 || ek_world_now_ms(world) < end_ms) &&
+        !start_guest(world, fault->subject)) {
+        ek_sim_queue_at(&world->queue, world->queue.now_ms + EK_WORLD_MINUTE_MS, guest_starts,
+                        world, index, ticket);
+    }
+}
+
 /* ---- misfortunes --------------------------------------------------------------------------- */
 
 /* The store's absence reaches the engine as a hold, as from the real daemon: watch, start
@@ -132,6 +247,7 @@ static const char *subject_of(const struct ek_world *world, const struct ek_worl
     switch (fault->kind) {
     case EK_WORLD_GUEST_OFF:
     case EK_WORLD_GUEST_CRASH:
+    case EK_WORLD_GUEST_START:
         return world->cluster.domains[fault->subject].name;
     case EK_WORLD_JOURNAL_AWAY:
     case EK_WORLD_BALANCER_CRASH:
@@ -148,6 +264,30 @@ static const char *subject_of(const struct ek_world *world, const struct ek_worl
     return world->cluster.hosts[fault->subject].name;
 }
 
+static void guest_goes_off(void *context, uint32_t domain, uint32_t ticket)
+{
+    struct ek_world *world = context;
+
+    /* In the instant of a handover it hears nothing: it is told again when that is over. */
+    if (!ek_sim_fault_guest(&world->migrations, domain, false) &&
+        ek_sim_migration_of(&world->migrations, domain) != NULL) {
+        ek_sim_queue_at(&world->queue, world->queue.now_ms + EK_WORLD_SECOND_MS, guest_goes_off,
+                        world, domain, ticket);
+    }
+}
+
+static void strike_guest(struct ek_world *world, const struct ek_world_fault *fault, bool begins)
+{
+    if (fault->kind == EK_WORLD_GUEST_CRASH) {
+        (void)ek_sim_fault_guest(&world->migrations, fault->subject, true);
+    } else if (fault->kind == EK_WORLD_GUEST_OFF || !begins) {
+        guest_goes_off(world, fault->subject, 0);
+    } else {
+        /* By its index: a start that has to wait asks until when it is wanted. */
+        guest_starts(world, (uint32_t)(fault - world->faults), 0);
+    }
+}
+
 static void strike(struct ek_world *world, const struct ek_world_fault *fault, bool begins)
 {
     ek_world_say(world, "fault", "%s, %s: %s", fault_names[fault->kind], subject_of(world, fault),
@@ -155,7 +295,8 @@ static void strike(struct ek_world *world, const struct ek_world_fault *fault, b
     switch (fault->kind) {
     case EK_WORLD_GUEST_OFF:
     case EK_WORLD_GUEST_CRASH:
-        ek_sim_fault_guest(&world->migrations, fault->subject, fault->kind == EK_WORLD_GUEST_CRASH);
+    case EK_WORLD_GUEST_START:
+        strike_guest(world, fault, begins);
         break;
     case EK_WORLD_JOURNAL_AWAY:
         set_journal(world, begins);
@@ -172,62 +313,6 @@ static void strike(struct ek_world *world, const struct ek_world_fault *fault, b
     case EK_WORLD_FAULT_KIND_COUNT:
         strike_host(world, fault, begins);
         break;
-    }
-}
-
-/* ---- guests come back ----------------------------------------------------------------------- */
-
-/* Where a guest of a host that is lost starts anew: EK_NONE, no host has room. Linear: it happens
- * after losses alone. */
-static uint32_t refuge(const struct ek_world *world, double memory_mib)
-{
-    uint32_t best = EK_NONE;
-    double most = memory_mib;
-
-    for (uint32_t h = 0; h < world->cluster.host_count; h++) {
-        const struct ek_sim_host *host = &world->cluster.hosts[h];
-        double room = host->memory_mib - host->base_memory_mib - host->active_memory_mib;
-        if (ek_sim_host_answers(host) && room >= most) {
-            most = room;
-            best = h;
-        }
-    }
-    return best;
-}
-
-/* False: not yet, it is to be tried again. */
-static bool start_anew(struct ek_world *world, uint32_t domain, uint32_t host)
-{
-    const struct ek_sim_domain *it = &world->cluster.domains[domain];
-    uint32_t where = world->cluster.hosts[host].on ? host : refuge(world, it->memory_mib);
-
-    if (it->fate != EK_SIM_KILLED || it->running > 0) {
-        return true;
-    }
-    /* A move that is not over looks at both hosts; nobody starts a guest under its hands. */
-    if (where == EK_NONE || ek_sim_driver_of(&world->driver, it->uuid) != NULL ||
-        ek_sim_migration_of(&world->migrations, domain) != NULL ||
-        !ek_sim_cluster_start(&world->cluster, domain, where)) {
-        return false;
-    }
-    ek_world_say(world, "restart", "%s starts anew on %s", it->name,
-                 world->cluster.hosts[where].name);
-    return true;
-}
-
-static void restart(void *context, uint32_t host, uint32_t ticket)
-{
-    struct ek_world *world = context;
-    const struct ek_sim_host *it = &world->cluster.hosts[host];
-    bool all = true;
-
-    /* From behind: what starts elsewhere changes other hosts' lists, not this one. */
-    for (size_t i = it->domain_count; i > 0; i--) {
-        all = start_anew(world, it->domains[i - 1], host) && all;
-    }
-    if (!all) {
-        ek_sim_queue_at(&world->queue, world->queue.now_ms + EK_WORLD_MINUTE_MS, restart, world,
-                        host, ticket);
     }
 }
 

@@ -126,7 +126,12 @@ bool ek_store_refused(const struct ek_store *store, const char *key, const redis
     const char *said = reply->str;
     enum ek_error_code code = EK_ERR_REMOTE;
 
-    if (begins(said, "NOPERM") || begins(said, "NOAUTH") || begins(said, "WRONGPASS")) {
+    if (begins(said, "NOPERM")) {
+        return ek_error_set(err, EK_ERR_DENIED, "Redis at %s: %s: user %s may not do that: %s",
+                            store->address, key,
+                            store->options.user == NULL ? "default" : store->options.user, said);
+    }
+    if (begins(said, "NOAUTH") || begins(said, "WRONGPASS")) {
         code = EK_ERR_DENIED;
     } else if (begins(said, "LOADING") || begins(said, "BUSY ") || begins(said, "MASTERDOWN")) {
         code = EK_ERR_UNAVAILABLE;

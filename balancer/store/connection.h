@@ -22,6 +22,7 @@ enum ek_script {
     EK_SCRIPT_RELEASE,
     EK_SCRIPT_PLAN,
     EK_SCRIPT_FENCED_SET,
+    EK_SCRIPT_FENCED_ADD,
     EK_SCRIPT_INPUT,
     EK_SCRIPT_COUNT
 };
@@ -84,9 +85,9 @@ redisReply *ek_store_script(struct ek_store *store, enum ek_script script, const
 /* GET as a malloc'ed text; NULL in *text when the key is absent. */
 bool ek_store_get_text(struct ek_store *store, const char *key, char **text, struct ek_error *err);
 
-/* SET, if `epoch` is the current one; else FENCED. */
-bool ek_store_fenced_set(struct ek_store *store, const char *key, const char *value, int64_t epoch,
-                         struct ek_error *err);
+/* SET, if `epoch` is the current one; else FENCED. `life_ms` NULL: for ever. */
+bool ek_store_fenced_set(struct ek_store *store, const char *key, const char *value,
+                         const char *life_ms, int64_t epoch, struct ek_error *err);
 
 /* Whether a fenced script's reply begins with "OK"; "FENCED" gives that error, others REMOTE. */
 bool ek_store_check_fence(const struct ek_store *store, const char *key, const redisReply *reply,

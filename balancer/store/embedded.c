@@ -86,10 +86,19 @@ static bool prepare_dir(struct ek_embedded *embedded, const char *state_dir, str
     /* mkdir's mode is cut by the umask, which is not meant for this directory. */
     if ((!made && errno != EEXIST) || (made && chmod(state_dir, 0750) != 0) ||
         stat(state_dir, &status) != 0) {
-        return ek_error_set(err, EK_ERR_IO, "%s: %s", state_dir, strerror(errno));
+        return ek_error_set(err, EK_ERR_IO, "the state directory %s cannot be made: %s", state_dir,
+                            strerror(errno));
     }
     if (!S_ISDIR(status.st_mode)) {
-        return ek_error_set(err, EK_ERR_IO, "%s: found a file, expected a directory", state_dir);
+        return ek_error_set(err, EK_ERR_IO,
+                            "the state directory %s: found a file, expected a directory",
+                            state_dir);
+    }
+    if (access(state_dir, W_OK | X_OK) != 0) {
+        return ek_error_set(err, EK_ERR_DENIED,
+                            "the state directory %s: found one of user %ld that user %ld may not "
+                            "write, expected one that the daemon may write",
+                            state_dir, (long)status.st_uid, (long)geteuid());
     }
     if ((status.st_mode & S_IWOTH) != 0) {
         return ek_error_set(err, EK_ERR_INVALID,
@@ -202,6 +211,30 @@ static bool write_config(const struct ek_embedded *embedded, const char *path, s
     return !failed || ek_error_set(err, EK_ERR_IO, "%s: cannot write it", path);
 }
 
+/* ---- the program ----------------------------------------------------------------------------- */
+
+static bool no_server(struct ek_error *err)
+{
+    return ek_error_set(err, EK_ERR_NOT_FOUND,
+                        "there is no redis-server on PATH; install it or set redis.mode: external");
+}
+
+bool ek_embedded_find_server(struct ek_error *err)
+{
+    const char *path = getenv("PATH");
+    char file[PATH_MAX];
+
+    for (const char *dir = path == NULL ? "" : path; *dir != '\0';) {
+        size_t length = strcspn(dir, ":");
+        (void)snprintf(file, sizeof(file), "%.*s/redis-server", (int)length, dir);
+        if (access(file, X_OK) == 0) {
+            return true;
+        }
+        dir += length + (dir[length] == ':' ? 1 : 0);
+    }
+    return no_server(err);
+}
+
 /* ---- the child --------------------------------------------------------------------------------
  */
 
@@ -241,9 +274,7 @@ static bool read_report(int report, struct ek_error *err)
         return true;
     }
     if (reason == ENOENT) {
-        return ek_error_set(
-            err, EK_ERR_NOT_FOUND,
-            "there is no redis-server on PATH; install it or set redis.mode: external");
+        return no_server(err);
     }
     return ek_error_set(err, EK_ERR_IO, "cannot run redis-server: %s", strerror(reason));
 }

@@ -23,6 +23,9 @@ struct ek_embedded;
  * ek_embedded_destroy. */
 struct ek_embedded *ek_embedded_start(const char *state_dir, int timeout_ms, struct ek_error *err);
 
+/* Whether there is a redis-server to be started. Error: NOT_FOUND. */
+bool ek_embedded_find_server(struct ek_error *err);
+
 /* The path of the unix socket in that directory, written into `path`; whether or not it runs.
  * Error: INVALID (longer than `size` or than a unix socket's path may be). */
 bool ek_embedded_socket_path(const char *state_dir, char *path, int size, struct ek_error *err);

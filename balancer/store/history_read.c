@@ -16,10 +16,10 @@ static bool no_memory(const char *key, struct ek_error *err)
     return ek_error_set(err, EK_ERR_NOMEM, "%s: out of memory", key);
 }
 
-/* A sample of a block. */
+/* A sample of a block of a group. */
 struct place {
     int64_t time_ms;
-    const struct ek_history_block *block;
+    size_t block;
     size_t index;
 };
 
@@ -30,7 +30,7 @@ struct group {
     size_t count;
 };
 
-/* Of equal times the one of the first block comes first. */
+/* Of equal times the one of the first block comes first: the same at every reading. */
 static int compare_places(const void *a, const void *b)
 {
     const struct place *left = a;
@@ -54,7 +54,7 @@ static struct place *sort_places(const struct group *group, size_t *count)
     for (size_t b = 0; places != NULL && b < group->count; b++) {
         for (size_t i = 0; i < ek_history_block_count(group->blocks[b]); i++) {
             places[(*count)++] =
-                (struct place){ek_history_block_time_ms(group->blocks[b], i), group->blocks[b], i};
+                (struct place){ek_history_block_time_ms(group->blocks[b], i), b, i};
         }
     }
     if (places != NULL) {
@@ -63,12 +63,12 @@ static struct place *sort_places(const struct group *group, size_t *count)
     return places;
 }
 
-static bool add_place(struct ek_history_block *merged, const struct place *place,
-                      struct ek_error *err)
+static bool add_place(struct ek_history_block *merged, const struct group *group,
+                      const struct place *place, struct ek_error *err)
 {
     struct ek_sample sample;
 
-    if (!ek_history_block_sample(place->block, place->index, &sample, err)) {
+    if (!ek_history_block_sample(group->blocks[place->block], place->index, &sample, err)) {
         return false;
     }
     bool done = ek_history_block_add(merged, &sample, err);
@@ -90,7 +90,7 @@ static bool give_merged(const struct group *group, ek_store_history_fn *visit, v
         for (; done && i < count && ek_history_block_count(merged) < EK_HISTORY_BLOCK_SAMPLES;
              i++) {
             if (i == 0 || places[i].time_ms != places[i - 1].time_ms) {
-                done = add_place(merged, &places[i], err);
+                done = add_place(merged, group, &places[i], err);
             }
         }
         done = done && (ek_history_block_count(merged) == 0 || visit(context, merged, err));
@@ -139,11 +139,13 @@ static bool visit_group(const char *key, const struct ek_piece *pieces, size_t c
     return done;
 }
 
-static bool visit_pieces(const char *key, const struct ek_pieces *pieces,
-                         ek_store_history_fn *visit, void *context, struct bad *bad,
-                         struct ek_error *err)
+bool ek_pieces_visit(const char *key, const struct ek_pieces *pieces, ek_store_history_fn *visit,
+                     void *context, char *bad, size_t bad_size, struct ek_error *err)
 {
+    struct bad warnings = {.text = bad, .size = bad_size};
     bool done = true;
+
+    bad[0] = '\0';
 
     for (size_t i = 0, next = 0; done && i < pieces->count; i = next) {
         int64_t last_ms = pieces->items[i].last_ms;
@@ -152,7 +154,7 @@ static bool visit_pieces(const char *key, const struct ek_pieces *pieces,
             int64_t its_ms = pieces->items[next].last_ms;
             last_ms = its_ms > last_ms ? its_ms : last_ms;
         }
-        done = visit_group(key, &pieces->items[i], next - i, visit, context, bad, err);
+        done = visit_group(key, &pieces->items[i], next - i, visit, context, &warnings, err);
     }
     return done;
 }
@@ -160,7 +162,6 @@ static bool visit_pieces(const char *key, const struct ek_pieces *pieces,
 bool ek_store_get_history(struct ek_store *store, const char *host, ek_store_history_fn *visit,
                           void *context, char *bad, size_t bad_size, struct ek_error *err)
 {
-    struct bad warnings = {.text = bad, .size = bad_size};
     char blocks_key[EK_KEY_SIZE];
     char rows_key[EK_KEY_SIZE];
     struct ek_pieces pieces EK_PIECES_SCOPED = {.items = NULL};
@@ -180,5 +181,5 @@ bool ek_store_get_history(struct ek_store *store, const char *host, ek_store_his
         ek_store_command(store, blocks_key, err, "HGETALL %s", blocks_key);
     return blocks != NULL && ek_pieces_add(store, rows_key, rows, true, &pieces, err) &&
            ek_pieces_add(store, blocks_key, blocks, true, &pieces, err) &&
-           visit_pieces(blocks_key, &pieces, visit, context, &warnings, err);
+           ek_pieces_visit(blocks_key, &pieces, visit, context, bad, bad_size, err);
 }

@@ -35,11 +35,11 @@ static void read_value(const char *key, const redisReply *reply, struct ek_maint
     /* Shells and editors leave blanks in front. */
     const char *text = reply->str + strspn(reply->str, " \t\r\n");
     /* Only what looks like an object is read as one; a reason in words is no broken JSON. */
-    if (*text == '{' && ek_codec_read_maintenance(reply->str, reply->len, key, out->reason,
-                                                  sizeof(out->reason), &out->deadline_ms, &err)) {
+    if (*text == '{' && ek_codec_read_maintenance(reply->str, reply->len, key, out, &err)) {
         return;
     }
     out->deadline_ms = 0;
+    out->partial = false;
     copy_reason(out->reason, sizeof(out->reason), text);
 }
 
@@ -164,17 +164,30 @@ bool ek_store_stray_maintenance(struct ek_store *store, const char *const *hosts
     return true;
 }
 
-bool ek_store_set_maintenance(struct ek_store *store, const char *host, bool wanted,
-                              const char *reason, struct ek_error *err)
+bool ek_store_set_maintenance(struct ek_store *store, const char *host, const char *value,
+                              int64_t ttl_ms, struct ek_error *err)
 {
-    char key[EK_KEY_SIZE];
+    char name[EK_KEY_SIZE];
+    const char *said = value == NULL ? "" : value;
 
-    if (!ek_store_key(store, key, "maintenance:", host, err)) {
+    if (!ek_store_key(store, name, "maintenance:", host, err)) {
         return false;
     }
     redisReply *reply EK_REPLY_SCOPED =
-        wanted ? ek_store_command(store, key, err, "SET %s %s", key, reason == NULL ? "" : reason)
-               : ek_store_command(store, key, err, "DEL %s", key);
+        ttl_ms > 0
+            ? ek_store_command(store, name, err, "SET %s %s PX %lld", name, said, (long long)ttl_ms)
+            : ek_store_command(store, name, err, "SET %s %s KEEPTTL", name, said);
+    return reply != NULL;
+}
+
+bool ek_store_end_maintenance(struct ek_store *store, const char *host, struct ek_error *err)
+{
+    char name[EK_KEY_SIZE];
+
+    if (!ek_store_key(store, name, "maintenance:", host, err)) {
+        return false;
+    }
+    redisReply *reply EK_REPLY_SCOPED = ek_store_command(store, name, err, "DEL %s", name);
     return reply != NULL;
 }
 
@@ -185,7 +198,7 @@ bool ek_store_put_maintenance_status(struct ek_store *store, const char *host, c
     char key[EK_KEY_SIZE];
 
     return ek_store_key(store, key, "maintenance-status:", host, err) &&
-           ek_store_fenced_set(store, key, json, epoch, err);
+           ek_store_fenced_set(store, key, json, NULL, epoch, err);
 }
 
 bool ek_store_delete_maintenance_status(struct ek_store *store, const char *host,

@@ -69,6 +69,78 @@ bool ek_store_get_latest_plan(struct ek_store *store, char **json, char **fate,
     return true;
 }
 
+bool ek_store_get_plan(struct ek_store *store, const char *id, char **json, struct ek_error *err)
+{
+    char key[EK_KEY_SIZE];
+
+    *json = NULL;
+    return ek_store_key(store, key, "plan:", id, err) && ek_store_get_text(store, key, json, err);
+}
+
+bool ek_store_put_verified(struct ek_store *store, const char *id, const char *json, int64_t epoch,
+                           struct ek_error *err)
+{
+    char key[EK_KEY_SIZE];
+
+    return ek_store_key(store, key, "verified:", id, err) &&
+           ek_store_fenced_set(store, key, json, PLAN_LIFE_MS, epoch, err);
+}
+
+bool ek_store_get_verified(struct ek_store *store, const char *id, char **json,
+                           struct ek_error *err)
+{
+    char key[EK_KEY_SIZE];
+
+    *json = NULL;
+    return ek_store_key(store, key, "verified:", id, err) &&
+           ek_store_get_text(store, key, json, err);
+}
+
+/* The word of the entry's field; "": it has none. */
+static const char *word_of(const redisReply *entry, const char *field)
+{
+    bool whole = entry->type == REDIS_REPLY_ARRAY && entry->elements == 2 &&
+                 entry->element[1]->type == REDIS_REPLY_ARRAY;
+
+    for (size_t i = 0; whole && i + 1 < entry->element[1]->elements; i += 2) {
+        if (strcmp(entry->element[1]->element[i]->str, field) == 0) {
+            return entry->element[1]->element[i + 1]->str;
+        }
+    }
+    return "";
+}
+
+bool ek_store_recent_fates(struct ek_store *store, size_t limit, struct ek_plan_fate **fates,
+                           size_t *count, struct ek_error *err)
+{
+    char key[EK_KEY_SIZE];
+
+    *fates = NULL;
+    *count = 0;
+    if (!ek_store_key(store, key, "plans", "", err)) {
+        return false;
+    }
+    redisReply *reply EK_REPLY_SCOPED =
+        ek_store_command(store, key, err, "XREVRANGE %s + - COUNT %lld", key, (long long)limit);
+    if (reply == NULL) {
+        return false;
+    }
+    if (reply->type != REDIS_REPLY_ARRAY) {
+        return ek_store_odd_reply(store, key, err);
+    }
+    *fates = calloc(reply->elements + 1, sizeof(**fates));
+    if (*fates == NULL) {
+        return ek_error_set(err, EK_ERR_NOMEM, "%s: out of memory", key);
+    }
+    for (size_t i = 0; i < reply->elements; i++) {
+        struct ek_plan_fate *fate = &(*fates)[(*count)++];
+        (void)snprintf(fate->id, sizeof(fate->id), "%s", word_of(reply->element[i], "id"));
+        (void)snprintf(fate->fate, sizeof(fate->fate), "%s", word_of(reply->element[i], "fate"));
+        fate->at_ms = strtoll(word_of(reply->element[i], "at_ms"), NULL, 10);
+    }
+    return true;
+}
+
 /* With a TTL instead of a deletion at the end: a daemon that was killed must not look alive. */
 bool ek_store_put_status(struct ek_store *store, const char *role, const char *json, int64_t ttl_ms,
                          struct ek_error *err)
@@ -109,6 +181,43 @@ bool ek_store_add_event(struct ek_store *store, int64_t now_ms, const char *kind
     return reply != NULL;
 }
 
+/* The value of a field of a stream's entry, "" when it is not there. */
+static const char *field_of(const redisReply *fields, const char *name)
+{
+    for (size_t i = 0; i + 1 < fields->elements; i += 2) {
+        if (strcmp(fields->element[i]->str, name) == 0) {
+            return fields->element[i + 1]->str;
+        }
+    }
+    return "";
+}
+
+bool ek_store_recent_events(struct ek_store *store, size_t limit, ek_store_event_fn *visit,
+                            void *context, struct ek_error *err)
+{
+    char key[EK_KEY_SIZE];
+
+    if (!ek_store_key(store, key, "events", "", err)) {
+        return false;
+    }
+    redisReply *reply EK_REPLY_SCOPED =
+        ek_store_command(store, key, err, "XREVRANGE %s + - COUNT %lld", key, (long long)limit);
+    if (reply == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < reply->elements; i++) {
+        const redisReply *entry = reply->element[i];
+        if (entry->type != REDIS_REPLY_ARRAY || entry->elements != 2 ||
+            entry->element[1]->type != REDIS_REPLY_ARRAY) {
+            return ek_store_odd_reply(store, key, err);
+        }
+        const redisReply *fields = entry->element[1];
+        visit(context, strtoll(field_of(fields, "at_ms"), NULL, 10), field_of(fields, "kind"),
+              field_of(fields, "subject"), field_of(fields, "text"));
+    }
+    return true;
+}
+
 /* Fenced, since the successor's memory must not be overwritten by its predecessor's. */
 bool ek_store_put_engine_state(struct ek_store *store, const char *json, int64_t epoch,
                                struct ek_error *err)
@@ -116,7 +225,7 @@ bool ek_store_put_engine_state(struct ek_store *store, const char *json, int64_t
     char key[EK_KEY_SIZE];
 
     return ek_store_key(store, key, "engine", "", err) &&
-           ek_store_fenced_set(store, key, json, epoch, err);
+           ek_store_fenced_set(store, key, json, NULL, epoch, err);
 }
 
 bool ek_store_get_engine_state(struct ek_store *store, char **json, struct ek_error *err)
@@ -133,7 +242,7 @@ bool ek_store_put_memory(struct ek_store *store, const char *json, int64_t epoch
     char key[EK_KEY_SIZE];
 
     return ek_store_key(store, key, "memory", "", err) &&
-           ek_store_fenced_set(store, key, json, epoch, err);
+           ek_store_fenced_set(store, key, json, NULL, epoch, err);
 }
 
 bool ek_store_get_memory(struct ek_store *store, char **json, struct ek_error *err)

@@ -156,9 +156,18 @@ static const char *const texts[EK_SCRIPT_COUNT] = {
                    "           'fate', ARGV[4], 'epoch', ARGV[1], 'at_ms', ARGV[5])\n"
                    "return {'OK'}\n",
 
-    /* KEYS key epoch; ARGV epoch value. */
-    [EK_SCRIPT_FENCED_SET] = FENCE("KEYS[2]", "ARGV[1]") "redis.call('SET', KEYS[1], ARGV[2])\n"
-                                                         "return {'OK'}\n",
+    /* KEYS key epoch; ARGV epoch value, and how long it lives, or nothing: for ever. */
+    [EK_SCRIPT_FENCED_SET] =
+        FENCE("KEYS[2]", "ARGV[1]") "if ARGV[3] then redis.call('SET', KEYS[1], ARGV[2], 'PX', "
+                                    "ARGV[3])\n"
+                                    "else redis.call('SET', KEYS[1], ARGV[2]) end\n"
+                                    "return {'OK'}\n",
+
+    /* KEYS stream epoch; ARGV epoch json, about how many entries stay. */
+    [EK_SCRIPT_FENCED_ADD] =
+        FENCE("KEYS[2]", "ARGV[1]") "redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[3], '*', "
+                                    "'version', '1', 'json', ARGV[2])\n"
+                                    "return {'OK'}\n",
 
     /* KEYS input:<id> inputs epoch; ARGV epoch id json TTL, prefix of the keys, how many stay. The
      * keys of trimmed inputs are computed, which Redis Cluster would not allow. */
@@ -199,8 +208,8 @@ bool ek_store_check_fence(const struct ek_store *store, const char *key, const r
     return ek_store_odd_reply(store, key, err);
 }
 
-bool ek_store_fenced_set(struct ek_store *store, const char *key, const char *value, int64_t epoch,
-                         struct ek_error *err)
+bool ek_store_fenced_set(struct ek_store *store, const char *key, const char *value,
+                         const char *life_ms, int64_t epoch, struct ek_error *err)
 {
     char counter[EK_KEY_SIZE];
 
@@ -209,9 +218,9 @@ bool ek_store_fenced_set(struct ek_store *store, const char *key, const char *va
     }
     struct ek_decimal ours = ek_decimal(epoch);
     const char *keys[] = {key, counter};
-    const char *args[] = {ours.text, value};
-    redisReply *reply EK_REPLY_SCOPED =
-        ek_store_script(store, EK_SCRIPT_FENCED_SET, key, err, keys, 2, args, 2);
+    const char *args[] = {ours.text, value, life_ms};
+    redisReply *reply EK_REPLY_SCOPED = ek_store_script(store, EK_SCRIPT_FENCED_SET, key, err, keys,
+                                                        2, args, life_ms == NULL ? 2 : 3);
     return reply != NULL && ek_store_check_fence(store, key, reply, ours.text, err);
 }
 

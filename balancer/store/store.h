@@ -11,9 +11,11 @@
 #ifndef EK_STORE_STORE_H
 #define EK_STORE_STORE_H
 
+#include "balancer/codec/codec.h"
 #include "balancer/core/command.h"
 #include "balancer/core/error.h"
 #include "balancer/core/move.h"
+#include "balancer/core/profile.h"
 #include "balancer/core/snapshot.h"
 
 #include <stdbool.h>
@@ -59,6 +61,26 @@ bool ek_store_get_samples(struct ek_store *store, const char *const *hosts, size
                           struct ek_sample *samples, bool *has_sample, char *bad, size_t bad_size,
                           struct ek_error *err);
 
+enum { EK_SAMPLER_SIZE = 128 };
+
+/* sampled-by:<host>, for a week: says whose the host's newest sample is. `other`: who had said so
+ * last, when that was another collector; else "". */
+bool ek_store_sign_sample(struct ek_store *store, const char *host, const char *collector,
+                          char other[EK_SAMPLER_SIZE], struct ek_error *err);
+
+/* Who said so last; "": nobody. */
+bool ek_store_get_sampler(struct ek_store *store, const char *host, char out[EK_SAMPLER_SIZE],
+                          struct ek_error *err);
+
+/* unsampled:<host>: why its newest reading was no sample (codec/unsampled.h), for an hour: what
+ * failed longer ago is no reason. Deleted with the first sample. malloc'ed for the caller, NULL in
+ * *json when there is none. */
+bool ek_store_put_unsampled(struct ek_store *store, const char *host, const char *json,
+                            struct ek_error *err);
+bool ek_store_get_unsampled(struct ek_store *store, const char *host, char **json,
+                            struct ek_error *err);
+bool ek_store_delete_unsampled(struct ek_store *store, const char *host, struct ek_error *err);
+
 /* candidates: the hosts whose domains may be moved (codec/candidates.h), with a TTL. Not fenced: it
  * leads to measurements alone. malloc'ed for the caller, NULL in *json when there is none. */
 bool ek_store_put_candidates(struct ek_store *store, const char *json, int64_t ttl_ms,
@@ -70,15 +92,26 @@ bool ek_store_get_candidates(struct ek_store *store, char **json, struct ek_erro
 /* How long the past is kept. */
 struct ek_history_limits {
     int64_t keep_ms;   /* a block whose last sample is older goes */
-    int64_t max_bytes; /* of one host's blocks; the oldest go, never the newest */
+    int64_t max_bytes; /* of one host's blocks; the oldest go, never the newest; before those, what
+                          a clock that was ahead has left */
+};
+
+/* What came of adding a sample. */
+struct ek_history_added {
+    bool kept;         /* the sample is there, even if something failed after that */
+    int64_t server_ms; /* Redis's time then; 0: nothing came of it */
+    /* Without an error, and else of no meaning: INVALID, of a row or a profile that cannot be read
+     * and stopped nothing; NONE: there was none. */
+    struct ek_error noted;
 };
 
 /* Adds a sample to its host's history. When it returns true the sample is there, whatever happens
- * to us next; added again it is there once. Now and then this folds the newest samples into a
- * larger block and trims what is beyond the limits: no sample is lost to a crash in between. Also
- * INVALID: a sample that no reader would take. */
+ * to us next and whatever its clock says; added again it is there once. Now and then this folds the
+ * newest samples into a larger block and trims what is beyond the limits: no sample is lost to a
+ * crash in between. Also INVALID: a sample that no reader would take. */
 bool ek_store_add_history(struct ek_store *store, const struct ek_sample *sample,
-                          const struct ek_history_limits *limits, struct ek_error *err);
+                          const struct ek_history_limits *limits, struct ek_history_added *added,
+                          struct ek_error *err);
 
 /* Puts a block (codec/history_block.h) into a host's history, as from a file. The same block again
  * changes nothing; trimmed is with the next fold. */
@@ -95,13 +128,24 @@ typedef bool ek_store_history_fn(void *context, const struct ek_history_block *b
 bool ek_store_get_history(struct ek_store *store, const char *host, ek_store_history_fn *visit,
                           void *context, char *bad, size_t bad_size, struct ek_error *err);
 
-/* ---- maintenance:<host>, maintenance-status:<host> ----------------------------------------- */
+/* The same without what ended before `since_ms`: a block that reaches beyond is given whole. */
+bool ek_store_get_history_since(struct ek_store *store, const char *host, int64_t since_ms,
+                                ek_store_history_fn *visit, void *context, char *bad,
+                                size_t bad_size, struct ek_error *err);
 
-struct ek_maintenance {
-    bool wanted;         /* the key exists */
-    char reason[256];    /* "" when the value was empty */
-    int64_t deadline_ms; /* 0: none */
-};
+/* ---- profile-host:<host>, profile-domain:<uuid> --------------------------------------------- */
+
+/* What a host or a domain (by its UUID) is used to take. ek_store_add_history() folds each hour in
+ * when it is over; that outlives the samples by weeks. *there is false when nothing is known.
+ * Error: also INVALID, of a profile that cannot be read. */
+bool ek_store_get_profile(struct ek_store *store, enum ek_profile_kind kind, const char *name,
+                          struct ek_profile *out, bool *there, struct ek_error *err);
+
+/* Puts a profile, as from a file, beside what is known already (ek_profile_merge). */
+bool ek_store_put_profile(struct ek_store *store, const struct ek_profile *profile,
+                          const struct ek_history_limits *limits, struct ek_error *err);
+
+/* ---- maintenance:<host>, maintenance-status:<host> ----------------------------------------- */
 
 /* Reads the keys of all named hosts in one round trip. A value that is neither empty, nor text, nor
  * a valid object still means maintenance: the reason then is the raw text. */
@@ -114,9 +158,14 @@ bool ek_store_get_maintenance(struct ek_store *store, const char *const *hosts, 
 bool ek_store_stray_maintenance(struct ek_store *store, const char *const *hosts, size_t host_count,
                                 char *out, size_t size, struct ek_error *err);
 
-/* SET with an empty or a textual reason / DEL: what `evenkeel maintenance enter|leave` does. */
-bool ek_store_set_maintenance(struct ek_store *store, const char *host, bool wanted,
-                              const char *reason, struct ek_error *err);
+/* SET of the key's value as it is (NULL: empty; ek_codec_write_maintenance_key makes one), for
+ * `ttl_ms`; 0: for ever, or for as long as the key that is there already would have lived: what
+ * `evenkeel maintenance enter` does. */
+bool ek_store_set_maintenance(struct ek_store *store, const char *host, const char *value,
+                              int64_t ttl_ms, struct ek_error *err);
+
+/* DEL: what `leave` does. */
+bool ek_store_end_maintenance(struct ek_store *store, const char *host, struct ek_error *err);
 
 /* Text that is stored and read as it is: JSON in the contract's shape. Fenced: who does not lead
  * any more must not call a host empty. */
@@ -141,6 +190,27 @@ bool ek_store_put_plan(struct ek_store *store, const char *id, const char *json,
 bool ek_store_get_latest_plan(struct ek_store *store, char **json, char **fate,
                               struct ek_error *err);
 
+/* The plan of that id as it was put, malloc'ed; NULL in *json when there is none (any more). */
+bool ek_store_get_plan(struct ek_store *store, const char *id, char **json, struct ek_error *err);
+
+/* verified:<plan>: what a plan promised and what came of it (codec/outcome.h), fenced, for as long
+ * as plans are kept; malloc'ed, NULL in *json when there is none. */
+bool ek_store_put_verified(struct ek_store *store, const char *id, const char *json, int64_t epoch,
+                           struct ek_error *err);
+bool ek_store_get_verified(struct ek_store *store, const char *id, char **json,
+                           struct ek_error *err);
+
+/* An entry of the stream `plans`. */
+struct ek_plan_fate {
+    char id[EK_ID_SIZE];
+    char fate[16];
+    int64_t at_ms;
+};
+
+/* The newest `limit` of them, newest first; malloc'ed for the caller. */
+bool ek_store_recent_fates(struct ek_store *store, size_t limit, struct ek_plan_fate **fates,
+                           size_t *count, struct ek_error *err);
+
 /* status:balancer and status:collector:<id>: what a role says of itself, JSON, with a TTL. */
 bool ek_store_put_status(struct ek_store *store, const char *role, const char *json, int64_t ttl_ms,
                          struct ek_error *err);
@@ -151,6 +221,12 @@ bool ek_store_get_status(struct ek_store *store, const char *role, char **json,
  * sentence; subject is a host's or domain's name or "". */
 bool ek_store_add_event(struct ek_store *store, int64_t now_ms, const char *kind,
                         const char *subject, const char *text, struct ek_error *err);
+
+/* The newest `limit` events, newest first; texts last for the call. */
+typedef void ek_store_event_fn(void *context, int64_t at_ms, const char *kind, const char *subject,
+                               const char *text);
+bool ek_store_recent_events(struct ek_store *store, size_t limit, ek_store_event_fn *visit,
+                            void *context, struct ek_error *err);
 
 /* ---- the journal: move:<id>, moves --------------------------------------------------------- */
 
@@ -271,6 +347,17 @@ bool ek_store_put_input(struct ek_store *store, const char *id, const char *json
 /* The input as it was put, malloc'ed for the caller; NULL in *json when there is none (any more).
  */
 bool ek_store_get_input(struct ek_store *store, const char *id, char **json, struct ek_error *err);
+
+/* ---- cycles: what came of each, and why (codec/cycle.h) ------------------------------------ */
+
+/* Adds to the stream `cycles` (trimmed to about 2,000), fenced. */
+bool ek_store_add_cycle(struct ek_store *store, const char *json, int64_t epoch,
+                        struct ek_error *err);
+
+/* The newest `limit` of them, newest first, all malloc'ed: ek_store_free_texts. */
+bool ek_store_recent_cycles(struct ek_store *store, size_t limit, char ***jsons, size_t *count,
+                            struct ek_error *err);
+void ek_store_free_texts(char **texts, size_t count);
 
 /* ---- notification -------------------------------------------------------------------------- */
 

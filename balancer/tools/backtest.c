@@ -1,11 +1,16 @@
 /* evenkeel backtest: what other policies would have made of the past, side by side. */
 #include "balancer/tools/backtest_input.h"
 #include "balancer/tools/simulate.h"
+#include "balancer/tools/terminal.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { MAX_POLICIES = 8, CYCLE_MS = 60000 };
+
+/* Beyond any letter. */
+enum { OVERLOAD_CPU = 0x100, OVERLOAD_MEMORY };
 
 /* What the command line asked for; strings are argv's. */
 struct request {
@@ -13,6 +18,8 @@ struct request {
     const char *policies[MAX_POLICIES];
     size_t count;
     const char *svg;
+    double overload_cpu; /* 0..1; NAN: that of the strictest policy */
+    double overload_memory;
 };
 
 /* One policy and what came of it. */
@@ -25,10 +32,13 @@ struct trial {
 
 static bool take_options(struct ek_tool *tool, int argc, char **argv, struct request *request)
 {
-    static const struct option own[] = {{"history", required_argument, NULL, 'H'},
-                                        {"policy", required_argument, NULL, 'p'},
-                                        {"svg", required_argument, NULL, 's'},
-                                        {NULL, 0, NULL, 0}};
+    static const struct option own[] = {
+        {"history", required_argument, NULL, 'H'},
+        {"policy", required_argument, NULL, 'p'},
+        {"svg", required_argument, NULL, 's'},
+        {"overload-cpu", required_argument, NULL, OVERLOAD_CPU},
+        {"overload-memory", required_argument, NULL, OVERLOAD_MEMORY},
+        {NULL, 0, NULL, 0}};
     int option = 0;
 
     while ((option = ek_tool_option(tool, argc, argv, "", own)) > 0) {
@@ -36,6 +46,12 @@ static bool take_options(struct ek_tool *tool, int argc, char **argv, struct req
             request->history = optarg;
         } else if (option == 's') {
             request->svg = optarg;
+        } else if (option == OVERLOAD_CPU || option == OVERLOAD_MEMORY) {
+            bool cpu = option == OVERLOAD_CPU;
+            if (!ek_simulate_percent(tool, cpu ? "overload-cpu" : "overload-memory",
+                                     cpu ? &request->overload_cpu : &request->overload_memory)) {
+                return false;
+            }
         } else if (request->count < MAX_POLICIES) {
             request->policies[request->count++] = optarg;
         } else {
@@ -68,6 +84,39 @@ static bool read_policies(struct ek_tool *tool, const struct request *request, s
     return done;
 }
 
+/* One limit for all runs: by its own a policy would win by asking for less. */
+static void set_limits(struct ek_simulation *simulation, const struct request *request,
+                       const struct trial *trials)
+{
+    simulation->target_cpu = request->overload_cpu;
+    simulation->target_memory = request->overload_memory;
+    for (size_t i = 0; i < request->count; i++) {
+        const double *own = trials[i].policy.target_max;
+        if (isnan(request->overload_cpu)) {
+            simulation->target_cpu = fmin(simulation->target_cpu, own[EK_CPU]); /* passes NAN */
+        }
+        if (isnan(request->overload_memory)) {
+            simulation->target_memory = fmin(simulation->target_memory, own[EK_MEMORY]);
+        }
+    }
+}
+
+/* What is played is less than what was read: that must not be overlooked. */
+static void tell_left_out(const struct request *request, const struct ek_backtest_input *input)
+{
+    char first[EK_SPAN_SIZE];
+    char last[EK_SPAN_SIZE];
+
+    if (input->left_out > 0) {
+        (void)ek_tool_complain(
+            EK_EXIT_DONE,
+            "%s: left out %zu of %zu samples, from %s to %s: more than a day lies between them and "
+            "the others",
+            request->history, input->left_out, input->left_out + input->samples,
+            ek_time(input->left_first_ms, first), ek_time(input->left_last_ms, last));
+    }
+}
+
 static int show(const struct ek_tool *tool, const struct request *request,
                 const struct ek_simulation *simulation, const struct trial *trials, FILE *svg)
 {
@@ -92,6 +141,10 @@ static int compare(const struct ek_tool *tool, const struct request *request, st
         bool bad = err.code == EK_ERR_INVALID || err.code == EK_ERR_IO;
         status = ek_tool_complain(bad ? EK_EXIT_USAGE : EK_EXIT_FAILED, "%s", err.message);
     }
+    if (status == EK_EXIT_DONE) {
+        tell_left_out(request, &input);
+        set_limits(&input.simulation, request, trials);
+    }
     for (size_t i = 0; status == EK_EXIT_DONE && i < request->count; i++) {
         trials[i].done = ek_simulate_watched(&trials[i].result, &input.simulation,
                                              &trials[i].policy, request->policies[i], NULL, &err);
@@ -108,7 +161,7 @@ static int compare(const struct ek_tool *tool, const struct request *request, st
 
 static int run(struct ek_tool *tool, int argc, char **argv)
 {
-    struct request request = {.history = NULL};
+    struct request request = {.overload_cpu = NAN, .overload_memory = NAN};
     struct trial *trials = calloc(MAX_POLICIES, sizeof(*trials));
     FILE *svg = NULL;
 
@@ -136,10 +189,13 @@ const struct ek_verb ek_verb_backtest = {
     .details =
         "  --history FILE   as `evenkeel samples export` writes it\n"
         "  --policy FILE    what is tried; as often as there are policies, at most 8\n"
-        "  --svg FILE       a picture\n\n"
+        "  --svg FILE       a picture\n"
+        "  --overload-cpu PERCENT     a host is overloaded above that, under each policy (the\n"
+        "  --overload-memory PERCENT  smallest target_max of all policies)\n\n"
         "Each policy begins with the cluster as it stood when the history begins, whatever was\n"
-        "moved since, and acts, whatever its mode says. Domains want what they used and waited\n"
-        "for; see docs/history.md for what a replay cannot know. Needs neither Redis nor\n"
-        "evenkeel.yaml.\n",
+        "moved since, and acts, whatever its mode says. Domains run while they were seen, and\n"
+        "want what they used and waited for; see docs/history.md for what a replay cannot know.\n"
+        "Samples that lie more than a day apart from the most are left out, and a line says so.\n"
+        "Needs neither Redis nor evenkeel.yaml.\n",
     .run = run,
 };

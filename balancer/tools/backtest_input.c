@@ -1,49 +1,37 @@
+/* From what hosts and domains did to a simulation in which they can do otherwise. */
+#define HASH_NONFATAL_OOM 1
 #include "balancer/tools/backtest_input.h"
-
-#include "balancer/core/utilization.h"
-#include "balancer/tools/history_file.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
-
-/* A domain that was not seen for so long before the end is gone: longer than any collector pauses.
- */
-enum { GONE_MS = 600000 };
-
 /* A step that is smaller than what is kept tells nothing; it would only cost memory. */
 #define CPU_STEP 0.005F
 #define MEMORY_STEP 0.5F
 
-struct ek_backtest_host {
-    struct ek_history_host facts;
-    uint32_t index;
-    double base_cpu; /* sums over samples */
-    double base_memory;
-    size_t cpu_samples;
-    size_t memory_samples;
-    UT_hash_handle hh;
-};
-
-struct ek_backtest_domain {
-    struct ek_domain facts; /* as it was seen first */
-    uint32_t host;
+/* Samples without a pause of a day between them. */
+struct stretch {
     int64_t first_ms;
     int64_t last_ms;
-    struct ek_load_point *points; /* times are Unix ms while they are read */
-    size_t count;
-    size_t room;
-    UT_hash_handle hh;
+    size_t samples;
 };
 
-struct reading {
+/* What the parts of a simulation are made by. */
+struct making {
     struct ek_backtest_input *input;
-    struct ek_error *err;
+    struct stretch stretch;
+    int64_t step_ms;               /* from one sample of a host to the next, on the average */
+    int64_t slack_ms;              /* a gap that is no longer is none */
+    struct ek_world_fault *events; /* the simulation's faults, while they are made */
+};
+
+/* A domain from a start to an end. */
+struct life {
     int64_t first_ms;
     int64_t last_ms;
+    bool from_begin; /* it was there when its host was first seen */
+    bool to_end;     /* and still when its host was seen last */
 };
 
 static bool no_memory(struct ek_error *err)
@@ -51,69 +39,156 @@ static bool no_memory(struct ek_error *err)
     return ek_error_set(err, EK_ERR_NOMEM, "out of memory for a history");
 }
 
-/* ---- reading --------------------------------------------------------------------------------- */
+/* ---- which samples --------------------------------------------------------------------------- */
 
-static struct ek_backtest_host *host_of(struct ek_backtest_input *input,
-                                        const struct ek_sample *sample)
+static int compare_stints(const void *a, const void *b)
 {
-    struct ek_backtest_host *host = NULL;
-    const struct ek_history_host facts = {.host = sample->host,
-                                          .collector = sample->collector,
-                                          .period_ms = (double)sample->period_ms};
+    const struct ek_backtest_stint *left = *(struct ek_backtest_stint *const *)a;
+    const struct ek_backtest_stint *right = *(struct ek_backtest_stint *const *)b;
 
-    HASH_FIND_STR(input->hosts, sample->host.name, host);
-    if (host != NULL) {
-        return host;
-    }
-    host = ek_arena_alloc(&input->arena, 1, sizeof(*host));
-    if (host == NULL || !ek_facts_copy(&ek_history_hosts, &input->texts, &host->facts, &facts)) {
-        return NULL;
-    }
-    host->index = (uint32_t)HASH_COUNT(input->hosts);
-    HASH_ADD_KEYPTR(hh, input->hosts, host->facts.host.name, strlen(host->facts.host.name), host);
-    return host->hh.tbl == NULL ? NULL : host;
+    return left->first_ms == right->first_ms ? 0 : left->first_ms < right->first_ms ? -1 : 1;
 }
 
-static void add_base(double used, double of_domains, double *sum, size_t *samples)
+/* All stints by their beginnings; NULL: out of memory. */
+static struct ek_backtest_stint **stints_of(struct ek_backtest_input *input, size_t *count)
 {
-    if (!isnan(used)) {
-        *sum += fmax(0, used - of_domains);
-        ++*samples;
+    *count = 0;
+    for (struct ek_backtest_host *host = input->record.hosts; host != NULL; host = host->hh.next) {
+        for (struct ek_backtest_stint *it = host->stints; it != NULL; it = it->next) {
+            ++*count;
+        }
     }
+    struct ek_backtest_stint **stints =
+        ek_arena_alloc(&input->arena, *count + 1, sizeof(struct ek_backtest_stint *));
+    size_t filled = 0;
+    for (struct ek_backtest_host *host = input->record.hosts; stints != NULL && host != NULL;
+         host = host->hh.next) {
+        for (struct ek_backtest_stint *it = host->stints; it != NULL; it = it->next) {
+            stints[filled++] = it;
+        }
+    }
+    if (stints != NULL) {
+        qsort(stints, *count, sizeof(struct ek_backtest_stint *), compare_stints);
+    }
+    return stints;
 }
 
-/* What the host uses beside its domains. */
-static void add_host(struct ek_backtest_host *host, const struct ek_sample *sample)
+static bool within(const struct making *making, const struct ek_backtest_stint *stint)
 {
+    return stint->first_ms >= making->stretch.first_ms && stint->last_ms <= making->stretch.last_ms;
+}
+
+/* How often hosts are sampled, and what is left out. */
+static void measure(struct making *making, struct ek_backtest_stint *const *stints, size_t count)
+{
+    struct ek_backtest_input *input = making->input;
+    double time_ms = 0;
+    double steps = 0;
+
+    input->left_first_ms = INT64_MAX;
+    input->left_last_ms = INT64_MIN;
+    for (size_t i = 0; i < count; i++) {
+        const struct ek_backtest_stint *it = stints[i];
+        if (within(making, it)) {
+            input->samples += it->samples;
+            time_ms += (double)(it->last_ms - it->first_ms);
+            steps += (double)(it->samples - 1);
+        } else {
+            input->left_out += it->samples;
+            input->left_first_ms =
+                it->first_ms < input->left_first_ms ? it->first_ms : input->left_first_ms;
+            input->left_last_ms =
+                it->last_ms > input->left_last_ms ? it->last_ms : input->left_last_ms;
+        }
+    }
+    int64_t step_ms = steps > 0 ? (int64_t)(time_ms / steps) : 0;
+    making->step_ms = step_ms > input->simulation.cycle_ms ? step_ms : input->simulation.cycle_ms;
+    making->slack_ms =
+        2 * making->step_ms > EK_BACKTEST_GONE_MS ? 2 * making->step_ms : EK_BACKTEST_GONE_MS;
+}
+
+/* The stretch with most samples. */
+static bool choose(struct making *making)
+{
+    size_t count = 0;
+    struct ek_backtest_stint **stints = stints_of(making->input, &count);
+    struct stretch it = {.samples = 0};
+
+    for (size_t i = 0; stints != NULL && i < count; i++) {
+        if (it.samples == 0 || stints[i]->first_ms > it.last_ms + EK_BACKTEST_PAUSE_MS) {
+            it = (struct stretch){.first_ms = stints[i]->first_ms, .last_ms = stints[i]->last_ms};
+        }
+        it.last_ms = stints[i]->last_ms > it.last_ms ? stints[i]->last_ms : it.last_ms;
+        it.samples += stints[i]->samples;
+        making->stretch = it.samples >= making->stretch.samples ? it : making->stretch;
+    }
+    if (stints != NULL) {
+        measure(making, stints, count);
+    }
+    return stints != NULL;
+}
+
+/* ---- hosts ----------------------------------------------------------------------------------- */
+
+/* The facts of the first of its stints; what it used beside its domains in all of them. */
+static bool take_host(const struct making *making, const struct ek_backtest_host *host,
+                      struct ek_sim_host_spec *spec)
+{
+    const struct ek_backtest_stint *first = NULL;
     double cpu = 0;
     double memory = 0;
+    double cpu_samples = 0;
+    double memory_samples = 0;
 
-    for (size_t d = 0; d < sample->domain_count; d++) {
-        cpu += ek_use(&sample->domains[d], EK_CPU);
-        memory += ek_use(&sample->domains[d], EK_MEMORY);
+    for (const struct ek_backtest_stint *it = host->stints; it != NULL; it = it->next) {
+        if (!within(making, it)) {
+            continue;
+        }
+        first = first == NULL || it->first_ms < first->first_ms ? it : first;
+        cpu += it->base_cpu;
+        memory += it->base_memory;
+        cpu_samples += (double)it->cpu_samples;
+        memory_samples += (double)it->memory_samples;
     }
-    add_base(sample->host.cpu_used_cores, cpu, &host->base_cpu, &host->cpu_samples);
-    add_base(sample->host.memory_used_mib, memory, &host->base_memory, &host->memory_samples);
+    if (first != NULL) {
+        const struct ek_host *facts = &first->facts.host;
+        *spec = (struct ek_sim_host_spec){.name = facts->name,
+                                          .cpu_cores = facts->cpu_cores,
+                                          .memory_mib = facts->memory_mib,
+                                          .link_in_mib_s = facts->migration_mib_s,
+                                          .link_out_mib_s = facts->migration_mib_s,
+                                          .base_cpu_cores = cpu / fmax(1, cpu_samples),
+                                          .base_memory_mib = memory / fmax(1, memory_samples),
+                                          .like = facts};
+    }
+    return first != NULL;
 }
 
-static struct ek_backtest_domain *domain_of(struct ek_backtest_input *input, const char *uuid,
-                                            int64_t at_ms)
+static bool make_hosts(const struct making *making)
 {
-    struct ek_backtest_domain *domain = NULL;
+    struct ek_backtest_input *input = making->input;
+    struct ek_sim_host_spec *specs =
+        ek_arena_alloc(&input->arena, HASH_COUNT(input->record.hosts), sizeof(*specs));
+    uint32_t count = 0;
 
-    HASH_FIND_STR(input->domains, uuid, domain);
-    if (domain != NULL) {
-        return domain;
+    for (struct ek_backtest_host *host = input->record.hosts; specs != NULL && host != NULL;
+         host = host->hh.next) {
+        host->index = count;
+        count += take_host(making, host, &specs[count]) ? 1 : 0;
     }
-    const char *key = ek_history_intern(&input->texts, uuid);
-    domain = ek_arena_alloc(&input->arena, 1, sizeof(*domain));
-    if (domain == NULL || key == NULL) {
-        return NULL;
-    }
-    domain->first_ms = INT64_MAX;
-    domain->last_ms = at_ms;
-    HASH_ADD_KEYPTR(hh, input->domains, key, strlen(key), domain);
-    return domain->hh.tbl == NULL ? NULL : domain;
+    input->simulation.hosts = specs;
+    input->simulation.host_count = count;
+    return specs != NULL;
+}
+
+/* ---- loads ----------------------------------------------------------------------------------- */
+
+static int compare_points(const void *a, const void *b)
+{
+    const struct ek_load_point *left = a;
+    const struct ek_load_point *right = b;
+
+    return left->at_ms == right->at_ms ? 0 : left->at_ms < right->at_ms ? -1 : 1;
 }
 
 static bool same_load(const struct ek_load_point *a, const struct ek_load_point *b)
@@ -124,98 +199,8 @@ static bool same_load(const struct ek_load_point *a, const struct ek_load_point 
     return fabsf(a->cpu_cores - b->cpu_cores) < CPU_STEP && same_memory;
 }
 
-/* Between two points of one block a domain may have been elsewhere, but then it has points there.
- */
-static bool add_point(struct ek_backtest_domain *domain, const struct ek_load_point *point)
-{
-    if (domain->count == domain->room) {
-        size_t room = 2 * domain->room + 16;
-        struct ek_load_point *points = realloc(domain->points, room * sizeof(*points));
-        if (points == NULL) {
-            return false;
-        }
-        domain->points = points;
-        domain->room = room;
-    }
-    domain->points[domain->count++] = *point;
-    return true;
-}
-
-static bool add_domain(struct ek_backtest_input *input, const struct ek_backtest_host *host,
-                       const struct ek_domain *seen, int64_t at_ms)
-{
-    const struct ek_load_point point = {
-        .at_ms = at_ms,
-        .cpu_cores = (float)ek_demand_sampled(seen, EK_CPU),
-        .memory_mib = (float)ek_demand_sampled(seen, EK_MEMORY),
-    };
-    struct ek_backtest_domain *domain = domain_of(input, seen->uuid, at_ms);
-
-    if (domain == NULL) {
-        return false;
-    }
-    if (at_ms < domain->first_ms) {
-        domain->first_ms = at_ms;
-        domain->host = host->index;
-        memset(&domain->facts, 0, sizeof(domain->facts));
-        if (!ek_facts_copy(&ek_history_domains, &input->texts, &domain->facts, seen)) {
-            return false;
-        }
-        domain->facts.dirty_mib_s = seen->dirty_mib_s;
-        domain->facts.local_disk_mib = seen->local_disk_mib;
-    }
-    domain->last_ms = at_ms > domain->last_ms ? at_ms : domain->last_ms;
-    return isnan(point.cpu_cores) || add_point(domain, &point);
-}
-
-/* A copy that comes in is no domain yet: its source has it. */
-static bool add_sample(struct reading *reading, const struct ek_sample *sample)
-{
-    struct ek_backtest_host *host = host_of(reading->input, sample);
-    bool done = host != NULL;
-
-    if (done) {
-        add_host(host, sample);
-    }
-    for (size_t d = 0; done && d < sample->domain_count; d++) {
-        done = sample->domains[d].incoming ||
-               add_domain(reading->input, host, &sample->domains[d], sample->taken_at_ms);
-    }
-    reading->first_ms =
-        sample->taken_at_ms < reading->first_ms ? sample->taken_at_ms : reading->first_ms;
-    reading->last_ms =
-        sample->taken_at_ms > reading->last_ms ? sample->taken_at_ms : reading->last_ms;
-    return done;
-}
-
-static bool add_block(void *context, const struct ek_history_block *block, struct ek_error *err)
-{
-    struct reading *reading = context;
-    bool done = true;
-
-    for (size_t i = 0; done && i < ek_history_block_count(block); i++) {
-        struct ek_sample sample;
-        done = ek_history_block_sample(block, i, &sample, err);
-        if (done) {
-            done = add_sample(reading, &sample) || no_memory(err);
-            ek_sample_finish(&sample);
-        }
-    }
-    return done;
-}
-
-/* ---- making ---------------------------------------------------------------------------------- */
-
-static int compare_points(const void *a, const void *b)
-{
-    const struct ek_load_point *left = a;
-    const struct ek_load_point *right = b;
-
-    return left->at_ms == right->at_ms ? 0 : left->at_ms < right->at_ms ? -1 : 1;
-}
-
 /* By time, since hosts come one after the other; without points that change nothing. */
-static void tidy(struct ek_backtest_domain *domain, int64_t begin_ms)
+static void tidy(struct ek_backtest_domain *domain, const struct stretch *stretch)
 {
     size_t kept = 0;
 
@@ -224,7 +209,10 @@ static void tidy(struct ek_backtest_domain *domain, int64_t begin_ms)
     }
     for (size_t i = 0; i < domain->count; i++) {
         struct ek_load_point point = domain->points[i];
-        point.at_ms -= begin_ms;
+        if (point.at_ms < stretch->first_ms || point.at_ms > stretch->last_ms) {
+            continue;
+        }
+        point.at_ms -= stretch->first_ms;
         if (kept > 0 && point.at_ms == domain->points[kept - 1].at_ms) {
             continue; /* two hosts told of it at once */
         }
@@ -235,42 +223,96 @@ static void tidy(struct ek_backtest_domain *domain, int64_t begin_ms)
     domain->count = kept;
 }
 
-static bool make_hosts(struct ek_backtest_input *input)
-{
-    size_t count = HASH_COUNT(input->hosts);
-    struct ek_sim_host_spec *specs = ek_arena_alloc(&input->arena, count, sizeof(*specs));
+/* ---- lives ----------------------------------------------------------------------------------- */
 
-    if (specs == NULL) {
-        return false;
-    }
-    for (struct ek_backtest_host *host = input->hosts; host != NULL; host = host->hh.next) {
-        const struct ek_host *facts = &host->facts.host;
-        specs[host->index] = (struct ek_sim_host_spec){
-            .name = facts->name,
-            .cpu_cores = facts->cpu_cores,
-            .memory_mib = facts->memory_mib,
-            .link_in_mib_s = facts->migration_mib_s,
-            .link_out_mib_s = facts->migration_mib_s,
-            .base_cpu_cores = host->base_cpu / fmax(1, (double)host->cpu_samples),
-            .base_memory_mib = host->base_memory / fmax(1, (double)host->memory_samples),
-            .like = facts,
-        };
-    }
-    input->simulation.hosts = specs;
-    input->simulation.host_count = count;
-    return true;
+static int compare_stays(const void *a, const void *b)
+{
+    const struct ek_backtest_stay *left = *(const struct ek_backtest_stay *const *)a;
+    const struct ek_backtest_stay *right = *(const struct ek_backtest_stay *const *)b;
+
+    return left->first_ms == right->first_ms ? 0 : left->first_ms < right->first_ms ? -1 : 1;
 }
 
-static struct ek_sim_domain_spec spec_of(const struct ek_backtest_domain *domain)
+/* Those that are played, by time, into `stays`, which has room for all. */
+static size_t gather(const struct making *making, const struct ek_backtest_domain *domain,
+                     const struct ek_backtest_stay **stays)
 {
-    const struct ek_domain *facts = &domain->facts;
-    const struct ek_load_point *first = domain->count > 0 ? &domain->points[0] : NULL;
+    size_t count = 0;
+
+    for (const struct ek_backtest_stay *it = domain->stays; it != NULL; it = it->next) {
+        if (within(making, it->stint)) {
+            stays[count++] = it;
+        }
+    }
+    if (count > 0) {
+        qsort(stays, count, sizeof(const struct ek_backtest_stay *), compare_stays);
+    }
+    return count;
+}
+
+/* What one stay says of a life. A domain that is in its host's first sample, or last one, was there
+ * before, or is there still. */
+static struct life life_of(const struct making *making, const struct ek_backtest_stay *stay)
+{
+    const struct ek_backtest_stint *stint = stay->stint;
+
+    return (struct life){.first_ms = stay->first_ms,
+                         .last_ms = stay->last_ms,
+                         .from_begin =
+                             stay->first_ms == stint->first_ms &&
+                             stint->first_ms <= making->stretch.first_ms + making->slack_ms,
+                         .to_end = stay->last_ms == stint->last_ms &&
+                                   stint->last_ms >= making->stretch.last_ms - making->slack_ms};
+}
+
+/* The life that begins with that stay; returns the first stay that is none of it: a domain that is
+ * moved goes on elsewhere. */
+static size_t live(const struct making *making, const struct ek_backtest_stay *const *stays,
+                   size_t from, size_t count, struct life *life)
+{
+    *life = life_of(making, stays[from]);
+    for (from++; from < count && stays[from]->first_ms <= life->last_ms + making->slack_ms;
+         from++) {
+        const struct life more = life_of(making, stays[from]);
+        if (more.last_ms >= life->last_ms) {
+            life->last_ms = more.last_ms;
+            life->to_end = more.to_end;
+        }
+        life->from_begin = life->from_begin || more.from_begin;
+    }
+    return from;
+}
+
+/* Starts and ends, but for those of the history. The last sample is played as long as any. */
+static void add_life(const struct making *making, uint32_t domain, const struct life *life)
+{
+    struct ek_simulation *simulation = &making->input->simulation;
+    int64_t begin_ms = making->stretch.first_ms;
+    int64_t end_ms = life->last_ms + making->step_ms;
+
+    if (!life->from_begin) {
+        making->events[simulation->fault_count++] =
+            (struct ek_world_fault){EK_WORLD_GUEST_START, domain, life->first_ms - begin_ms,
+                                    life->to_end ? 0 : end_ms - life->first_ms};
+    } else if (!life->to_end) {
+        making->events[simulation->fault_count++] =
+            (struct ek_world_fault){EK_WORLD_GUEST_OFF, domain, end_ms - begin_ms, 0};
+    }
+}
+
+/* ---- domains --------------------------------------------------------------------------------- */
+
+static struct ek_sim_domain_spec spec_of(const struct ek_backtest_domain *domain,
+                                         const struct ek_backtest_stay *first)
+{
+    const struct ek_domain *facts = &first->facts;
+    const struct ek_load_point *point = domain->count > 0 ? &domain->points[0] : NULL;
     double memory_mib =
-        first != NULL && first->memory_mib > 0 ? (double)first->memory_mib : facts->memory_mib;
+        point != NULL && point->memory_mib > 0 ? (double)point->memory_mib : facts->memory_mib;
 
     return (struct ek_sim_domain_spec){.name = facts->name != NULL ? facts->name : facts->uuid,
                                        .uuid = facts->uuid,
-                                       .host = domain->host,
+                                       .host = first->stint->host->index,
                                        .vcpus = facts->vcpus,
                                        .memory_mib = facts->memory_mib,
                                        .rss_mib = fmin(memory_mib, facts->memory_mib),
@@ -278,67 +320,96 @@ static struct ek_sim_domain_spec spec_of(const struct ek_backtest_domain *domain
                                        .like = facts};
 }
 
-static bool make_domains(struct ek_backtest_input *input, int64_t begin_ms, int64_t end_ms)
+/* The domain, its load and its lives; `stays` has room for all of its. */
+static void make_domain(const struct making *making, struct ek_backtest_domain *domain,
+                        const struct ek_backtest_stay **stays, struct ek_sim_domain_spec *specs,
+                        struct ek_load_track *tracks)
 {
-    size_t count = HASH_COUNT(input->domains);
+    struct ek_simulation *simulation = &making->input->simulation;
+    size_t count = gather(making, domain, stays);
+    uint32_t index = (uint32_t)simulation->domain_count;
+
+    if (count == 0) {
+        return;
+    }
+    tidy(domain, &making->stretch);
+    specs[index] = spec_of(domain, stays[0]);
+    tracks[index] = (struct ek_load_track){domain->points, domain->count};
+    for (size_t from = 0; from < count;) {
+        struct life life;
+        bool first = from == 0;
+        from = live(making, stays, from, count, &life);
+        specs[index].off = first ? !life.from_begin : specs[index].off;
+        add_life(making, index, &life);
+    }
+    simulation->domain_count++;
+}
+
+static bool make_domains(struct making *making)
+{
+    struct ek_backtest_input *input = making->input;
+    struct ek_backtest_record *record = &input->record;
+    size_t count = HASH_COUNT(record->domains);
+    size_t all = 0;
+    size_t most = 0;
+
+    for (struct ek_backtest_domain *it = record->domains; it != NULL; it = it->hh.next) {
+        all += it->stay_count;
+        most = it->stay_count > most ? it->stay_count : most;
+    }
     struct ek_sim_domain_spec *specs = ek_arena_alloc(&input->arena, count, sizeof(*specs));
     struct ek_load_track *tracks = ek_arena_alloc(&input->arena, count, sizeof(*tracks));
-    struct ek_world_fault *ends = ek_arena_alloc(&input->arena, count, sizeof(*ends));
-    uint32_t d = 0;
-
-    if (specs == NULL || tracks == NULL || ends == NULL) {
+    making->events = ek_arena_alloc(&input->arena, all, sizeof(*making->events));
+    const struct ek_backtest_stay **stays =
+        ek_arena_alloc(&input->arena, most, sizeof(const struct ek_backtest_stay *));
+    if (specs == NULL || tracks == NULL || making->events == NULL || stays == NULL) {
         return false;
     }
-    for (struct ek_backtest_domain *it = input->domains; it != NULL; it = it->hh.next, d++) {
-        tidy(it, begin_ms);
-        specs[d] = spec_of(it);
-        tracks[d] = (struct ek_load_track){it->points, it->count};
-        if (it->last_ms < end_ms - GONE_MS) {
-            ends[input->simulation.fault_count++] =
-                (struct ek_world_fault){EK_WORLD_GUEST_OFF, d, it->last_ms - begin_ms, 0};
-        }
-    }
-    input->series = (struct ek_load_series){.tracks = tracks, .track_count = d};
-    input->load = ek_load_series(&input->series);
     input->simulation.domains = specs;
-    input->simulation.domain_count = count;
+    input->simulation.faults = making->events;
+    for (struct ek_backtest_domain *it = record->domains; it != NULL; it = it->hh.next) {
+        make_domain(making, it, stays, specs, tracks);
+    }
+    input->series = (struct ek_load_series){
+        .tracks = tracks, .track_count = (uint32_t)input->simulation.domain_count};
+    input->load = ek_load_series(&input->series);
     input->simulation.load = &input->load;
-    input->simulation.faults = ends;
     return true;
 }
+
+/* ---- whole ----------------------------------------------------------------------------------- */
 
 bool ek_backtest_read(struct ek_backtest_input *input, const char *path, int64_t cycle_ms,
                       struct ek_error *err)
 {
-    struct reading reading = {.input = input, .err = err, .first_ms = INT64_MAX, .last_ms = 0};
+    struct making making = {.input = input};
     struct ek_simulation *simulation = &input->simulation;
 
     memset(input, 0, sizeof(*input));
-    if (!ek_history_file_read(path, add_block, &reading, err)) {
-        return false;
-    }
-    if (input->domains == NULL || reading.last_ms - reading.first_ms < 2 * cycle_ms) {
-        return ek_error_set(
-            err, EK_ERR_INVALID, "%s: found %s, expected domains over %lld s or more", path,
-            input->domains == NULL ? "no domain" : "less time", (long long)(2 * cycle_ms / 1000));
-    }
     ek_simulation_defaults(simulation);
-    simulation->begin_ms = reading.first_ms;
-    simulation->duration_ms = (reading.last_ms - reading.first_ms) / cycle_ms * cycle_ms;
     simulation->cycle_ms = cycle_ms;
     simulation->noise = 0; /* the samples have theirs */
-    return (make_hosts(input) && make_domains(input, reading.first_ms, reading.last_ms)) ||
-           no_memory(err);
+    if (!ek_backtest_record_read(&input->record, path, err)) {
+        return false;
+    }
+    if (!choose(&making)) {
+        return no_memory(err);
+    }
+    int64_t duration_ms = making.stretch.last_ms - making.stretch.first_ms;
+    if (input->record.domains == NULL || duration_ms < 2 * cycle_ms) {
+        return ek_error_set(err, EK_ERR_INVALID,
+                            "%s: found %s, expected domains over %lld s or more", path,
+                            input->record.domains == NULL ? "no domain" : "less time",
+                            (long long)(2 * cycle_ms / 1000));
+    }
+    simulation->begin_ms = making.stretch.first_ms;
+    simulation->duration_ms = duration_ms / cycle_ms * cycle_ms;
+    return (make_hosts(&making) && make_domains(&making)) || no_memory(err);
 }
 
 void ek_backtest_finish(struct ek_backtest_input *input)
 {
-    for (struct ek_backtest_domain *it = input->domains; it != NULL; it = it->hh.next) {
-        free(it->points);
-    }
-    HASH_CLEAR(hh, input->domains);
-    HASH_CLEAR(hh, input->hosts);
-    ek_history_texts_finish(&input->texts);
+    ek_backtest_record_finish(&input->record);
     ek_arena_finish(&input->arena);
     memset(input, 0, sizeof(*input));
 }

@@ -1,18 +1,14 @@
-/* Sending commands. A reply is asked for again and again: it is one key with a short life, and the
- * balancer needs no way back to us. */
+/* Verbs that tell the balancer something, and what they say of its reply. */
 #include "balancer/tools/command.h"
 
-#include "balancer/codec/status.h"
 #include "balancer/tools/terminal.h"
-#include "balancer/tools/view.h"
 #include "balancer/tools/waiting.h"
+#include "balancer/view/exchange.h"
 
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-enum { POLL_MS = 100 };
 
 /* Who is to be asked about it later: not "root" where sudo knows better. */
 static void sign(char *by, size_t size)
@@ -34,89 +30,52 @@ static bool give_up(struct ek_tool *tool, int status)
     return false;
 }
 
-/* Nobody would take it: said at once rather than after a time-out. */
-static bool is_led(struct ek_tool *tool)
+static bool interrupted(void *context, int ms)
 {
-    struct ek_balancer_status balancer;
-    struct ek_error err;
-    bool there = false;
-
-    if (!ek_view_balancer(tool, &balancer, &there, &err)) {
-        return give_up(tool, ek_tool_complain(EK_EXIT_FAILED, "%s", err.message));
-    }
-    return there ||
-           give_up(tool, ek_tool_complain(
-                             EK_EXIT_FAILED,
-                             "no balancer leads here, so nothing was done; start evenkeeld"));
+    (void)context;
+    return ek_wait_interrupted(ms);
 }
 
-static bool read_reply(struct ek_tool *tool, const char *id, struct ek_command_reply *reply,
-                       bool *there, struct ek_error *err)
+/* Why it is not waited for any longer, and whether it can still happen. */
+static int complain_of(enum ek_exchange_end end, const char *why, const struct ek_error *err)
 {
-    char *json = NULL;
-
-    *there = false;
-    if (!ek_store_get_reply(tool->store, id, &json, err)) {
-        return false;
+    switch (end) {
+    case EK_EXCHANGE_NO_LEADER:
+        return ek_tool_complain(EK_EXIT_FAILED, "no balancer leads here, so nothing was done; "
+                                                "start evenkeeld");
+    case EK_EXCHANGE_WITHDRAWN:
+        return ek_tool_complain(EK_EXIT_FAILED, "%s; the command is withdrawn, nothing was done",
+                                why);
+    case EK_EXCHANGE_TAKEN:
+        return ek_tool_complain(EK_EXIT_FAILED,
+                                "%s; the balancer has taken the command: `evenkeel status` "
+                                "shows what came of it",
+                                why);
+    case EK_EXCHANGE_UNKNOWN:
+        return ek_tool_complain(EK_EXIT_FAILED,
+                                "%s%s%s; the command was sent, and it may still be done within "
+                                "%d s",
+                                why, why[0] == '\0' ? "" : ": ", err->message, EK_COMMAND_LIFE_S);
+    case EK_EXCHANGE_ANSWERED:
+    case EK_EXCHANGE_FAILED:
+        break;
     }
-    *there = json != NULL;
-    bool good = json == NULL || ek_codec_read_reply(reply, json, strlen(json), "reply", err);
-    free(json);
-    return good;
-}
-
-/* Why it is not waited for any longer; whether it can still happen is known from taking it back. */
-static bool withdraw(struct ek_tool *tool, const struct ek_command *command, const char *why)
-{
-    struct ek_error err;
-    bool withdrawn = false;
-
-    if (!ek_store_withdraw_command(tool->store, command->id, &withdrawn, &err)) {
-        return give_up(tool, ek_tool_complain(EK_EXIT_FAILED,
-                                              "%s, and whether it was taken is not known: %s", why,
-                                              err.message));
-    }
-    return give_up(
-        tool, withdrawn
-                  ? ek_tool_complain(EK_EXIT_FAILED,
-                                     "%s; the command is withdrawn, nothing was done", why)
-                  : ek_tool_complain(EK_EXIT_FAILED,
-                                     "%s; the balancer has taken the command: `evenkeel status` "
-                                     "shows what came of it",
-                                     why));
+    return ek_tool_complain(EK_EXIT_FAILED, "%s", err->message);
 }
 
 bool ek_command_send(struct ek_tool *tool, struct ek_command *command, int64_t wait_ms,
                      struct ek_command_reply *reply)
 {
-    struct ek_error err;
+    struct ek_error err = {0};
     char by[160];
     char why[64];
-    bool there = false;
 
     sign(by, sizeof(by));
-    if (!is_led(tool)) {
-        return false;
-    }
     ek_wait_hold_signals();
-    if (!ek_store_issue_command(tool->store, command, by, ek_tool_now_ms(), &err)) {
-        return give_up(tool, ek_tool_complain(EK_EXIT_FAILED, "%s", err.message));
-    }
-    int64_t until_ms = ek_wait_now_ms() + wait_ms;
-    while (read_reply(tool, command->id, reply, &there, &err)) {
-        if (there) {
-            return true;
-        }
-        if (ek_wait_now_ms() >= until_ms) {
-            (void)snprintf(why, sizeof(why), "no balancer has answered within %d s",
-                           (int)(wait_ms / 1000));
-            return withdraw(tool, command, why);
-        }
-        if (ek_wait_interrupted(POLL_MS)) {
-            return withdraw(tool, command, "interrupted");
-        }
-    }
-    return give_up(tool, ek_tool_complain(EK_EXIT_FAILED, "%s", err.message));
+    const struct ek_exchange exchange = {
+        .store = tool->store, .by = by, .wait_ms = wait_ms, .pause = interrupted};
+    enum ek_exchange_end end = ek_exchange_run(&exchange, command, reply, why, sizeof(why), &err);
+    return end == EK_EXCHANGE_ANSWERED || give_up(tool, complain_of(end, why, &err));
 }
 
 int ek_command_status(const struct ek_command_reply *reply)

@@ -115,6 +115,7 @@ int ek_tool_option(struct ek_tool *tool, int argc, char **argv, const char *own_
         case 'c':
         case COMMON_CONFIG:
             tool->config_path = optarg;
+            tool->config_named = true;
             break;
         case COMMON_JSON:
             tool->json = true;
@@ -150,6 +151,17 @@ bool ek_tool_words(struct ek_tool *tool, int argc, char **argv, int words)
         EK_EXIT_USAGE, "%s: found \"%s\", expected no more words; see `evenkeel %s --help`",
         tool->verb->name, argv[optind + words], tool->verb->name);
     return false;
+}
+
+bool ek_tool_take_once(struct ek_tool *tool, const char *name, const char **value, const char *more)
+{
+    if (*value != NULL) {
+        tool->exit_status =
+            ek_tool_complain(EK_EXIT_USAGE, "--%s: found it again, expected it once%s", name, more);
+        return false;
+    }
+    *value = optarg;
+    return true;
 }
 
 bool ek_tool_no_options(struct ek_tool *tool, int argc, char **argv, int words)
@@ -236,7 +248,7 @@ bool ek_tool_configure(struct ek_tool *tool)
 {
     struct ek_error err;
 
-    if (!ek_config_read(&tool->config, tool->config_path, NULL, &err)) {
+    if (!ek_config_read_client(&tool->config, tool->config_path, NULL, &err)) {
         /* Nothing to correct in a file that is not there: what helps is to name another. */
         bool absent = err.code == EK_ERR_NOT_FOUND;
         tool->exit_status =
@@ -252,6 +264,9 @@ bool ek_tool_open(struct ek_tool *tool)
     struct ek_error err;
     char embedded[128];
 
+    if (tool->store != NULL) {
+        return true; /* a verb and a part of it both need it */
+    }
     if (!ek_tool_configure(tool)) {
         return false;
     }

@@ -14,14 +14,20 @@
 /* In the order of --help: what is looked at first comes first, what changes something stands in the
  * middle. */
 static const struct ek_verb *const verbs[] = {
-    &ek_verb_status, &ek_verb_top,      &ek_verb_hosts,    &ek_verb_domains,     &ek_verb_plan,
-    &ek_verb_why,    &ek_verb_why_not,  &ek_verb_move,     &ek_verb_maintenance, &ek_verb_pause,
-    &ek_verb_resume, &ek_verb_cancel,   &ek_verb_abort,    &ek_verb_resolve,     &ek_verb_history,
-    &ek_verb_states, &ek_verb_snapshot, &ek_verb_simulate, &ek_verb_backtest,    &ek_verb_samples,
-    &ek_verb_doctor,
+    &ek_verb_status,   &ek_verb_top,      &ek_verb_hosts,   &ek_verb_domains,     &ek_verb_plan,
+    &ek_verb_why,      &ek_verb_why_not,  &ek_verb_move,    &ek_verb_maintenance, &ek_verb_pause,
+    &ek_verb_resume,   &ek_verb_approve,  &ek_verb_reject,  &ek_verb_cancel,      &ek_verb_abort,
+    &ek_verb_resolve,  &ek_verb_history,  &ek_verb_replay,  &ek_verb_states,      &ek_verb_snapshot,
+    &ek_verb_simulate, &ek_verb_backtest, &ek_verb_samples, &ek_verb_doctor,
 };
 
 enum { VERBS = sizeof(verbs) / sizeof(verbs[0]) };
+
+const struct ek_verb *const *ek_tool_verbs(size_t *count)
+{
+    *count = VERBS;
+    return verbs;
+}
 
 /* Made of the table, so that no verb can be missing. */
 static void usage(FILE *out)
@@ -34,7 +40,7 @@ static void usage(FILE *out)
         "\n"
         "  -c, --config FILE   configuration (default: $EVENKEEL_CONFIG, else " DEFAULT_CONFIG ")\n"
         "      --json          JSON instead of tables, to standard output alone\n"
-        "  -h, --help          this text; after a verb: about that verb\n"
+        "  -h, --help          this text; after a verb, or as `help VERB`: about that verb\n"
         "      --version       the version\n"
         "\n"
         "Exit status: 0 done, 1 failed, 2 wrong usage or input, 3 not possible.\n",
@@ -84,6 +90,25 @@ static int unknown_verb(const char *name)
                                   name);
 }
 
+/* `help`, `help VERB`: what people try who do not know --help yet. */
+static int help(int argc, char **argv)
+{
+    if (argc > 2) {
+        return ek_tool_complain(EK_EXIT_USAGE, "help: found \"%s\", expected no more words",
+                                argv[2]);
+    }
+    if (argc < 2) {
+        usage(stdout);
+        return EK_EXIT_DONE;
+    }
+    const struct ek_verb *verb = find_verb(argv[1]);
+    if (verb == NULL) {
+        return unknown_verb(argv[1]);
+    }
+    ek_tool_verb_help(verb, stdout);
+    return EK_EXIT_DONE;
+}
+
 /* The options before the verb. False: the program is at its end, with *status. */
 static bool take_globals(struct ek_tool *tool, int argc, char **argv, int *status)
 {
@@ -104,6 +129,7 @@ static bool take_globals(struct ek_tool *tool, int argc, char **argv, int *statu
         switch (option) {
         case 'c':
             tool->config_path = optarg;
+            tool->config_named = true;
             break;
         case 'j':
             tool->json = true;
@@ -142,9 +168,9 @@ static int check_output(int status)
 int ek_tool_main(int argc, char **argv)
 {
     const char *from_environment = getenv("EVENKEEL_CONFIG");
-    struct ek_tool tool = {.config_path = from_environment != NULL && from_environment[0] != '\0'
-                                              ? from_environment
-                                              : DEFAULT_CONFIG};
+    bool named = from_environment != NULL && from_environment[0] != '\0';
+    struct ek_tool tool = {.config_path = named ? from_environment : DEFAULT_CONFIG,
+                           .config_named = named};
     int status = EK_EXIT_DONE;
 
     (void)signal(SIGPIPE, SIG_IGN); /* Redis may end while we write to it */
@@ -155,6 +181,9 @@ int ek_tool_main(int argc, char **argv)
     if (optind >= argc) {
         usage(stderr);
         return EK_EXIT_USAGE;
+    }
+    if (strcmp(argv[optind], "help") == 0) {
+        return check_output(help(argc - optind, argv + optind));
     }
     tool.verb = find_verb(argv[optind]);
     if (tool.verb == NULL) {

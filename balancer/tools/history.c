@@ -1,21 +1,40 @@
 /* evenkeel history: the newest moves, and how they ended. */
-#include "balancer/codec/writer.h"
+#include "balancer/tools/history.h"
+
 #include "balancer/tools/table.h"
 #include "balancer/tools/tool.h"
+#include "balancer/view/documents.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* 20 fill a screen; the journal's list of recent moves holds 10,000. */
 enum { DEFAULT_COUNT = 20, MAX_COUNT = 10000 };
 
-static bool take_count(struct ek_tool *tool, int argc, char **argv, size_t *count)
+enum { PLANS = 'p', SHADOW = 's' };
+
+struct request {
+    size_t count;
+    bool plans;
+    bool shadow;
+};
+
+static bool take_options(struct ek_tool *tool, int argc, char **argv, struct request *request)
 {
+    static const struct option own[] = {{"plans", no_argument, NULL, PLANS},
+                                        {"shadow", no_argument, NULL, SHADOW},
+                                        {NULL, 0, NULL, 0}};
     int option = 0;
 
-    while ((option = ek_tool_option(tool, argc, argv, "n:", NULL)) > 0) {
+    while ((option = ek_tool_option(tool, argc, argv, "n:", own)) > 0) {
+        if (option != 'n') {
+            request->plans = true;
+            request->shadow = request->shadow || option == SHADOW;
+            continue;
+        }
         /* strtol takes blanks and signs before the digits and anything behind them: both ends are
          * looked at. */
         char *end = NULL;
@@ -26,25 +45,157 @@ static bool take_count(struct ek_tool *tool, int argc, char **argv, size_t *coun
                                  optarg, MAX_COUNT);
             return false;
         }
-        *count = (size_t)number;
+        request->count = (size_t)number;
     }
     return option == EK_OPTION_END && ek_tool_words(tool, argc, argv, 0);
 }
 
+/* ---- how good the predictions were ----------------------------------------------------------- */
+
+/* Real over predicted: the median of those that are known, and of how many. */
+struct ratio {
+    double median;
+    size_t count;
+};
+
+struct accuracy {
+    struct ratio seconds;
+    struct ratio downtime;
+    struct ratio mib;
+    struct ratio gain;             /* of plans */
+    struct ek_history_plan *plans; /* that the moves belong to, newest first */
+    size_t plan_count;
+    double *values; /* scratch */
+};
+
+static double seconds_of(const struct ek_move_record *record)
+{
+    double predicted_ms = (double)record->order.predicted_duration_ms;
+    double real_ms = (double)(record->updated_at_ms - record->started_at_ms);
+
+    return predicted_ms > 0 && record->started_at_ms > 0 ? real_ms / predicted_ms : NAN;
+}
+
+static double downtime_of(const struct ek_move_record *record)
+{
+    double predicted_ms = (double)record->order.predicted_downtime_ms;
+
+    return predicted_ms > 0 && record->downtime_ms > 0 ? (double)record->downtime_ms / predicted_ms
+                                                       : NAN;
+}
+
+static double mib_of(const struct ek_move_record *record)
+{
+    double predicted_mib = record->order.predicted_transfer_mib;
+
+    return predicted_mib > 0 && record->transferred_mib > 0
+               ? record->transferred_mib / predicted_mib
+               : NAN;
+}
+
+/* Of moves that ended well: what was rolled back took the time of something else. */
+static struct ratio measure(const struct ek_move_record *records, size_t count, double *values,
+                            double (*ratio_of)(const struct ek_move_record *record))
+{
+    size_t known = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        double value = records[i].state == EK_MOVE_DONE ? ratio_of(&records[i]) : NAN;
+        if (!isnan(value)) {
+            values[known++] = value;
+        }
+    }
+    return (struct ratio){ek_history_median(values, known), known};
+}
+
+static bool has_plan(const struct accuracy *it, const char *id)
+{
+    for (size_t i = 0; i < it->plan_count; i++) {
+        if (strcmp(it->plans[i].id, id) == 0) {
+            return true;
+        }
+    }
+    return id[0] == '\0';
+}
+
+/* False: it has complained. */
+static bool judge(struct ek_tool *tool, const struct ek_move_record *records, size_t count,
+                  struct accuracy *it)
+{
+    size_t known = 0;
+
+    it->plans = calloc(count + 1, sizeof(*it->plans));
+    it->values = calloc(count + 1, sizeof(*it->values));
+    if (it->plans == NULL || it->values == NULL) {
+        tool->exit_status = ek_tool_complain(EK_EXIT_FAILED, "out of memory");
+        return false;
+    }
+    it->seconds = measure(records, count, it->values, seconds_of);
+    it->downtime = measure(records, count, it->values, downtime_of);
+    it->mib = measure(records, count, it->values, mib_of);
+    for (size_t i = 0; i < count; i++) {
+        struct ek_history_plan *plan = &it->plans[it->plan_count];
+        if (has_plan(it, records[i].order.plan_id)) {
+            continue;
+        }
+        (void)snprintf(plan->id, sizeof(plan->id), "%s", records[i].order.plan_id);
+        it->plan_count++;
+        if (!ek_history_plan_read(tool, plan)) {
+            return false;
+        }
+        if (plan->verified_json != NULL && plan->verified.predicted_gain > 0) {
+            it->values[known++] = plan->verified.gain / plan->verified.predicted_gain;
+        }
+    }
+    it->gain = (struct ratio){ek_history_median(it->values, known), known};
+    return true;
+}
+
+static void accuracy_finish(struct accuracy *it)
+{
+    for (size_t i = 0; i < it->plan_count; i++) {
+        ek_history_plan_finish(&it->plans[i]);
+    }
+    free(it->plans);
+    free(it->values);
+}
+
+/* ---- showing --------------------------------------------------------------------------------- */
+
+static void write_ratio(struct ek_json_writer *writer, const char *key, const char *of,
+                        struct ratio ratio)
+{
+    ek_json_key(writer, key);
+    ek_json_begin(writer, '{');
+    ek_json_put_number(writer, "median", ratio.median); /* left out where there is none */
+    ek_json_put_integer(writer, of, (int64_t)ratio.count);
+    ek_json_end(writer, '}');
+}
+
 /* Records as the journal has them, so that no second form has to be kept. */
-static char *write_moves(const struct ek_move_record *records, size_t count)
+static char *write_moves(const struct ek_move_record *records, size_t count,
+                         const struct accuracy *accuracy)
 {
     struct ek_json_writer writer = {.text = NULL};
 
     ek_json_begin(&writer, '{');
     ek_json_put_integer(&writer, "version", 1);
-    ek_json_key(&writer, "moves");
+    ek_view_put_moves(&writer, "moves", records, count);
+    ek_json_break(&writer);
+    ek_json_key(&writer, "plans");
     ek_json_begin(&writer, '[');
-    for (size_t i = 0; i < count; i++) {
-        ek_json_break(&writer);
-        ek_json_write_record(&writer, &records[i]);
+    for (size_t i = 0; i < accuracy->plan_count; i++) {
+        ek_history_plan_write(&writer, &accuracy->plans[i]);
     }
     ek_json_end(&writer, ']');
+    ek_json_break(&writer);
+    ek_json_key(&writer, "real_over_predicted");
+    ek_json_begin(&writer, '{');
+    write_ratio(&writer, "seconds", "moves", accuracy->seconds);
+    write_ratio(&writer, "downtime", "moves", accuracy->downtime);
+    write_ratio(&writer, "mib", "moves", accuracy->mib);
+    write_ratio(&writer, "gain", "plans", accuracy->gain);
+    ek_json_end(&writer, '}');
     ek_json_end(&writer, '}');
     return ek_json_finish(&writer);
 }
@@ -59,6 +210,12 @@ static enum ek_colour colour_of(enum ek_move_state state)
     return state == EK_MOVE_DONE         ? EK_COLOUR_GOOD
            : ek_move_state_blocks(state) ? EK_COLOUR_BAD
                                          : EK_COLOUR_WARN;
+}
+
+/* 0: nothing was predicted. */
+static void add_predicted(struct ek_table *table, double figure, int decimals)
+{
+    ek_table_number(table, figure > 0 ? figure : NAN, decimals);
 }
 
 /* How long it took is known once it is over; a downtime means something only if the domain moved.
@@ -80,19 +237,45 @@ static void add_row(struct ek_table *table, const struct ek_move_record *record)
     ek_table_cell(table, colour_of(record->state), "%s", ek_move_state_name(record->state));
     ek_table_number(table,
                     over ? (double)(record->updated_at_ms - record->started_at_ms) / 1000 : NAN, 1);
+    add_predicted(table, (double)order->predicted_duration_ms / 1000, 1);
     ek_table_number(table, done && record->downtime_ms > 0 ? (double)record->downtime_ms : NAN, 0);
+    add_predicted(table, (double)order->predicted_downtime_ms, 0);
     ek_table_number(table, record->transferred_mib > 0 ? record->transferred_mib : NAN, 0);
+    add_predicted(table, order->predicted_transfer_mib, 0);
     ek_table_cell(table, EK_COLOUR_NONE, "%s", record->error[0] != '\0' ? record->error : "-");
     /* Last, since it is the longest: why the planner wanted it. */
     ek_table_cell(table, EK_COLOUR_NONE, "%s", order->reason);
 }
 
-static bool print_moves(const struct ek_move_record *records, size_t count)
+static size_t add_ratio(char *text, size_t used, size_t size, const char *what, struct ratio ratio)
+{
+    return ratio.count == 0
+               ? used
+               : used + (size_t)snprintf(text + used, size - used, "%s%s %.2f (of %zu)",
+                                         used == 0 ? "" : ", ", what, ratio.median, ratio.count);
+}
+
+static void print_accuracy(const struct accuracy *accuracy)
+{
+    char text[300] = "";
+    size_t used = add_ratio(text, 0, sizeof(text), "seconds", accuracy->seconds);
+
+    used = add_ratio(text, used, sizeof(text), "downtime", accuracy->downtime);
+    used = add_ratio(text, used, sizeof(text), "MiB", accuracy->mib);
+    used = add_ratio(text, used, sizeof(text), "gain of plans", accuracy->gain);
+    if (used > 0) {
+        (void)printf("\nreal over predicted, median: %s\n", text);
+    }
+}
+
+static bool print_moves(const struct ek_move_record *records, size_t count,
+                        const struct accuracy *accuracy)
 {
     static const struct ek_column columns[] = {
-        {"STARTED", false}, {"DOMAIN", false}, {"MOVE", false},       {"KIND", false},
-        {"STATE", false},   {"SECONDS", true}, {"DOWNTIME MS", true}, {"MIB", true},
-        {"ERROR", false},   {"REASON", false},
+        {"STARTED", false},  {"DOMAIN", false}, {"MOVE", false},     {"KIND", false},
+        {"STATE", false},    {"SECONDS", true}, {"PREDICTED", true}, {"DOWNTIME MS", true},
+        {"PREDICTED", true}, {"MIB", true},     {"PREDICTED", true}, {"ERROR", false},
+        {"REASON", false},
     };
     struct ek_table table = EK_TABLE(columns);
 
@@ -104,33 +287,50 @@ static bool print_moves(const struct ek_move_record *records, size_t count)
     for (size_t i = 0; i < count; i++) {
         add_row(&table, &records[i]);
     }
-    return ek_table_print(&table, stdout);
+    if (!ek_table_print(&table, stdout)) {
+        return false;
+    }
+    print_accuracy(accuracy);
+    return true;
 }
 
-static int run(struct ek_tool *tool, int argc, char **argv)
+static int show_moves(struct ek_tool *tool, size_t limit)
 {
+    struct accuracy accuracy = {.plan_count = 0};
     struct ek_move_record *records = NULL;
-    size_t limit = DEFAULT_COUNT;
     size_t count = 0;
     struct ek_error err;
 
-    if (!take_count(tool, argc, argv, &limit) || !ek_tool_open(tool)) {
-        return tool->exit_status;
-    }
     if (!ek_store_recent_moves(tool->store, limit, &records, &count, &err)) {
         return ek_tool_complain(EK_EXIT_FAILED, "%s", err.message);
     }
-    int status = tool->json                    ? ek_tool_print_json(write_moves(records, count))
-                 : print_moves(records, count) ? EK_EXIT_DONE
-                                               : EK_EXIT_FAILED;
+    int status = !judge(tool, records, count, &accuracy) ? tool->exit_status
+                 : tool->json ? ek_tool_print_json(write_moves(records, count, &accuracy))
+                 : print_moves(records, count, &accuracy) ? EK_EXIT_DONE
+                                                          : EK_EXIT_FAILED;
+    accuracy_finish(&accuracy);
     free(records);
     return status;
 }
 
+static int run(struct ek_tool *tool, int argc, char **argv)
+{
+    struct request request = {.count = DEFAULT_COUNT};
+
+    if (!take_options(tool, argc, argv, &request) || !ek_tool_open(tool)) {
+        return tool->exit_status;
+    }
+    return request.plans ? ek_history_plans(tool, request.count, request.shadow)
+                         : show_moves(tool, request.count);
+}
+
 const struct ek_verb ek_verb_history = {
     .name = "history",
-    .arguments = " [-n N]",
-    .help = "the newest moves, how they ended, and why they were made",
-    .details = "  -n N   so many (default 20)\n",
+    .arguments = " [-n N] [--plans | --shadow]",
+    .help = "the newest moves and plans: why, what was predicted, and what came of it",
+    .details =
+        "  -n N      so many (default 20)\n"
+        "  --plans   plans instead of moves: their fate, what they promised, what was verified\n"
+        "  --shadow  of them those that were only recommended: what would have been done\n",
     .run = run,
 };

@@ -1,7 +1,8 @@
 /* evenkeel hosts: how busy each host is, and how level they are together. */
-#include "balancer/codec/writer.h"
+#include "balancer/tools/host_facts.h"
 #include "balancer/tools/maintenance.h"
 #include "balancer/tools/table.h"
+#include "balancer/view/documents.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -10,80 +11,18 @@
  * are bought. */
 enum { BAR_WIDTH = 10, MIB_PER_GIB = 1024 };
 
-/* What the domains of a host are configured with. */
-struct allocation {
-    uint32_t domains;
-    double vcpus;
-    double memory_mib;
-};
-
 struct report {
-    const struct ek_snapshot *snapshot;
+    const struct ek_view *view;
+    const struct ek_snapshot *snapshot; /* the view's */
     const struct ek_evaluation *evaluation;
     const struct ek_host_maintenance *maintenance; /* per host */
-    struct allocation *allocated;                  /* per host */
+    const struct ek_allocation *allocated;         /* per host */
+    uint32_t only;                                 /* the host that was named; EK_NONE: all */
 };
 
-/* Also of paused and of migrating domains: what is configured may be used at any moment. */
-static void add_allocations(const struct ek_snapshot *snapshot, struct allocation *allocated)
+static bool is_shown(const struct report *report, size_t host)
 {
-    for (size_t d = 0; d < snapshot->domain_count; d++) {
-        const struct ek_domain *domain = &snapshot->domains[d];
-        allocated[domain->host].domains++;
-        allocated[domain->host].vcpus += domain->vcpus;
-        allocated[domain->host].memory_mib += domain->memory_mib;
-    }
-}
-
-/* A host that was never seen has no figures: those in its place only keep the snapshot valid. */
-static bool seen(const struct ek_host *host)
-{
-    return host->state != EK_HOST_DOWN;
-}
-
-/* ---- JSON ---------------------------------------------------------------------------------- */
-
-/* By resource name, so that a third resource needs no third field. */
-static void write_pair(struct ek_json_writer *writer, const char *key,
-                       const struct ek_resources *resources, const double *figures)
-{
-    ek_json_key(writer, key);
-    ek_json_begin(writer, '{');
-    for (unsigned int r = 0; r < resources->count; r++) {
-        ek_json_put_number(writer, resources->names[r], figures[r]);
-    }
-    ek_json_end(writer, '}');
-}
-
-static char *write_hosts(const struct report *report)
-{
-    const struct ek_snapshot *snapshot = report->snapshot;
-    const struct ek_resources *resources = &report->evaluation->policy->resources;
-    struct ek_json_writer writer = {.text = NULL};
-
-    ek_json_begin(&writer, '{');
-    ek_json_put_integer(&writer, "version", 1);
-    ek_json_put_integer(&writer, "taken_at_ms", snapshot->taken_at_ms);
-    ek_json_key(&writer, "hosts");
-    ek_json_begin(&writer, '[');
-    for (size_t h = 0; h < snapshot->host_count; h++) {
-        ek_json_break(&writer);
-        ek_json_begin(&writer, '{');
-        ek_json_put_host(&writer, &snapshot->hosts[h]);
-        if (seen(&snapshot->hosts[h])) {
-            write_pair(&writer, "utilization", resources,
-                       &report->evaluation->utilization[h * resources->count]);
-            ek_json_put_integer(&writer, "domains", report->allocated[h].domains);
-            ek_json_put_number(&writer, "allocated_vcpus", report->allocated[h].vcpus);
-            ek_json_put_number(&writer, "allocated_mib", report->allocated[h].memory_mib);
-        }
-        ek_json_end(&writer, '}');
-    }
-    ek_json_end(&writer, ']');
-    ek_json_break(&writer);
-    write_pair(&writer, "imbalance", resources, report->evaluation->levels.imbalance);
-    ek_json_end(&writer, '}');
-    return ek_json_finish(&writer);
+    return report->only == EK_NONE || report->only == host;
 }
 
 /* ---- table --------------------------------------------------------------------------------- */
@@ -108,9 +47,9 @@ static void add_utilization(struct ek_table *table, const struct report *report,
 static void add_figures(struct ek_table *table, const struct report *report, size_t h)
 {
     const struct ek_host *host = &report->snapshot->hosts[h];
-    const struct allocation *allocated = &report->allocated[h];
+    const struct ek_allocation *allocated = &report->allocated[h];
 
-    if (!seen(host)) {
+    if (!ek_view_seen(host)) {
         /* One for each column from CPU to ALLOC GIB: a row that lacks a cell would shift all that
          * follow. */
         for (int i = 0; i < 7; i++) {
@@ -127,6 +66,21 @@ static void add_figures(struct ek_table *table, const struct report *report, siz
     ek_table_number(table, allocated->memory_mib / MIB_PER_GIB, 1);
 }
 
+/* Below the table: an error is longer than any column should be. */
+static void print_why_not_up(const struct report *report)
+{
+    char why[2 * EK_TEXT_SIZE];
+
+    for (size_t h = 0, shown = 0; h < report->snapshot->host_count; h++) {
+        if (ek_view_why_not_up(report->view, h, why, sizeof(why))) {
+            ek_terminal_print(stdout, EK_COLOUR_BAD,
+                              "%s%s is not sampled: ", shown++ == 0 ? "\n" : "",
+                              report->snapshot->hosts[h].name);
+            ek_terminal_print(stdout, EK_COLOUR_NONE, "%s\n", why);
+        }
+    }
+}
+
 /* State and maintenance are two things: a host in maintenance is up. */
 static bool print_hosts(const struct report *report)
 {
@@ -140,6 +94,9 @@ static bool print_hosts(const struct report *report)
 
     for (size_t h = 0; h < report->snapshot->host_count; h++) {
         const struct ek_host *host = &report->snapshot->hosts[h];
+        if (!is_shown(report, h)) {
+            continue;
+        }
         ek_table_cell(&table, EK_COLOUR_NONE, "%s", host->name);
         ek_table_cell(&table, host->state == EK_HOST_UP ? EK_COLOUR_GOOD : EK_COLOUR_BAD, "%s",
                       ek_host_state_name(host->state));
@@ -149,14 +106,22 @@ static bool print_hosts(const struct report *report)
     if (!ek_table_print(&table, stdout)) {
         return false;
     }
-    (void)printf("\nimbalance (0 is level): cpu %.3f, memory %.3f\n", imbalance[EK_CPU],
-                 imbalance[EK_MEMORY]);
+    if (report->only != EK_NONE) {
+        return ek_host_facts_print(&report->snapshot->hosts[report->only], stdout);
+    }
+    if (report->evaluation->levels.hottest.host == EK_NONE) {
+        (void)puts("\nthe imbalance is not known: no host is seen that is to be levelled");
+    } else {
+        (void)printf("\nimbalance (0 is level): cpu %.3f, memory %.3f\n", imbalance[EK_CPU],
+                     imbalance[EK_MEMORY]);
+    }
+    print_why_not_up(report);
     return true;
 }
 
 /* ---- the verb ------------------------------------------------------------------------------ */
 
-static int show(struct ek_tool *tool, struct ek_view *view)
+static int show(struct ek_tool *tool, struct ek_view *view, uint32_t only)
 {
     struct ek_arena *arena = &view->arena;
     struct ek_evaluation evaluation;
@@ -173,19 +138,22 @@ static int show(struct ek_tool *tool, struct ek_view *view)
         return ek_tool_complain(EK_EXIT_FAILED, "%s", err.message);
     }
     struct report report = {
+        .view = view,
         .snapshot = &view->snapshot,
         .evaluation = &evaluation,
         .maintenance = ek_host_maintenance_read(tool, view->maintenance, arena, &err),
-        .allocated = ek_arena_alloc(arena, view->snapshot.host_count, sizeof(*report.allocated)),
+        .allocated = ek_view_allocations(&view->snapshot, arena),
+        .only = only,
     };
     if (report.maintenance == NULL || report.allocated == NULL) {
         status = ek_tool_complain(EK_EXIT_FAILED, "%s",
                                   report.maintenance == NULL ? err.message : "out of memory");
     } else {
-        add_allocations(&view->snapshot, report.allocated);
-        status = tool->json             ? ek_tool_print_json(write_hosts(&report))
-                 : print_hosts(&report) ? EK_EXIT_DONE
-                                        : EK_EXIT_FAILED;
+        status =
+            tool->json
+                ? ek_tool_print_json(ek_view_write_hosts(view, &evaluation, report.allocated, only))
+            : print_hosts(&report) ? EK_EXIT_DONE
+                                   : EK_EXIT_FAILED;
     }
     ek_evaluation_finish(&evaluation);
     ek_rules_finish(&rules);
@@ -194,17 +162,36 @@ static int show(struct ek_tool *tool, struct ek_view *view)
 
 static int run(struct ek_tool *tool, int argc, char **argv)
 {
-    return ek_view_run(tool, argc, argv, show);
+    struct ek_view view;
+    int status;
+
+    if (!ek_tool_no_options(tool, argc, argv, 1) || !ek_tool_open(tool) ||
+        !ek_view_gather(&view, tool)) {
+        return tool->exit_status;
+    }
+    const char *name = argc > optind ? argv[optind] : NULL;
+    uint32_t only = name == NULL ? EK_NONE : ek_snapshot_find_host(&view.snapshot, name);
+    if (name != NULL && only == EK_NONE) {
+        status = ek_tool_unknown_host(tool, name);
+    } else {
+        status = show(tool, &view, only);
+    }
+    ek_view_finish(&view);
+    return status;
 }
 
 const struct ek_verb ek_verb_hosts = {
     .name = "hosts",
-    .arguments = "",
-    .help = "utilization of every host, and the imbalance",
+    .arguments = " [HOST]",
+    .help = "utilization of every host, and the imbalance; what one host is and has",
     .details =
         "CPU and MEMORY are what runs on a host over what it has; VCPUS and ALLOC GIB are what "
         "its\n"
         "domains are configured with. The imbalance is the standard deviation of the utilization\n"
-        "over the hosts that are up and not in maintenance.\n",
+        "over the hosts that are up and not in maintenance.\n"
+        "\n"
+        "Of one HOST also its hypervisor, networks, NUMA cells and storage pools. FREE GIB is\n"
+        "without buffers and cache; a pool's figures are as of libvirt's last look at it\n"
+        "(`virsh pool-refresh`).\n",
     .run = run,
 };

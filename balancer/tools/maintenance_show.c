@@ -7,23 +7,7 @@ struct ek_host_maintenance *ek_host_maintenance_read(struct ek_tool *tool,
                                                      const struct ek_maintenance *keys,
                                                      struct ek_arena *arena, struct ek_error *err)
 {
-    size_t count = tool->config.host_count;
-    struct ek_host_maintenance *items = ek_arena_alloc(arena, count, sizeof(*items));
-
-    if (items == NULL) {
-        (void)ek_error_set(err, EK_ERR_NOMEM, "out of memory");
-        return NULL;
-    }
-    for (size_t h = 0; h < count; h++) {
-        items[h].host = tool->config.hosts[h].name;
-        items[h].key = keys[h];
-        /* A status may outlive its key: without the key it says nothing any more. */
-        if (keys[h].wanted && !ek_view_maintenance_status(tool, items[h].host, &items[h].status,
-                                                          &items[h].has_status, arena, err)) {
-            return NULL;
-        }
-    }
-    return items;
+    return ek_view_read_maintenance(tool->store, &tool->config, keys, arena, err);
 }
 
 void ek_host_maintenance_warn_of_strays(struct ek_tool *tool, struct ek_arena *arena)
@@ -82,7 +66,7 @@ static void add_row(struct ek_table *table, const struct ek_host_maintenance *it
 
     ek_table_cell(table, EK_COLOUR_NONE, "%s", item->host);
     ek_table_cell(table, state_colour(item), "%s", state_text(item));
-    if (item->has_status) {
+    if (item->has_status && ek_maintenance_counted(status)) {
         ek_table_cell(table, EK_COLOUR_NONE, "%u", (unsigned int)status->domains_left);
     } else {
         ek_table_cell(table, EK_COLOUR_FAINT, "-");
@@ -95,12 +79,24 @@ static void add_row(struct ek_table *table, const struct ek_host_maintenance *it
 /* Under the table and not in it: each is a sentence, and would stretch a column for all. */
 static void print_blockers(const struct ek_host_maintenance *item, FILE *out)
 {
+    char span[EK_SPAN_SIZE];
+
+    if (item->has_status && item->status.deadline_ms != 0) {
+        int64_t slack_ms = item->status.slack_ms;
+        ek_terminal_print(out, slack_ms < 0 ? EK_COLOUR_WARN : EK_COLOUR_NONE, "  %s: %s %s\n",
+                          item->host,
+                          slack_ms < 0 ? "will miss its deadline by" : "slack until its deadline:",
+                          ek_span(slack_ms < 0 ? -slack_ms : slack_ms, span));
+    }
     for (size_t i = 0; item->has_status && i < item->status.blocker_count; i++) {
         const struct ek_blocker *blocker = &item->status.blockers[i];
         /* A blocker without a domain concerns the host as a whole. */
         const char *name = blocker->name[0] != '\0' ? blocker->name : blocker->domain;
         ek_terminal_print(out, EK_COLOUR_NONE, "  %s: %s%s%s\n", item->host, name,
                           name[0] == '\0' ? "" : ": ", blocker->reason);
+        if (blocker->relaxation != NULL) {
+            ek_terminal_print(out, EK_COLOUR_FAINT, "    would do: %s\n", blocker->relaxation);
+        }
     }
 }
 
@@ -125,24 +121,4 @@ bool ek_host_maintenance_print(const struct ek_host_maintenance *items, size_t c
         print_blockers(&items[h], out);
     }
     return true;
-}
-
-/* Fields that say nothing are left out: an absent status is not one of zeros. */
-void ek_host_maintenance_write(struct ek_json_writer *writer,
-                               const struct ek_host_maintenance *item)
-{
-    ek_json_begin(writer, '{');
-    ek_json_put_text(writer, "host", item->host);
-    ek_json_put_bool(writer, "wanted", item->key.wanted);
-    if (item->key.wanted) {
-        ek_json_put_text(writer, "reason", item->key.reason);
-    }
-    if (item->key.deadline_ms != 0) {
-        ek_json_put_integer(writer, "deadline_ms", item->key.deadline_ms);
-    }
-    if (item->has_status) {
-        ek_json_key(writer, "status");
-        ek_json_write_maintenance(writer, &item->status);
-    }
-    ek_json_end(writer, '}');
 }

@@ -16,8 +16,8 @@ static bool take_options(struct ek_tool *tool, int argc, char **argv, struct ek_
     while ((option = ek_tool_option(tool, argc, argv, "", own)) > 0) {
         if (option == EXPLAIN) {
             *explain = true;
-        } else {
-            ek_plan_input_option(in, option);
+        } else if (!ek_plan_input_option(in, tool, option)) {
+            return false;
         }
     }
     return option == EK_OPTION_END && ek_tool_words(tool, argc, argv, 0);
@@ -45,7 +45,8 @@ static int show(const struct ek_tool *tool, const struct ek_plan *plan,
         const struct ek_unresolved *first = &plan->unresolved[0];
         return ek_tool_complain(
             EK_EXIT_NOT_POSSIBLE, "%zu domain%s cannot leave, the first is %s on %s",
-            plan->stuck_count, ek_plural(plan->stuck_count),
+            plan->stuck_count - plan->withheld_count,
+            ek_plural(plan->stuck_count - plan->withheld_count),
             plan->snapshot->domains[first->domain].name, plan->snapshot->hosts[first->host].name);
     }
     return EK_EXIT_DONE;

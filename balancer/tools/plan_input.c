@@ -112,9 +112,20 @@ static bool read_blocked(struct ek_tool *tool, struct ek_plan_input *in, struct 
     return done;
 }
 
-/* The rests and circuits that the balancer keeps over a restart. It would start without those that
- * it cannot read, hence so does the answer. */
-static bool read_rests(struct ek_tool *tool, struct ek_plan_input *in, struct ek_error *err)
+/* What goes on whatever becomes of the others on its host. */
+static void mark_begun(const struct ek_kept *kept, struct ek_snapshot *snapshot)
+{
+    for (size_t i = 0; i < kept->begun.count; i++) {
+        uint32_t host = ek_snapshot_find_host(snapshot, kept->begun.items[i]);
+        if (host != EK_NONE) {
+            snapshot->hosts[host].begun = snapshot->hosts[host].maintenance;
+        }
+    }
+}
+
+/* What the balancer keeps over a restart: which evacuations have begun and, if they bind, rests and
+ * circuits. It would start without those that it cannot read, hence so does the answer. */
+static bool read_kept(struct ek_tool *tool, struct ek_plan_input *in, struct ek_error *err)
 {
     struct ek_kept kept;
     char *json = NULL;
@@ -124,7 +135,8 @@ static bool read_rests(struct ek_tool *tool, struct ek_plan_input *in, struct ek
         return done;
     }
     if (ek_codec_read_rests(&kept, json, strlen(json), "engine", err)) {
-        done = ek_kept_apply(&kept, in->cooldown, err);
+        mark_begun(&kept, &in->view.snapshot);
+        done = !in->with_rests || ek_kept_apply(&kept, in->cooldown, err);
         ek_kept_finish(&kept);
     } else {
         (void)ek_tool_complain(EK_EXIT_DONE, "warning: rests are not known: %s", err->message);
@@ -142,7 +154,7 @@ static bool read_cooldown(struct ek_tool *tool, struct ek_plan_input *in)
     in->cooldown = ek_cooldown_create();
     bool done = in->cooldown != NULL ||
                 ek_error_set(&err, EK_ERR_NOMEM, "out of memory for the blocked domains");
-    done = done && (!in->with_rests || read_rests(tool, in, &err)) && read_blocked(tool, in, &err);
+    done = done && read_kept(tool, in, &err) && read_blocked(tool, in, &err);
     if (!done) {
         tool->exit_status = ek_tool_complain(EK_EXIT_FAILED, "%s", err.message);
     }
@@ -284,7 +296,7 @@ uint32_t ek_plan_input_domain(const struct ek_plan_input *in, struct ek_tool *to
 static bool mark_evacuated(struct ek_tool *tool, struct ek_plan_input *in)
 {
     for (size_t i = 0; i < in->evacuate_count; i++) {
-        uint32_t host = ek_plan_input_host(in->snapshot, tool, "--evacuate", in->evacuate[i]);
+        uint32_t host = ek_plan_input_host(in->snapshot, tool, in->evacuate_word, in->evacuate[i]);
         if (host == EK_NONE) {
             return false;
         }
@@ -300,7 +312,9 @@ static bool make_plan(struct ek_tool *tool, struct ek_plan_input *in)
     /* Sustained cycles and settled samples count as met: the question is what would be done. */
     in->request = (struct ek_plan_request){.evaluation = &in->evaluation,
                                            .balance = ek_policy_find(in->policy.kind),
-                                           .cooldown = in->cooldown};
+                                           .cooldown = in->cooldown,
+                                           .balance_held = in->balance_held,
+                                           .as_far = in->as_far};
     if (ek_evaluate(&in->evaluation, in->snapshot, &in->policy, &err) &&
         ek_plan_make(&in->plan, &in->request, &err)) {
         return true;
@@ -322,6 +336,7 @@ bool ek_plan_input_make(struct ek_plan_input *in, struct ek_tool *tool)
 bool ek_plan_input_begin(struct ek_plan_input *in, struct ek_tool *tool, int argc)
 {
     memset(in, 0, sizeof(*in));
+    in->evacuate_word = "--evacuate";
     /* As many places as there can be words. */
     in->evacuate = calloc((size_t)argc, sizeof(*in->evacuate));
     if (in->evacuate == NULL) {
@@ -343,13 +358,14 @@ void ek_plan_input_finish(struct ek_plan_input *in)
     memset(in, 0, sizeof(*in));
 }
 
-void ek_plan_input_option(struct ek_plan_input *in, int option)
+bool ek_plan_input_option(struct ek_plan_input *in, struct ek_tool *tool, int option)
 {
     if (option == EK_PLAN_SNAPSHOT) {
-        in->snapshot_path = optarg;
-    } else if (option == EK_PLAN_POLICY) {
-        in->policy_path = optarg;
-    } else {
-        in->evacuate[in->evacuate_count++] = optarg; /* room for argc of them */
+        return ek_tool_take_once(tool, "snapshot", &in->snapshot_path, "");
     }
+    if (option == EK_PLAN_POLICY) {
+        return ek_tool_take_once(tool, "policy", &in->policy_path, "");
+    }
+    in->evacuate[in->evacuate_count++] = optarg; /* room for argc of them */
+    return true;
 }

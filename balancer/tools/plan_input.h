@@ -29,7 +29,10 @@ struct ek_plan_input {
     const char *policy_path;   /* NULL: the configured policy, or the defaults */
     const char **evacuate;
     size_t evacuate_count;
-    bool with_rests; /* domains rest as the balancer lets them; else rests count as met */
+    const char *evacuate_word; /* what complaints of them begin with; "--evacuate" */
+    const char *balance_held;  /* why balancing is left out; NULL: it is not */
+    bool as_far;               /* what can leave leaves, though its host cannot be emptied */
+    bool with_rests;           /* domains rest as the balancer lets them; else rests count as met */
     struct ek_policy policy;
     struct ek_rules rules;
     struct ek_snapshot offline;
@@ -48,8 +51,9 @@ struct ek_plan_input {
 bool ek_plan_input_begin(struct ek_plan_input *in, struct ek_tool *tool, int argc);
 void ek_plan_input_finish(struct ek_plan_input *in);
 
-/* Takes one of EK_PLAN_OPTIONS with getopt's `optarg`. */
-void ek_plan_input_option(struct ek_plan_input *in, int option);
+/* Takes one of EK_PLAN_OPTIONS with getopt's `optarg`. False: it has complained, return
+ * tool->exit_status. */
+bool ek_plan_input_option(struct ek_plan_input *in, struct ek_tool *tool, int option);
 
 /* Reads snapshot and policy and makes the plan. False: it has complained, return
  * tool->exit_status. */

@@ -86,7 +86,15 @@ static bool take_options(struct ek_tool *tool, int argc, char **argv, struct req
             request->yes = true;
         }
     }
-    return option == EK_OPTION_END && ek_tool_words(tool, argc, argv, 1);
+    if (option == EK_OPTION_STOP || !ek_tool_words(tool, argc, argv, 1)) {
+        return false;
+    }
+    if (request->yes && request->choice == NULL) {
+        tool->exit_status =
+            ek_tool_complain(EK_EXIT_USAGE, "resolve: --yes goes with --choice only");
+        return false;
+    }
+    return true;
 }
 
 static int run(struct ek_tool *tool, int argc, char **argv)

@@ -15,6 +15,8 @@ struct ek_simulate_options {
     bool domains_given;
     bool days_given;
     int64_t cycle_ms;
+    double overload_cpu; /* as target_cpu and target_memory of ek_simulation; NAN: not given */
+    double overload_memory;
     double imbalance; /* as of ek_simulation */
     int64_t flap_ms;
     const char *policy_path;   /* NULL: the defaults */
@@ -28,6 +30,9 @@ struct ek_simulate_options {
 /* Takes the verb's words. False: it has complained, return tool->exit_status. */
 bool ek_simulate_options(struct ek_simulate_options *out, struct ek_tool *tool, int argc,
                          char **argv);
+
+/* Takes the percentage that optarg says, 1 to 100, as a part of one. False: as above. */
+bool ek_simulate_percent(struct ek_tool *tool, const char *name, double *part);
 
 extern const char ek_simulate_help[];
 
@@ -88,7 +93,13 @@ struct ek_simulate_run {
     const struct ek_simulation_result *result;
 };
 
-/* A column for each run, all of one cluster. False: out of memory, it has complained. */
+enum { EK_SIMULATE_TERMS_SIZE = 160 };
+
+/* What counts as overload, imbalance and flap in that run, as a sentence; returns `out`. */
+const char *ek_simulate_terms(const struct ek_simulate_run *run, char out[EK_SIMULATE_TERMS_SIZE]);
+
+/* A column for each run, all of one cluster and measured alike. False: out of memory, it has
+ * complained. */
 bool ek_simulate_print(const struct ek_simulate_run *runs, size_t count, FILE *out);
 
 /* {"version": 1, "runs": [...]}, malloc'ed for the caller; NULL: out of memory. */

@@ -222,6 +222,8 @@ bool ek_simulate_input(struct ek_simulate_input *out, const struct ek_simulate_o
     simulation->load = traced ? &out->series_load : &out->generated.load;
     simulation->faults = out->generated.faults;
     simulation->fault_count = out->generated.fault_count;
+    simulation->target_cpu = options->overload_cpu;
+    simulation->target_memory = options->overload_memory;
     simulation->imbalance = options->imbalance;
     simulation->flap_ms = options->flap_ms;
     return true;

@@ -22,6 +22,8 @@ enum number {
     BURSTS,
     FAILURES,
     LOSSES,
+    OVERLOAD_CPU,
+    OVERLOAD_MEMORY,
     IMBALANCE,
     FLAP,
     NUMBERS
@@ -53,6 +55,8 @@ static const struct range ranges[NUMBERS] = {
     [BURSTS] = {"bursts", 0, 24, false, "per day"},
     [FAILURES] = {"failures", 0, 365, false, "per year"},
     [LOSSES] = {"losses", 0, 365, false, "per year"},
+    [OVERLOAD_CPU] = {"overload-cpu", 1, 100, false, "percent"},
+    [OVERLOAD_MEMORY] = {"overload-memory", 1, 100, false, "percent"},
     [IMBALANCE] = {"imbalance", 0, 0.5, false, ""},
     [FLAP] = {"flap", 0, 1000000, false, "minutes"},
 };
@@ -91,14 +95,15 @@ const char ek_simulate_help[] =
     "  --losses N          per host and year, for good (0.2; likewise 0)\n"
     "\n"
     "What is shown:\n"
+    "  --overload-cpu PERCENT     a host is overloaded above that (the policy's target_max)\n"
+    "  --overload-memory PERCENT  likewise\n"
     "  --imbalance X       standard deviation of utilization that counts as imbalanced (0.10)\n"
     "  --flap MINUTES      a domain that comes back to a host within that flaps (120)\n"
     "  --svg FILE          a picture over time\n"
     "  --csv FILE          what each host bore in each cycle\n"
     "\n"
-    "Overload is above target_max of the policy. Domain-hours short: of the time of all domains "
-    "the\n"
-    "part in which they wanted CPU and had none.\n";
+    "Domain-hours short: of the time of all domains the part in which they wanted CPU and had "
+    "none.\n";
 
 /* ---- words --------------------------------------------------------------------------------- */
 
@@ -119,13 +124,31 @@ static bool take_number(struct ek_tool *tool, const struct range *range, double 
     return good;
 }
 
-static bool take_path(struct ek_simulate_options *out, int option)
+bool ek_simulate_percent(struct ek_tool *tool, const char *name, double *part)
 {
-    const char **const paths[] = {&out->policy_path, &out->snapshot_path, &out->traces_path,
-                                  &out->layout,      &out->svg_path,      &out->csv_path};
+    const struct range range = {name, 1, 100, false, "percent"};
+    bool good = take_number(tool, &range, part);
 
-    *paths[option - POLICY] = optarg;
-    return true;
+    *part /= 100;
+    return good;
+}
+
+/* One of two would be dropped without a word. */
+static bool take_path(struct ek_simulate_options *out, struct ek_tool *tool, int option)
+{
+    const struct {
+        const char *name;
+        const char **path;
+        const char *more;
+    } paths[] = {{"policy", &out->policy_path, "; `evenkeel backtest` compares several"},
+                 {"snapshot", &out->snapshot_path, ""},
+                 {"traces", &out->traces_path, ""},
+                 {"layout", &out->layout, ""},
+                 {"svg", &out->svg_path, ""},
+                 {"csv", &out->csv_path, ""}};
+
+    return ek_tool_take_once(tool, paths[option - POLICY].name, paths[option - POLICY].path,
+                             paths[option - POLICY].more);
 }
 
 /* All words; *given has a bit for each number that was said. */
@@ -149,7 +172,7 @@ static bool take_words(struct ek_simulate_options *out, struct ek_tool *tool, in
     }
     while (good && (option = ek_tool_option(tool, argc, argv, "", own)) > 0) {
         if (option >= POLICY) {
-            good = take_path(out, option);
+            good = take_path(out, tool, option);
         } else {
             given[option - FIRST_NUMBER] = true;
             good =
@@ -178,6 +201,8 @@ static void defaults(const struct ek_generator *generator, const struct ek_simul
         [BURSTS] = generator->bursts,
         [FAILURES] = generator->failures,
         [LOSSES] = generator->losses,
+        [OVERLOAD_CPU] = 100 * simulation->target_cpu,
+        [OVERLOAD_MEMORY] = 100 * simulation->target_memory,
         [IMBALANCE] = simulation->imbalance,
         [FLAP] = (double)simulation->flap_ms / (double)EK_WORLD_MINUTE_MS,
     };
@@ -221,6 +246,8 @@ static void fill(struct ek_simulate_options *out, const double *numbers)
     generator->failures = numbers[FAILURES];
     generator->losses = numbers[LOSSES];
     out->cycle_ms = (int64_t)numbers[CYCLE] * 1000;
+    out->overload_cpu = numbers[OVERLOAD_CPU] / 100;
+    out->overload_memory = numbers[OVERLOAD_MEMORY] / 100;
     out->imbalance = numbers[IMBALANCE];
     out->flap_ms = (int64_t)llround(numbers[FLAP] * (double)EK_WORLD_MINUTE_MS);
 }

@@ -85,7 +85,7 @@ static const struct figure figures[] = {
     {"moved, GiB per day", "moved_gib_per_day", moved_gib_per_day, 1},
     {"moves that failed", "moves_failed", failed, 0},
     {"flaps", "flaps", flaps, 0},
-    {"host-hours above target_max", "overload_host_h", overload_h, 1},
+    {"host-hours overloaded", "overload_host_h", overload_h, 1},
     {"host-hours at 100 % CPU", "full_host_h", full_h, 1},
     {"hours imbalanced", "imbalance_h", imbalance_h, 1},
     {"mean imbalance of CPU", "cpu_imbalance", cpu_imbalance, 3},
@@ -112,14 +112,34 @@ static void add_worst(struct ek_table *table, const struct ek_simulate_run *run)
     }
 }
 
+static double limit_of(const struct ek_simulate_run *run, enum ek_resource resource)
+{
+    double limit =
+        resource == EK_CPU ? run->simulation->target_cpu : run->simulation->target_memory;
+
+    return isnan(limit) ? run->policy->target_max[resource] : limit;
+}
+
+const char *ek_simulate_terms(const struct ek_simulate_run *run, char out[EK_SIMULATE_TERMS_SIZE])
+{
+    (void)snprintf(out, EK_SIMULATE_TERMS_SIZE,
+                   "overloaded: above %.4g %% of CPU or %.4g %% of memory; imbalanced: above %.4g; "
+                   "a flap: back within %.4g min",
+                   100 * limit_of(run, EK_CPU), 100 * limit_of(run, EK_MEMORY),
+                   run->simulation->imbalance,
+                   (double)run->simulation->flap_ms / (double)EK_WORLD_MINUTE_MS);
+    return out;
+}
+
 static void print_heading(const struct ek_simulate_run *run, FILE *out)
 {
     const struct ek_simulation *simulation = run->simulation;
+    char terms[EK_SIMULATE_TERMS_SIZE];
 
-    (void)fprintf(out,
-                  "%zu hosts, %zu domains, %.4g days in cycles of %.4g s, seed %" PRIu64 "\n\n",
-                  simulation->host_count, simulation->domain_count, run->result->days,
-                  (double)simulation->cycle_ms / 1000, simulation->seed);
+    (void)fprintf(
+        out, "%zu hosts, %zu domains, %.4g days in cycles of %.4g s, seed %" PRIu64 "\n%s\n\n",
+        simulation->host_count, simulation->domain_count, run->result->days,
+        (double)simulation->cycle_ms / 1000, simulation->seed, ek_simulate_terms(run, terms));
 }
 
 bool ek_simulate_print(const struct ek_simulate_run *runs, size_t count, FILE *out)
@@ -252,6 +272,10 @@ static void write_run(struct ek_json_writer *writer, const struct ek_simulate_ru
     ek_json_put_integer(writer, "domains", (int64_t)simulation->domain_count);
     ek_json_put_number(writer, "days", run->result->days);
     ek_json_put_seconds(writer, "cycle_s", simulation->cycle_ms);
+    ek_json_put_number(writer, "overload_above_cpu", limit_of(run, EK_CPU));
+    ek_json_put_number(writer, "overload_above_memory", limit_of(run, EK_MEMORY));
+    ek_json_put_number(writer, "imbalance_above", simulation->imbalance);
+    ek_json_put_seconds(writer, "flap_s", simulation->flap_ms);
     ek_json_put_integer(writer, "cycles", (int64_t)run->result->counters.cycles);
     ek_json_put_integer(writer, "plans", (int64_t)run->result->counters.plans);
     ek_json_put_integer(writer, "moves", (int64_t)run->result->move_count);

@@ -113,6 +113,11 @@ bool ek_simulate_policy(struct ek_tool *tool, const char *path, struct ek_policy
         return true;
     }
     if (ek_policy_read(policy, rules, path, &problems, &err)) {
+        /* Whose local time, of which day? The same options are to give the same result anywhere. */
+        if (policy->calendar.timezone == EK_TIMEZONE_LOCAL) {
+            (void)ek_tool_complain(
+                EK_EXIT_DONE, "warning: %s: in virtual time, timezone: local counts as UTC", path);
+        }
         return true;
     }
     for (size_t i = 0; i < problems.count && i < EK_CONFIG_MAX_PROBLEMS; i++) {

@@ -17,6 +17,9 @@ enum { LINE_SIZE = 512 };
 /* Later than any second and earlier than any millisecond of this century. */
 #define MOST_SECONDS 1e11
 
+/* In milliseconds; far from where an int64_t ends. */
+#define MOST_TIME 1e14
+
 /* The columns of Bitbrains that are used. */
 enum { TIME, CORES, CPU_PERCENT = 4, MEMORY_KIB, MEMORY_USED_KIB, COLUMNS };
 
@@ -144,6 +147,10 @@ static bool read_bitbrains(struct reader *reader, struct ek_trace *trace, struct
     while (next_line(reader)) {
         if (!take_columns(reader, columns, err)) {
             return false;
+        }
+        if (columns[TIME] > MOST_TIME) {
+            return wrong(reader, reader->text, "a time since 1970, in seconds or milliseconds",
+                         err);
         }
         describe(trace, columns);
         int64_t at_ms =

@@ -48,7 +48,15 @@ static int run(struct ek_tool *tool, int argc, char **argv)
     while ((option = ek_tool_option(tool, argc, argv, "", own)) > 0) {
         word = optarg;
     }
-    if (option == EK_OPTION_STOP || !ek_tool_words(tool, argc, argv, 0) || !ek_tool_open(tool)) {
+    if (option == EK_OPTION_STOP || !ek_tool_words(tool, argc, argv, 0)) {
+        return tool->exit_status;
+    }
+    if (word != NULL && word[0] == '\0') { /* an unset variable: names that anyone could try out */
+        return ek_tool_complain(
+            EK_EXIT_USAGE,
+            "snapshot: --anonymise: found nothing, expected a word that nobody else knows");
+    }
+    if (!ek_tool_open(tool)) {
         return tool->exit_status;
     }
     return show(tool, word);

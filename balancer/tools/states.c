@@ -5,6 +5,9 @@
 #include "balancer/tools/table.h"
 #include "balancer/tools/tool.h"
 
+#include <errno.h>
+#include <unistd.h>
+
 /* Asked for every pair: the table itself stays private to the core. */
 static char *write_states(const struct ek_move_timing *timing)
 {
@@ -143,18 +146,17 @@ static void draw_states(const struct ek_move_timing *timing)
 
 /* ---- the verb ------------------------------------------------------------------------------ */
 
-/* Those of the configuration; without one, the defaults. */
+/* A table can be shown without a configuration; one that was named is meant. */
 static bool read_timing(struct ek_tool *tool, struct ek_move_timing *timing)
 {
-    struct ek_error err;
-
     ek_move_timing_defaults(timing);
-    if (ek_config_read(&tool->config, tool->config_path, NULL, &err)) {
-        *timing = tool->config.moves;
-    } else if (err.code != EK_ERR_NOT_FOUND) {
-        tool->exit_status = ek_tool_complain(EK_EXIT_USAGE, "%s", err.message);
+    if (!tool->config_named && access(tool->config_path, F_OK) != 0 && errno == ENOENT) {
+        return true;
+    }
+    if (!ek_tool_configure(tool)) {
         return false;
     }
+    *timing = tool->config.moves;
     return true;
 }
 

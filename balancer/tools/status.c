@@ -1,6 +1,7 @@
 /* evenkeel status: what the balancer does, what moves, what an operator should know. */
-#include "balancer/codec/status.h"
+#include "balancer/codec/plan.h"
 #include "balancer/tools/maintenance.h"
+#include "balancer/view/documents.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -9,109 +10,44 @@
 /* One mark for each ten percent that is copied. */
 enum { BAR_WIDTH = 10 };
 
+/* A plan of more moves is seen in part; so many records tell which of them have begun. */
+enum { OFFERED_SHOWN = 50, RECENT = 200 };
+
 /* Everything is read before anything is printed: a failure half way leaves no half report. */
 struct report {
     const struct ek_tool *tool;
-    const struct ek_view *view;
-    bool has_balancer;
-    struct ek_balancer_status balancer;
-    const struct ek_host_maintenance *maintenance; /* per host */
-    struct ek_move_record *blocking;
-    size_t blocking_count;
+    struct ek_status_report seen;
 };
 
-/* ---- JSON ---------------------------------------------------------------------------------- */
-
-/* As the journal has them: whoever reads history's document reads this one. */
-static void write_moves(struct ek_json_writer *writer, const char *key,
-                        const struct ek_move_record *records, size_t count)
-{
-    ek_json_break(writer);
-    ek_json_key(writer, key);
-    ek_json_begin(writer, '[');
-    for (size_t i = 0; i < count; i++) {
-        ek_json_write_record(writer, &records[i]);
-    }
-    ek_json_end(writer, ']');
-}
-
-/* Only the exceptions: in a cluster that is well the list is empty, which a check can ask for. */
-static void write_hosts_not_up(struct ek_json_writer *writer, const struct ek_snapshot *snapshot)
-{
-    ek_json_break(writer);
-    ek_json_key(writer, "hosts_not_up");
-    ek_json_begin(writer, '[');
-    for (size_t h = 0; h < snapshot->host_count; h++) {
-        if (snapshot->hosts[h].state != EK_HOST_UP) {
-            ek_json_begin(writer, '{');
-            ek_json_put_text(writer, "name", snapshot->hosts[h].name);
-            ek_json_put_text(writer, "state", ek_host_state_name(snapshot->hosts[h].state));
-            ek_json_put_integer(writer, "sampled_at_ms", snapshot->hosts[h].sampled_at_ms);
-            ek_json_end(writer, '}');
-        }
-    }
-    ek_json_end(writer, ']');
-}
-
-/* As in the snapshot's in_flight, with the domain's name: migrations that are no moves of ours. */
-static void write_foreign(struct ek_json_writer *writer, const struct ek_snapshot *snapshot)
-{
-    ek_json_break(writer);
-    ek_json_key(writer, "foreign");
-    ek_json_begin(writer, '[');
-    for (size_t f = 0; f < snapshot->in_flight_count; f++) {
-        const struct ek_in_flight *flight = &snapshot->in_flight[f];
-        if (flight->foreign) {
-            ek_json_begin(writer, '{');
-            ek_json_put_text(writer, "domain", snapshot->domains[flight->domain].uuid);
-            ek_json_put_text(writer, "name", snapshot->domains[flight->domain].name);
-            ek_json_put_text(writer, "source", snapshot->hosts[flight->source].name);
-            ek_json_put_text(writer, "destination", snapshot->hosts[flight->destination].name);
-            ek_json_put_integer(writer, "started_at_ms", flight->started_at_ms);
-            ek_json_end(writer, '}');
-        }
-    }
-    ek_json_end(writer, ']');
-}
-
-static char *write_report(const struct report *report)
-{
-    struct ek_json_writer writer = {.text = NULL};
-
-    ek_json_begin(&writer, '{');
-    ek_json_put_integer(&writer, "version", 1);
-    ek_json_put_integer(&writer, "taken_at_ms", report->view->snapshot.taken_at_ms);
-    ek_json_put_text(&writer, "redis_cli", report->tool->redis_cli);
-    ek_json_put_text(&writer, "key_prefix", report->tool->config.redis.key_prefix);
-    if (report->has_balancer) {
-        ek_json_break(&writer);
-        ek_json_key(&writer, "balancer");
-        ek_json_write_status(&writer, &report->balancer);
-    }
-    write_moves(&writer, "running", report->view->open, report->view->open_count);
-    write_moves(&writer, "blocked", report->blocking, report->blocking_count);
-    write_foreign(&writer, &report->view->snapshot);
-    write_hosts_not_up(&writer, &report->view->snapshot);
-    ek_json_break(&writer);
-    ek_json_key(&writer, "maintenance");
-    ek_json_begin(&writer, '[');
-    for (size_t h = 0; h < report->view->snapshot.host_count; h++) {
-        if (report->maintenance[h].key.wanted) {
-            ek_host_maintenance_write(&writer, &report->maintenance[h]);
-        }
-    }
-    ek_json_end(&writer, ']');
-    ek_json_end(&writer, '}');
-    return ek_json_finish(&writer);
-}
-
 /* ---- the balancer -------------------------------------------------------------------------- */
+
+/* Which moves of the plan wait; what is shown of it may be a part. */
+static void print_offer(const struct report *report)
+{
+    const struct ek_balancer_status *balancer = &report->seen.balancer;
+    bool approves = balancer->offer_lapses_at_ms > 0;
+    char span[EK_SPAN_SIZE];
+
+    if (balancer->offered == 0) {
+        return;
+    }
+    if (!approves) {
+        ek_terminal_print(stdout, EK_COLOUR_NONE, "recommends  plan %s: %" PRId64 " move%s\n",
+                          balancer->offer_id, balancer->offered, balancer->offered == 1 ? "" : "s");
+        return;
+    }
+    ek_terminal_print(
+        stdout, EK_COLOUR_WARN,
+        "approval    %" PRId64 " move%s for `evenkeel approve %s`, for another %s\n",
+        balancer->offered, balancer->offered == 1 ? " waits" : "s wait", balancer->offer_id,
+        ek_span(balancer->offer_lapses_at_ms - report->seen.view->snapshot.taken_at_ms, span));
+}
 
 /* The status has a time to live of several cycles: one that is older than two was missed once. */
 static void print_balancer(const struct report *report)
 {
-    const struct ek_balancer_status *balancer = &report->balancer;
-    int64_t now_ms = report->view->snapshot.taken_at_ms;
+    const struct ek_balancer_status *balancer = &report->seen.balancer;
+    int64_t now_ms = report->seen.view->snapshot.taken_at_ms;
     int64_t age_ms = now_ms - balancer->at_ms;
     bool late = age_ms > 2 * report->tool->config.evaluate_ms;
     /* The balancer's last word on a plan outlives the plan. */
@@ -132,6 +68,10 @@ static void print_balancer(const struct report *report)
     if (balancer->holding[0] != '\0') {
         ek_terminal_print(stdout, EK_COLOUR_WARN, "holding     %s\n", balancer->holding);
     }
+    /* Where evacuations are closed as well, it holds for that reason. */
+    if (balancer->closed[0] != '\0' && strcmp(balancer->closed, balancer->holding) != 0) {
+        ek_terminal_print(stdout, EK_COLOUR_WARN, "holding     balancing: %s\n", balancer->closed);
+    }
     if (balancer->paused[0] != '\0') {
         ek_terminal_print(stdout, EK_COLOUR_WARN, "paused      %s; `evenkeel resume` ends it\n",
                           balancer->paused);
@@ -144,6 +84,63 @@ static void print_balancer(const struct report *report)
     ek_terminal_print(stdout, EK_COLOUR_NONE,
                       "moves       %" PRId64 " running, %" PRId64 " waiting%s%s\n",
                       balancer->running, balancer->waiting, plan[0] == '\0' ? "" : ", plan ", plan);
+    print_offer(report);
+}
+
+static bool has_begun(const struct ek_move_record *recent, size_t count, const char *plan,
+                      uint32_t seq)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (recent[i].order.seq == seq && strcmp(recent[i].order.plan_id, plan) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The moves of an offer that have not begun, with what `approve --move` takes where it can be
+ * approved. */
+static bool print_offered(const struct report *report)
+{
+    bool approves = report->seen.balancer.offer_lapses_at_ms > 0;
+    const struct ek_column columns[] = {{approves ? "PROPOSED" : "RECOMMENDED", false},
+                                        {"DOMAIN", false},
+                                        {"MOVE", false},
+                                        {"KIND", false}};
+    static struct ek_plan_line lines[OFFERED_SHOWN];
+    const char *plan = report->seen.balancer.offer_id;
+    struct ek_table table = EK_TABLE(columns);
+    struct ek_move_record *recent = NULL;
+    struct ek_error err = {0};
+    size_t recent_count = 0;
+    size_t count = 0;
+    char *json = NULL;
+
+    if (!report->seen.has_balancer || report->seen.balancer.offered == 0) {
+        return true;
+    }
+    bool ok = ek_store_get_plan(report->tool->store, plan, &json, &err) &&
+              (json == NULL || ek_codec_read_plan_lines(lines, OFFERED_SHOWN, &count, json,
+                                                        strlen(json), "plan", &err)) &&
+              ek_store_recent_moves(report->tool->store, RECENT, &recent, &recent_count, &err);
+    free(json);
+    if (!ok) {
+        (void)ek_tool_complain(EK_EXIT_DONE, "warning: %s", err.message);
+    }
+    for (size_t i = 0; ok && i < count; i++) {
+        if (has_begun(recent, recent_count, plan, lines[i].seq)) {
+            continue;
+        }
+        ek_table_cell(&table, EK_COLOUR_NONE, "%s-%u", plan, (unsigned int)lines[i].seq);
+        ek_table_cell(&table, EK_COLOUR_NONE, "%s", lines[i].name);
+        ek_table_cell(&table, EK_COLOUR_NONE, "%s -> %s", lines[i].source, lines[i].destination);
+        ek_table_cell(&table, EK_COLOUR_NONE, "%s", lines[i].kind);
+    }
+    free(recent);
+    if (count > 0 && ok) {
+        (void)putchar('\n');
+    }
+    return !ok || count == 0 || ek_table_print(&table, stdout);
 }
 
 /* With the way to that Redis: as often as not it is the wrong one that was asked. */
@@ -187,11 +184,11 @@ static bool print_moves(const struct report *report)
     };
     struct ek_table table = EK_TABLE(columns);
 
-    if (report->view->open_count == 0) {
+    if (report->seen.view->open_count == 0) {
         return true;
     }
-    for (size_t i = 0; i < report->view->open_count; i++) {
-        add_move(&table, &report->view->open[i]);
+    for (size_t i = 0; i < report->seen.view->open_count; i++) {
+        add_move(&table, &report->seen.view->open[i]);
     }
     (void)putchar('\n');
     return ek_table_print(&table, stdout);
@@ -216,22 +213,22 @@ static void print_blocked(const struct report *report)
 {
     char when[EK_SPAN_SIZE];
 
-    if (report->blocking_count == 0) {
+    if (report->seen.blocking_count == 0) {
         return;
     }
     (void)putchar('\n');
     ek_terminal_print(
         stdout, EK_COLOUR_BAD,
         "domains whose last move ended without a clear outcome; they are left alone:\n");
-    for (size_t i = 0; i < report->blocking_count; i++) {
-        const struct ek_move_record *record = &report->blocking[i];
+    for (size_t i = 0; i < report->seen.blocking_count; i++) {
+        const struct ek_move_record *record = &report->seen.blocking[i];
         ek_terminal_print(stdout, EK_COLOUR_NONE, "  %s, %s -> %s, %s since %s (move %s)%s%s\n",
                           record->order.name[0] != '\0' ? record->order.name : record->order.domain,
                           record->order.source, record->order.destination,
                           ek_move_state_name(record->state), ek_time(record->updated_at_ms, when),
                           record->order.id, record->error[0] == '\0' ? "" : ": ", record->error);
     }
-    const struct ek_move_order *first = &report->blocking[0].order;
+    const struct ek_move_order *first = &report->seen.blocking[0].order;
     ek_terminal_print(stdout, EK_COLOUR_NONE,
                       "  what is known, and what may be done:  evenkeel resolve %s\n",
                       first->name[0] != '\0' ? first->name : first->domain);
@@ -239,10 +236,24 @@ static void print_blocked(const struct report *report)
 
 /* ---- hosts --------------------------------------------------------------------------------- */
 
+/* Whose it is: that collector ended, or does not reach it. */
+static void print_sampler(const struct report *report, const char *host)
+{
+    char collector[EK_SAMPLER_SIZE];
+    struct ek_error ignored;
+
+    if (ek_store_get_sampler(report->tool->store, host, collector, &ignored) &&
+        collector[0] != '\0') {
+        ek_terminal_print(stdout, EK_COLOUR_NONE, "; the collector %s took the last one",
+                          collector);
+    }
+}
+
 static void print_hosts_not_up(const struct report *report)
 {
-    const struct ek_snapshot *snapshot = &report->view->snapshot;
+    const struct ek_snapshot *snapshot = &report->seen.view->snapshot;
     char span[EK_SPAN_SIZE];
+    char why[2 * EK_TEXT_SIZE];
 
     /* A blank line before the first one only: no heading without hosts below it. */
     for (size_t h = 0, shown = 0; h < snapshot->host_count; h++) {
@@ -253,22 +264,27 @@ static void print_hosts_not_up(const struct report *report)
         ek_terminal_print(stdout, EK_COLOUR_BAD, "%shost %s is %s: ", shown++ == 0 ? "\n" : "",
                           host->name, ek_host_state_name(host->state));
         if (host->sampled_at_ms == 0) {
-            ek_terminal_print(stdout, EK_COLOUR_NONE, "no sample of it is there\n");
+            ek_terminal_print(stdout, EK_COLOUR_NONE, "no sample of it is there");
         } else {
-            ek_terminal_print(stdout, EK_COLOUR_NONE, "its newest sample is %s old\n",
+            ek_terminal_print(stdout, EK_COLOUR_NONE, "its newest sample is %s old",
                               ek_span(snapshot->taken_at_ms - host->sampled_at_ms, span));
         }
+        print_sampler(report, host->name);
+        if (ek_view_why_not_up(report->seen.view, h, why, sizeof(why))) {
+            ek_terminal_print(stdout, EK_COLOUR_NONE, "; %s", why);
+        }
+        (void)putchar('\n');
     }
 }
 
 static bool print_maintenance(const struct report *report)
 {
-    size_t count = report->view->snapshot.host_count;
+    size_t count = report->seen.view->snapshot.host_count;
 
     for (size_t h = 0; h < count; h++) {
-        if (report->maintenance[h].key.wanted) {
+        if (report->seen.maintenance[h].key.wanted) {
             (void)putchar('\n');
-            return ek_host_maintenance_print(report->maintenance, count, stdout);
+            return ek_host_maintenance_print(report->seen.maintenance, count, stdout);
         }
     }
     return true;
@@ -278,7 +294,7 @@ static bool print_report(const struct report *report)
 {
     const struct ek_tool *tool = report->tool;
 
-    if (report->has_balancer) {
+    if (report->seen.has_balancer) {
         print_balancer(report);
     } else {
         print_no_balancer(report);
@@ -286,7 +302,8 @@ static bool print_report(const struct report *report)
     /* What failed is said at once and the rest is printed all the same: an operator in trouble
      * needs it most. */
     bool done = print_moves(report);
-    print_foreign(&report->view->snapshot);
+    done = print_offered(report) && done;
+    print_foreign(&report->seen.view->snapshot);
     print_blocked(report);
     print_hosts_not_up(report);
     done = print_maintenance(report) && done;
@@ -301,23 +318,27 @@ static bool print_report(const struct report *report)
 
 static int show(struct ek_tool *tool, struct ek_view *view)
 {
-    struct report report = {.tool = tool, .view = view};
+    struct report report = {.tool = tool,
+                            .seen = {.redis_cli = tool->redis_cli,
+                                     .key_prefix = tool->config.redis.key_prefix,
+                                     .view = view}};
     struct ek_error err;
     int status = EK_EXIT_DONE;
 
-    report.maintenance = ek_host_maintenance_read(tool, view->maintenance, &view->arena, &err);
-    if (report.maintenance == NULL ||
-        !ek_view_balancer(tool, &report.balancer, &report.has_balancer, &err) ||
-        !ek_store_blocking_moves(tool->store, &report.blocking, &report.blocking_count, &err)) {
+    report.seen.maintenance = ek_host_maintenance_read(tool, view->maintenance, &view->arena, &err);
+    if (report.seen.maintenance == NULL ||
+        !ek_view_balancer(tool, &report.seen.balancer, &report.seen.has_balancer, &err) ||
+        !ek_store_blocking_moves(tool->store, &report.seen.blocking, &report.seen.blocking_count,
+                                 &err)) {
         return ek_tool_complain(EK_EXIT_FAILED, "%s", err.message);
     }
     ek_host_maintenance_warn_of_strays(tool, &view->arena);
     if (tool->json) {
-        status = ek_tool_print_json(write_report(&report));
+        status = ek_tool_print_json(ek_view_write_status(&report.seen));
     } else {
         status = print_report(&report) ? EK_EXIT_DONE : EK_EXIT_FAILED;
     }
-    free(report.blocking);
+    free(report.seen.blocking);
     return status;
 }
 

@@ -107,6 +107,30 @@ const char *ek_span(int64_t milliseconds, char out[EK_SPAN_SIZE])
     return out;
 }
 
+const char *ek_span_about(int64_t milliseconds, enum ek_rounding rounding, char out[EK_SPAN_SIZE])
+{
+    static const struct {
+        int64_t below_s;
+        int64_t step_s;
+    } steps[] = {{10, 1}, {120, 5}, {600, 30}, {7200, 60}, {86400, 600}, {INT64_MAX, 3600}};
+    int64_t seconds = milliseconds > 0 ? milliseconds / 1000 : 0;
+    size_t at = 0;
+
+    while (seconds >= steps[at].below_s) {
+        at++;
+    }
+    int64_t step_ms = 1000 * steps[at].step_s;
+    int64_t add_ms = rounding == EK_ROUND_UP ? step_ms - 1 : 0;
+    add_ms = rounding == EK_ROUND_NEAR ? step_ms / 2 : add_ms;
+    (void)ek_span(milliseconds > 0 ? (milliseconds + add_ms) / step_ms * step_ms : 0, out);
+    /* "3 min 0 s" claims what was rounded away. */
+    char *second = strchr(out, ' ') == NULL ? NULL : strchr(strchr(out, ' ') + 1, ' ');
+    if (second != NULL && strncmp(second, " 0 ", 3) == 0) {
+        *second = '\0';
+    }
+    return out;
+}
+
 const char *ek_time(int64_t time_ms, char out[EK_SPAN_SIZE])
 {
     time_t seconds = (time_t)(time_ms / 1000);

@@ -45,6 +45,11 @@ enum { EK_SPAN_SIZE = 32 };
 /* "4 s", "12 min 5 s", "3 h 20 min", "2 d 4 h"; below a second "0.4 s", below zero "0 s". */
 const char *ek_span(int64_t milliseconds, char out[EK_SPAN_SIZE]);
 
+/* The same for what is only predicted, in steps of a hundredth to a tenth: "about 3 min" and no
+ * seconds that nobody can know. */
+enum ek_rounding { EK_ROUND_DOWN, EK_ROUND_NEAR, EK_ROUND_UP };
+const char *ek_span_about(int64_t milliseconds, enum ek_rounding rounding, char out[EK_SPAN_SIZE]);
+
 /* "2026-01-31 17:05:09" in local time; "-" for 0. */
 const char *ek_time(int64_t time_ms, char out[EK_SPAN_SIZE]);
 

@@ -32,6 +32,7 @@ struct ek_verb {
 /* One run of the program. */
 struct ek_tool {
     const char *config_path;
+    bool config_named; /* by -c or the environment: it must be there */
     bool json;
     const struct ek_verb *verb;
     int exit_status; /* why ek_tool_option or ek_tool_open told the verb to stop */
@@ -46,6 +47,9 @@ struct ek_tool {
 
 /* Runs the command line; returns the exit status. */
 int ek_tool_main(int argc, char **argv);
+
+/* All verbs, in the order of --help. */
+const struct ek_verb *const *ek_tool_verbs(size_t *count);
 
 /* One per file; dispatch.c lists them in the order of --help. */
 extern const struct ek_verb ek_verb_status;
@@ -69,6 +73,9 @@ extern const struct ek_verb ek_verb_samples;
 extern const struct ek_verb ek_verb_simulate;
 extern const struct ek_verb ek_verb_backtest;
 extern const struct ek_verb ek_verb_doctor;
+extern const struct ek_verb ek_verb_replay;
+extern const struct ek_verb ek_verb_approve;
+extern const struct ek_verb ek_verb_reject;
 
 /* ---- options (context.c) -------------------------------------------------------------------- */
 
@@ -80,6 +87,11 @@ enum { EK_OPTION_END = -1, EK_OPTION_STOP = -2 };
  * and the words that are left begin at argv[optind]. EK_OPTION_STOP: return tool->exit_status. */
 int ek_tool_option(struct ek_tool *tool, int argc, char **argv, const char *own_short,
                    const struct option *own);
+
+/* Takes getopt's `optarg` for *value; false: it had one, of which it has complained ("--NAME: found
+ * it again, expected it once", and then `more`), return tool->exit_status. */
+bool ek_tool_take_once(struct ek_tool *tool, const char *name, const char **value,
+                       const char *more);
 
 /* For verbs without options: true when there are at most `words` words left, which begin at
  * argv[optind]; else return tool->exit_status. */

@@ -241,6 +241,21 @@ static void print_hosts(const struct frame *frame)
     (void)ek_table_print(&table, frame->out);
 }
 
+static void print_why_not_up(const struct frame *frame)
+{
+    const struct ek_view *view = &frame->top->view;
+    char why[2 * EK_TEXT_SIZE];
+
+    for (size_t h = 0, shown = 0; h < view->snapshot.host_count; h++) {
+        if (ek_view_why_not_up(view, h, why, sizeof(why))) {
+            if (shown++ == 0) {
+                (void)fputc('\n', frame->out);
+            }
+            line(frame, EK_COLOUR_BAD, "%s is not sampled: %s", view->snapshot.hosts[h].name, why);
+        }
+    }
+}
+
 void ek_top_print(const struct ek_top *top, bool colours, FILE *out)
 {
     const struct frame frame = {top, colours, out};
@@ -251,6 +266,7 @@ void ek_top_print(const struct ek_top *top, bool colours, FILE *out)
     print_waiting(&frame);
     print_blocked(&frame);
     print_hosts(&frame);
+    print_why_not_up(&frame);
 }
 
 /* ---- cutting -------------------------------------------------------------------------------- */

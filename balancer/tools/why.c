@@ -1,23 +1,38 @@
 /* evenkeel why, evenkeel why-not: what the planner thinks of one domain. */
+#include "balancer/tools/why.h"
+
 #include "balancer/codec/explanation.h"
 #include "balancer/codec/status.h"
 #include "balancer/tools/plan_input.h"
 
 #include <string.h>
 
-/* Takes the options, exactly `words` words, and the plan. */
-static bool make(struct ek_tool *tool, int argc, char **argv, int words, const char *expected,
-                 struct ek_plan_input *in)
+enum { CYCLE = 'y' };
+
+/* Takes the options; those of `why` alone have --cycle (`cycle` not NULL). */
+static bool take_options(struct ek_tool *tool, int argc, char **argv, int words, bool *cycle,
+                         struct ek_plan_input *in)
 {
-    static const struct option own[] = {EK_PLAN_OPTIONS, {NULL, 0, NULL, 0}};
+    static const struct option of_why[] = {
+        EK_PLAN_OPTIONS, {"cycle", no_argument, NULL, CYCLE}, {NULL, 0, NULL, 0}};
+    static const struct option of_why_not[] = {EK_PLAN_OPTIONS, {NULL, 0, NULL, 0}};
     int option = 0;
 
-    while ((option = ek_tool_option(tool, argc, argv, "", own)) > 0) {
-        ek_plan_input_option(in, option);
+    while ((option = ek_tool_option(tool, argc, argv, "", cycle == NULL ? of_why_not : of_why)) >
+           0) {
+        if (option == CYCLE) {
+            *cycle = true;
+        } else if (!ek_plan_input_option(in, tool, option)) {
+            return false;
+        }
     }
-    if (option != EK_OPTION_END || !ek_tool_words(tool, argc, argv, words)) {
-        return false;
-    }
+    return option == EK_OPTION_END && ek_tool_words(tool, argc, argv, words);
+}
+
+/* Takes exactly `words` words, and makes the plan. */
+static bool make(struct ek_tool *tool, int argc, int words, const char *expected,
+                 struct ek_plan_input *in)
+{
     if (argc - optind < words) {
         tool->exit_status = ek_tool_complain(
             EK_EXIT_USAGE, "%s: found nothing more, expected %s; see `evenkeel %s --help`",
@@ -45,6 +60,12 @@ static void warn_of_balancer(struct ek_tool *tool, const struct ek_plan_input *i
         (void)ek_tool_complain(EK_EXIT_DONE, "warning: no balancer runs, so nothing moves");
     } else if (status.holding[0] != '\0') {
         (void)ek_tool_complain(EK_EXIT_DONE, "warning: the balancer holds: %s", status.holding);
+    } else if (status.closed[0] != '\0') {
+        (void)ek_tool_complain(EK_EXIT_DONE, "warning: nothing is balanced now: %s", status.closed);
+    } else if (strcmp(status.mode, ek_mode_name(EK_MODE_APPROVE)) == 0) {
+        (void)ek_tool_complain(EK_EXIT_DONE,
+                               "warning: the mode is approve, in which only hosts are "
+                               "emptied without an approval");
     } else if (strcmp(status.mode, ek_mode_name(EK_MODE_AUTOMATIC)) != 0) {
         (void)ek_tool_complain(EK_EXIT_DONE, "warning: the mode is %s, in which nothing moves",
                                status.mode);
@@ -77,10 +98,22 @@ static int show_why(struct ek_tool *tool, const struct ek_plan_input *in, const 
 static int run_why(struct ek_tool *tool, int argc, char **argv)
 {
     struct ek_plan_input in;
-    bool made = ek_plan_input_begin(&in, tool, argc) &&
-                make(tool, argc, argv, 1, "the name or UUID of a domain", &in);
-    int status = made ? show_why(tool, &in, argv[optind]) : tool->exit_status;
+    bool cycle = false;
+    int status = 0;
 
+    if (!ek_plan_input_begin(&in, tool, argc) || !take_options(tool, argc, argv, 1, &cycle, &in)) {
+        status = tool->exit_status;
+    } else if (cycle &&
+               (in.snapshot_path != NULL || in.policy_path != NULL || in.evacuate_count > 0)) {
+        status = ek_tool_complain(EK_EXIT_USAGE, "why: found --cycle with an option of planning, "
+                                                 "expected it alone: it tells what was recorded");
+    } else if (cycle) {
+        status = ek_why_cycle(tool, argc > optind ? argv[optind] : NULL);
+    } else {
+        status = make(tool, argc, 1, "the name or UUID of a domain", &in)
+                     ? show_why(tool, &in, argv[optind])
+                     : tool->exit_status;
+    }
     ek_plan_input_finish(&in);
     return status;
 }
@@ -116,7 +149,8 @@ static int run_why_not(struct ek_tool *tool, int argc, char **argv)
 {
     struct ek_plan_input in;
     bool made = ek_plan_input_begin(&in, tool, argc) &&
-                make(tool, argc, argv, 2, "a domain and a host", &in);
+                take_options(tool, argc, argv, 2, NULL, &in) &&
+                make(tool, argc, 2, "a domain and a host", &in);
     int status = made ? show_why_not(tool, &in, argv[optind], argv[optind + 1]) : tool->exit_status;
 
     ek_plan_input_finish(&in);
@@ -125,9 +159,12 @@ static int run_why_not(struct ek_tool *tool, int argc, char **argv)
 
 const struct ek_verb ek_verb_why = {
     .name = "why",
-    .arguments = " DOMAIN [--snapshot FILE] [--policy FILE] [--evacuate HOST]...",
-    .help = "why a domain moves, or why it stays where it is",
+    .arguments =
+        " DOMAIN [--snapshot FILE] [--policy FILE] [--evacuate HOST]... | --cycle [N|PLAN]",
+    .help = "why a domain moves or stays; why a cycle came to what it did",
     .details = EK_PLAN_OPTIONS_HELP
+    "  --cycle           what the balancer recorded of its newest cycle; of the newest N; of the\n"
+    "                    one that made that plan\n"
     "\n"
     "Unlike for `plan`, rests bind: a domain that moved lately stays for that reason.\n",
     .run = run_why,

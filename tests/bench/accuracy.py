@@ -15,17 +15,12 @@ The machine must be quiet: what a guest cannot do for want of the machine's core
 collector's, but would look like one.
 
 Exit status: 0 all demands are kept, 1 some are not, 77 something is missing."""
-import os
 import statistics
-import subprocess
-import sys
 import time
 from pathlib import Path
 
-from common import MISSING, ROOT, Verdicts, arguments, need, table
-
-sys.path.insert(0, str(ROOT / "tests/lab"))
-from live import Failure, Live, raise_on_signals, say  # noqa: E402
+from common import table
+from in_lab import Failure, lab_arguments, run_in_lab
 
 HOST = "h1"
 BURNER, WRITER, HOGS = "burner", "writer", ("hog-1", "hog-2")
@@ -189,30 +184,11 @@ def bench(live, args, verdicts):
 
 
 def main():
-    """Run it; whatever happens, nothing stays behind."""
-    parser = arguments(__doc__, data=False)
+    """Run it."""
+    parser = lab_arguments(__doc__, "ekaccuracy")
     parser.add_argument("--check", action="append", choices=list(CHECKS),
                         help="one of them only; may be given again")
-    parser.add_argument("--lab", default="ekaccuracy", metavar="NAME",
-                        help="the lab's name (%(default)s)")
-    args = parser.parse_args()
-    need("virsh", "libvirt-clients")
-    need("lxcfs", "lxcfs")
-    program = args.build / "balancer/daemon/evenkeeld"
-    if os.geteuid() != 0 or not Path("/dev/fuse").exists() or not program.exists():
-        print(f"missing: root, /dev/fuse, or {program}")
-        sys.exit(MISSING)
-    raise_on_signals()
-    verdicts = Verdicts("accuracy")
-    live = Live(args.lab, program)
-    try:
-        bench(live, args, verdicts)
-    except (Failure, subprocess.SubprocessError) as error:
-        say(f"FAIL  {error}\nThe end of the daemon's log:\n{live.log_tail()}")
-        verdicts.add("the bench runs to its end", False, str(error))
-    finally:
-        live.close()
-    verdicts.finish(args)
+    run_in_lab("accuracy", bench, parser.parse_args())
 
 
 if __name__ == "__main__":

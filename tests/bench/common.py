@@ -34,10 +34,14 @@ def arguments(text, data=True):
     return parser
 
 
-def need(program, package):
-    """Ends the bench when a program is absent."""
-    if shutil.which(program) is None:
-        print(f"missing: {program} (on Debian: apt-get install {package})")
+def need(**packages):
+    """Ends the bench when programs are absent, each given with Debian's package of it; what a
+    keyword cannot spell has _ for -."""
+    absent = {p.replace("_", "-"): packages[p] for p in packages
+              if shutil.which(p.replace("_", "-")) is None}
+    if absent:
+        print(f"missing: {', '.join(absent)} (on Debian: apt-get install "
+              f"{' '.join(absent.values())})")
         sys.exit(MISSING)
 
 

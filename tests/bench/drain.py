@@ -10,20 +10,14 @@ The bound is what the jobs report as transferred, over the rate that the cables 
 h1 to the three others at once. The machine must be quiet: copies compete with emulated guests.
 
 Exit status: 0 all demands are kept, 1 some are not, 77 something is missing."""
-import os
 import statistics
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
-from common import MISSING, ROOT, Verdicts, arguments, need, table
-
-sys.path.insert(0, str(ROOT / "tests/lab"))
-import throughput  # noqa: E402
-from journal import Journal  # noqa: E402
-from live import Failure, Live, raise_on_signals, say  # noqa: E402
+from common import table
+from in_lab import lab_arguments, run_in_lab, say
+import throughput
+from journal import Journal
 
 SOURCE, DESTINATIONS = "h1", ("h2", "h3", "h4")
 GUESTS = [f"g{n:02d}" for n in range(1, 13)]
@@ -195,31 +189,14 @@ def bench(live, args, verdicts):
 
 
 def main():
-    """Run it; whatever happens, nothing stays behind."""
-    parser = arguments(__doc__, data=False)
+    """Run it."""
+    parser = lab_arguments(__doc__, "ekdrain")
     parser.add_argument("--repeat", type=int, default=3, metavar="N", help="rounds (%(default)s)")
     parser.add_argument("--setting", action="append", choices=list(SETTINGS),
                         help="one of them only; may be given again")
     parser.add_argument("--settings", default="", metavar="YAML",
                         help="further lines of evenkeel.yaml, such as 'log: {level: debug}'")
-    args = parser.parse_args()
-    need("virsh", "libvirt-clients")
-    need("lxcfs", "lxcfs")
-    program = args.build / "balancer/daemon/evenkeeld"
-    if os.geteuid() != 0 or not Path("/dev/fuse").exists() or not program.exists():
-        print(f"missing: root, /dev/fuse, or {program}")
-        sys.exit(MISSING)
-    raise_on_signals()
-    verdicts = Verdicts("drain")
-    live = Live("ekdrain", program)
-    try:
-        bench(live, args, verdicts)
-    except (Failure, subprocess.SubprocessError) as error:
-        say(f"FAIL  {error}\nThe end of the daemon's log:\n{live.log_tail()}")
-        verdicts.add("the bench runs to its end", False, str(error))
-    finally:
-        live.close()
-    verdicts.finish(args)
+    run_in_lab("drain", bench, parser.parse_args())
 
 
 if __name__ == "__main__":

@@ -165,7 +165,7 @@ def main():
                         help="leave out where hbal has not run yet")
     parser.add_argument("--fill-cache", action="store_true", help="run hbal only")
     args = parser.parse_args()
-    need("hbal", "ganeti-htools")
+    need(hbal="ganeti-htools")
     planner, verdicts = Planner(args), Verdicts("hbal")
     rows, times, faults, failed, left_out = [], [], 0, {v: [] for v in VIEWS}, []
     for cluster, cut_s in clusters(args):

@@ -346,7 +346,7 @@ def main():
                         help="leave out what cbc has not solved yet")
     parser.add_argument("--fill-cache", action="store_true", help="run cbc only")
     args = parser.parse_args()
-    need("cbc", "coinor-cbc")
+    need(cbc="coinor-cbc")
     limits = [3, 6] + ([10] if args.limit_10 or args.full else [])
     if args.fill_cache:
         for number in range(args.clusters):

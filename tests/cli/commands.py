@@ -5,16 +5,15 @@ import subprocess
 import time
 import unittest
 
-from harness import ENVIRONMENT, EVENKEEL, Case, Daemon, OnTerminal, World
+from harness import ENVIRONMENT, EVENKEEL, Case, Daemon, Fresh, OnTerminal, WithWorld, World
 
 
-class Answered(Case):
+class Answered(WithWorld):
     """A daemon leads all the time; web-2's last move ended as unknown."""
 
     @classmethod
     def setUpClass(cls):
-        cls.world = World()
-        cls.addClassCleanup(cls.world.close)
+        super().setUpClass()
         cls.world.tell("samples")
         cls.world.tell("moves")
         cls.world.redis("DEL", "evenkeel:leader")  # what wrote the records leads no more
@@ -152,15 +151,7 @@ class Away(Case):
         self.check(daemon.run("status"), 0, out="`evenkeel resume` ends it")
 
 
-class Unanswered(Case):
-    @classmethod
-    def setUpClass(cls):
-        cls.world = World()
-        cls.addClassCleanup(cls.world.close)
-
-    def setUp(self):
-        self.world.redis("FLUSHALL")
-
+class Unanswered(Fresh):
     def test_nobody_leads(self):
         """Said at once; no command is left behind that somebody might take later."""
         begin = time.monotonic()

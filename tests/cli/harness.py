@@ -13,6 +13,8 @@ import tempfile
 import time
 import unittest
 
+import schemas
+
 EVENKEEL = os.environ.get("EVENKEEL", "build/debug/balancer/tools/evenkeel")
 EVENKEELD = os.environ.get("EVENKEELD", "build/debug/balancer/daemon/evenkeeld")
 CLI_WORLD = os.environ.get("CLI_WORLD", "build/debug/tests/cli/cli_world")
@@ -38,10 +40,13 @@ class Result:
 
 
 def evenkeel(*words, stdin=None, env=None, cwd=None):
-    """Runs the command without a terminal."""
-    done = subprocess.run([EVENKEEL, *map(str, words)], input=stdin, text=True, timeout=60,
+    """Runs the command without a terminal. A document that it prints must be as its schema says."""
+    words = [str(word) for word in words]
+    done = subprocess.run([EVENKEEL, *words], input=stdin, text=True, timeout=60,
                           capture_output=True, env={**ENVIRONMENT, **(env or {})}, cwd=cwd,
                           check=False)
+    if "--json" in words and done.stdout and "--help" not in words:
+        schemas.check(words, done.stdout)
     return Result(done.returncode, done.stdout, done.stderr)
 
 
@@ -156,8 +161,8 @@ state_dir: DIR/daemon
                 raise AssertionError(self.log.read_text())
             time.sleep(0.05)
 
-    def run(self, *words):
-        return evenkeel("-c", self.config, *words)
+    def run(self, *words, **kwargs):
+        return evenkeel("-c", self.config, *words, **kwargs)
 
     def close(self):
         self.process.terminate()
@@ -184,3 +189,19 @@ class Case(unittest.TestCase):
         self.check(result, status, err=pieces)
         self.assertEqual(result.out, "")
         self.assertRegex(result.err, r"\Aevenkeel: [^\n]+\n\Z")
+
+
+class WithWorld(Case):
+    """One World for all tests of the class."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.world = World()
+        cls.addClassCleanup(cls.world.close)
+
+
+class Fresh(WithWorld):
+    """Each test begins with an empty Redis."""
+
+    def setUp(self):
+        self.world.redis("FLUSHALL")

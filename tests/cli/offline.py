@@ -15,7 +15,7 @@ import unittest
 from harness import DATA, ENVIRONMENT, EVENKEEL, Case, OnTerminal, evenkeel
 
 UPDATE = "--update" in sys.argv
-VERBS = ["status", "hosts", "domains", "plan", "why", "why-not", "maintenance", "history", "states",
+VERBS = ["status", "hosts", "domains", "plan", "why", "why-not", "maintenance", "history", "replay", "states",
          "snapshot", "simulate", "backtest", "samples", "doctor", "top", "resolve"]
 SNAPSHOTS = sorted(DATA.glob("*.snapshot.json"))
 POLICY = """version: 1
@@ -32,6 +32,11 @@ def why(*words, verb="why", snapshot="hot-host", **kwargs):
     """An answer about one domain of a snapshot of data/, or of standard input."""
     path = "-" if "stdin" in kwargs else DATA / f"{snapshot}.snapshot.json"
     return evenkeel(verb, *words, "--snapshot", path, **kwargs)
+
+
+def check(*words, **kwargs):
+    """A preflight of `maintenance`."""
+    return why("check", *words, verb="maintenance", **kwargs)
 
 
 def why_not(*words, **kwargs):
@@ -54,6 +59,10 @@ class Explanations(Case):
             result = plan("--explain", "--snapshot", DATA / f"{base}.snapshot.json")
             self.compare(f"{base}.explain.txt", result.out)
         self.compare("hot-host.why.txt", why("web-2").out + why("web-6").out)
+        checked = check("h1", snapshot="no-room")
+        self.check(checked, 3, err="h1 cannot be emptied")
+        self.compare("no-room.check.txt", checked.out)
+        self.compare("hot-host.check.txt", check("h1", "h2", snapshot="hot-host").out)
         self.compare("no-room.why-not.txt", "".join(
             why_not(*words, snapshot="no-room").out
             for words in (("db-1", "h2"), ("db-1", "h1"), ("web-1", "h2"), ("usb", "h3"))))
@@ -179,6 +188,35 @@ class PlanInput(Case):
         self.check(result, 3, err="2 domains cannot leave")
         self.assertEqual(len(result.json()["unresolved"]), 2)
 
+    def test_check_promises_what_the_plan_does(self):
+        """Moves, times and reasons of `maintenance check` are those of `plan --evacuate`."""
+        planned = plan("--json", "--snapshot", "-", "--evacuate", "h1", stdin=self.level).json()
+        checked = check("h1", "--json", stdin=self.level)
+        self.check(checked, 0, err="")
+        document = checked.json()
+        self.assertEqual([document["feasible"], document["stuck"]], [True, []])
+        self.assertEqual(document["moves"],
+                         [move for move in planned["moves"] if move["kind"] == "evacuate"])
+        self.assertEqual(document["eta_s"], max(m["start_s"] + m["duration_s"]
+                                                for m in document["moves"]))
+        host, = document["hosts"]
+        for key in ("eta_s", "eta_low_s", "eta_high_s"):
+            self.assertEqual(host[key], document[key])
+        self.assertLess(document["eta_low_s"], document["eta_s"])
+        self.assertGreater(document["eta_high_s"], document["eta_s"])
+
+    def test_check_of_two_hosts(self):
+        """They are planned together: what each could do alone both cannot do at once."""
+        for host in ("h1", "h2"):
+            self.check(check(host, stdin=self.level), 0, out=f"{host} can be emptied")
+        together = check("h1", "h2", "--json", stdin=self.level)
+        self.check(together, 3)
+        document = together.json()
+        self.assertFalse(document["feasible"])
+        self.assertEqual({s["host"] for s in document["stuck"]}, {"h1", "h2"})
+        self.assertIn("maintenance of", document["stuck"][0]["relaxation"]["text"])
+        self.refused(check("h1", "h9", stdin=self.level), 2, '"h9"', "h1, h2")
+
     def test_unknown_host(self):
         self.refused(plan("--snapshot", "-", "--evacuate", "h9", stdin=self.level), 2,
                      '"h9"', "h1, h2")
@@ -242,6 +280,13 @@ class CommandLine(Case):
                 result = evenkeel(*words)
                 self.check(result, 0, f"Usage: evenkeel [-c FILE] [--json] {verb}", "")
 
+    def test_help_is_a_verb_too(self):
+        """`help` is --help, `help VERB` is VERB --help."""
+        self.assertEqual(evenkeel("help").out, evenkeel("--help").out)
+        self.assertEqual(evenkeel("help", "why-not").out, evenkeel("why-not", "--help").out)
+        self.refused(evenkeel("help", "plna"), 2, '"plna"', 'did you mean "plan"?')
+        self.refused(evenkeel("help", "plan", "why"), 2, '"why"', "no more words")
+
     def test_doctor_of_hosts_that_are_gone(self):
         """Needs no Redis; nobody listens on port 1, and that is what the doctor says."""
         with tempfile.TemporaryDirectory() as folder:
@@ -254,9 +299,27 @@ class CommandLine(Case):
             self.assertRegex(result.out, r"(?m)^FAIL +h1 +libvirt +.*Connection refused$")
             self.assertRegex(result.out, r"(?m)^FAIL libvirt of h1: see that its libvirtd runs")
             document = evenkeel("-c", path, "--json", "doctor").json()
-            self.assertEqual([document["failures"], document["warnings"]], [1, 0])
+            self.assertEqual([document[k] for k in ("failures", "warnings", "unseen")], [1, 0, 2])
             self.assertEqual({f["check"]: f["grade"] for f in document["findings"]},
-                             {"libvirt": "FAIL", "pacemaker": "OK"})
+                             {"libvirt": "FAIL", "pacemaker": "UNSEEN", "clock": "UNSEEN"})
+            self.assertEqual(document["obstructed"], [])
+            matrix = evenkeel("-c", path, "doctor", "--matrix")
+            self.check(matrix, 3, "\nFROM \\ TO  h1\nh1         -\n")
+            self.refused(evenkeel("-c", path, "doctor", "h1"), 2, '"h1"', "no more words")
+
+    def test_doctor_shows_how_far_it_is(self):
+        """On a terminal, in a line that is gone at the end."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "evenkeel.yaml"
+            path.write_text("version: 1\nhosts:\n"
+                            "  - {name: h1, uri: \"qemu+tcp://127.0.0.1:1/system\"}\n"
+                            "  - {name: h2, uri: \"qemu+tcp://127.0.0.2:1/system\"}\n"
+                            f"state_dir: {folder}\n", encoding="utf-8")
+            terminal = OnTerminal("-c", path, "doctor")
+            terminal.wait_for("RESULT")
+            self.assertEqual(terminal.wait(), 3)
+            self.assertRegex(terminal.seen.partition("RESULT")[0],
+                             r"looked at 1 of 2 hosts, h[12] last\r\x1b\[K\r(\x1b\[1m)?\Z")
 
     def test_version(self):
         self.assertRegex(evenkeel("--version").out, r"\Aevenkeel \d+\.\d+\.\d+\n\Z")
@@ -277,13 +340,16 @@ class CommandLine(Case):
         self.refused(evenkeel("-c"), 2, "-c needs a value")
         self.refused(evenkeel("hosts", "--frob"), 2, '"--frob"', "evenkeel hosts --help")
         self.refused(evenkeel("plan", "--snapshot"), 2, "--snapshot needs a value")
-        self.refused(evenkeel("hosts", "h1"), 2, '"h1"', "no more words")
+        self.refused(evenkeel("hosts", "h1", "h2"), 2, '"h2"', "no more words")
         self.refused(evenkeel("history", "-n", "0"), 2, '"0"', "from 1 to")
         self.refused(evenkeel("history", "-n", "3x"), 2, '"3x"')
-        self.refused(evenkeel("maintenance"), 2, "enter, leave or status")
+        self.refused(evenkeel("maintenance"), 2, "check, enter, leave or status")
+        self.refused(evenkeel("maintenance", "check"), 2, "name of a host")
+        self.refused(evenkeel("maintenance", "check", "h1", "--wait"), 2, "with enter only")
+        self.refused(evenkeel("maintenance", "enter", "h1", "--policy", "p"), 2, "with check only")
         self.refused(evenkeel("maintenance", "enter"), 2, "name of a host")
         self.refused(evenkeel("maintenance", "leave", "h1", "--wait"), 2, "with enter only")
-        self.refused(evenkeel("maintenance", "status", "h1", "h2"), 2, '"h2"')
+        self.refused(evenkeel("maintenance", "state", "h1"), 2, "check, enter, leave or status")
 
     def test_configuration_absent(self):
         self.refused(evenkeel("-c", "/no/such.yaml", "hosts"), 2, "/no/such.yaml", "-c FILE")

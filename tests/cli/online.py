@@ -7,21 +7,13 @@ import socket
 import time
 import unittest
 
-from harness import Case, World, evenkeel
+from harness import Fresh, evenkeel
 
 ANSI = "\033"
 
 
-class Online(Case):
-    """One Redis for all; each test begins with an empty one."""
-
-    @classmethod
-    def setUpClass(cls):
-        cls.world = World()
-        cls.addClassCleanup(cls.world.close)
-
-    def setUp(self):
-        self.world.redis("FLUSHALL")
+class Online(Fresh):
+    """What its tests share."""
 
     def run_json(self, *words, status=0):
         """The document alone is on standard output."""
@@ -51,6 +43,17 @@ class Hosts(Online):
         self.assertNotIn("utilization", h3)
         self.assertAlmostEqual(document["imbalance"]["cpu"], (12.5 - 1.5) / 16 / 2)
 
+    def test_order_of_the_file(self):
+        """Hosts are shown by name; maintenance stays with its host however the file lists them."""
+        self.fill()
+        self.world.redis("SET", "evenkeel:maintenance:h3", "new disks")
+        lines = self.world.config.read_text().splitlines(keepends=True)
+        other = self.world.dir / "other-order.yaml"
+        other.write_text("".join(lines[:2] + lines[4:1:-1] + lines[5:]))
+        result = evenkeel("-c", other, "hosts")
+        self.check(result, 0, err="")
+        self.assertRegex(result.out, r"(?m)^h3 +down .* wanted: new disks$")
+
     def test_table(self):
         self.fill()
         self.world.redis("SET", "evenkeel:maintenance:h2", "new disks")
@@ -64,6 +67,55 @@ class Hosts(Online):
         self.assertRegex(rows[3], r"^h3 +down +-( +-)+$")
         self.assertRegex(rows[-1], r"^imbalance .*cpu 0\.000, memory 0\.000$")  # h1 counts alone
         self.assertNotIn(ANSI, result.out)
+
+    def test_nothing_seen(self):
+        """No imbalance of 0, and no comfort, where no host can be read."""
+        self.check(self.world.run("hosts"), 0, out="the imbalance is not known")
+        self.assertNotIn("imbalance", self.world.run("hosts", "--json").json())
+        self.check(self.world.run("plan"), 0, out="nothing to move: no host can be seen")
+
+    def test_json_of_one(self):
+        """NUMA cells and storage pools, as the collector saw them; what is not known is absent."""
+        self.fill()
+        document = self.run_json("hosts", "h1")
+        host, = document["hosts"]
+        self.assertEqual(host["name"], "h1")
+        self.assertIn("imbalance", document)
+        self.assertEqual(host["numa_cells"],
+                         {"0": {"cpus": 8, "memory_mib": 16384, "free_mib": 1024},
+                          "1": {"cpus": 8, "memory_mib": 16384}})
+        self.assertEqual(host["storage_pools"],
+                         {"default": {"type": "dir", "target": "/srv/vms", "capacity_mib": 102400,
+                                      "allocation_mib": 51200, "available_mib": 46080},
+                          "ceph": {"type": "rbd", "source": "vms"}})
+        self.assertEqual(host, self.run_json("hosts")["hosts"][0])
+
+    def test_table_of_one(self):
+        self.fill()
+        result = self.world.run("hosts", "h2")
+        self.check(result, 0, err="")
+        lines = result.out.splitlines()
+        self.assertRegex(lines[1], r"^h2 +up ")
+        self.assertEqual(lines[2:], [
+            "",
+            "hypervisor  QEMU 7.2.22",
+            "networks    br0, lan",
+            "",
+            "NUMA CELL  CPUS  MEM GIB  FREE GIB",
+            "0             8     16.0       1.0",
+            "1             8     16.0         -",
+            "",
+            "STORAGE POOL  TYPE  TARGET    SOURCE    GIB  ALLOCATED GIB  LEFT GIB",
+            "default       dir   /srv/vms  -       100.0           50.0      45.0",
+            "ceph          rbd   -         vms         -              -         -"])
+
+    def test_one_without_a_sample(self):
+        """Nothing is known of a host that was never seen: its row says so."""
+        self.fill()
+        result = self.world.run("hosts", "h3")
+        self.check(result, 0, err="")
+        self.assertEqual(len(result.out.splitlines()), 2)
+        self.refused(self.world.run("hosts", "h4"), 2, '"h4"', "h1, h2, h3")
 
 
 class Domains(Online):
@@ -149,7 +201,9 @@ class Plan(Online):
         """The immovable domain keeps its host from being emptied: status 3."""
         self.fill()
         document = self.run_json("plan", "--evacuate", "h1", status=3)
-        self.assertEqual([u["name"] for u in document["unresolved"]], ["db-1"])
+        self.assertEqual([(u["name"], u.get("withheld", False)) for u in document["unresolved"]],
+                         [("db-1", False), ("web-1", True), ("web-2", True)])
+        self.assertEqual(document["moves"], [])
         self.assertEqual(self.world.redis("KEYS", "evenkeel:maintenance:*"), "")
 
 
@@ -168,6 +222,34 @@ class Status(Online):
         self.check(result, 0, ["host h3 is down", "no sample"], err="")
         self.assertRegex(result.out, r"\Abalancer +none: ")
         self.assertNotIn("balancer", self.run_json("status"))
+
+    def test_whose_a_lost_host_is(self):
+        """The collector that took a host's last sample is known when the sample is not."""
+        self.world.redis("SET", "evenkeel:sampled-by:h3", "mon-2:77")
+        self.check(self.world.run("status"), 0,
+                   ["no sample of it is there; the collector mon-2:77 took the last one"], err="")
+
+    def test_why_a_host_is_down(self):
+        """Its collector's last error stands where the host does; one of a host that is up by now
+        does not."""
+        self.fill()
+        at_ms = int(time.time() * 1000) - 125000
+        for host in ("h1", "h3"):
+            self.world.redis("SET", f"evenkeel:unsampled:{host}", json.dumps(
+                {"version": 1, "at_ms": at_ms, "collector": "mon-2:77",
+                 "error": f"{host}: cannot reach 192.0.2.3 port 16514: Connection refused"}))
+        why = r"h3: cannot reach 192\.0\.2\.3 port 16514: Connection refused, 2 min \d+ s ago$"
+        self.assertRegex(self.world.run("status").out,
+                         rf"(?m)^host h3 is down: no sample of it is there; {why}")
+        for words in (["hosts"], ["top", "--once"]):
+            shown = self.world.run(*words).out
+            self.assertRegex(shown, rf"(?m)^h3 is not sampled: {why}")
+            self.assertNotIn("h1 is not sampled", shown)
+        for host in (self.run_json("status")["hosts_not_up"][0], self.run_json("hosts")["hosts"][2]):
+            self.assertEqual([host["name"], host["error_at_ms"], host["collector"]],
+                             ["h3", at_ms, "mon-2:77"])
+            self.assertIn("Connection refused", host["error"])
+        self.assertNotIn("error", self.run_json("hosts")["hosts"][0])
 
     def test_balancer(self):
         self.world.tell("samples")
@@ -303,8 +385,8 @@ class Maintenance(Online):
     def test_enter_and_leave(self):
         """The key is the contract: SET with the reason, DEL."""
         self.fill()
-        self.check(self.world.run("maintenance", "enter", "h2", "--reason", "new disks"), 0,
-                   out="h2 is to be emptied", err="")
+        self.check(self.world.run("maintenance", "enter", "h2", "--reason", "new disks", "--force"),
+                   0, out="h2 is to be emptied", err="")
         self.assertEqual(self.world.redis("GET", "evenkeel:maintenance:h2"), "new disks")
         self.check(self.world.run("maintenance", "leave", "h2"), 0, out="h2 is used again", err="")
         self.assertEqual(self.world.redis("EXISTS", "evenkeel:maintenance:h2"), "0")
@@ -312,7 +394,7 @@ class Maintenance(Online):
 
     def test_json(self):
         self.fill()
-        entered, = self.run_json("maintenance", "enter", "h2")["hosts"]
+        entered, = self.run_json("maintenance", "enter", "h2", "--force")["hosts"]
         self.assertEqual(entered, {"host": "h2", "wanted": True, "reason": ""})
         self.world.tell("drain h2 infeasible 1 too large")
         shown, = self.run_json("maintenance", "status")["hosts"]
@@ -332,6 +414,101 @@ class Maintenance(Online):
         self.assertRegex(result.out, r"(?m)^h2 +evacuated +0 +-$")
         self.assertNotIn("h1", self.world.run("maintenance", "status", "h2").out)
         self.check(self.world.run("maintenance", "status", "h3"), 0, out="h3 is not in maintenance")
+
+    def test_check(self):
+        """The cluster as it is now: it can be emptied, for how long, and nothing is changed."""
+        self.fill()
+        before = self.world.redis("KEYS", "*")
+        self.check(self.world.run("maintenance", "check", "h2"), 3,
+                   ["h1: 8192 MiB of memory needed, 6554 MiB may still be given",
+                    "would do  1639 MiB more have to be free for domains on h1"])
+        roomy = self.world.dir / "roomy.yaml"
+        roomy.write_text("version: 1\ncapacity: {memory_overcommit: 1.1}\n")
+        self.check(self.world.run("maintenance", "check", "h2", "--policy", roomy), 0,
+                   ["h2 can be emptied: 1 domain, about 10 s, between ", "mail    h2 -> h1"])
+        document = self.run_json("maintenance", "check", "h1", status=3)
+        stuck, = document["stuck"]
+        self.assertEqual([stuck["name"], stuck["for_now"]], ["db-1", False])
+        self.assertIn("has to be taken away", stuck["relaxation"]["text"])
+        self.assertEqual([m["name"] for m in document["moves"]], ["web-1", "web-2"])
+        self.assertEqual(self.world.redis("KEYS", "*"), before)
+
+    def test_check_counts_what_is_under_way(self):
+        """A move that runs is not made again, one of unknown outcome waits, and so does a host."""
+        self.fill()
+        self.world.tell("moves")
+        document = self.run_json("maintenance", "check", "h1", status=3)
+        self.assertEqual([document["hosts"][0][k] for k in ("domains", "leaving", "stuck")],
+                         [3, 1, 2])
+        self.assertEqual({s["name"]: s["for_now"] for s in document["stuck"]},
+                         {"web-2": True, "db-1": False})
+        self.assertEqual(document["moves"], [])
+        self.world.redis("SET", "evenkeel:maintenance:h1", "")
+        result = self.world.run("maintenance", "check", "h2")
+        self.check(result, 3, ["h1: host is in maintenance", "would do  maintenance of h1 has to end",
+                               "1 migration still runs there", "h1 is in maintenance, too"],
+                   err="h2 cannot be emptied")
+        self.check(self.world.run("maintenance", "check", "h3"), 3,
+                   err="the host has no fresh sample")
+
+    def test_enter_says_first_what_it_takes(self):
+        """The verdict comes before the key; what cannot be emptied is refused."""
+        self.fill()
+        refused = self.world.run("maintenance", "enter", "h2")
+        self.check(refused, 3, ["h2 cannot be emptied: 1 of 1 domain cannot leave",
+                                "would do  1639 MiB more have to be free for domains on h1"],
+                   err=["no key is set", "--partial", "--force"])
+        self.assertEqual(self.world.redis("KEYS", "evenkeel:maintenance*"), "")
+        document = self.run_json("maintenance", "enter", "h2", status=3)
+        self.assertEqual([document["preflight"]["feasible"], document["hosts"]],
+                         [False, [{"host": "h2", "wanted": False}]])
+        (self.world.dir / "policy.yaml").write_text(
+            "version: 1\ncapacity: {memory_overcommit: 1.1}\n")
+        self.addCleanup((self.world.dir / "policy.yaml").unlink)
+        self.check(self.world.run("maintenance", "enter", "h2"), 0,
+                   ["h2 can be emptied: 1 domain, about 10 s, between ", "h2 is to be emptied"])
+        self.assertEqual(self.world.redis("EXISTS", "evenkeel:maintenance:h2"), "1")
+
+    def test_enter_keeps_what_a_key_says(self):
+        """A key that somebody has set before keeps what the command line does not say."""
+        self.world.redis("SET", "evenkeel:maintenance:h2",
+                         '{"reason": "new disks", "partial": true, "deadline": "2036-12-01T18:00:00Z"}',
+                         "EX", "5000")
+        self.check(self.world.run("maintenance", "enter", "h2", "--force"), 0)
+        key = json.loads(self.world.redis("GET", "evenkeel:maintenance:h2"))
+        self.assertEqual(key, {"reason": "new disks", "deadline": "2036-12-01T18:00:00Z", "partial": True})
+        self.assertGreater(int(self.world.redis("TTL", "evenkeel:maintenance:h2")), 4000)
+        self.check(self.world.run("maintenance", "enter", "h2", "--force", "--reason", "old disks"), 0)
+        key = json.loads(self.world.redis("GET", "evenkeel:maintenance:h2"))
+        self.assertEqual([key["reason"], key["partial"]], ["old disks", True])
+        self.check(self.world.run("maintenance", "leave", "h2"), 0)
+
+    def test_enter_with_all_that_a_key_can_say(self):
+        """Several hosts, a deadline from now, a part, and a key that goes by itself."""
+        self.fill()
+        before = time.time()
+        self.check(self.world.run("maintenance", "enter", "h1", "h2", "--reason", "new disks",
+                                  "--deadline", "2h", "--ttl", "3h", "--partial"), 0,
+                   ["h1 is to be emptied", "h2 is to be emptied"])
+        for host in ("h1", "h2"):
+            key = json.loads(self.world.redis("GET", f"evenkeel:maintenance:{host}"))
+            self.assertEqual([key["reason"], key["partial"]], ["new disks", True])
+            left_ms = int(self.world.redis("PTTL", f"evenkeel:maintenance:{host}"))
+            self.assertTrue(10_700_000 < left_ms <= 10_800_000, left_ms)
+        shown = {h["host"]: h["deadline_ms"] for h in self.run_json("maintenance", "status")["hosts"]}
+        self.assertTrue(all(abs(ms / 1000 - before - 7200) < 60 for ms in shown.values()), shown)
+        self.check(self.world.run("maintenance", "leave", "h1", "h2"), 0,
+                   ["h1 is used again", "h2 is used again"])
+
+    def test_bad_options(self):
+        for words, found in ((("enter", "h2", "--deadline", "tomorrow"), "--deadline"),
+                             (("enter", "h2", "--ttl", "0s"), "--ttl"),
+                             (("enter", "h2", "--reason", 256 * "x"), "255 bytes"),
+                             (("leave", "h2", "--partial"), "go with enter only"),
+                             (("enter", "h2", "--policy", "x.yaml"), "go with check only"),
+                             (("enter",), "the name of a host")):
+            self.refused(self.world.run("maintenance", *words), 2, found)
+        self.assertEqual(self.world.redis("KEYS", "evenkeel:maintenance*"), "")
 
     def test_unknown_host(self):
         for action in ("enter", "leave", "status"):
@@ -374,9 +551,63 @@ class History(Online):
                           ("done-1", "done")])
         rows = self.world.run("history").out.splitlines()
         self.assertRegex(rows[4], r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d +done-1 +h1 -> h2 +balance "
-                                  r"+done +12\.5 +87 +8300 +-")
-        self.assertRegex(rows[3], r"rolled-back +12\.5 +- +-  the destination said no")
+                                  r"+done +12\.5 +10\.0 +87 +100 +8300 +8000 +-")
+        self.assertRegex(rows[3], r"rolled-back +12\.5 +- +- +- +- +-  the destination said no")
+        self.assertEqual(rows[-1], "real over predicted, median: seconds 1.25 (of 1), downtime "
+                                   "0.87 (of 1), MiB 1.04 (of 1)")
         self.assertEqual(len(self.run_json("history", "-n", "2")["moves"]), 2)
+
+
+class Plans(Online):
+    """Plans by their fates, promises and outcomes."""
+
+    LEVELS = {"imbalance": {"cpu": 0.3, "memory": 0.1}, "violations": 0}
+    PLAN = {"version": 1, "policy": "spread", "summary": "2 moves: hot", "moves": [{}, {}],
+            "before": LEVELS, "after": {"imbalance": {"cpu": 0.05, "memory": 0.1}, "violations": 0},
+            "unresolved": [], "makespan_s": 40}
+    VERIFIED = {"version": 1, "plan": "p1", "before": {"cpu": 0.3, "memory": 0.1},
+                "predicted": {"cpu": 0.05, "memory": 0.1}, "real": {"cpu": 0.1, "memory": 0.1},
+                "predicted_gain": 0.2, "gain": 0.1, "predicted_length_ms": 40000,
+                "length_ms": 50000}
+
+    def put(self, name, *fates):
+        self.world.redis("SET", f"evenkeel:plan:{name}", json.dumps(self.PLAN | {"id": name}))
+        for at, fate in enumerate(fates):
+            self.world.redis("XADD", "evenkeel:plans", "*", "version", "1", "id", name, "fate",
+                             fate, "epoch", "1", "at_ms", str(1764000000000 + 60000 * at))
+
+    def test_none(self):
+        self.check(self.world.run("history", "--plans"), 0, out="no plan yet\n", err="")
+        self.check(self.world.run("history", "--shadow"), 0, out="nothing was recommended", err="")
+
+    def test_plans(self):
+        """Fate, promise and outcome in one row; --shadow has what was only recommended."""
+        self.put("p0", "recommended", "lapsed")
+        self.put("p1", "started", "done")
+        self.world.redis("SET", "evenkeel:verified:p1", json.dumps(self.VERIFIED))
+        self.put("p2", "recommended")
+        rows = self.world.run("history", "--plans").out.splitlines()
+        self.assertEqual(len(rows), 4)
+        self.assertRegex(rows[1], r" p2 +recommended  - +2 +40\.0 +-  cpu 0\.300 -> 0\.050 +- +-  2 moves")
+        self.assertRegex(rows[2], r"^2025-11-24 16:00:00  p1 +done +1 min 0 s +2 +40\.0 +50\.0  cpu 0\.300 "
+                                  r"-> 0\.050 +0\.200 +0\.100  2 moves: hot$")
+        shadow = self.run_json("history", "--shadow")["plans"]
+        self.assertEqual([(p["id"], p["fate"]) for p in shadow],
+                         [("p2", "recommended"), ("p0", "lapsed")])
+        self.assertEqual(len(self.run_json("history", "--plans", "-n", "1")["plans"]), 1)
+
+    def test_moves_with_their_plan(self):
+        """The summary counts plans that were verified, and the document has them."""
+        self.world.tell("moves")
+        self.put("p1", "started", "done")
+        self.world.redis("SET", "evenkeel:verified:p1", json.dumps(self.VERIFIED))
+        self.assertIn("gain of plans 0.50 (of 1)", self.world.run("history").out)
+        document = self.run_json("history")
+        self.assertEqual(document["plans"][0]["verified"]["gain"], 0.1)
+        self.assertEqual(document["real_over_predicted"]["gain"], {"median": 0.5, "plans": 1})
+        self.assertEqual(document["real_over_predicted"]["seconds"], {"median": 1.25, "moves": 1})
+        self.world.redis("SET", "evenkeel:verified:p1", "{}")
+        self.check(self.world.run("history"), 0, err="warning: verified:p1: version")
 
 
 class Redis(Online):

@@ -53,6 +53,32 @@ class Folder(Case):
         self.assertIn(text, result.err)
 
 
+class Twice(Folder):
+    """Options of which one would be dropped."""
+
+    def test_options_given_twice(self):
+        self.complains("--policy: found it again, expected it once; `evenkeel backtest` compares "
+                       "several", "--policy", "a", "--policy", "b")
+        self.complains("--csv: found it again", "--csv", "a", "--csv", "b")
+        self.refused(evenkeel("plan", "--policy", "a", "--policy", "b"), 2, "--policy: found it again")
+
+
+class Calendar(Folder):
+    """Windows and blackouts hold in virtual time, too."""
+
+    def test_windows(self):
+        snapshot = self.write("s.json", json.dumps(UNLEVEL))
+        words = ("--snapshot", snapshot, "--days", 0.2)
+        policy = self.write("p.yaml", "windows: [{days: all, from: '00:00', to: '24:00'}]\n")
+        self.assertGreater(run_of(*words, "--policy", policy)["moves"], 0)
+        policy = self.write("q.yaml", "windows: [{days: all, from: '12:00', to: '12:01'}]\n")
+        self.assertEqual(run_of(*words, "--policy", policy)["moves"], 0)
+        policy = self.write("l.yaml", "timezone: local\n"
+                                      "blackouts: [{days: all, from: '00:00', to: '24:00'}]\n")
+        result = simulate(*words, "--policy", policy)
+        self.check(result, 0, err="warning: " + str(policy) + ": in virtual time, timezone: local")
+
+
 class Results(Folder):
     """What comes out."""
 
@@ -84,7 +110,7 @@ class Results(Folder):
         run, text = run_of(*SMALL), simulate(*SMALL).out
         self.assertIn("6 hosts, 90 domains, 0.25 days in cycles of 60 s, seed 1", text)
         self.assertRegex(text, rf"moves per day +{run['moves_per_day']:.1f}\n")
-        self.assertRegex(text, rf"host-hours above target_max +{run['overload_host_h']:.1f}\n")
+        self.assertRegex(text, rf"host-hours overloaded +{run['overload_host_h']:.1f}\n")
         self.assertRegex(text, r"worst domain +\S")
         page = (DATA.parents[2] / "docs" / "commands.md").read_text()
         for title in re.findall(r"(?m)^(.*?)  +\S+$", text.partition("POLICY")[2]):
@@ -196,6 +222,9 @@ class Inputs(Folder):
                        "--traces", self.folder / "fast", "--layout", "bitbrains")
         self.write("back/1.csv", BITBRAINS + 2 * "5;\t1;\t1;\t1;\t1;\t1;\t1;\t0;\t0;\t0;\t0\n")
         self.complains("1.csv:3: found", "--traces", self.folder / "back", "--layout", "bitbrains")
+        self.write("far/1.csv", BITBRAINS + "1e300;" + "\t1;" * 9 + "\t1\n")
+        self.complains("expected a time since 1970, in seconds or milliseconds",
+                       "--traces", self.folder / "far", "--layout", "bitbrains")
         self.complains("none: cannot read the folder: No such file or directory",
                        "--traces", self.folder / "none", "--layout", "planetlab")
         (self.folder / "empty").mkdir()

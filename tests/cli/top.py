@@ -8,19 +8,14 @@ import struct
 import termios
 import unittest
 
-from harness import Case, OnTerminal, World
+from harness import Fresh, OnTerminal
 
 ENTER, LEAVE = "\033[?1049h", "\033[?1049l"
 
 
-class Top(Case):
-    @classmethod
-    def setUpClass(cls):
-        cls.world = World()
-        cls.addClassCleanup(cls.world.close)
-
+class Top(Fresh):
     def setUp(self):
-        self.world.redis("FLUSHALL")
+        super().setUp()
         self.world.tell("samples")
         self.world.tell("balancer automatic 5 the sun is too bright")
         self.world.tell("moves")

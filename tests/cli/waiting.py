@@ -5,19 +5,17 @@ import subprocess
 import time
 import unittest
 
-from harness import ENVIRONMENT, EVENKEEL, Case, OnTerminal, Result, World
+from harness import ENVIRONMENT, EVENKEEL, Fresh, OnTerminal, Result
 
 
-class Waiting(Case):
+CANNOT_BE_TOLD = "h2: whether it can be emptied cannot be told: the host has no fresh sample\n"
+
+
+class Waiting(Fresh):
     """h2 is to be emptied. Each test begins with a balancer that has run 5 cycles."""
 
-    @classmethod
-    def setUpClass(cls):
-        cls.world = World()
-        cls.addClassCleanup(cls.world.close)
-
     def setUp(self):
-        self.world.redis("FLUSHALL")
+        super().setUp()
         self.world.tell("balancer automatic 5 -")
 
     def enter(self, *words):
@@ -33,6 +31,11 @@ class Waiting(Case):
         terminal = OnTerminal("-c", self.world.config, "maintenance", "enter", "h2", "--wait")
         terminal.wait_for("waiting for the balancer")
         return terminal
+
+    def evacuate(self):
+        """The balancer calls it empty, and so does the newest sample; its libvirt cannot be asked."""
+        self.world.tell("drain h2 evacuated 0 -")
+        self.world.tell("empty h2")
 
     def key_set(self):
         return self.world.redis("EXISTS", "evenkeel:maintenance:h2") == "1"
@@ -53,12 +56,13 @@ class Waiting(Case):
         process = self.enter("--reason", "new disks")
         self.assertEqual(self.world.redis("GET", "evenkeel:maintenance:h2"), "new disks")
         self.world.tell("drain h2 evacuating 3 -")
-        self.assertEqual([process.stdout.readline() for _ in range(2)],
-                         ["h2: waiting for the balancer\n",
+        self.assertEqual([process.stdout.readline() for _ in range(3)],
+                         [CANNOT_BE_TOLD, "h2: waiting for the balancer\n",
                           "h2: evacuating, 3 of 3 domains left, about 40 s\n"])
-        self.world.tell("drain h2 evacuated 0 -")
+        self.evacuate()
         result = self.end(process)
-        self.check(result, 0, ["h2: evacuated, 0 of 3 domains left\n", "h2 is empty"], err="")
+        self.check(result, 0, ["h2: evacuated, 0 of 3 domains left\n", "h2 is empty"],
+                   err="the libvirt of h2 cannot be asked from here")
         self.assertNotIn("\033", result.out)
 
     def test_terminal(self):
@@ -68,16 +72,16 @@ class Waiting(Case):
         terminal.wait_for("[....................] h2: evacuating, 4 of 4")
         self.world.tell("drain h2 evacuating 1 -")
         terminal.wait_for("\r\033[K[###############.....] h2: evacuating, 1 of 4 domains left")
-        self.world.tell("drain h2 evacuated 0 -")
+        self.evacuate()
         self.assertEqual(terminal.wait(), 0)
         self.assertIn("[####################] h2: evacuated, 0 of 4", terminal.seen)
 
     def test_json(self):
         """Standard output has the document alone."""
         process = self.enter("--json")
-        self.world.tell("drain h2 evacuated 0 -")
+        self.evacuate()
         result = self.end(process)
-        self.check(result, 0, err="")
+        self.check(result, 0, err="cannot be asked from here")
         self.assertEqual(result.json()["hosts"][0]["status"]["state"], "evacuated")
 
     def stuck(self, state, left=1, said="1 domains cannot leave"):
@@ -111,7 +115,7 @@ class Waiting(Case):
         terminal = self.on_terminal()
         self.world.tell("drain h2 blocked 1 resting")
         terminal.wait_for("h2: blocked")
-        self.world.tell("drain h2 evacuated 0 -")
+        self.evacuate()
         self.assertEqual(terminal.wait(), 0)
 
     def test_recommend(self):
@@ -137,10 +141,12 @@ class Waiting(Case):
 
     def test_old_status(self):
         """A status from before is not believed until the balancer has seen the key."""
-        self.world.tell("drain h2 evacuated 0 -")
+        self.evacuate()
         terminal = self.on_terminal()
         self.world.tell("balancer automatic 6 -")
         self.world.tell("balancer automatic 7 -")
+        terminal.wait_for("h2: evacuated")
+        self.world.tell("empty h2")
         self.assertEqual(terminal.wait(), 0)
 
     def test_no_balancer(self):
@@ -148,6 +154,30 @@ class Waiting(Case):
         self.world.redis("FLUSHALL")
         self.check(self.end(self.enter()), 1, err=["no balancer runs", "the key stays set"])
         self.assertTrue(self.key_set())
+
+    def test_several_hosts(self):
+        """Each has to come to its end; the status is the worst of all."""
+        process = subprocess.Popen([EVENKEEL, "-c", self.world.config, "maintenance", "enter", "h2", "h3",
+                                    "--force", "--wait"], text=True, env=ENVIRONMENT,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.addCleanup(process.kill)
+        self.until(self.key_set)
+        self.world.tell("drain h2 evacuating 2 -")
+        self.world.tell("drain h3 infeasible 1 too large")
+        line = None
+        while line != "h2: evacuating, 2 of 2 domains left; h3: infeasible, 1 of 1 domains left, about 40 s\n":
+            line = process.stdout.readline()
+            self.assertNotEqual(line, "")
+        self.evacuate()
+        cycles = 5
+        while process.poll() is None:
+            cycles += 1
+            self.assertLess(cycles, 200)
+            self.world.tell(f"balancer automatic {cycles} -")
+            time.sleep(0.1)
+        result = self.end(process)
+        self.check(result, 3, err=["h3 is infeasible: 1 domains cannot leave"])
+        self.assertNotIn("is empty", result.out)
 
 
 if __name__ == "__main__":

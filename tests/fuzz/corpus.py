@@ -4,8 +4,8 @@
     corpus.py TARGET FOLDER              writes them into the folder
     corpus.py TARGET --run PROGRAM...    runs the program with all of them as further arguments
 
-TARGET is plan_documents, policy_yaml or history_block, which has small blocks in found/ to begin with; what a
-fuzzer has found is kept in found/TARGET."""
+TARGET is plan_documents, policy_yaml, history_block or profile, of which the last two have small ones in found/ to
+begin with; what a fuzzer has found is kept in found/TARGET."""
 import pathlib
 import subprocess
 import sys

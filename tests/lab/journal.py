@@ -27,6 +27,10 @@ class Journal:
         """Ends the connection."""
         self.redis.close()
 
+    def ping(self):
+        """Raises a RedisError while the server loads what it knew."""
+        self.redis.call("PING")
+
     def server_parent(self):
         """The process that began the server."""
         info = self.redis.call("INFO", "server")

@@ -148,7 +148,9 @@ static void host_word(struct ek_snapshot *out, struct ek_host *host, const char 
     if (known) {
         return;
     }
-    if (strcmp(word, "maintenance") == 0) {
+    if (strcmp(word, "partial") == 0) {
+        host->partial = true;
+    } else if (strcmp(word, "maintenance") == 0) {
         host->maintenance = true;
     } else if (value_of(word, "hv") != NULL) {
         host->hypervisor = keep(out, value_of(word, "hv"));
@@ -180,6 +182,12 @@ static bool flag(struct ek_domain *domain, const char *word)
 {
     if (strcmp(word, "immovable") == 0) {
         domain->movable = false;
+    } else if (strcmp(word, "block") == 0) {
+        domain->evacuation = EK_EVACUATE_BLOCK;
+    } else if (strcmp(word, "shutdown") == 0) {
+        domain->evacuation = EK_EVACUATE_SHUTDOWN;
+    } else if (strcmp(word, "postcopy") == 0) {
+        domain->evacuation = EK_EVACUATE_POSTCOPY;
     } else if (strcmp(word, "paused") == 0) {
         domain->paused = true;
     } else if (strcmp(word, "incoming") == 0) {

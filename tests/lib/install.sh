@@ -9,9 +9,9 @@
 # What each purpose needs on Debian 12. Commands and pkg-config modules are what other systems are
 # judged by.
 EK_PACKAGES_build="build-essential cmake ninja-build pkg-config ca-certificates
-    libvirt-dev libuv1-dev libhiredis-dev libyaml-dev libcjson-dev uthash-dev libxml2-dev nettle-dev"
+    libvirt-dev libuv1-dev libhiredis-dev libyaml-dev libcjson-dev uthash-dev libxml2-dev nettle-dev libmicrohttpd-dev"
 EK_COMMANDS_build="cc cmake ninja pkg-config"
-EK_MODULES_build="libvirt libuv hiredis yaml-0.1 libcjson libxml-2.0 nettle"
+EK_MODULES_build="libvirt libuv hiredis yaml-0.1 libcjson libxml-2.0 nettle libmicrohttpd"
 
 EK_PACKAGES_run="redis-server redis-tools"
 EK_COMMANDS_run="redis-server redis-cli"
@@ -26,9 +26,24 @@ EK_COMMANDS_lab="libvirtd virsh qemu-system-x86_64 qemu-img qemu-io qemu-nbd lxc
 EK_MODULES_lab=""
 
 EK_PACKAGES_test="libcmocka-dev clang libclang-rt-14-dev clang-format universal-ctags binutils
-    python3 pyflakes3 shellcheck util-linux"
+    python3 python3-jsonschema pyflakes3 shellcheck util-linux"
 EK_COMMANDS_test="clang clang-format ctags nm python3 pyflakes3 shellcheck setsid"
 EK_MODULES_test="cmocka"
+
+# The Debian package and the service: built, judged, installed.
+EK_PACKAGES_package="dpkg-dev file lintian mandoc systemd util-linux passwd"
+EK_COMMANDS_package="dpkg-shlibdeps file lintian mandoc systemd-analyze unshare setpriv useradd"
+EK_MODULES_package=""
+
+# The HTTP endpoint: promtool judges metrics and alerts, Chromium shows the dashboard.
+EK_PACKAGES_web="prometheus chromium fonts-dejavu-core python3 python3-websocket"
+EK_COMMANDS_web="promtool chromium python3"
+EK_MODULES_web=""
+
+# What the benches compare with (docs/benchmarks.md); neither tests nor CI need it.
+EK_PACKAGES_bench="ganeti-htools coinor-cbc collectd-core prometheus-libvirt-exporter curl"
+EK_COMMANDS_bench="hbal cbc collectd prometheus-libvirt-exporter curl"
+EK_MODULES_bench=""
 
 ek_guard=/usr/sbin/policy-rc.d
 ek_guard_saved=/usr/sbin/policy-rc.d.before-evenkeel
@@ -115,7 +130,7 @@ ek_apt_install()
         ek_apt_get install --yes --no-install-recommends "$@"
 )
 
-# ek_install PURPOSE...: build, run, lab, test. Status 0 when all is there afterwards.
+# ek_install PURPOSE...: build, run, lab, test, package, web, bench. Status 0 when all is there afterwards.
 ek_install()
 {
     local missing

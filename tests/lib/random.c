@@ -55,6 +55,7 @@ static struct ek_host host_make(struct ek_snapshot *out, struct ek_random *rando
                            .networks = networks(out, random, 0.8)};
 
     assert_non_null(host.name);
+    host.partial = host.maintenance && index % 2 == 1;
     if (chance(random, 0.1)) {
         host.state = chance(random, 0.5) ? EK_HOST_STALE : EK_HOST_DOWN;
     }

@@ -329,6 +329,39 @@ static void judge_move(struct trial *trial, const struct ek_plan_move *move)
 
 /* ---- the plan ------------------------------------------------------------------------------- */
 
+/* Whether nothing may leave it, since somebody cannot: it is to be emptied as a whole. */
+static bool is_held(const struct trial *trial, uint32_t host)
+{
+    const struct ek_host *it = &trial->snapshot->hosts[host];
+    bool stuck = false;
+
+    for (size_t i = 0; i < trial->plan->unresolved_count; i++) {
+        const struct ek_unresolved *entry = &trial->plan->unresolved[i];
+        stuck = stuck || (entry->host == host && entry->rule == EK_NONE && !entry->withheld &&
+                          !entry->has_place);
+    }
+    return it->maintenance && !it->partial && !it->begun && stuck;
+}
+
+/* All or nothing. */
+static void judge_held(struct trial *trial)
+{
+    const struct ek_plan *plan = trial->plan;
+
+    for (size_t i = 0; i < plan->move_count; i++) {
+        if (is_held(trial, plan->moves[i].source)) {
+            COMPLAIN(trial, "%s leaves a host that cannot be emptied\n",
+                     trial->snapshot->domains[plan->moves[i].domain].name);
+        }
+    }
+    for (size_t i = 0; i < plan->unresolved_count; i++) {
+        if (plan->unresolved[i].withheld && !is_held(trial, plan->unresolved[i].host)) {
+            COMPLAIN(trial, "%s stays for nobody's sake\n",
+                     trial->snapshot->domains[plan->unresolved[i].domain].name);
+        }
+    }
+}
+
 static void judge_left(struct trial *trial, uint32_t domain)
 {
     bool said = false;
@@ -341,7 +374,8 @@ static void judge_left(struct trial *trial, uint32_t domain)
         COMPLAIN(trial, "%s stays in maintenance without a word\n",
                  trial->snapshot->domains[domain].name);
     }
-    for (uint32_t h = 0; may_leave(trial, domain) && h < trial->snapshot->host_count; h++) {
+    bool free = may_leave(trial, domain) && !is_held(trial, home);
+    for (uint32_t h = 0; free && h < trial->snapshot->host_count; h++) {
         trial->place[domain] = home;
         if (!ek_referee_rules_allow(trial->rules, trial->place, domain, h)) {
             continue;
@@ -441,6 +475,7 @@ static void judge_plan(struct trial *trial)
          level.spread > emptied.spread + 1e-9)) {
         COMPLAIN(trial, "balancing made it worse\n");
     }
+    judge_held(trial);
     for (uint32_t d = 0; d < trial->snapshot->domain_count; d++) {
         if (trial->snapshot->hosts[trial->place[d]].maintenance && !trial->in_flight[d]) {
             judge_left(trial, d);

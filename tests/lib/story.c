@@ -41,13 +41,33 @@ static void print_plan(struct ek_story *story, const struct ek_plan *plan, const
     ek_text_add(&story->trace, "\n");
 }
 
+static void print_promise(struct ek_story *story, const struct ek_maintenance_status *status)
+{
+    static const char *const words[] = {"not known", "feasible", "not feasible"};
+
+    ek_text_add(&story->trace, "; %s", words[status->feasibility]);
+    if (status->eta_ms >= 0) {
+        ek_text_add(&story->trace, ", %.1f s (%.1f to %.1f)", (double)status->eta_ms / 1000,
+                    (double)status->eta_low_ms / 1000, (double)status->eta_high_ms / 1000);
+    }
+    for (size_t i = 0; i < status->order_count; i++) {
+        ek_text_add(&story->trace, "%s%s", i == 0 ? ", order " : " ", status->order[i]);
+    }
+}
+
 static void print_maintenance(struct ek_story *story, const struct ek_maintenance_status *status)
 {
     ek_text_add(&story->trace, "maintenance %s %s, %u left", status->host,
                 ek_maintenance_state_name(status->state), (unsigned int)status->domains_left);
+    if (story->promises) {
+        print_promise(story, status);
+    }
     for (size_t i = 0; i < status->blocker_count; i++) {
         ek_text_add(&story->trace, "; %s: %s", status->blockers[i].name,
                     status->blockers[i].reason);
+        if (story->promises && status->blockers[i].relaxation != NULL) {
+            ek_text_add(&story->trace, " (%s)", status->blockers[i].relaxation);
+        }
     }
     ek_text_add(&story->trace, "\n");
 }
@@ -61,10 +81,12 @@ static void print_effect(struct ek_story *story, const struct ek_effect *effect)
     case EK_EFFECT_RECORD_FATE:
         ek_text_add(&story->trace, "fate %s\n", effect->u.fate.fate);
         break;
+    case EK_EFFECT_RECORD_VERIFIED: /* its event says the same */
+        break;
     case EK_EFFECT_RECORD_EVENT:
         if (story->events) {
-            ek_text_add(&story->trace, "event %s: %s\n", effect->u.event.kind,
-                        effect->u.event.text);
+            ek_text_add(&story->trace, "%s %s: %s\n", effect->u.event.warning ? "warning" : "event",
+                        effect->u.event.kind, effect->u.event.text);
         }
         break;
     case EK_EFFECT_RECORD_MAINTENANCE:
@@ -79,7 +101,7 @@ static void print_effect(struct ek_story *story, const struct ek_effect *effect)
                     (unsigned long long)effect->u.limit.bandwidth_mib_s);
         break;
     case EK_EFFECT_ABORT:
-        ek_text_add(&story->trace, "abort %s\n", effect->u.abort_id);
+        ek_text_add(&story->trace, "abort %s\n", effect->u.abort.id);
         break;
     case EK_EFFECT_START:
         ek_text_add(&story->trace, "start %s %s->%s\n", effect->u.start.name,

@@ -22,6 +22,7 @@ struct ek_story {
     struct ek_text trace;
     int64_t now_ms;
     bool events;
+    bool promises; /* what is promised of hosts in maintenance is written down, too */
 };
 
 enum { EK_STORY_PERIOD_MS = 10000 };

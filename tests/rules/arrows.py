@@ -16,6 +16,7 @@ LIBC = set("""assert ctype errno float inttypes iso646 limits math stdalign stda
 LIBRARIES = {
     "cjson": (r"cjson/", "PkgConfig::CJSON"), "hiredis": (r"hiredis/", "PkgConfig::HIREDIS"),
     "libvirt": (r"libvirt/", "PkgConfig::LIBVIRT"), "libxml": (r"libxml/", "PkgConfig::LIBXML2?"),
+    "microhttpd": (r"microhttpd\.h", "PkgConfig::MICROHTTPD"),
     "nettle": (r"nettle/", "PkgConfig::NETTLE"),
     "uthash": (r"ut(hash|list|array|stack)\.h", None), "uv": (r"uv\.h|uv/", "PkgConfig::LIBUV"),
     "yaml": (r"yaml\.h", "PkgConfig::YAML"), "cmocka": (r"cmocka\.h", "PkgConfig::CMOCKA"),

@@ -37,10 +37,12 @@ def foreign_abort(stage):
     return move
 
 
-@case("T12b", "somebody aborts the job at the switchover", group="wishes",
+@case("T12b", "somebody aborts the job at the switchover", group="late",
       ends=("cancelled", "done"))
 def late_abort(stage):
-    """Whichever comes first: one copy runs."""
+    """Whichever comes first: one copy runs. A group of its own, which CI leaves out (soak_faults has it):
+    once in about fifteen times libvirt's job never ends after such an abort, and the record waits for
+    timeouts.attempt_grace, longer than this test does (docs/migrator.md)."""
     move = stage.begin()
     domain = domain_of(stage, move)
     move.pauses()

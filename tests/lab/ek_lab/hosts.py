@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from . import cgroups, cpustat, hostconf, net, procs
-from .base import LabError, run, virsh, wait_until
+from .base import LabError, progress, run, virsh, wait_until
 
 INIT = Path(__file__).resolve().parent / "host-init.sh"
 DAEMON_PIDFILE = "libvirtd.pid"
@@ -108,12 +108,27 @@ def lacks(host):
     return None
 
 
+def fallen(host):
+    """What a libvirtd that is of no use shows: whether it is there, and its log's last words."""
+    pid = libvirtd_pid(host)
+    there = "it is gone" if pid is None else f"pid {pid}, state {(procs.stat_fields(pid) or '?')[0]}"
+    log = host.dir / "var-log-libvirt" / "libvirtd.log"
+    words = log.read_text(errors="replace").splitlines()[-12:] if log.exists() else []
+    return "\n".join([f"libvirtd of {host.name}: {there}; the end of its log:", *words])
+
+
 def wait_libvirtd(host, seconds=30):
-    """Wait until the host's libvirtd is of use."""
+    """Wait until the host's libvirtd is of use. One that ends while it starts is started once more,
+    and said to be: that was seen twice on a busy machine, without its reason."""
     end = time.monotonic() + seconds
+    again = False
     while (reason := lacks(host)) is not None:
         if time.monotonic() > end:
-            raise LabError(f"libvirtd of {host.name}: not within {seconds} s: {reason}")
+            raise LabError(f"libvirtd of {host.name}: not within {seconds} s: {reason}\n{fallen(host)}")
+        if not again and libvirtd_pid(host) is None:
+            progress(f"{fallen(host)}\nit is started again")
+            start_libvirtd(host)
+            again = True
         time.sleep(0.1)
 
 

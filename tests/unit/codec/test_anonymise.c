@@ -37,6 +37,13 @@ static char *text_of(const char *word)
                                .devices = {nets, 1, true},
                                .rules = {rules, 3, true},
                                .machine = "pc-q35-7.2"};
+    struct ek_storage_pool pool = {.name = "secret-pool",
+                                   .type = "netfs",
+                                   .target = "/srv/secret-target",
+                                   .source = "secret-server:/export",
+                                   .capacity_mib = 100,
+                                   .allocation_mib = NAN,
+                                   .available_mib = 50};
     struct ek_sample sample = {.period_ms = 1,
                                .collector = "secret-host:1",
                                .host = {.name = "secret-a",
@@ -45,6 +52,7 @@ static char *text_of(const char *word)
                                         .memory_mib = 1,
                                         .migration_mib_s = 1,
                                         .storages = {nets, 1, true},
+                                        .storage_pools = {&pool, 1},
                                         .labels = {labels, 2}},
                                .domains = &domain,
                                .domain_count = 1};
@@ -67,6 +75,7 @@ static void test_nothing_is_left(void **state)
     assert_null(strstr(text, "secret"));
     assert_non_null(strstr(text, "\"gpu\":\"2\""));
     assert_non_null(strstr(text, "pc-q35-7.2"));
+    assert_non_null(strstr(text, "\"type\":\"netfs\""));
     assert_non_null(strstr(text, "topology=host\""));
     assert_non_null(strstr(text, " enforcement=must\""));
     free(text);

@@ -2,6 +2,7 @@
 #include "balancer/codec/history_block.h"
 
 #include "balancer/codec/codec.h"
+#include "balancer/codec/history_facts.h"
 #include "tests/lib/random.h"
 
 #include <math.h>
@@ -27,6 +28,8 @@ enum { DOMAINS = 20, MINUTE_MS = 60000 };
     } while (0)
 
 static const char *const bridges[] = {"br0", "br1"};
+static const char *const pools[] = {"images"};
+static const char *const devices[] = {"pci 0000:3b:00.0"};
 static const char *const rules[] = {"anti_affinity group=web"};
 static const struct ek_label labels[] = {{"tier", "web"}, {"owner", "shop"}};
 static char uuids[DOMAINS][EK_UUID_SIZE];
@@ -47,6 +50,8 @@ static struct ek_domain domain_of(size_t d)
         .memory_used_mib = NAN,
         .memory_rss_mib = 7900,
         .dirty_mib_s = 35.5,
+        .dirty_measured_at_ms = START_MS - 600000,
+        .swap_in_mib_s = 7.5,
         .local_disk_mib = 20480,
         .movable = d % 5 != 0,
         .immovable_reason = d % 5 != 0 ? NULL : "passes a PCI device through",
@@ -54,6 +59,8 @@ static struct ek_domain domain_of(size_t d)
         .networks = {bridges, 2, true},
         .storages = {NULL, 0, true},
         .rules = {rules, 1, true},
+        .devices = {devices, 1, true},
+        .machine = "pc-q35-7.2",
         .cpu_model = "EPYC-Milan",
     };
 }
@@ -70,8 +77,12 @@ static struct ek_sample sample_of(struct ek_domain *domains, size_t count, int64
                  .cpu_used_cores = 21.5,
                  .memory_used_mib = 300100,
                  .migration_mib_s = 1100,
+                 .labels = {labels, 1},
                  .networks = {bridges, 2, true},
-                 .hypervisor = "QEMU 7.2.22"},
+                 .storages = {pools, 1, true},
+                 .hypervisor = "QEMU 7.2.22",
+                 .cpu_model = "EPYC-Milan",
+                 .uuid = "0a1b2c3d-5d7b-4a57-9b0e-3f6f2f0a7c11"},
         .domains = domains,
         .domain_count = count,
     };
@@ -124,8 +135,13 @@ static void test_a_sample_comes_back(void **state)
     domains[1].resources = (struct ek_quantities){takes, 1};
     domains[1].paused = true;
     domains[1].incoming = true;
+    sample.host.maintenance = true;
+    sample.host.pressure = (struct ek_pressure){true, 0.125, 0, 1, NAN, 0.001};
+    domains[1].pressure = (struct ek_pressure){true, NAN, NAN, NAN, 0.5, NAN};
     domains[1].networks.given = false;
     domains[1].networks.count = 0;
+    domains[1].swap_in_mib_s = 0;
+    domains[1].dirty_measured_at_ms = 0;
     add(block, &sample);
     struct ek_history_block *back = through_bytes(block, &size);
     assert_int_equal(ek_history_block_count(back), 1);
@@ -133,9 +149,128 @@ static void test_a_sample_comes_back(void **state)
     assert_string_equal(ek_history_block_host(back), "h1");
     assert_done(ek_history_block_sample(back, 0, &read, &err), &err);
     assert_same(&read, &sample);
+    assert_true(read.domains[0].swap_in_mib_s == 7.5);
+    assert_int_equal(read.domains[0].dirty_measured_at_ms, START_MS - 600000);
+    assert_int_equal(read.domains[1].dirty_measured_at_ms, 0);
     ek_sample_finish(&read);
     ek_history_block_destroy(back);
     ek_history_block_destroy(block);
+}
+
+/* How many columns of domains stand in the bytes of a block. */
+static uint64_t written_columns(const void *bytes, size_t size)
+{
+    struct ek_history_texts texts = {.count = 0};
+    struct ek_error err;
+    uint64_t number = 0;
+    struct ek_bytes_reader in = {.name = "test", .data = bytes, .size = size, .err = &err};
+
+    for (int i = 0; i < 3; i++) { /* version, samples, time */
+        assert_true(ek_bytes_get_number(&in, "any", UINT64_MAX, &number));
+    }
+    assert_true(ek_texts_get(&in, &texts));
+    for (int i = 0; i < 2; i++) {
+        assert_true(ek_bytes_get_number(&in, "any", UINT64_MAX, &number));
+    }
+    ek_history_texts_finish(&texts);
+    return number;
+}
+
+/* As it was written before reading back from swap and the time of measuring were kept. */
+static const char older[] =
+    "\x01\x01\x80\xd0\xdf\xb4\xab\x33\x09\x04\x68\x31\x06\x63\x3a\x31\x0e\x6e"
+    "\x65\x74\x77\x6f\x72\x6b\x16\x51\x45\x4d\x55\x20\x37\x2e\x32\x2e\x32\x32"
+    "\x21\x6c\x1f\x0a\x3e\x5d\x7b\x4a\x57\x9b\x0e\x3f\x6f\x2f\x0a\x7c\x11\x0a"
+    "\x77\x65\x62\x2d\x31\x08\x74\x69\x65\x72\x06\x77\x65\x62\x06\x62\x72\x30"
+    "\x02\x08\x01\x16\x01\x00\x02\xb0\xea\x01\x10\x80\x80\x02\xdc\x01\x00\x01"
+    "\x03\xc4\x13\x00\x00\x00\x04\x00\x01\x00\x01\x01\x15\x05\x06\x08\x80\x80"
+    "\x01\x01\x00\x01\x03\x00\x01\x07\x08\x02\x09\x00\x00\x00\x00\x00\x01\x00"
+    "\x01\x42\x9c\x04\x3d\x94\x8c\x1c\x00\x92\xac\x8c\x14\xe0\xa4\xdb\x85\x08"
+    "\x61\x32\x0e";
+
+/* A block of an older program is read; what it did not keep is not known. */
+static void test_an_older_block_is_read(void **state)
+{
+    struct ek_sample read;
+    struct ek_error err;
+    struct ek_history_block *block = ek_history_block_read(older, sizeof(older) - 1, "older", &err);
+
+    (void)state;
+    assert_done(block != NULL, &err);
+    assert_int_equal(written_columns(older, sizeof(older) - 1), 8);
+    assert_done(ek_history_block_sample(block, 0, &read, &err), &err);
+    assert_string_equal(read.host.name, "h1");
+    assert_string_equal(read.domains[0].name, "web-1");
+    assert_true(read.domains[0].swap_in_mib_s == 0);
+    assert_int_equal(read.domains[0].dirty_measured_at_ms, 0);
+    assert_false(read.domains[0].pressure.given);
+    ek_sample_finish(&read);
+    ek_history_block_destroy(block);
+}
+
+/* NUMA cells and storage pools are for people: they are not kept, and cost nothing else. */
+static void test_cells_and_pools_are_left_out(void **state)
+{
+    struct ek_numa_cell cell = {.cpus = 32, .memory_mib = 257536, .free_mib = 1024};
+    struct ek_storage_pool pool = {.name = "images", .type = "dir", .capacity_mib = 1 << 20};
+    struct ek_domain domain = domain_of(0);
+    struct ek_sample sample = sample_of(&domain, 1, START_MS);
+    struct ek_history_block *block = ek_history_block_create();
+    struct ek_sample read;
+    struct ek_error err;
+
+    (void)state;
+    sample.host.numa_cells = (struct ek_numa_cells){&cell, 1};
+    sample.host.storage_pools = (struct ek_storage_pools){&pool, 1};
+    add(block, &sample);
+    assert_done(ek_history_block_sample(block, 0, &read, &err), &err);
+    sample.host.numa_cells.count = 0;
+    sample.host.storage_pools.count = 0;
+    assert_same(&read, &sample);
+    ek_sample_finish(&read);
+    ek_history_block_destroy(block);
+}
+
+/* Columns of 32 samples, in every second of which pressure is known, or in none. */
+static uint64_t columns_with_pressure(bool known)
+{
+    struct ek_domain domain = domain_of(0);
+    struct ek_history_block *block = ek_history_block_create();
+    struct ek_error err;
+    size_t size = 0;
+
+    domain.swap_in_mib_s = 0; /* the columns behind those of pressure */
+    domain.dirty_measured_at_ms = 0;
+    for (int i = 0; i < 32; i++) {
+        domain.pressure = (struct ek_pressure){known && i % 2 == 0, 0.25, 0.25, 0, 0, 0.25};
+        struct ek_sample sample = sample_of(&domain, 1, START_MS + i);
+        add(block, &sample);
+    }
+    struct ek_history_block *back = through_bytes(block, &size);
+    for (size_t i = 0; i < 32; i++) {
+        struct ek_sample read;
+        assert_done(ek_history_block_sample(back, i, &read, &err), &err);
+        assert_int_equal(read.domains[0].pressure.given, known && i % 2 == 0);
+        assert_int_equal(isnan(read.domains[0].pressure.cpu_some), !known || i % 2 != 0);
+        assert_false(read.host.pressure.given);
+        ek_sample_finish(&read);
+    }
+    uint8_t *bytes = NULL;
+    assert_done(ek_history_block_write(back, &bytes, &size, &err), &err);
+    uint64_t columns = written_columns(bytes, size);
+    free(bytes);
+    ek_history_block_destroy(back);
+    ek_history_block_destroy(block);
+    return columns;
+}
+
+/* Pressure comes back in those samples that had it, and costs nothing where nobody sees it: then
+ * its columns are not written, as an older program would not have. */
+static void test_pressure_costs_only_those_who_see_it(void **state)
+{
+    (void)state;
+    assert_int_equal(columns_with_pressure(true), columns_with_pressure(false) + 5);
+    assert_int_equal(columns_with_pressure(true), ek_history_domains.column_count - 2);
 }
 
 /* What changes from sample to sample: figures, facts there and back, domains that come and go. */
@@ -306,6 +441,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_sample_comes_back),
+        cmocka_unit_test(test_an_older_block_is_read),
+        cmocka_unit_test(test_cells_and_pools_are_left_out),
+        cmocka_unit_test(test_pressure_costs_only_those_who_see_it),
         cmocka_unit_test(test_any_sequence_comes_back),
         cmocka_unit_test(test_it_is_compact),
         cmocka_unit_test(test_what_is_refused_changes_nothing),

@@ -18,7 +18,8 @@ static struct ek_rest rest = {.domain = "a",
                               .avoid = "h2",
                               .avoid_until_ms = 7,
                               .failed_until_ms = 6,
-                              .failures = 4};
+                              .failures = 4,
+                              .lags_until_ms = 11};
 static struct ek_circuit_entry circuit = {.destination = "h2",
                                           .other = "h1",
                                           .several = true,
@@ -32,6 +33,22 @@ static bool read_back(struct ek_kept *out, const char *text)
     struct ek_error err = {0};
 
     return ek_codec_read_rests(out, text, strlen(text), "engine", &err);
+}
+
+/* What a version wrote that did not know of laggards. */
+static void test_older_rests_are_read(void **state)
+{
+    struct ek_kept read;
+
+    (void)state;
+    assert_true(read_back(&read, "{\"version\":1,\"paused\":\"\",\"paused_all\":false,\"rests\":["
+                                 "{\"domain\":\"a\",\"until_ms\":5,\"moved_at_ms\":3,\"repeats\":2,"
+                                 "\"avoid\":\"h2\",\"avoid_until_ms\":7,\"failed_until_ms\":6,"
+                                 "\"failures\":4}],\"circuits\":[]}"));
+    assert_int_equal(read.rest_count, 1);
+    assert_int_equal(read.rests[0].failures, 4);
+    assert_int_equal(read.rests[0].lags_until_ms, 0);
+    ek_kept_finish(&read);
 }
 
 /* Rests, circuits and the pause come back to the bit. */
@@ -95,6 +112,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_older_rests_are_read),
         cmocka_unit_test(test_older_document),
         cmocka_unit_test(test_damage_is_refused),
     };

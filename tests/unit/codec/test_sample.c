@@ -76,6 +76,69 @@ static void test_pressure(void **state)
     ek_arena_finish(&sample.arena);
 }
 
+#define HOST_WITH(members)                                                                 \
+    HEAD "\"host\":{\"name\":\"h1\",\"state\":\"up\",\"cpu_cores\":8,\"memory_mib\":1024," \
+         "\"maintenance\":false,\"migration_mib_s\":110," members "},\"domains\":[]}"
+
+/* NUMA cells and storage pools come back; of each what is known. */
+static void test_spaces(void **state)
+{
+    static const char text[] =
+        HOST_WITH("\"numa_cells\":{\"0\":{\"cpus\":4,\"memory_mib\":512,\"free_mib\":12.5},"
+                  "\"8\":{\"cpus\":0,\"memory_mib\":0}},"
+                  "\"storage_pools\":{\"ceph\":{\"type\":\"rbd\",\"source\":\"vms\"},"
+                  "\"default\":{\"type\":\"dir\",\"target\":\"/srv\",\"capacity_mib\":1024,"
+                  "\"allocation_mib\":1017,\"available_mib\":7}}");
+    struct ek_sample sample;
+    struct ek_error err;
+
+    (void)state;
+    assert_true(ek_codec_read_sample(&sample, text, strlen(text), "k", &err));
+    assert_int_equal(sample.host.numa_cells.count, 2);
+    assert_true(sample.host.numa_cells.items[0].free_mib == 12.5);
+    assert_true(sample.host.numa_cells.items[1].id == 8);
+    assert_true(isnan(sample.host.numa_cells.items[1].free_mib));
+    assert_int_equal(sample.host.storage_pools.count, 2);
+    assert_true(isnan(sample.host.storage_pools.items[0].available_mib));
+    assert_string_equal(sample.host.storage_pools.items[1].target, "/srv");
+    char *written = ek_codec_write_sample(&sample);
+    assert_string_equal(written, text);
+    free(written);
+    ek_arena_finish(&sample.arena);
+}
+
+/* What is wrong with one of them is said with its place. */
+static void test_bad_spaces(void **state)
+{
+    static const struct {
+        const char *text;
+        const char *message;
+    } cases[] = {
+        {HOST_WITH("\"storage_pools\":{\"a\":{\"type\":\"dir\",\"available_mib\":-1}}"),
+         "k: host.storage_pools.a.available_mib: found -1, expected a number of at least 0"},
+        {HOST_WITH("\"storage_pools\":{\"a\":{}}"),
+         "k: host.storage_pools.a.type: found nothing, expected a text"},
+        {HOST_WITH("\"storage_pools\":[]"),
+         "k: host.storage_pools: found a list, expected an object"},
+        {HOST_WITH("\"numa_cells\":{\"0\":{\"memory_mib\":1},\"0\":{\"memory_mib\":2}}"),
+         "k: host.numa_cells.0: found it twice, expected it once"},
+        {HOST_WITH("\"numa_cells\":{\"-1\":{\"memory_mib\":1}}"),
+         "k: host.numa_cells.-1: found an object, expected a NUMA cell's number as its name"},
+        {HOST_WITH("\"numa_cells\":{\"4294967295\":{\"memory_mib\":1}}"),
+         "k: host.numa_cells.4294967295: found an object, expected a NUMA cell's number as its "
+         "name"},
+    };
+    struct ek_sample sample;
+    struct ek_error err;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const char *text = cases[i].text;
+        assert_false(ek_codec_read_sample(&sample, text, strlen(text), "k", &err));
+        assert_string_equal(err.message, cases[i].message);
+    }
+}
+
 /* A dirty rate that was measured says when; all others leave it unsaid. */
 static void test_dirty_rate_has_its_time(void **state)
 {
@@ -129,6 +192,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip), cmocka_unit_test(test_incoming),
+        cmocka_unit_test(test_spaces),     cmocka_unit_test(test_bad_spaces),
         cmocka_unit_test(test_pressure),   cmocka_unit_test(test_dirty_rate_has_its_time),
         cmocka_unit_test(test_refusals),
     };

@@ -138,6 +138,29 @@ static void test_in_flight(void **state)
     ek_arena_finish(&snapshot.arena);
 }
 
+/* What no sample shows on either host, and what two hosts report, is kept as well. */
+static void test_unseen_and_copies(void **state)
+{
+    static const char text[] =
+        "{\"version\": 1, \"hosts\": [{\"name\": \"h1\", \"cpu_cores\": 1, \"memory_mib\": 1}, "
+        "{\"name\": \"h2\", \"cpu_cores\": 1, \"memory_mib\": 1}], \"domains\": [{\"uuid\": \"u\", "
+        "\"host\": \"h1\", \"vcpus\": 1, \"memory_mib\": 1}], \"in_flight\": [{\"source\": \"h1\", "
+        "\"destination\": \"h2\"}], \"copies\": [{\"domain\": \"u\", \"host\": \"h2\"}]}";
+    struct ek_snapshot first = read_text(text);
+    char *written = ek_codec_write_snapshot(&first);
+    struct ek_snapshot second = read_text(written);
+
+    (void)state;
+    assert_int_equal(second.in_flight[0].domain, EK_NONE);
+    assert_int_equal(second.in_flight[0].destination, 1);
+    assert_int_equal(second.copy_count, 1);
+    assert_int_equal(second.copies[0].domain, 0);
+    assert_int_equal(second.copies[0].host, 1);
+    free(written);
+    ek_arena_finish(&first.arena);
+    ek_arena_finish(&second.arena);
+}
+
 /* Writing what was read and reading it again gives the same bytes: nothing is lost, nothing drifts.
  */
 static void test_write_is_a_fixed_point(void **state)
@@ -214,6 +237,7 @@ int main(void)
         cmocka_unit_test(test_domain_fields),
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_in_flight),
+        cmocka_unit_test(test_unseen_and_copies),
         cmocka_unit_test(test_write_is_a_fixed_point),
         cmocka_unit_test(test_empty),
         cmocka_unit_test(test_many_domains),

@@ -4,6 +4,7 @@
 #include "collector/domain_stats.h"
 #include "collector/domain_xml.h"
 #include "collector/handles.h"
+#include "collector/host_facts.h"
 #include "collector/xml.h"
 
 #include <math.h>
@@ -19,7 +20,6 @@
 #define FIXTURES EK_SOURCE_DIR "/tests/unit/collector/fixtures/"
 
 static const char *const networks[] = {"lab", "br0", "labbr0"};
-static const char *const shared[] = {"/mnt/ceph"};
 static struct ek_storage_pool pools[] = {
     {.name = "default", .type = "dir", .target = "/var/lib/libvirt/images"},
     {.name = "nfs", .type = "netfs", .target = "/srv/nfs/images/"},
@@ -27,11 +27,8 @@ static struct ek_storage_pool pools[] = {
     {.name = "ceph-vms", .type = "rbd", .source = "vms"},
     {.name = "lun", .type = "iscsi", .target = "/dev/disk/by-path"},
 };
-static const struct ek_host_facts host = {.networks = {networks, 3, true},
-                                          .cpu_model = "EPYC-Milan"};
-static const struct ek_storage_pools all_pools = {pools, 5};
-static const struct ek_strings shared_paths = {shared, 1, true};
-static const struct ek_domain_surroundings around = {&host, &all_pools, &shared_paths};
+static const struct ek_host_facts host = {
+    .networks = {networks, 3, true}, .cpu_model = "EPYC-Milan", .storage_pools = {pools, 5}};
 
 static struct ek_arena arena;
 static struct ek_domain_xml found;
@@ -58,7 +55,7 @@ static const char *text_of(const char *file)
 
 static const struct ek_domain_facts *facts_of(const char *file)
 {
-    if (!ek_domain_xml_parse(&found, text_of(file), &around, &arena, &err)) {
+    if (!ek_domain_xml_parse(&found, text_of(file), &host, &arena, &err)) {
         fail_msg("%s: %s", file, err.message);
     }
     return &found.facts;
@@ -86,6 +83,29 @@ static void test_sizes(void **state)
     assert_true(facts->vcpus == 2 && found.memory_mib == 8192 && facts->balloon_period_s == 0);
     assert_string_equal(facts->machine, "pc-q35-7.2");
     assert_true(facts_of(FIXTURES "tcg-local.xml")->balloon_period_s == 2);
+}
+
+/* An emulated guest's QEMU has much memory of its own; what an evacuation may do stands in our
+ * metadata, and a word that nobody knows moves nothing. */
+static void test_evacuation_and_emulator(void **state)
+{
+    static const char domain[] =
+        "<domain type='kvm'><memory unit='KiB'>1048576</memory><vcpu>1</vcpu><metadata>"
+        "<ek:domain xmlns:ek='urn:evenkeel:domain:1'><ek:evacuation mode='%s'/></ek:domain>"
+        "</metadata></domain>";
+    static const char *const words[] = {"migrate", "postcopy", "save", "shutdown", "block", "gone"};
+    char xml[600];
+
+    (void)state;
+    assert_true(facts_of(FIXTURES "tcg-local.xml")->emulator_mib > 0);
+    assert_true(facts_of(FIXTURES "kvm-shared.xml")->emulator_mib <= 0);
+    assert_int_equal(facts_of(FIXTURES "kvm-shared.xml")->evacuation, EK_EVACUATE_MIGRATE);
+    for (unsigned int i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        (void)snprintf(xml, sizeof(xml), domain, words[i]);
+        assert_true(ek_domain_xml_parse(&found, xml, &host, &arena, &err));
+        assert_int_equal(found.facts.evacuation,
+                         i < EK_EVACUATION_COUNT ? (enum ek_evacuation)i : EK_EVACUATE_BLOCK);
+    }
 }
 
 /* Labels are those of our namespace, whatever its prefix there; other metadata are not ours. */
@@ -163,27 +183,30 @@ static void test_other_local_disk_stays(void **state)
     const char *foreign = ek_arena_printf(&arena, format, "vmdk", "/var/lib/libvirt/images/a.vmdk");
 
     (void)state;
-    assert_true(ek_domain_xml_parse(&found, homeless, &around, &arena, &err));
+    assert_true(ek_domain_xml_parse(&found, homeless, &host, &arena, &err));
     assert_false(found.facts.movable);
     assert_non_null(strstr(found.facts.immovable_reason, "disk /opt/a.qcow2 is a file of this"));
-    assert_true(ek_domain_xml_parse(&found, foreign, &around, &arena, &err));
+    assert_true(ek_domain_xml_parse(&found, foreign, &host, &arena, &err));
     assert_false(found.facts.movable);
 }
 
-/* Directories that are configured as shared make their files shared, and only whole names count. */
-static void test_shared_paths(void **state)
+static bool has_huge_pages(const char *backing)
 {
-    static const char format[] = "<domain type='kvm'><memory unit='KiB'>1024</memory><vcpu>1</vcpu>"
-                                 "<devices><disk type='file' device='disk'><source file='%s'/>"
-                                 "</disk></devices></domain>";
-    const char *inside = ek_arena_printf(&arena, format, "/mnt/ceph/a.raw");
-    const char *beside = ek_arena_printf(&arena, format, "/mnt/cephalopod/a.raw");
+    const char *xml = ek_arena_printf(&arena,
+                                      "<domain type='kvm'><memory unit='KiB'>1024</memory>"
+                                      "<vcpu>1</vcpu><memoryBacking>%s</memoryBacking></domain>",
+                                      backing);
 
+    assert_true(ek_domain_xml_parse(&found, xml, &host, &arena, &err));
+    return found.facts.huge_pages;
+}
+
+static void test_huge_pages(void **state)
+{
     (void)state;
-    assert_true(ek_domain_xml_parse(&found, inside, &around, &arena, &err));
-    assert_true(found.facts.movable);
-    assert_true(ek_domain_xml_parse(&found, beside, &around, &arena, &err));
-    assert_false(found.facts.movable);
+    assert_true(has_huge_pages("<hugepages/>"));
+    assert_true(has_huge_pages("<hugepages><page size='1' unit='GiB'/></hugepages><locked/>"));
+    assert_false(has_huge_pages("<locked/>"));
 }
 
 /* Host devices of every kind are listed by the names that people know, and come first as a reason.
@@ -244,12 +267,12 @@ static void test_cpu_model(void **state)
 static void test_bad_documents(void **state)
 {
     (void)state;
-    assert_false(ek_domain_xml_parse(&found, "<domain>\n<os></domain>", &around, &arena, &err));
+    assert_false(ek_domain_xml_parse(&found, "<domain>\n<os></domain>", &host, &arena, &err));
     assert_int_equal(err.code, EK_ERR_INVALID);
     assert_ptr_equal(strstr(err.message, "XML line 2: "), err.message);
-    assert_false(ek_domain_xml_parse(&found, "<network/>", &around, &arena, &err));
+    assert_false(ek_domain_xml_parse(&found, "<network/>", &host, &arena, &err));
     assert_int_equal(err.code, EK_ERR_INVALID);
-    assert_false(ek_domain_xml_parse(&found, "", &around, &arena, &err));
+    assert_false(ek_domain_xml_parse(&found, "", &host, &arena, &err));
 }
 
 /* A host's UUID and CPU model are in its capabilities. */
@@ -261,6 +284,95 @@ static void test_capabilities(void **state)
     assert_true(ek_capabilities_parse(&facts, text_of(FIXTURES "capabilities.xml"), &arena, &err));
     assert_string_equal(facts.uuid, "c6cdb175-6b7f-5e91-9f09-d0ce0b929645");
     assert_string_equal(facts.cpu_model, "Broadwell");
+    assert_int_equal(facts.numa_cells.count, 0);
+}
+
+/* NUMA cells go by libvirt's numbers, which may have gaps; one may lack memory, or CPUs. */
+static void test_numa_cells(void **state)
+{
+    struct ek_host_facts facts = {0};
+
+    (void)state;
+    assert_true(
+        ek_capabilities_parse(&facts,
+                              "<capabilities><host><topology><cells num='3'>"
+                              "<cell id='0'><memory unit='KiB'>2097152</memory>"
+                              "<cpus num='2'><cpu id='0'/><cpu id='2'/></cpus></cell>"
+                              "<cell id='1'><cpus num='1'><cpu id='1'/></cpus></cell>"
+                              "<cell id='8'><memory unit='KiB'>1024</memory><cpus num='0'/></cell>"
+                              "</cells></topology></host></capabilities>",
+                              &arena, &err));
+    const struct ek_numa_cell *cells = facts.numa_cells.items;
+    assert_int_equal(facts.numa_cells.count, 3);
+    assert_true(cells[0].id == 0 && cells[0].cpus == 2 && cells[0].memory_mib == 2048);
+    assert_true(cells[1].id == 1 && cells[1].cpus == 1 && cells[1].memory_mib == 0);
+    assert_true(cells[2].id == 8 && cells[2].cpus == 0 && cells[2].memory_mib == 1);
+    assert_true(isnan(cells[0].free_mib)); /* the document does not say */
+}
+
+/* The survey of a host knows what is free in its NUMA cells, and what its pools have room for. */
+static void test_survey(void **state)
+{
+    struct ek_host_survey survey = {0};
+    struct ek_host_facts copy;
+
+    (void)state;
+    EK_SCOPED_CONNECT virConnectPtr connection = ek_libvirt_open("test:///default", 100, &err);
+    assert_non_null(connection);
+    if (!ek_host_survey_read(&survey, connection, "test:///default", &err) ||
+        !ek_host_facts_copy(&copy, &survey.facts, &arena, &err)) {
+        fail_msg("%s", err.message);
+    }
+    ek_host_survey_finish(&survey);
+    assert_int_equal(copy.numa_cells.count, 2);
+    assert_true(copy.numa_cells.items[1].id == 1 && copy.numa_cells.items[1].cpus == 8);
+    assert_true(copy.numa_cells.items[1].memory_mib == 4096);
+    assert_true(copy.numa_cells.items[0].free_mib == 2);
+    assert_true(copy.numa_cells.items[1].free_mib == 4);
+    assert_int_equal(copy.storage_pools.count, 1);
+    assert_string_equal(copy.storage_pools.items[0].name, "default-pool");
+    assert_string_equal(copy.storage_pools.items[0].type, "dir");
+    assert_string_equal(copy.storage_pools.items[0].target, "/default-pool");
+    assert_true(copy.storage_pools.items[0].capacity_mib == 102400);
+    assert_true(copy.storage_pools.items[0].allocation_mib == 0);
+    assert_true(copy.storage_pools.items[0].available_mib == 102400);
+}
+
+/* A pool that was made by a test. */
+static virStoragePoolPtr make_pool(virConnectPtr connection, const char *name)
+{
+    const char *xml = ek_arena_printf(&arena,
+                                      "<pool type='dir'><name>%s</name>"
+                                      "<target><path>/%s</path></target></pool>",
+                                      name, name);
+    virStoragePoolPtr pool = virStoragePoolCreateXML(connection, xml, 0);
+
+    assert_non_null(pool);
+    return pool;
+}
+
+/* The pools of two hosts that have the same come in the same order. */
+static void test_pools_by_name(void **state)
+{
+    static const char *const names[] = {"a", "b", "c", "default-pool", "x", "y", "z"};
+    struct ek_host_survey survey = {0};
+
+    (void)state;
+    EK_SCOPED_CONNECT virConnectPtr connection = ek_libvirt_open("test:///default", 100, &err);
+    for (int i = 6; i >= 0; i--) {
+        EK_SCOPED_POOL virStoragePoolPtr pool = i == 3 ? NULL : make_pool(connection, names[i]);
+        (void)pool;
+    }
+    assert_true(ek_host_survey_read(&survey, connection, "test:///default", &err));
+    assert_int_equal(survey.facts.storage_pools.count, 7);
+    for (size_t i = 0; i < 7; i++) {
+        assert_string_equal(survey.facts.storage_pools.items[i].name, names[i]);
+        assert_string_equal(survey.facts.storages.items[i], names[i]);
+        EK_SCOPED_POOL virStoragePoolPtr pool =
+            i == 3 ? NULL : virStoragePoolLookupByName(connection, names[i]);
+        assert_true(pool == NULL || virStoragePoolDestroy(pool) == 0);
+    }
+    ek_host_survey_finish(&survey);
 }
 
 /* A pool's type tells whether other hosts reach its volumes. */
@@ -274,10 +386,39 @@ static void test_storage_pools(void **state)
         &err));
     assert_string_equal(pool.source, "vms");
     assert_null(pool.target);
+    assert_true(isnan(pool.capacity_mib) && isnan(pool.available_mib)); /* it did not say */
     assert_true(ek_storage_pool_is_shared(&pool));
     pool.type = "logical";
     assert_false(ek_storage_pool_is_shared(&pool));
     assert_false(ek_storage_pool_parse(&pool, "<pool><name>x</name></pool>", &arena, &err));
+}
+
+static const char *source_of(const char *source)
+{
+    struct ek_storage_pool pool;
+
+    assert_true(ek_storage_pool_parse(
+        &pool, ek_arena_printf(&arena, "<pool type='any'><name>p</name>%s</pool>", source), &arena,
+        &err));
+    return pool.source;
+}
+
+/* Where a pool leads to is said as people write it. */
+static void test_sources_of_pools(void **state)
+{
+    (void)state;
+    assert_string_equal(source_of("<source><host name='nas1'/><dir path='/export/vms'/>"
+                                  "<format type='nfs'/></source>"),
+                        "nas1:/export/vms");
+    assert_string_equal(source_of("<source><host name='nas1' port='3260'/>"
+                                  "<device path='iqn.2026-01.example:vms'/></source>"),
+                        "nas1:iqn.2026-01.example:vms");
+    assert_string_equal(source_of("<source><device path='/dev/sdb'/></source>"), "/dev/sdb");
+    assert_string_equal(source_of("<source><host name='mon1'/><host name='mon2'/>"
+                                  "<name>vms</name></source>"),
+                        "vms");
+    assert_null(source_of("<source></source>"));
+    assert_null(source_of(""));
 }
 
 /* ---- the cache, over libvirt's test driver, whose one domain is called "test" ---------------- */
@@ -299,7 +440,7 @@ static bool complete(struct ek_domain_cache *cache, struct ek_domain_reading *do
     EK_SCOPED_DOMAIN virDomainPtr handle = virDomainLookupByName(connection, "test");
     bool present = false;
 
-    if (!ek_domain_cache_complete(cache, domain, handle, &around, reads, &arena, &present, &err)) {
+    if (!ek_domain_cache_complete(cache, domain, handle, &host, reads, &arena, &present, &err)) {
         fail_msg("%s", err.message);
     }
     ek_domain_cache_sweep(cache, reads);
@@ -422,21 +563,26 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         LAW(sizes),
+        LAW(evacuation_and_emulator),
         LAW(labels),
         LAW(rules),
         LAW(networks),
         LAW(storages),
+        LAW(huge_pages),
         LAW(shared_disks_move),
         LAW(local_disk_moves_along),
         LAW(other_local_disk_stays),
-        LAW(shared_paths),
         LAW(devices),
         LAW(other_managers),
         LAW(notes_are_no_managers),
         LAW(cpu_model),
         LAW(bad_documents),
         LAW(capabilities),
+        LAW(numa_cells),
+        LAW(survey),
+        LAW(pools_by_name),
         LAW(storage_pools),
+        LAW(sources_of_pools),
         LAW(incoming_domain_is_marked),
         LAW(outgoing_domain_stays),
         LAW(leftovers_are_not_overlooked),

@@ -63,10 +63,7 @@ static void inspect(const char *devices)
     static struct ek_storage_pool pools[] = {
         {.name = "default", .type = "dir", .target = "/var/lib/libvirt/images"},
         {.name = "nfs", .type = "netfs", .target = "/srv/vms"}};
-    static const struct ek_storage_pools all = {pools, 2};
-    static const struct ek_host_facts host = {.cpu_model = NULL};
-    static const struct ek_strings none = {.count = 0};
-    const struct ek_domain_surroundings around = {&host, &all, &none};
+    static const struct ek_host_facts host = {.storage_pools = {pools, 2}};
     const char *xml =
         ek_arena_printf(&arena,
                         "<domain type='kvm'><name>a</name><memory unit='KiB'>1024</memory>"
@@ -74,7 +71,7 @@ static void inspect(const char *devices)
                         devices);
 
     disk_count = 0;
-    if (!ek_inspect_disks(disks, &disk_count, xml, &around, &arena, &err)) {
+    if (!ek_inspect_disks(disks, &disk_count, xml, &host, &arena, &err)) {
         fail_msg("%s", err.message);
     }
 }
@@ -125,6 +122,64 @@ static void test_labels_and_leases_are_seen(void **state)
     inspect(all);
     assert_false(disks[0].relabels);
     assert_true(disks[0].leased);
+}
+
+/* ---- needs --------------------------------------------------------------------------------- */
+
+static void needs_of(struct ek_seen_domain *out, const char *type, const char *inside)
+{
+    static const struct ek_host_facts host = {.cpu_model = NULL};
+    const char *xml = ek_arena_printf(&arena,
+                                      "<domain type='%s'><name>a</name>"
+                                      "<memory unit='KiB'>2048</memory><vcpu>1</vcpu>"
+                                      "<os><type arch='x86_64' machine='pc-q35-7.2'>hvm</type></os>"
+                                      "%s</domain>",
+                                      type, inside);
+
+    if (!ek_inspect_needs(out, xml, &host, &arena, &err)) {
+        fail_msg("%s", err.message);
+    }
+}
+
+/* A card on a network of libvirt needs that network, whatever bridge it has here; one on a bridge
+ * alone needs the bridge. Each is named once. */
+static void test_networks_bridges_and_filters_are_needed(void **state)
+{
+    struct ek_seen_domain domain;
+
+    (void)state;
+    needs_of(&domain, "kvm",
+             "<devices>"
+             "<interface type='bridge'><source network='lan' bridge='virbr1'/>"
+             "<filterref filter='clean-traffic'/></interface>"
+             "<interface type='network'><source network='lan'/></interface>"
+             "<interface type='bridge'><source bridge='br0'/></interface></devices>");
+    assert_string_equal(domain.name, "a");
+    assert_float_equal(domain.memory_mib, 2, 0);
+    assert_int_equal(domain.networks.count, 1);
+    assert_string_equal(domain.networks.items[0], "lan");
+    assert_int_equal(domain.bridges.count, 1);
+    assert_string_equal(domain.bridges.items[0], "br0");
+    assert_int_equal(domain.filters.count, 1);
+    assert_string_equal(domain.filters.items[0], "clean-traffic");
+}
+
+/* Hardware's CPU is asked for as it stands; emulation gives any. */
+static void test_a_cpu_is_needed_of_hardware_only(void **state)
+{
+    static const char cpu[] = "<cpu mode='custom'><model>EPYC</model></cpu>"
+                              "<devices><emulator>/usr/bin/kvm</emulator></devices>";
+    struct ek_seen_domain domain;
+
+    (void)state;
+    needs_of(&domain, "kvm", cpu);
+    assert_string_equal(domain.cpu.xml, "<cpu mode=\"custom\"><model>EPYC</model></cpu>");
+    assert_string_equal(domain.cpu.machine, "pc-q35-7.2");
+    assert_string_equal(domain.cpu.emulator, "/usr/bin/kvm");
+    needs_of(&domain, "qemu", cpu);
+    assert_null(domain.cpu.xml);
+    needs_of(&domain, "kvm", "");
+    assert_null(domain.cpu.xml);
 }
 
 /* ---- qemu.conf, processes, ports ----------------------------------------------------------- */
@@ -184,14 +239,72 @@ static void test_ports_answer_or_not(void **state)
     assert_int_equal(close(fd), 0);
 }
 
+/* Libvirt's own test driver runs one domain; a host that is described to it without any has none;
+ * and one that cannot be asked is told by name. */
+static void test_active_domains_are_counted(void **state)
+{
+    const char *nothing = write_file("nothing.xml", "<node><memory>8192000</memory></node>");
+    size_t count = 7;
+
+    (void)state;
+    assert_true(ek_inspect_begin(&err));
+    assert_true(ek_inspect_active(&count, "test:///default", 1000, &err));
+    assert_int_equal(count, 1);
+    assert_true(
+        ek_inspect_active(&count, ek_arena_printf(&arena, "test://%s", nothing), 1000, &err));
+    assert_int_equal(count, 0);
+    assert_false(ek_inspect_active(&count, "qemu+tcp://127.0.0.1:1/system", 1000, &err));
+    assert_non_null(strstr(err.message, "127.0.0.1"));
+    ek_inspect_end();
+    assert_int_equal(unlink(nothing), 0);
+}
+
+/* Where a guest would be sent back to the machine that resolves the name. */
+static void test_loopback_names_are_told(void **state)
+{
+    bool loopback = false;
+
+    (void)state;
+    assert_true(ek_name_resolves("127.0.1.1", &loopback));
+    assert_true(loopback);
+    assert_true(ek_name_resolves("::ffff:127.0.0.1", &loopback));
+    assert_true(loopback);
+    assert_true(ek_name_resolves("192.0.2.1", &loopback));
+    assert_false(loopback);
+    assert_false(ek_name_resolves("no-such-host.invalid", &loopback));
+    assert_false(loopback);
+    assert_int_equal(ek_port_try("no-such-host.invalid", 1, 100), -1);
+}
+
+/* The address of a migration link, with and without a port. */
+static void test_migration_uris_are_read(void **state)
+{
+    struct ek_endpoint end;
+
+    (void)state;
+    assert_true(ek_migration_uri_parse(&end, "tcp://[2001:db8::1]:49999", &err));
+    assert_string_equal(end.host, "2001:db8::1");
+    assert_int_equal(end.port, 49999);
+    assert_true(ek_migration_uri_parse(&end, "tcp://10.0.0.1", &err));
+    assert_int_equal(end.port, 0);
+    assert_false(ek_migration_uri_parse(&end, "tcp:", &err));
+}
+
 #define LAW(name) cmocka_unit_test_teardown(test_##name, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        LAW(shared_written_disks_count), LAW(labels_and_leases_are_seen),
-        LAW(qemu_conf_is_read),          LAW(pacemaker_is_told_by_its_processes),
+        LAW(shared_written_disks_count),
+        LAW(labels_and_leases_are_seen),
+        LAW(qemu_conf_is_read),
+        LAW(pacemaker_is_told_by_its_processes),
         LAW(ports_answer_or_not),
+        LAW(active_domains_are_counted),
+        LAW(networks_bridges_and_filters_are_needed),
+        LAW(a_cpu_is_needed_of_hardware_only),
+        LAW(loopback_names_are_told),
+        LAW(migration_uris_are_read),
     };
 
     return cmocka_run_group_tests(tests, group_setup, group_teardown);

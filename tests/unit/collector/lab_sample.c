@@ -144,6 +144,12 @@ static void print_cost(const struct run *run)
     }
 }
 
+static void warn(void *context, const struct ek_error *err)
+{
+    (void)context;
+    (void)fprintf(stderr, "lab_sample: %s\n", err->message);
+}
+
 static void wait_for_all(struct run *run)
 {
     (void)pthread_mutex_lock(&run->lock);
@@ -174,8 +180,8 @@ static int sample_hosts(struct run *run)
                                     .deadline_ms = 2 * run->period_ms,
                                     .backoff_max_ms = 4 * run->period_ms,
                                     .max_workers = 4,
-                                    .max_hung = 4,
                                     .result = report,
+                                    .warn = warn,
                                     .context = run,
                                     .release = ek_collector_destroy};
     struct ek_pool *pool = ek_pool_create(&config, &err);

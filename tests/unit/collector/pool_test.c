@@ -13,21 +13,25 @@
 
 #include <cmocka.h>
 
-enum { HOSTS = 4, PERIOD_MS = 20, PATIENCE_S = 60 };
+enum { HOSTS = 12, PERIOD_MS = 20, PATIENCE_S = 60, HOUR_MS = 3600 * 1000 };
 
-enum behaviour { ANSWERS, FAILS, HANGS, LINGERS /* after its sample */ };
+enum behaviour { ANSWERS, FAILS, IS_AWAY, HANGS, LINGERS /* after its sample */ };
 
-static const char *const names[HOSTS] = {"h1", "h2", "h3", "h4"};
+static const char *const names[HOSTS] = {"h1", "h2", "h3", "h4",  "h5",  "h6",
+                                         "h7", "h8", "h9", "h10", "h11", "h12"};
 
 /* One cluster for all tests: a hung read of one test must not outlive what it looks at. */
 static struct cluster {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     enum behaviour behaviour[HOSTS];
-    bool reading[HOSTS];
+    int reading[HOSTS]; /* 1: a read is under way */
     int reads[HOSTS];
     int samples[HOSTS];
     int errors[HOSTS];
+    int no_threads; /* as long as it is set, none can be started; counts what was refused */
+    int warnings;
+    struct ek_error warned; /* the last of them */
     int afters[HOSTS];
     int early; /* works that no sample came before */
     struct ek_error last[HOSTS];
@@ -39,7 +43,7 @@ static struct cluster {
     void *receiver;
     struct ek_sample taken; /* when `take` was set */
     bool take;
-    bool stopped;
+    int stopped; /* 1: no callback may come */
     int late_callbacks;
 } cluster = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
@@ -58,19 +62,22 @@ static bool fake_read(void *context, size_t host, struct ek_reading *out, struct
 {
     (void)context;
     lock();
-    cluster.overlaps += cluster.reading[host] ? 1 : 0;
-    cluster.reading[host] = true;
+    cluster.overlaps += cluster.reading[host];
+    cluster.reading[host] = 1;
     cluster.reads[host]++;
     (void)pthread_cond_broadcast(&cluster.changed);
     while (cluster.behaviour[host] == HANGS) {
         (void)pthread_cond_wait(&cluster.changed, &cluster.lock);
     }
-    bool fails = cluster.behaviour[host] == FAILS;
-    cluster.reading[host] = false;
+    enum behaviour behaviour = cluster.behaviour[host];
+    cluster.reading[host] = 0;
     unlock();
     *out =
         (struct ek_reading){.monotonic_ns = ek_monotonic_ns(), .cpu_cores = 4, .memory_mib = 1024};
-    return !fails || ek_error_set(err, EK_ERR_UNAVAILABLE, "%s: not there", names[host]);
+    if (behaviour == IS_AWAY) {
+        return ek_error_set(err, EK_ERR_UNAVAILABLE, "%s: not there", names[host]);
+    }
+    return behaviour != FAILS || ek_error_set(err, EK_ERR_DENIED, "%s: go away", names[host]);
 }
 
 static void fake_after(void *context, size_t host)
@@ -92,7 +99,7 @@ static void count_result(void *context, size_t host, struct ek_sample *sample,
     (void)context;
     lock();
     cluster.overlaps += cluster.in_callback ? 1 : 0;
-    cluster.late_callbacks += cluster.stopped ? 1 : 0;
+    cluster.late_callbacks += cluster.stopped;
     cluster.in_callback = true;
     unlock();
     lock(); /* twice, so that another callback would be seen between */
@@ -112,6 +119,30 @@ static void count_result(void *context, size_t host, struct ek_sample *sample,
     unlock();
 }
 
+static void count_warning(void *context, const struct ek_error *err)
+{
+    (void)context;
+    lock();
+    cluster.overlaps += cluster.in_callback ? 1 : 0;
+    cluster.late_callbacks += cluster.stopped;
+    cluster.warnings++;
+    cluster.warned = *err;
+    unlock();
+}
+
+bool __real_ek_thread_start(void *(*entry)(void *), void *context);
+bool __wrap_ek_thread_start(void *(*entry)(void *), void *context);
+
+/* The pool's threads are real ones, until there are none to be had. */
+bool __wrap_ek_thread_start(void *(*entry)(void *), void *context)
+{
+    lock();
+    bool refused = cluster.no_threads > 0;
+    cluster.no_threads += refused ? 1 : 0;
+    unlock();
+    return !refused && __real_ek_thread_start(entry, context);
+}
+
 static void count_release(void *context)
 {
     (void)context;
@@ -123,10 +154,8 @@ static void count_release(void *context)
 /* Waits until counter reaches at least `wanted`. */
 static void wait_for(const int *counter, int wanted)
 {
-    struct timespec until;
+    struct timespec until = {.tv_sec = (time_t)(ek_unix_ms() / 1000) + PATIENCE_S};
 
-    (void)clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += PATIENCE_S;
     lock();
     while (*counter < wanted) {
         assert_int_equal(pthread_cond_timedwait(&cluster.changed, &cluster.lock, &until), 0);
@@ -138,6 +167,21 @@ static void behave(size_t host, enum behaviour behaviour)
 {
     lock();
     cluster.behaviour[host] = behaviour;
+    unlock();
+}
+
+/* The first `count` hosts at once. */
+static void behave_all(size_t count, enum behaviour behaviour)
+{
+    for (size_t i = 0; i < count; i++) {
+        behave(i, behaviour);
+    }
+}
+
+static void set(int *counter, int value)
+{
+    lock();
+    *counter = value;
     unlock();
 }
 
@@ -159,8 +203,8 @@ static void fake_listen(void *context, ek_port_hint *hint, void *receiver)
     unlock();
 }
 
-static struct ek_pool *pool_with_period(size_t hosts, unsigned int max_workers,
-                                        unsigned int max_hung, int64_t period_ms)
+static struct ek_pool *pool_with_deadline(size_t hosts, unsigned int max_workers, int64_t period_ms,
+                                          int64_t deadline_ms)
 {
     struct ek_pool_config config = {
         .port = {.read = fake_read, .after = fake_after, .listen = fake_listen},
@@ -168,12 +212,12 @@ static struct ek_pool *pool_with_period(size_t hosts, unsigned int max_workers,
         .host_count = hosts,
         .collector = "test",
         .period_ms = period_ms,
-        .deadline_ms = 2 * period_ms,
+        .deadline_ms = deadline_ms,
         .backoff_max_ms = 8 * period_ms,
         .max_workers = max_workers,
-        .max_hung = max_hung,
         .seed = 1,
         .result = count_result,
+        .warn = count_warning,
         .release = count_release};
     struct ek_error err;
     struct ek_pool *pool = ek_pool_create(&config, &err);
@@ -182,17 +226,15 @@ static struct ek_pool *pool_with_period(size_t hosts, unsigned int max_workers,
     return pool;
 }
 
-static struct ek_pool *pool_of(size_t hosts, unsigned int max_workers, unsigned int max_hung)
+static struct ek_pool *pool_of(size_t hosts, unsigned int max_workers)
 {
-    return pool_with_period(hosts, max_workers, max_hung, PERIOD_MS);
+    return pool_with_deadline(hosts, max_workers, PERIOD_MS, 2 * PERIOD_MS);
 }
 
 static void end(struct ek_pool *pool)
 {
     assert_true(ek_pool_stop(pool, PATIENCE_S * 1000));
-    lock();
-    cluster.stopped = true;
-    unlock();
+    set(&cluster.stopped, 1);
     ek_pool_destroy(pool);
     assert_int_equal(count_of(&cluster.released), 1);
     assert_int_equal(cluster.overlaps, 0);
@@ -205,16 +247,7 @@ static int setup(void **state)
 {
     (void)state;
     lock();
-    memset(cluster.behaviour, 0, sizeof(cluster.behaviour));
-    memset(cluster.reads, 0, sizeof(cluster.reads));
-    memset(cluster.samples, 0, sizeof(cluster.samples));
-    memset(cluster.errors, 0, sizeof(cluster.errors));
-    memset(cluster.afters, 0, sizeof(cluster.afters));
-    cluster.early = 0;
-    cluster.overlaps = 0;
-    cluster.late_callbacks = 0;
-    cluster.released = 0;
-    cluster.stopped = false;
+    memset(&cluster.behaviour, 0, sizeof(cluster) - offsetof(struct cluster, behaviour));
     unlock();
     return 0;
 }
@@ -222,7 +255,7 @@ static int setup(void **state)
 /* Every host is sampled, again and again, by as few threads as do. */
 static void test_every_host_is_sampled(void **state)
 {
-    struct ek_pool *pool = pool_of(HOSTS, 2, 0);
+    struct ek_pool *pool = pool_of(HOSTS, 2);
 
     (void)state;
     for (size_t i = 0; i < HOSTS; i++) {
@@ -239,10 +272,11 @@ static void test_hung_host_delays_nobody(void **state)
 {
     (void)state;
     behave(0, HANGS);
-    struct ek_pool *pool = pool_of(HOSTS, 1, 1);
+    struct ek_pool *pool = pool_of(HOSTS, 1);
     for (size_t i = 1; i < HOSTS; i++) {
         wait_for(&cluster.samples[i], 10);
     }
+    wait_for(&cluster.errors[0], 1);
     assert_int_equal(count_of(&cluster.reads[0]), 1);
     assert_int_equal(count_of(&cluster.errors[0]), 1);
     assert_int_equal(cluster.last[0].code, EK_ERR_TIMEOUT);
@@ -252,37 +286,101 @@ static void test_hung_host_delays_nobody(void **state)
 }
 
 /* What a port does after a sample delays neither that sample nor other hosts, even with one worker
- * in all; the host's own next reading waits for it, which is reported once. */
+ * in all; the host's own next reading waits for it, of which is warned once. It fails no sample. */
 static void test_work_after_a_sample_delays_nobody(void **state)
 {
     (void)state;
     behave(0, LINGERS);
-    struct ek_pool *pool = pool_of(HOSTS, 1, 1);
+    struct ek_pool *pool = pool_of(HOSTS, 1);
     for (size_t i = 1; i < HOSTS; i++) {
         wait_for(&cluster.samples[i], 10);
     }
+    wait_for(&cluster.warnings, 1);
     assert_int_equal(count_of(&cluster.samples[0]), 1);
     assert_int_equal(count_of(&cluster.reads[0]), 1);
-    assert_int_equal(count_of(&cluster.errors[0]), 1);
+    assert_int_equal(count_of(&cluster.warnings), 1);
+    assert_int_equal(cluster.warned.code, EK_ERR_TIMEOUT);
+    assert_string_equal(cluster.warned.message,
+                        "h1: what follows a sample has no end within 40 ms, no other is taken "
+                        "before that");
     behave(0, ANSWERS);
     wait_for(&cluster.samples[0], 3);
+    assert_int_equal(count_of(&cluster.errors[0]), 0);
     end(pool);
 }
 
-/* When all workers hang, others take their place, up to the bound. */
+/* A late reading and what follows it are told of each: nothing else wakes the pool between. (A
+ * period is an hour: no turn comes meanwhile.) */
+static void test_work_after_a_late_sample_is_warned_of(void **state)
+{
+    (void)state;
+    behave(0, HANGS);
+    struct ek_pool *pool = pool_with_deadline(1, 1, HOUR_MS, 2 * PERIOD_MS);
+    wait_for(&cluster.errors[0], 1);
+    behave(0, LINGERS);
+    wait_for(&cluster.warnings, 1);
+    assert_int_equal(count_of(&cluster.samples[0]), 1);
+    assert_int_equal(count_of(&cluster.errors[0]), 1);
+    behave(0, ANSWERS);
+    end(pool);
+}
+
+/* When all workers hang, and all that took their place, others do: whatever the number of hosts
+ * that hang, those that answer are read. No host has more than one thread. */
 static void test_all_workers_hung(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < HOSTS - 1; i++) {
-        behave(i, HANGS);
-    }
-    struct ek_pool *pool = pool_of(HOSTS, 1, HOSTS - 1);
+    behave_all(HOSTS - 1, HANGS);
+    struct ek_pool *pool = pool_of(HOSTS, 1);
     wait_for(&cluster.samples[HOSTS - 1], 10);
-    assert_in_range(ek_pool_workers(pool), 2, HOSTS);
+    assert_int_equal(ek_pool_workers(pool), HOSTS);
     for (size_t i = 0; i < HOSTS - 1; i++) {
         wait_for(&cluster.errors[i], 1);
         behave(i, ANSWERS);
     }
+    end(pool);
+}
+
+/* A switch dies: more hosts than there are workers, neighbours in the timetable, fall silent at
+ * once. The others are read on meanwhile, long before the deadline at which that is an error. */
+static void test_many_hosts_that_fall_silent_delay_nobody(void **state)
+{
+    struct ek_pool *pool = pool_with_deadline(HOSTS, 2, PERIOD_MS, PATIENCE_S * 1000);
+
+    (void)state;
+    for (size_t i = 0; i < HOSTS; i++) {
+        wait_for(&cluster.samples[i], 1);
+    }
+    behave_all(HOSTS - 4, HANGS);
+    for (size_t i = HOSTS - 4; i < HOSTS; i++) {
+        wait_for(&cluster.samples[i], count_of(&cluster.samples[i]) + 10);
+    }
+    for (size_t i = 0; i < HOSTS - 4; i++) {
+        assert_int_equal(count_of(&cluster.reading[i]), 1);
+        assert_int_equal(count_of(&cluster.errors[i]), 0);
+        behave(i, ANSWERS);
+    }
+    end(pool);
+}
+
+/* Where no thread can be had for a stand-in, that is said, once, and tried again. */
+static void test_a_shortage_of_threads_is_told(void **state)
+{
+    (void)state;
+    behave(0, HANGS);
+    struct ek_pool *pool = pool_of(2, 1);
+    wait_for(&cluster.reads[0], 1);
+    set(&cluster.no_threads, 1);
+    wait_for(&cluster.no_threads, 3);
+    assert_int_equal(count_of(&cluster.warnings), 1);
+    assert_int_equal(cluster.warned.code, EK_ERR_IO);
+    assert_string_equal(
+        cluster.warned.message,
+        "cannot start another thread: 1 are there to read hosts, hosts that are due and wait: 1");
+    int samples = count_of(&cluster.samples[1]);
+    set(&cluster.no_threads, 0);
+    wait_for(&cluster.samples[1], samples + 5);
+    behave(0, ANSWERS);
     end(pool);
 }
 
@@ -291,7 +389,7 @@ static void test_hung_host_recovers(void **state)
 {
     (void)state;
     behave(0, HANGS);
-    struct ek_pool *pool = pool_of(2, 1, 1);
+    struct ek_pool *pool = pool_of(2, 1);
     wait_for(&cluster.errors[0], 1);
     wait_for(&cluster.samples[1], 3);
     behave(0, ANSWERS);
@@ -307,12 +405,49 @@ static void test_failing_host_backs_off(void **state)
 {
     (void)state;
     behave(0, FAILS);
-    struct ek_pool *pool = pool_of(2, 2, 0);
+    struct ek_pool *pool = pool_of(2, 2);
     wait_for(&cluster.samples[1], 30);
     assert_in_range(count_of(&cluster.reads[0]), 3, 15);
-    assert_string_equal(cluster.last[0].message, "h1: not there");
+    assert_string_equal(cluster.last[0].message, "h1: go away");
     behave(0, ANSWERS);
     wait_for(&cluster.samples[0], 3);
+    end(pool);
+}
+
+/* One that cannot be reached is looked for more often than it would be read. */
+static void test_host_that_is_away_is_looked_for(void **state)
+{
+    (void)state;
+    behave(0, IS_AWAY);
+    struct ek_pool *pool = pool_with_deadline(2, 2, 200, 400);
+    wait_for(&cluster.errors[0], 10);
+    assert_in_range(count_of(&cluster.samples[1]), 0, 9);
+    behave(0, ANSWERS);
+    wait_for(&cluster.samples[0], 3);
+    end(pool);
+}
+
+/* Trials of hosts that failed before take all the time they like (a probe of a host behind a dead
+ * link waits for its end): even with one worker, and with many of them, they delay nobody, nor one
+ * another. */
+static void test_trials_delay_nobody(void **state)
+{
+    (void)state;
+    behave_all(HOSTS - 1, IS_AWAY);
+    /* Deadlines are out of sight: no trial ever counts as hung. */
+    struct ek_pool *pool = pool_with_deadline(HOSTS, 1, PERIOD_MS, PATIENCE_S * 1000);
+    for (size_t i = 0; i < HOSTS - 1; i++) {
+        wait_for(&cluster.errors[i], 1);
+        behave(i, HANGS);
+    }
+    wait_for(&cluster.samples[HOSTS - 1], count_of(&cluster.samples[HOSTS - 1]) + 10);
+    for (size_t i = 0; i < HOSTS - 1; i++) {
+        wait_for(&cluster.reading[i], 1);
+    }
+    behave_all(HOSTS - 1, IS_AWAY);
+    for (size_t i = 0; i < HOSTS - 1; i++) {
+        wait_for(&cluster.errors[i], count_of(&cluster.errors[i]) + 3);
+    }
     end(pool);
 }
 
@@ -321,13 +456,11 @@ static void test_stop_leaves_hung_reads_behind(void **state)
 {
     (void)state;
     behave(0, HANGS);
-    struct ek_pool *pool = pool_of(2, 2, 0);
+    struct ek_pool *pool = pool_of(2, 2);
     wait_for(&cluster.reads[0], 1);
     wait_for(&cluster.samples[1], 1);
     assert_false(ek_pool_stop(pool, 50));
-    lock();
-    cluster.stopped = true;
-    unlock();
+    set(&cluster.stopped, 1);
     ek_pool_destroy(pool);
     assert_int_equal(count_of(&cluster.released), 0);
     behave(0, ANSWERS);
@@ -340,7 +473,7 @@ static void test_sample_can_be_taken_over(void **state)
 {
     (void)state;
     cluster.take = true;
-    struct ek_pool *pool = pool_of(1, 1, 0);
+    struct ek_pool *pool = pool_of(1, 1);
     wait_for(&cluster.samples[0], 2);
     end(pool);
     assert_string_equal(cluster.taken.host.name, "h1");
@@ -352,7 +485,7 @@ static void test_sample_can_be_taken_over(void **state)
  * hinted any more. (A period is an hour: a turn would not come.) */
 static void test_hints_do_not_wait_for_a_turn(void **state)
 {
-    struct ek_pool *pool = pool_with_period(2, 2, 0, 3600 * 1000);
+    struct ek_pool *pool = pool_with_deadline(2, 2, HOUR_MS, HOUR_MS);
 
     (void)state;
     wait_for(&cluster.samples[0], 1); /* host 0 of the grid begins at once */
@@ -369,7 +502,7 @@ static void test_hints_during_a_reading_are_kept(void **state)
 {
     (void)state;
     behave(0, HANGS);
-    struct ek_pool *pool = pool_with_period(1, 1, 0, 3600 * 1000);
+    struct ek_pool *pool = pool_with_deadline(1, 1, HOUR_MS, HOUR_MS);
     wait_for(&cluster.reads[0], 1);
     cluster.hint(cluster.receiver, 0);
     behave(0, ANSWERS);
@@ -380,7 +513,7 @@ static void test_hints_during_a_reading_are_kept(void **state)
 /* The pool's owner hastens a host as often as it must: no store of hints is asked. */
 static void test_the_owner_hastens_a_host(void **state)
 {
-    struct ek_pool *pool = pool_with_period(2, 2, 0, 3600 * 1000);
+    struct ek_pool *pool = pool_with_deadline(2, 2, HOUR_MS, HOUR_MS);
 
     (void)state;
     wait_for(&cluster.samples[0], 1);
@@ -398,7 +531,7 @@ static void test_a_hastened_reading_is_followed_by_another(void **state)
 {
     (void)state;
     behave(0, HANGS);
-    struct ek_pool *pool = pool_with_period(1, 1, 0, 3600 * 1000);
+    struct ek_pool *pool = pool_with_deadline(1, 1, HOUR_MS, HOUR_MS);
     wait_for(&cluster.reads[0], 1);
     ek_pool_hasten(pool, 0);
     behave(0, ANSWERS);
@@ -409,7 +542,7 @@ static void test_a_hastened_reading_is_followed_by_another(void **state)
 /* A storm of hints costs no more readings than are in store. */
 static void test_a_storm_of_hints_is_bounded(void **state)
 {
-    struct ek_pool *pool = pool_with_period(1, 1, 0, 3600 * 1000);
+    struct ek_pool *pool = pool_with_deadline(1, 1, HOUR_MS, HOUR_MS);
 
     (void)state;
     wait_for(&cluster.samples[0], 1);
@@ -444,9 +577,14 @@ int main(void)
         LAW(every_host_is_sampled),
         LAW(hung_host_delays_nobody),
         LAW(work_after_a_sample_delays_nobody),
+        LAW(work_after_a_late_sample_is_warned_of),
         LAW(all_workers_hung),
+        LAW(many_hosts_that_fall_silent_delay_nobody),
+        LAW(a_shortage_of_threads_is_told),
         LAW(hung_host_recovers),
         LAW(failing_host_backs_off),
+        LAW(host_that_is_away_is_looked_for),
+        LAW(trials_delay_nobody),
         LAW(stop_leaves_hung_reads_behind),
         LAW(sample_can_be_taken_over),
         LAW(empty_config_is_refused),

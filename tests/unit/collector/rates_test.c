@@ -385,6 +385,60 @@ static void test_pressure_of_a_booted_host(void **state)
     ASSERT_NEAR(ek_rates_pressure(&bench->rates, &bench->reading).memory_some, 0.5);
 }
 
+/* A host of four CPUs at rest but for one; `asked_s`, `at_s`: our clock around the answer;
+ * `host_s`: its own clock when the counters were read. The domain uses .3 cores and reads 10 MiB/s.
+ */
+static double honest_tick(struct bench *bench, double asked_s, double at_s, double host_s)
+{
+    bench->reading.asked_ns = (int64_t)(asked_s * 1e9);
+    bench->reading.cpu = (struct ek_cpu_counters){.kernel_ns = (uint64_t)(0.2e9 * host_s),
+                                                  .user_ns = (uint64_t)(0.8e9 * host_s),
+                                                  .idle_ns = (uint64_t)(3e9 * host_s)};
+    bench->domain.disk_read_bytes =
+        (struct ek_counter){.value = (uint64_t)(10.0 * 1048576.0 * host_s), .known = true};
+    return tick(bench, at_s, 0.3 * host_s);
+}
+
+#define ASSERT_CLOSE(a, b) assert_true(fabs((a) - (b)) < 1e-3 * (b))
+
+/* An answer that was read early and came late takes nothing from the interval after it. */
+static void test_a_late_answer_is_no_spike(void **state)
+{
+    struct bench *bench = *state;
+
+    (void)honest_tick(bench, 10.0, 10.01, 1000);
+    ASSERT_CLOSE(honest_tick(bench, 12.0, 12.01, 1002), 0.3);
+    ASSERT_CLOSE(honest_tick(bench, 14.0, 17.5, 1004), 0.3);
+    ASSERT_CLOSE(honest_tick(bench, 18.0, 18.01, 1008), 0.3);
+    ASSERT_CLOSE(bench->out.disk_read_mib_s, 10.0);
+    ASSERT_CLOSE(honest_tick(bench, 20.0, 20.01, 1010), 0.3);
+    ASSERT_CLOSE(bench->out.disk_read_mib_s, 10.0);
+}
+
+/* The machine that we run on was stopped for ten minutes, and our clock with it. */
+static void test_a_clock_that_stood_is_no_spike(void **state)
+{
+    struct bench *bench = *state;
+
+    (void)honest_tick(bench, 10.0, 10.01, 1000);
+    ASSERT_CLOSE(honest_tick(bench, 12.0, 12.01, 1002), 0.3);
+    assert_true(isnan(honest_tick(bench, 14.0, 14.01, 1604)));
+    assert_true(isnan(bench->out.disk_read_mib_s));
+    ASSERT_CLOSE(honest_tick(bench, 16.0, 16.01, 1606), 0.3);
+    ASSERT_CLOSE(bench->out.disk_read_mib_s, 10.0);
+}
+
+/* What another machine steals from a host is in none of its CPUs' times: our clock decides. */
+static void test_stolen_time_is_no_spike(void **state)
+{
+    struct bench *bench = *state;
+
+    for (int i = 0; i < 5; i++) {
+        (void)honest_tick(bench, 10.0 + 2 * i, 10.0 + 2 * i, 1000 + i);
+        assert_true(i == 0 || fabs(bench->out.cpu_used_cores - 0.15) < 1e-3);
+    }
+}
+
 /* Domains are told apart by UUID, whatever order a reading has. */
 static void test_domains_keep_their_own_past(void **state)
 {
@@ -415,6 +469,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         LAW(rate_is_growth_over_time),
+        LAW(a_late_answer_is_no_spike),
+        LAW(a_clock_that_stood_is_no_spike),
+        LAW(stolen_time_is_no_spike),
         LAW(reset_gives_no_rate),
         LAW(wrap_gives_no_rate),
         LAW(other_id_gives_no_rate),

@@ -63,6 +63,19 @@ static struct ek_sample sample_of(struct ek_reading reading)
     return out;
 }
 
+/* What is backed by huge pages is in no RSS: such a guest has all of its memory. */
+static void test_huge_pages_are_all_taken(void **state)
+{
+    struct ek_reading reading = reading_at(0, 0);
+
+    (void)state;
+    reading.domains[0].facts.huge_pages = true;
+    reading.domains[0].memory_rss_mib = 80;
+    struct ek_sample sample = sample_of(reading);
+    assert_true(sample.domains[0].memory_rss_mib == 1024);
+    ek_sample_finish(&sample);
+}
+
 /* The first sample has all gauges and facts, and says of every rate that it is not known. */
 static void test_first_sample_has_no_rates(void **state)
 {
@@ -171,7 +184,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         LAW(first_sample_has_no_rates),      LAW(second_sample_has_rates),
         LAW(guest_memory_is_never_negative), LAW(flows_are_further_resources),
-        LAW(dirty_rate_has_its_time),        LAW(sample_passes_snapshot_check),
+        LAW(huge_pages_are_all_taken),       LAW(dirty_rate_has_its_time),
+        LAW(sample_passes_snapshot_check),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -38,9 +38,36 @@ static void test_pauses_grow_to_a_bound(void **state)
     (void)state;
     for (unsigned int failures = 1; failures < 100; failures++) {
         int64_t whole = failures < 4 ? 400 << (failures - 1) : 3200;
-        int64_t pause = ek_timetable_retry(&table, failures, &lot, 5000) - 5000;
+        int64_t pause = ek_timetable_retry(&table, failures, false, &lot, 5000) - 5000;
         assert_in_range(pause, whole * 3 / 4, whole * 5 / 4);
     }
+}
+
+/* Whether a host that could not be reached is back is looked at often: at first after an eighth of
+ * a period, and never after more than five eighths. */
+static void test_hosts_that_are_away_are_looked_after(void **state)
+{
+    uint64_t lot = 42;
+
+    (void)state;
+    for (unsigned int failures = 1; failures < 100; failures++) {
+        int64_t whole = failures < 3 ? 50 << (failures - 1) : 200;
+        int64_t pause = ek_timetable_retry(&table, failures, true, &lot, 5000) - 5000;
+        assert_in_range(pause, whole * 3 / 4, whole * 5 / 4);
+    }
+}
+
+/* When all hosts take as long as they may, half of the workers are free: in the example one begins
+ * every 100 ns. With few hosts there is an end to patience, too. */
+static void test_patience_leaves_half_the_workers_free(void **state)
+{
+    struct ek_timetable rare = table;
+
+    (void)state;
+    assert_int_equal(ek_timetable_patience(&table, 1), 50);
+    assert_int_equal(ek_timetable_patience(&table, 4), 200);
+    rare.period_ns = INT64_C(3600) * 1000 * 1000 * 1000;
+    assert_int_equal(ek_timetable_patience(&rare, 4), 1000 * 1000 * 1000);
 }
 
 /* Equal seeds give equal pauses, and hosts that fail together do not come back together. */
@@ -49,12 +76,12 @@ static void test_jitter_is_seeded(void **state)
     uint64_t one = 7;
     uint64_t same = 7;
     uint64_t other = 8;
-    int64_t pause = ek_timetable_retry(&table, 4, &one, 0);
+    int64_t pause = ek_timetable_retry(&table, 4, false, &one, 0);
 
     (void)state;
-    assert_int_equal(pause, ek_timetable_retry(&table, 4, &same, 0));
-    assert_int_not_equal(pause, ek_timetable_retry(&table, 4, &other, 0));
-    assert_int_not_equal(pause, ek_timetable_retry(&table, 4, &one, 0));
+    assert_int_equal(pause, ek_timetable_retry(&table, 4, false, &same, 0));
+    assert_int_not_equal(pause, ek_timetable_retry(&table, 4, false, &other, 0));
+    assert_int_not_equal(pause, ek_timetable_retry(&table, 4, false, &one, 0));
 }
 
 /* Hints of one moment are one reading, a moment later; one that its turn would serve as soon costs
@@ -108,6 +135,8 @@ int main(void)
         cmocka_unit_test(test_hosts_are_spread),
         cmocka_unit_test(test_late_reads_do_not_drift),
         cmocka_unit_test(test_pauses_grow_to_a_bound),
+        cmocka_unit_test(test_hosts_that_are_away_are_looked_after),
+        cmocka_unit_test(test_patience_leaves_half_the_workers_free),
         cmocka_unit_test(test_jitter_is_seeded),
         cmocka_unit_test(test_hints_are_served_a_moment_later),
         cmocka_unit_test(test_hints_have_a_bound),

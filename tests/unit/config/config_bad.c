@@ -27,7 +27,8 @@ static const struct bad cases[] = {
     {"# nothing\n", "e:1: found no key \"hosts\", expected a list of one or more mappings", 0},
     {"version: 1\n", "e:1: found no key \"hosts\", expected a list of one or more mappings", 0},
     {"hosts:\n", "e:1: found nothing for hosts, expected a list of one or more mappings", 0},
-    {"hosts: []\n", "e:1: found a list for hosts, expected a list of one or more mappings", 0},
+    {"hosts: []\n", "e:1: found an empty list for hosts, expected a list of one or more mappings",
+     0},
     {"hosts: h1\n", "e:1: found \"h1\" for hosts, expected a list of one or more mappings", 0},
     {"hosts:\n  - h1\n", "e:2: found \"h1\" for hosts[0], expected a mapping", 0},
     {"hosts:\n  - {name: h1}\n", "e:2: found no key \"hosts[0].uri\", " URI_FORM, 0},
@@ -82,6 +83,26 @@ static const struct bad cases[] = {
     BAD_URI("qemu+tcp://h1:99999/system"),
     BAD_URI("qemu+tcp://[::1/system"),
     BAD_URI("qemu:///system?a b"),
+    BAD_URI("qemu:///session"),
+    BAD_URI("qemu+ssh://h1/session"),
+    {"hosts:\n" HOST1 "  - {name: h2, uri: 'qemu:///system'}\n",
+     "e:3: found a host of URI \"qemu:///system\", which means another one on each of 2 hosts, "
+     "expected such as qemu+tls://HOST/system",
+     0},
+    {"hosts:\n"
+     "  - {name: h1, uri: 'qemu+tls://h1/system', migration_uri: 'tcp://192.0.2.1'}\n"
+     "  - {name: h2, uri: 'qemu+tls://h2/system', migration_uri: 'tcp://192.0.2.1'}\n",
+     "e:3: found a host of migration_uri \"tcp://192.0.2.1\" again, expected it once (first in "
+     "line "
+     "2)",
+     0},
+
+    {"hosts:\n" HOST1 "\nmode: automatic\ntrigger: {comfort: 0.5}\n",
+     "e:4: found unknown key \"mode\", expected one of version, hosts, redis, roles, state_dir, "
+     "policy_file, intervals, timeouts, collector, history, http, log; it belongs in policy.yaml\n"
+     "e:5: found unknown key \"trigger\", expected one of version, hosts, redis, roles, state_dir, "
+     "policy_file, intervals, timeouts, collector, history, http, log; it belongs in policy.yaml",
+     0},
 
     /* Redis */
     BAD_URL("redis.example.org"),
@@ -92,7 +113,7 @@ static const struct bad cases[] = {
      0},
     {"password: hunter2\nhosts:\n" HOST1,
      "e:1: found unknown key \"password\", expected one of version, hosts, redis, roles, "
-     "state_dir, policy_file, intervals, timeouts, collector, history, log",
+     "state_dir, policy_file, intervals, timeouts, collector, history, http, log",
      0},
     BAD_URL("redis://h:0"),
     BAD_URL("redis://h:70000"),
@@ -126,6 +147,25 @@ static const struct bad cases[] = {
      "e:6: found redis.password_file \"/nonexistent\" that cannot be read (No such file or "
      "directory), expected a readable file",
      0},
+    {"hosts:\n" HOST1 "http: {listen: 'localhost:80'}\n",
+     "e:3: found \"localhost:80\" for http.listen, expected ADDRESS or ADDRESS:PORT in numbers, as "
+     "127.0.0.1:9797 or [::1]:9797",
+     0},
+    {"hosts:\n" HOST1 "http: {listen: '0.0.0.0:80'}\n",
+     "e:3: found http.listen \"0.0.0.0:80\" without http.token_file, expected a token file, or an "
+     "address that only this machine reaches, such as 127.0.0.1",
+     0},
+    {"hosts:\n" HOST1 "http: {listen: '[fe80::1%eth0]:80'}\n",
+     "e:3: found \"[fe80::1%eth0]:80\" for http.listen, expected ADDRESS or ADDRESS:PORT in "
+     "numbers, as "
+     "127.0.0.1:9797 or [::1]:9797",
+     0},
+    {"hosts:\n" HOST1 "http: {names: [a]}\n",
+     "e:3: found http.names without http.listen, expected both", 0},
+    {"hosts:\n" HOST1 "http: {listen: '[::1]', token_file: /nonexistent}\n",
+     "e:3: found http.token_file \"/nonexistent\" that cannot be read (No such file or directory), "
+     "expected a readable file",
+     0},
     {"hosts:\n" HOST1 "redis: {mode: external, url: 'redis://h', password_file: /}\n",
      "e:3: found redis.password_file \"/\" that is no file, expected one", 0},
 
@@ -136,7 +176,8 @@ static const struct bad cases[] = {
      "roles meet only in Redis",
      0},
     {"hosts:\n" HOST1 "roles: []\n",
-     "e:3: found a list for roles, expected a list of one or more of collector and balancer", 0},
+     "e:3: found an empty list for roles, expected a list of one or more of collector and balancer",
+     0},
     {"hosts:\n" HOST1 "roles: collector\n",
      "e:3: found \"collector\" for roles, expected a list of one or more of collector and balancer",
      0},
@@ -179,9 +220,9 @@ static const struct bad cases[] = {
      "e:3: found \"0\" for collector.workers, expected a whole number from 1 to 256", 0},
     {"hosts:\n" HOST1 "log: {level: warn}\n",
      "e:3: found \"warn\" for log.level, expected error, warning, info or debug", 0},
-    {"hosts:\n" HOST1 "http: {listen: 1}\n",
-     "e:3: found unknown key \"http\", expected one of version, hosts, redis, roles, state_dir, "
-     "policy_file, intervals, timeouts, collector, history, log",
+    {"hosts:\n" HOST1 "web: {listen: 1}\n",
+     "e:3: found unknown key \"web\", expected one of version, hosts, redis, roles, state_dir, "
+     "policy_file, intervals, timeouts, collector, history, http, log",
      0},
     {"version: 3\nhosts:\n" HOST1, "e:1: found \"3\" for version, expected 1", 0},
 };
@@ -287,6 +328,24 @@ static void secrets_have_a_text(void **state)
     assert_false(read_with_secret(*state, &config, &err));
 }
 
+/* Who serves nothing needs no right to the token of the HTTP endpoint. */
+static void a_client_reads_no_token(void **state)
+{
+    static const char text[] = "hosts: [{name: h1, uri: 'qemu+tls://h1/system'}]\n"
+                               "http: {listen: '127.0.0.1:9797', token_file: absent}\n";
+    struct ek_config config;
+    struct ek_error err = {0};
+    char path[128];
+
+    (void)snprintf(path, sizeof(path), "%s/secret", (const char *)*state);
+    write_secret(path, text, 0600);
+    assert_false(ek_config_read(&config, path, NULL, &err));
+    assert_non_null(strstr(err.message, "http.token_file"));
+    assert_true(ek_config_read_client(&config, path, NULL, &err));
+    assert_null(config.http.token);
+    ek_config_finish(&config);
+}
+
 /* More problems than are kept are counted. */
 static void problems_are_counted(void **state)
 {
@@ -312,6 +371,7 @@ int main(void)
         cmocka_unit_test(exact_messages),
         cmocka_unit_test_setup_teardown(secrets_are_closed, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(secrets_have_a_text, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(a_client_reads_no_token, make_dir, remove_dir),
         cmocka_unit_test(problems_are_counted),
     };
 

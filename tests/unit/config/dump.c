@@ -37,6 +37,13 @@ static uint64_t next(uint64_t *seed)
     return *seed;
 }
 
+/* Whether its field is the policy's own, and not a text or a list of the file. */
+static bool is_of_policy(const struct ek_schema_row *row)
+{
+    return row->type != EK_VALUE_VERSION && row->type != EK_VALUE_LIST &&
+           row->type != EK_VALUE_STRING;
+}
+
 /* A value of the row's range that a file can express, written into the field. */
 static void randomize(const struct ek_schema_row *row, unsigned char *base, uint64_t *seed)
 {
@@ -52,7 +59,7 @@ static void randomize(const struct ek_schema_row *row, unsigned char *base, uint
         *(int *)field = (int)real;
     } else if (row->type == EK_VALUE_DURATION) {
         *(int64_t *)field = (int64_t)real;
-    } else if (row->type != EK_VALUE_VERSION && row->type != EK_VALUE_LIST) {
+    } else if (is_of_policy(row)) {
         *(double *)field = (double)(int64_t)(real * 10000.0) / 10000.0;
     }
 }
@@ -84,7 +91,7 @@ static void policy_round_trip(void **state)
                           : row->type == EK_VALUE_INT  ? sizeof(int)
                           : row->type == EK_VALUE_WORD ? sizeof(int)
                                                        : sizeof(double);
-            if (row->type != EK_VALUE_VERSION && row->type != EK_VALUE_LIST &&
+            if (is_of_policy(row) &&
                 memcmp((char *)&policy + row->offset, (char *)&back + row->offset, size) != 0) {
                 fail_msg("%s differs after:\n%s", row->path, text);
             }
@@ -110,6 +117,49 @@ static void further_resources_round_trip(void **state)
     assert_true(back.weight[2] == 0.5 && back.target_max[2] == 0.8);
     assert_string_equal(back.resources.names[3], "gpu");
     assert_true(back.weight[3] == 0 && back.target_max[3] == 1);
+}
+
+static const char calendar[] =
+    "timezone: -03:30\n"
+    "windows:\n"
+    "  - {days: mon-fri, from: '22:00', to: '06:00'}\n"
+    "  - {days: 'sat,sun', from: '06:30', to: '24:00'}\n"
+    "blackouts:\n"
+    "  - {from: 2026-12-24T00:00:00Z, to: 2027-01-02T00:00:00Z, reason: 'year: end', evacuations: "
+    "false}\n"
+    "  - {days: fri, from: '16:00', to: '00:00'}\n";
+
+/* Windows and blackouts reach the policy, and come back from a dump as they were. */
+static void calendar_round_trip(void **state)
+{
+    static char first[sizeof(dumped)];
+    struct ek_policy policy;
+    struct ek_policy back;
+    struct ek_error err = {0};
+
+    (void)state;
+    if (!ek_policy_parse(&policy, NULL, calendar, strlen(calendar), "p", NULL, &err)) {
+        fail_msg("%s", err.message);
+    }
+    const struct ek_calendar *it = &policy.calendar;
+    assert_int_equal(it->timezone, EK_TIMEZONE_OFFSET);
+    assert_int_equal(it->offset_min, -210);
+    assert_int_equal(it->window_count, 2);
+    assert_int_equal(it->windows[0].days, 0x1f);
+    assert_true(it->windows[0].from_min == 1320 && it->windows[0].to_min == 360);
+    assert_int_equal(it->windows[1].to_min, EK_DAY_MIN);
+    assert_int_equal(it->blackout_count, 2);
+    assert_true(!it->blackouts[0].weekly && !it->blackouts[0].evacuations);
+    assert_string_equal(it->blackouts[0].reason, "year: end");
+    assert_true(it->blackouts[0].to_ms - it->blackouts[0].from_ms == INT64_C(9) * 86400000);
+    assert_true(it->blackouts[1].weekly && it->blackouts[1].evacuations);
+    assert_int_equal(it->blackouts[1].week.to_min, EK_DAY_MIN);
+    memcpy(first, dump_policy(&policy), sizeof(first));
+    if (!ek_policy_parse(&back, NULL, first, strlen(first), "dump", NULL, &err)) {
+        fail_msg("%s\n%s", err.message, first);
+    }
+    assert_memory_equal(&back.calendar, &policy.calendar, sizeof(back.calendar));
+    assert_string_equal(first, dump_policy(&back));
 }
 
 static const char all_rules[] =
@@ -269,14 +319,55 @@ static void unwritable_output_is_an_error(void **state)
     (void)fclose(full);
 }
 
+static void add_change(void *context, const char *path, const char *before, const char *after)
+{
+    char *text = context;
+    size_t used = strlen(text);
+
+    (void)snprintf(text + used, 1000 - used, "%s: %s -> %s\n", path, before == NULL ? "-" : before,
+                   after == NULL ? "-" : after);
+}
+
+/* What has changed is told by its path; items that begin alike are told apart by their order. */
+static void changes_are_told(void **state)
+{
+    static const char before[] = "windows:\n"
+                                 "  - {days: mon, from: '01:00', to: '02:00'}\n"
+                                 "  - {days: mon, from: '03:00', to: '04:00'}\n"
+                                 "cooldown: {domain: 1h}\n";
+    static const char after[] = "windows:\n"
+                                "  - {days: mon, from: '01:00', to: '02:00'}\n"
+                                "  - {days: mon, from: '03:00', to: '05:00'}\n"
+                                "resources: {further: [{name: net, weight: 0.5}]}\n";
+    struct ek_policy old;
+    struct ek_policy now;
+    struct ek_error err = {0};
+    char text[1000] = "";
+
+    (void)state;
+    assert_true(ek_policy_parse(&old, NULL, before, strlen(before), "p", NULL, &err));
+    assert_true(ek_policy_parse(&now, NULL, after, strlen(after), "p", NULL, &err));
+    assert_true(ek_policy_changes(&old, &now, add_change, text, &err));
+    assert_string_equal(text, "cooldown.domain: 1h -> 30m\n"
+                              "windows[mon].to: \"04:00\" -> \"05:00\"\n"
+                              "resources.further[net].name: - -> net\n"
+                              "resources.further[net].weight: - -> 0.5\n"
+                              "resources.further[net].target_max: - -> 1\n");
+    text[0] = '\0';
+    assert_true(ek_policy_changes(&now, &now, add_change, text, &err));
+    assert_string_equal(text, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(policy_round_trip),
         cmocka_unit_test(further_resources_round_trip),
+        cmocka_unit_test(calendar_round_trip),
         cmocka_unit_test(rules_round_trip),
         cmocka_unit_test(policy_dump_is_readable),
         cmocka_unit_test(config_round_trip),
+        cmocka_unit_test(changes_are_told),
         cmocka_unit_test(unset_keys_are_comments),
         cmocka_unit_test(unwritable_output_is_an_error),
     };

@@ -1,6 +1,8 @@
 /* Good files: what is read from them. */
 #include "support.h"
 
+#include "balancer/config/syntax.h"
+
 #include <math.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -149,13 +151,30 @@ static void uris(void **state)
 
     (void)state;
     read_config(&config, "hosts:\n"
-                         "  - {name: a, uri: 'qemu:///system'}\n"
-                         "  - {name: b, uri: 'qemu:///session'}\n"
                          "  - {name: c, uri: 'qemu://h/system'}\n"
                          "  - {name: d, uri: 'qemu+tcp://10.77.0.11/system'}\n"
                          "  - {name: e, uri: 'qemu+tls://[2001:db8::1]:16514/system?no_verify=1'}\n"
                          "  - {name: f, uri: 'qemu+ssh://root@h.example.org:22/system'}\n");
-    assert_int_equal(config.host_count, 6);
+    assert_int_equal(config.host_count, 4);
+    ek_config_finish(&config);
+    read_config(&config, "hosts: [{name: a, uri: 'qemu:///system'}]\n");
+    assert_int_equal(config.host_count, 1);
+    ek_config_finish(&config);
+}
+
+/* By a local URI a collector beside the hypervisor watches it, others may be with it: no domain is
+ * moved by such a process. */
+static void a_collector_may_be_local(void **state)
+{
+    struct ek_config config;
+
+    (void)state;
+    read_config(&config, "hosts:\n"
+                         "  - {name: a, uri: 'qemu:///system'}\n"
+                         "  - {name: b, uri: 'qemu+tls://b/system'}\n"
+                         "roles: [collector]\n"
+                         "redis: {mode: external, url: 'redis://db'}\n");
+    assert_int_equal(config.host_count, 2);
     ek_config_finish(&config);
 }
 
@@ -241,6 +260,25 @@ static void policy_beside_the_configuration(void **state)
     ek_config_finish(&config);
 }
 
+/* A policy.yml where policy.yaml is looked for is said, unless the other is there. */
+static void misnamed_policy_is_refused(void **state)
+{
+    struct ek_config config;
+    struct ek_policy policy;
+    struct ek_error err;
+
+    write_text(in_dir(state, "evenkeel.yaml"), ONE_HOST);
+    write_text(in_dir(state, "policy.yml"), "mode: automatic\n");
+    assert_true(ek_config_read(&config, in_dir(state, "evenkeel.yaml"), NULL, &err));
+    assert_false(ek_config_read_policy(&policy, NULL, &config, NULL, &err));
+    assert_non_null(strstr(err.message, "policy.yaml: found \""));
+    assert_non_null(strstr(err.message, "expected this name, or policy_file: policy.yml in"));
+    write_text(in_dir(state, "policy.yaml"), "");
+    assert_true(ek_config_read_policy(&policy, NULL, &config, NULL, &err));
+    assert_int_equal(unlink(in_dir(state, "policy.yml")), 0);
+    ek_config_finish(&config);
+}
+
 /* A policy that is named must exist, also at a later reload. */
 static void named_policy_must_exist(void **state)
 {
@@ -258,6 +296,32 @@ static void named_policy_must_exist(void **state)
     ek_config_finish(&config);
 }
 
+/* The endpoint's address is taken apart; all of 127.0.0.0/8 is this machine's alone. */
+static void http_addresses(void **state)
+{
+    static const struct {
+        const char *listen;
+        const char *address;
+        int port;
+        bool loopback;
+    } cases[] = {{"127.0.0.1:80", "127.0.0.1", 80, true},
+                 {"127.9.9.9", "127.9.9.9", 9797, true},
+                 {"[::1]:9000", "::1", 9000, true},
+                 {"192.0.2.1:80", "192.0.2.1", 80, false},
+                 {"[::]", "::", 9797, false}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char address[EK_ADDRESS_SIZE];
+        bool loopback;
+        int port;
+        assert_true(ek_listen_parse(cases[i].listen, address, &port, &loopback));
+        assert_string_equal(address, cases[i].address);
+        assert_int_equal(port, cases[i].port);
+        assert_int_equal(loopback, cases[i].loopback);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -267,8 +331,11 @@ int main(void)
         cmocka_unit_test(defaults_of_evenkeel_yaml),
         cmocka_unit_test(times_of_moves),
         cmocka_unit_test(uris),
+        cmocka_unit_test(a_collector_may_be_local),
         cmocka_unit_test(redis_addresses),
+        cmocka_unit_test(http_addresses),
         cmocka_unit_test_setup_teardown(policy_beside_the_configuration, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(misnamed_policy_is_refused, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(named_policy_must_exist, make_dir, remove_dir),
     };
 

@@ -4,9 +4,10 @@
 static const struct bad cases[] = {
     /* keys */
     {"triger: {imbalance: 0.1}\n",
-     "p:1: found unknown key \"triger\", expected one of version, mode, policy, aggressiveness, "
+     "p:1: found unknown key \"triger\", expected one of version, mode, approval, policy, "
+     "aggressiveness, "
      "resources, trigger, cost_weight, forecast, capacity, cooldown, limits, migration, circuit, "
-     "rules; did "
+     "timezone, windows, blackouts, rules; did "
      "you mean "
      "\"trigger\"?",
      0},
@@ -15,14 +16,17 @@ static const struct bad cases[] = {
      "sustained_cycles, min_gain, noise_sigma; did you mean \"trigger.imbalance\"?",
      0},
     {"trigger.imbalance: 0.1\n",
-     "p:1: found unknown key \"trigger.imbalance\", expected one of version, mode, policy, "
+     "p:1: found unknown key \"trigger.imbalance\", expected one of version, mode, approval, "
+     "policy, "
      "aggressiveness, resources, trigger, cost_weight, forecast, capacity, cooldown, limits, "
-     "migration, circuit, rules; keys are nested: write \"trigger:\" and below it \"imbalance:\"",
+     "migration, circuit, timezone, windows, blackouts, rules; keys are nested: write \"trigger:\" "
+     "and below it \"imbalance:\"",
      0},
     {"imbalance: 0.1\n",
-     "p:1: found unknown key \"imbalance\", expected one of version, mode, policy, aggressiveness, "
+     "p:1: found unknown key \"imbalance\", expected one of version, mode, approval, policy, "
+     "aggressiveness, "
      "resources, trigger, cost_weight, forecast, capacity, cooldown, limits, migration, circuit, "
-     "rules; did "
+     "timezone, windows, blackouts, rules; did "
      "you mean "
      "\"trigger.imbalance\"?",
      0},
@@ -50,6 +54,40 @@ static const struct bad cases[] = {
     {"trigger: 0.1\n", "p:1: found \"0.1\" for trigger, expected a mapping", 0},
     {"trigger: [0.1]\n", "p:1: found a list for trigger, expected a mapping", 0},
 
+    /* calendar */
+    {"timezone: CET\n",
+     "p:1: found \"CET\" for timezone, expected UTC, local, or a fixed offset such as +02:00", 0},
+    {"windows:\n  - {days: mon-fry, from: '08:00', to: '18:00'}\n",
+     "p:2: found \"mon-fry\" for windows[0].days, expected days of the week, such as mon-fri, "
+     "sat,sun or all",
+     0},
+    {"windows:\n  - {days: all, from: '8:00', to: '18:00'}\n",
+     "p:2: found \"8:00\" to \"18:00\" for window, expected times of the day from 00:00 to 24:00, "
+     "such as 22:00",
+     0},
+    {"windows:\n  - {days: all, from: '08:00', to: '08:00'}\n",
+     "p:2: found a window from 08:00 to 08:00, expected two different times; a whole day is 00:00 "
+     "to 24:00",
+     0},
+    {"windows:\n  - {days: mon, from: '22:00', to: '06:00'}\n"
+     "  - {days: tue, from: '05:59', to: '07:00'}\n",
+     "p:3: found a window that overlaps the one in line 2, expected windows apart from each other",
+     0},
+    {"windows:\n  - {days: mon, to: '06:00'}\n",
+     "p:2: found no key \"windows[0].from\", expected a time of the day, such as 22:00", 0},
+    {"blackouts:\n  - {from: '2026-12-24', to: '2027-01-02T00:00:00Z'}\n",
+     "p:2: found \"2026-12-24\" to \"2027-01-02T00:00:00Z\" for a blackout without days, expected "
+     "times in UTC, such as 2026-12-24T00:00:00Z",
+     0},
+    {"blackouts:\n  - {from: '2027-01-02T00:00:00Z', to: '2026-12-24T00:00:00Z'}\n",
+     "p:2: found \"2027-01-02T00:00:00Z\" to \"2026-12-24T00:00:00Z\" for a blackout, expected an "
+     "end after its beginning",
+     0},
+    {"blackouts:\n  - {days: fri, from: '16:00', to: '16:00'}\n",
+     "p:2: found a blackout from 16:00 to 16:00, expected two different times; a whole day is "
+     "00:00 to 24:00",
+     0},
+
     /* rules */
     {"rules: {}\n", "p:1: found a mapping for rules, expected a list of mappings", 0},
     {"rules:\n  - web\n", "p:2: found \"web\" for rules[0], expected a mapping", 0},
@@ -68,7 +106,8 @@ static const struct bad cases[] = {
      "web-*, or label:KEY=VALUE",
      0},
     {"rules:\n  - {name: x, kind: affinity, domains: []}\n",
-     "p:2: found a list for rules[0].domains, expected a list of one or more names, patterns such "
+     "p:2: found an empty list for rules[0].domains, expected a list of one or more names, "
+     "patterns such "
      "as web-*, or label:KEY=VALUE",
      0},
     {"rules:\n  - {name: x, kind: affinity, domains: [a, 'label:tier']}\n",
@@ -120,14 +159,15 @@ static const struct bad cases[] = {
     /* values */
     {"version: 2\n", "p:1: found \"2\" for version, expected 1", 0},
     {"version: one\n", "p:1: found \"one\" for version, expected 1", 0},
-    {"mode: auto\n", "p:1: found \"auto\" for mode, expected recommend or automatic", 0},
+    {"mode: auto\n", "p:1: found \"auto\" for mode, expected recommend, approve or automatic", 0},
     {"mode: automatc\n",
-     "p:1: found \"automatc\" for mode, expected recommend or automatic; did you mean "
+     "p:1: found \"automatc\" for mode, expected recommend, approve or automatic; did you mean "
      "\"automatic\"?",
      0},
     {"policy: drain\n", "p:1: found \"drain\" for policy, expected spread, hotspot or pack", 0},
-    {"mode:\n", "p:1: found nothing for mode, expected recommend or automatic", 0},
-    {"mode: [automatic]\n", "p:1: found a list for mode, expected recommend or automatic", 0},
+    {"mode:\n", "p:1: found nothing for mode, expected recommend, approve or automatic", 0},
+    {"mode: [automatic]\n", "p:1: found a list for mode, expected recommend, approve or automatic",
+     0},
     {"aggressiveness: 6\n",
      "p:1: found \"6\" for aggressiveness, expected a whole number from 1 to 5", 0},
     {"aggressiveness: 2.5\n",
@@ -197,11 +237,12 @@ static const struct bad cases[] = {
 
     /* several at once, in the order of lines */
     {"mode: on\ncost_weight: x\nzz: 1\nmode: off\n",
-     "p:1: found \"on\" for mode, expected recommend or automatic\n"
+     "p:1: found \"on\" for mode, expected recommend, approve or automatic\n"
      "p:2: found \"x\" for cost_weight, expected a number from 0 to 1000\n"
-     "p:3: found unknown key \"zz\", expected one of version, mode, policy, aggressiveness, "
+     "p:3: found unknown key \"zz\", expected one of version, mode, approval, policy, "
+     "aggressiveness, "
      "resources, trigger, cost_weight, forecast, capacity, cooldown, limits, migration, circuit, "
-     "rules\n"
+     "timezone, windows, blackouts, rules\n"
      "p:4: found key \"mode\" again, expected it once (first in line 1)",
      0},
 };
@@ -236,7 +277,8 @@ static void refusal_leaves_the_policy(void **state)
     memcpy(&policy, &before, sizeof(policy));
     assert_false(ek_policy_parse(&policy, NULL, text, strlen(text), "p", NULL, &err));
     assert_memory_equal(&policy, &before, sizeof(policy));
-    assert_string_equal(err.message, "p:3: found \"x\" for mode, expected recommend or automatic");
+    assert_string_equal(err.message,
+                        "p:3: found \"x\" for mode, expected recommend, approve or automatic");
     assert_int_equal(err.code, EK_ERR_INVALID);
 }
 

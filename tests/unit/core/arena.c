@@ -2,6 +2,7 @@
 
 #include "tests/lib/cmocka.h"
 
+#include <malloc.h>
 #include <stdalign.h>
 #include <string.h>
 
@@ -92,6 +93,17 @@ static void finished_is_empty_and_usable(void **state)
     ek_arena_finish(&arena);
 }
 
+/* A collector keeps one for each of 20,000 domains, with some hundred bytes in it. */
+static void a_small_one_takes_little(void **state)
+{
+    struct ek_arena arena = {0};
+
+    (void)state;
+    assert_non_null(ek_arena_strdup(&arena, "br0"));
+    assert_in_range(malloc_usable_size(arena.newest), 1, 1023);
+    ek_arena_finish(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -101,6 +113,7 @@ int main(void)
         cmocka_unit_test(large_pieces_leave_earlier_ones_in_place),
         cmocka_unit_test(strings_are_copied),
         cmocka_unit_test(finished_is_empty_and_usable),
+        cmocka_unit_test(a_small_one_takes_little),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -140,9 +140,18 @@ static void the_list_rules_over_the_sample(void **state)
 /* The result owns all it points to: the samples may go. */
 static void the_snapshot_owns_its_texts(void **state)
 {
+    struct ek_storage_pool pool = {.name = "default", .type = "dir", .available_mib = 50};
+    struct ek_numa_cell cell = {.id = 1, .free_mib = 7};
+
     (void)state;
     see("h1 net=br0; a@h1 net=br0");
+    scene.samples[0].host.storage_pools = (struct ek_storage_pools){&pool, 1};
+    scene.samples[0].host.numa_cells = (struct ek_numa_cells){&cell, 1};
     assert_true(assemble());
+    assert_ptr_not_equal(scene.out.hosts[0].storage_pools.items[0].name, pool.name);
+    assert_near(scene.out.hosts[0].storage_pools.items[0].available_mib, 50, 0);
+    assert_ptr_not_equal(scene.out.hosts[0].numa_cells.items, &cell);
+    assert_near(scene.out.hosts[0].numa_cells.items[0].free_mib, 7, 0);
     assert_ptr_not_equal(scene.out.hosts[0].name, scene.samples[0].host.name);
     assert_ptr_not_equal(scene.out.domains[0].uuid, scene.samples[0].domains[0].uuid);
     assert_ptr_not_equal(scene.out.domains[0].networks.items[0],

@@ -42,6 +42,20 @@ static void repeated_moves_rest_longer(void **state)
     assert_int_equal(rest_after_move(11 * DAY_MS), 30 * MINUTE_MS);
 }
 
+/* What an operator asked for is no repeat, and shortens no rest. */
+static void displaced_domains_rest_once(void **state)
+{
+    (void)state;
+    for (int i = 1; i < 5; i++) {
+        assert_true(ek_cooldown_displaced(cooldown, &policy, "a", i * DAY_MS, &err));
+        assert_int_equal(ek_cooldown_find(cooldown, "a")->until_ms, i * DAY_MS + 30 * MINUTE_MS);
+    }
+    assert_int_equal(rest_after_move(5 * DAY_MS), 30 * MINUTE_MS);
+    assert_int_equal(rest_after_move(5 * DAY_MS + 1), 60 * MINUTE_MS);
+    assert_true(ek_cooldown_displaced(cooldown, &policy, "a", 5 * DAY_MS + 2, &err));
+    assert_int_equal(ek_cooldown_find(cooldown, "a")->until_ms, 5 * DAY_MS + 1 + 60 * MINUTE_MS);
+}
+
 /* However often it moves, it rests for a week at most. */
 static void rest_is_a_week_at_most(void **state)
 {
@@ -68,6 +82,19 @@ static void failures_back_off(void **state)
     assert_true(ek_cooldown_moved(cooldown, &policy, "a", 6000, &err));
     assert_int_equal(ek_cooldown_find(cooldown, "a")->failures, 0);
     assert_int_equal(ek_cooldown_find(cooldown, "a")->failed_until_ms, 0);
+}
+
+/* For an hour it is known for one that does not converge; that alone keeps it from nothing. */
+static void a_laggard_is_known_for_an_hour(void **state)
+{
+    (void)state;
+    assert_true(ek_cooldown_lagged(cooldown, "a", 5000, &err));
+    const struct ek_rest *rest = ek_cooldown_find(cooldown, "a");
+    assert_int_equal(rest->lags_until_ms, 5000 + 3600 * 1000);
+    assert_int_equal(rest->until_ms, 0);
+    assert_int_equal(rest->failed_until_ms, 0);
+    ek_cooldown_expire(cooldown, rest->lags_until_ms);
+    assert_non_null(ek_cooldown_find(cooldown, "a"));
 }
 
 /* A destination at fault is avoided four times as long as the domain waits; a success forgets it.
@@ -130,9 +157,10 @@ static void exported_rests_come_back(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(repeated_moves_rest_longer), TEST(rest_is_a_week_at_most),
-        TEST(failures_back_off),          TEST(a_culprit_is_avoided_longer),
-        TEST(nothing_is_known_of_others), TEST(old_rests_are_forgotten),
+        TEST(repeated_moves_rest_longer),  TEST(displaced_domains_rest_once),
+        TEST(rest_is_a_week_at_most),      TEST(failures_back_off),
+        TEST(a_culprit_is_avoided_longer), TEST(a_laggard_is_known_for_an_hour),
+        TEST(nothing_is_known_of_others),  TEST(old_rests_are_forgotten),
         TEST(exported_rests_come_back),
     };
 

@@ -67,6 +67,7 @@ static void recommendations_start_nothing(void **state)
     ek_story_cycle(&it, UNEVEN);
     ek_story_expect(&it, "");
     ek_story_cycle(&it, CALM);
+    ek_story_expect(&it, "fate lapsed\n");
     ek_story_cycle(&it, UNEVEN);
     ek_story_expect(&it, "plan recommended: a h1->h2 balance\n");
     assert_int_equal(running(), 0);
@@ -215,7 +216,8 @@ static void nobody_waits_for_a_late_move(void **state)
 /* What follows a move on its link begins when that move is about to end, not when it has. */
 static void the_next_begins_before_an_end(void **state)
 {
-    struct ek_event ending = {.kind = EK_EVENT_ENDING, .u.ending = "nobody's"};
+    struct ek_sign sign = {.id = "nobody's", .kind = EK_SIGN_ENDING};
+    struct ek_event ending = {.kind = EK_EVENT_SIGN, .u.sign = &sign};
 
     (void)state;
     it.policy.limit_host_out = 2;
@@ -224,15 +226,17 @@ static void the_next_begins_before_an_end(void **state)
     ek_story_cycle(&it, DRAIN);
     ek_story_step(&it, ending);
     assert_int_equal(running(), 1);
-    ending.u.ending = ek_engine_view(it.engine).running[0].id;
+    memcpy(sign.id, ek_engine_view(it.engine).running[0].id, sizeof(sign.id));
     ek_story_step(&it, ending);
     assert_int_equal(running(), 2);
     /* The link is the second's by then; the first is not slowed for its last moment. */
     assert_true(ek_engine_view(it.engine).running[0].bandwidth_mib_s == 110);
     assert_true(ek_engine_view(it.engine).running[1].bandwidth_mib_s == 110);
-    /* For the second one everybody waits. */
+    /* For the second one everybody waits; and for the first, when its next attempt has begun. */
+    sign.kind = EK_SIGN_ANEW;
     ek_story_step(&it, ending);
     assert_int_equal(running(), 2);
+    assert_true(ek_engine_view(it.engine).running[0].bandwidth_mib_s == 55);
 }
 
 /* The cluster's bandwidth holds over all links. */
@@ -483,6 +487,13 @@ static void the_result_is_verified_once(void **state)
     assert_non_null(strstr(it.trace.text,
                            "event verified: imbalance of cpu 0.325 -> 0.025 (predicted 0.025), of "
                            "memory 0.094 -> 0.031 (predicted 0.031)\n"));
+    const struct ek_verified *verified = it.effects.items[0].u.verified;
+    assert_int_equal(it.effects.items[0].kind, EK_EFFECT_RECORD_VERIFIED);
+    assert_string_equal(verified->plan_id, ek_engine_view(it.engine).plan_id);
+    assert_true(verified->predicted_gain > 0.1);
+    assert_true(fabs(verified->gain - verified->predicted_gain) < 1e-9);
+    assert_int_equal(verified->length_ms, 1000);
+    assert_true(verified->predicted_length_ms > 0);
     ek_text_clear(&it.trace);
     ek_story_cycle(&it, LEVEL);
     assert_null(strstr(it.trace.text, "verified"));

@@ -43,7 +43,7 @@ static void an_abort_is_asked_of_the_running_move(void **state)
     assert_null(find(EK_EFFECT_ABORT));
     ek_story_command(&it, EK_COMMAND_ABORT, running_id(), "");
     assert_int_equal(reply_code(), EK_ERR_NONE);
-    assert_string_equal(find(EK_EFFECT_ABORT)->u.abort_id, running_id());
+    assert_string_equal(find(EK_EFFECT_ABORT)->u.abort.id, running_id());
 }
 
 /* While it is paused nothing is balanced, and what is to be emptied is emptied. */
@@ -84,7 +84,7 @@ static void a_cancelled_plan_is_dropped_and_aborted(void **state)
     memcpy(plan, ek_engine_view(it.engine).plan_id, sizeof(plan));
     ek_story_command(&it, EK_COMMAND_CANCEL, plan, "");
     assert_int_equal(reply_code(), EK_ERR_NONE);
-    assert_string_equal(find(EK_EFFECT_ABORT)->u.abort_id, running_id());
+    assert_string_equal(find(EK_EFFECT_ABORT)->u.abort.id, running_id());
     assert_int_equal(ek_engine_view(it.engine).waiting_count, 0);
     ek_story_command(&it, EK_COMMAND_CANCEL, "0123", "");
     assert_int_equal(reply_code(), EK_ERR_NOT_FOUND);
@@ -133,6 +133,7 @@ static void a_move_on_order_starts(void **state)
     assert_non_null(strstr(it.trace.text, "plan started: b h2->h1 manual\n"));
     assert_non_null(strstr(find(EK_EFFECT_REPLY)->u.reply.text, running_id()));
     memcpy(plan, ek_engine_view(it.engine).running[0].plan_id, sizeof(plan));
+    assert_string_equal(ek_engine_view(it.engine).plan_id, plan); /* what `cancel` takes */
     ek_text_clear(&it.trace);
     ek_story_outcome(&it, "b", EK_MOVE_DONE);
     ek_story_expect(&it, "fate done\n");
@@ -171,6 +172,27 @@ static void an_unblocked_domain_moves_again(void **state)
     assert_int_equal(ek_engine_view(it.engine).running_count, 1);
 }
 
+/* The same order twice is one move: its twin would bear the same id, and start it again. */
+static void an_order_that_waits_is_not_doubled(void **state)
+{
+    static const char quiet[] = "h1 10c; h2 10c; h3 10c; x@h1 1v 1G 1c; a@h1 1v 1G 1c";
+
+    (void)state;
+    it.policy.limit_host_out = 1;
+    ek_story_policy(&it);
+    ek_story_cycle(&it, quiet);
+    ek_story_command(&it, EK_COMMAND_MOVE, "x", "h3");
+    ek_story_command(&it, EK_COMMAND_MOVE, "a", "h2");
+    assert_int_equal(ek_engine_view(it.engine).waiting_count, 1);
+    ek_story_command(&it, EK_COMMAND_MOVE, "a", "h2");
+    assert_int_equal(reply_code(), EK_ERR_NONE);
+    assert_non_null(strstr(find(EK_EFFECT_REPLY)->u.reply.text, "is ordered already"));
+    assert_int_equal(ek_engine_view(it.engine).waiting_count, 1);
+    ek_story_outcome(&it, "x", EK_MOVE_DONE);
+    ek_story_outcome(&it, "a", EK_MOVE_DONE);
+    assert_int_equal(ek_engine_view(it.engine).running_count, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -182,6 +204,7 @@ int main(void)
         TEST(a_move_on_order_starts),
         TEST(an_order_waits_for_its_turn),
         TEST(an_unblocked_domain_moves_again),
+        TEST(an_order_that_waits_is_not_doubled),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -83,6 +83,22 @@ static void a_failed_plan_stops_balancing(void **state)
     assert_int_equal(running_count(), 1);
 }
 
+/* ... and not the failed plan alone: what waits of another is dropped with it. */
+static void a_stop_drops_other_plans(void **state)
+{
+    (void)state;
+    it.policy.limit_cluster = 1;
+    on_failure(EK_ON_FAILURE_STOP);
+    ek_story_cycle(&it, "h1 10c; h2 10c; a@h1 1v 1G 3c; b@h1 1v 1G 3c; c@h1 1v 1G 0.5c");
+    ek_story_cycle(&it, "h1 10c; h2 10c; a@h1->h2 1v 1G 3c; b@h1 1v 1G 3c; "
+                        "c@h1 1v 1G 0.5c rule=pin+hosts=h2");
+    assert_int_equal(ek_engine_view(it.engine).waiting_count, 1);
+    ek_story_outcome(&it, "a", EK_MOVE_ROLLED_BACK);
+    assert_non_null(ek_engine_view(it.engine).paused);
+    assert_int_equal(ek_engine_view(it.engine).waiting_count, 0);
+    assert_int_equal(running_count(), 0);
+}
+
 /* revert: what the plan had moved goes back, by a plan of its own. */
 static void a_failed_plan_is_reverted(void **state)
 {
@@ -99,6 +115,57 @@ static void a_failed_plan_is_reverted(void **state)
     ek_story_outcome(&it, first, EK_MOVE_DONE);
     assert_non_null(strstr(it.trace.text, "fate done\n"));
     assert_int_equal(running_count(), 0);
+}
+
+/* One of a plan's moves is done, another runs. */
+static void half_done(void)
+{
+    on_failure(EK_ON_FAILURE_REVERT);
+    ek_story_cycle(&it, UNEVEN);
+    ek_story_outcome(&it, running(0)->domain, EK_MOVE_DONE);
+    assert_int_equal(running_count(), 1);
+}
+
+static void expect_no_way_back(const char *why)
+{
+    it.events = true;
+    ek_text_clear(&it.trace);
+    ek_story_outcome(&it, running(0)->domain, EK_MOVE_ROLLED_BACK);
+    assert_null(strstr(it.trace.text, "start "));
+    assert_non_null(strstr(it.trace.text, "what it has moved is not brought back: "));
+    assert_non_null(strstr(it.trace.text, why));
+    assert_int_equal(running_count(), 0);
+    assert_int_equal(ek_engine_view(it.engine).waiting_count, 0);
+}
+
+/* Nobody who only wants to be told, has paused balancing, or closed it, gets moves the other way.
+ */
+static void nothing_is_reverted_in_mode_recommend(void **state)
+{
+    (void)state;
+    half_done();
+    it.policy.mode = EK_MODE_RECOMMEND;
+    ek_story_policy(&it);
+    expect_no_way_back("the mode is recommend");
+}
+
+static void nothing_is_reverted_in_a_pause(void **state)
+{
+    (void)state;
+    half_done();
+    ek_story_command(&it, EK_COMMAND_PAUSE, "", "");
+    expect_no_way_back("an operator paused balancing");
+}
+
+/* Without a cycle in between: the outcome itself finds the window closed. */
+static void nothing_is_reverted_outside_the_window(void **state)
+{
+    (void)state;
+    it.policy.calendar.windows[0] = (struct ek_window){1U << 3, 0, 60};
+    it.policy.calendar.window_count = 1;
+    half_done();
+    it.now_ms = 3600000;
+    expect_no_way_back("outside the window");
 }
 
 /* What cannot go back stays, and is named with its reason. */
@@ -250,6 +317,135 @@ static void a_laggard_leaves_last(void **state)
     assert_string_equal(running(0)->domain, "busy");
 }
 
+/* QEMU has sampled what the guest of a running move writes. */
+static void sampled(const char *id, double dirty_mib_s)
+{
+    struct ek_sign sign = {.kind = EK_SIGN_SAMPLED, .dirty_mib_s = dirty_mib_s};
+
+    memcpy(sign.id, id, sizeof(sign.id));
+    ek_text_clear(&it.trace);
+    ek_story_step(&it, (struct ek_event){.kind = EK_EVENT_SIGN, .u.sign = &sign});
+}
+
+static bool is_told_to_stop(void)
+{
+    return strstr(it.trace.text, "abort ") != NULL;
+}
+
+/* What turns out to be a laggard goes behind those that wait for its place, once. */
+static void a_laggard_lets_the_others_pass(void **state)
+{
+    (void)state;
+    ek_story_cycle(&it, DRAIN);
+    assert_string_equal(running(0)->domain, "a");
+    sampled(running(0)->id, 50); /* the link carries 110 */
+    assert_false(is_told_to_stop());
+    sampled(running(0)->id, 500);
+    assert_true(is_told_to_stop());
+    sampled(running(0)->id, 500); /* it was told already */
+    assert_false(is_told_to_stop());
+    ek_story_outcome(&it, "a", EK_MOVE_CANCELLED);
+    ek_story_cycle(&it, DRAIN);
+    assert_string_equal(running(0)->domain, "b");
+    ek_story_outcome(&it, "b", EK_MOVE_DONE);
+    assert_string_equal(running(0)->domain, "c");
+    ek_story_outcome(&it, "c", EK_MOVE_DONE);
+    assert_string_equal(running(0)->domain, "a");
+    sampled(running(0)->id, 500); /* begun as one */
+    assert_false(is_told_to_stop());
+}
+
+/* Where only the link keeps the others waiting they do not get half of it, but all. */
+static void a_laggard_leaves_its_link(void **state)
+{
+    (void)state;
+    it.policy.limit_host_out = 2;
+    ek_story_policy(&it);
+    ek_story_cycle(&it, "h1 maintenance link=50; h2; h3; a@h1 1v 3G 0c; b@h1 1v 2G 0c");
+    assert_int_equal(running_count(), 1);
+    sampled(running(0)->id, 500);
+    assert_true(is_told_to_stop());
+}
+
+/* Nobody waits for its place when it is found out: then it goes on, also when others come later. */
+static void a_laggard_alone_goes_on(void **state)
+{
+    (void)state;
+    ek_story_cycle(&it, "h1 maintenance; h2; h3; a@h1 1v 3G 0c; b@h2 1v 2G 0c");
+    sampled(running(0)->id, 500);
+    assert_false(is_told_to_stop());
+    ek_story_cycle(&it, "h1 maintenance; h2 maintenance; h3; a@h1 1v 3G 0c; b@h2 1v 2G 0c");
+    sampled(running(0)->id, 500);
+    assert_false(is_told_to_stop());
+}
+
+/* An adopted one may have come far. */
+static void an_adopted_laggard_goes_on(void **state)
+{
+    (void)state;
+    ek_story_adopt(&it, "a", "h1", "h2");
+    ek_story_cycle(&it, DRAIN);
+    assert_int_equal(running_count(), 1);
+    sampled(running(0)->id, 500);
+    assert_false(is_told_to_stop());
+}
+
+/* Who waits is held by something else as well: a place at its destination, another laggard that was
+ * told to stop. */
+static void only_who_could_go_is_let_pass(void **state)
+{
+    (void)state;
+    ek_story_cycle(&it, "h1 maintenance net=a,b; h2 maintenance net=a,b; h3 net=a; h4 net=b;"
+                        "lag@h1 1v 3G 0c net=b; x@h2 1v 2G 0c net=a; late@h1 1v 1G 0c net=a");
+    assert_int_equal(running_count(), 2);
+    assert_string_equal(running(0)->domain, "lag");
+    assert_string_equal(running(1)->domain, "x");
+    sampled(running(0)->id, 500);
+    assert_false(is_told_to_stop());
+}
+
+/* One that waits is let pass once, not by all that lag. */
+static void one_place_is_enough(void **state)
+{
+    (void)state;
+    it.policy.limit_cluster = 2;
+    ek_story_policy(&it);
+    ek_story_cycle(&it, "h1 maintenance; h2 maintenance; h3 maintenance; h4; h5; h6;"
+                        "a@h1 1v 3G 0c; b@h2 1v 3G 0c; c@h3 1v 1G 0c");
+    assert_int_equal(running_count(), 2);
+    sampled(running(0)->id, 500);
+    assert_true(is_told_to_stop());
+    sampled(running(1)->id, 500);
+    assert_false(is_told_to_stop());
+}
+
+/* Nobody waits for the end of a laggard by more than the limits say. */
+static void a_known_laggard_shares(void **state)
+{
+    (void)state;
+    it.policy.limit_host_in = 2;
+    ek_story_policy(&it);
+    ek_story_cycle(&it, "h1 maintenance net=a; h2 net=b; h3 net=a,b;"
+                        "busy@h1 1v 4G 0c dirty=500 net=a; b@h2 1v 2G 0c net=b");
+    assert_string_equal(running(0)->domain, "busy");
+    assert_int_equal(running_count(), 1);
+    ek_story_cycle(&it, "h1 maintenance net=a; h2 maintenance net=b; h3 net=a,b;"
+                        "busy@h1 1v 4G 0c dirty=500 net=a; b@h2 1v 2G 0c net=b");
+    assert_int_equal(running_count(), 2);
+    assert_string_equal(running(1)->domain, "b");
+}
+
+/* Measured while it waits, a dirty rate counts at once: not only plans know it. */
+static void a_laggard_is_found_while_it_waits(void **state)
+{
+    (void)state;
+    ek_story_cycle(&it, DRAIN);
+    ek_story_cycle(&it, "h1 maintenance; h2; h3; a@h1 1v 3G 0c; b@h1 1v 2G 0c dirty=500;"
+                        "c@h1 1v 1G 0c");
+    ek_story_outcome(&it, "a", EK_MOVE_DONE);
+    assert_string_equal(running(0)->domain, "c");
+}
+
 /* A balance move that has just begun gives way to an evacuation that waits for its place. */
 static void balance_gives_way_to_maintenance(void **state)
 {
@@ -363,7 +559,19 @@ int main(void)
         TEST(another_destination_is_tried),
         TEST(unknown_outcomes_block_the_domain),
         TEST(blocked_domains_stay),
+        TEST(a_stop_drops_other_plans),
+        TEST(nothing_is_reverted_in_mode_recommend),
+        TEST(nothing_is_reverted_in_a_pause),
+        TEST(nothing_is_reverted_outside_the_window),
         TEST(a_laggard_leaves_last),
+        TEST(a_laggard_lets_the_others_pass),
+        TEST(a_laggard_leaves_its_link),
+        TEST(a_laggard_alone_goes_on),
+        TEST(an_adopted_laggard_goes_on),
+        TEST(only_who_could_go_is_let_pass),
+        TEST(one_place_is_enough),
+        TEST(a_known_laggard_shares),
+        TEST(a_laggard_is_found_while_it_waits),
         TEST(balance_gives_way_to_maintenance),
         TEST(what_is_nearly_done_ends_first),
         TEST(shares_are_divided_anew),

@@ -37,7 +37,7 @@ static void problems_are_told_once(void **state)
     begin("x pin b on=h9");
     ek_story_cycle(&it, "h1; h2; a@h1 1v 1G 0c");
     ek_story_expect(
-        &it, "event rules: rule x: found no host that it names, expected known ones\n"
+        &it, "warning rules: rule x: found no host that it names, expected known ones\n"
              "event rules: rule x: found no domain that it is about, expected at least 1\n"
              "event cycle: nothing to move: every host is below the comfort threshold of 60 %\n");
     ek_story_cycle(&it, "h1; h2; a@h1 1v 1G 0c");
@@ -45,7 +45,7 @@ static void problems_are_told_once(void **state)
     ek_story_cycle(&it, "h1; h9; b@h9 1v 1G 0c; a@h1 1v 1G 0c");
     ek_story_cycle(&it, "h1; h2; a@h1 1v 1G 0c");
     ek_story_expect(&it,
-                    "event rules: rule x: found no host that it names, expected known ones\n"
+                    "warning rules: rule x: found no host that it names, expected known ones\n"
                     "event rules: rule x: found no domain that it is about, expected at least 1\n");
 }
 

@@ -355,7 +355,7 @@ static void what_the_plan_could_not_mend_is_told_as_there(void **state)
     const struct ek_plan_request asked = request();
     uint32_t domain = ek_test_domain(&it.snapshot, "c");
     it.plan.unresolved[it.plan.unresolved_count++] =
-        (struct ek_unresolved){domain, 1, 0, false, "must rule rule-1: no host"};
+        (struct ek_unresolved){.domain = domain, .host = 1, .reason = "must rule rule-1: no host"};
     assert_true(ek_explain_plan(&explanation, &it.plan, &asked, EK_NONE, &err));
     expect_stay("c", EK_STAY_UNRESOLVED, "must rule rule-1: no host");
 }
@@ -462,7 +462,8 @@ static void a_domain_that_is_held_is_held_for_every_host(void **state)
 static void a_block_that_the_plan_makes_is_told_from_one_that_was_there(void **state)
 {
     (void)state;
-    explain_text("h1 10c maintenance; h2 10c 3G; h3 10c down; a@h1 1v 2G 1c; b@h1 1v 1G 1c");
+    explain_text("h1 10c maintenance partial; h2 10c 3G; h3 10c down; a@h1 1v 2G 1c;"
+                 "b@h1 1v 1G 1c");
     ek_planning_expect(&it, "a h1->h2 evacuate\n");
     ask("b", "h2");
     assert_int_equal(answer.verdict, EK_WHY_NOT_BLOCKED);

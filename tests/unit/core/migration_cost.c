@@ -139,6 +139,23 @@ static void the_timeout_grows_with_the_size(void **state)
     assert_int_equal(ek_migration_timeout_ms(&guest, &policy), 1500000);
 }
 
+/* What an emulator takes for itself is not sent; what the guest says that it uses is, in any case.
+ */
+static void an_emulators_own_memory_is_not_sent(void **state)
+{
+    struct ek_domain emulated = domain(256, 0);
+
+    (void)state;
+    emulated.memory_rss_mib = 244;
+    assert_near(ek_migration_cost(&emulated, 10, 500).transfer_mib, 244, 1e-9);
+    emulated.emulator_mib = 100;
+    assert_near(ek_migration_cost(&emulated, 10, 500).transfer_mib, 144, 1e-9);
+    emulated.memory_used_mib = 198;
+    assert_near(ek_migration_cost(&emulated, 10, 500).transfer_mib, 198, 1e-9);
+    emulated.memory_rss_mib = 400;
+    assert_near(ek_migration_cost(&emulated, 10, 500).transfer_mib, 256, 1e-9);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -151,6 +168,7 @@ int main(void)
         cmocka_unit_test(absurd_sizes_stay_defined),
         cmocka_unit_test(the_slowest_counts),
         cmocka_unit_test(the_timeout_grows_with_the_size),
+        cmocka_unit_test(an_emulators_own_memory_is_not_sent),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

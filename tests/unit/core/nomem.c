@@ -3,6 +3,7 @@
  * below before the C library's. */
 #include "balancer/core/engine.h"
 #include "balancer/core/explain.h"
+#include "balancer/core/preflight.h"
 #include "policies/policy_ops.h"
 #include "tests/lib/cluster_text.h"
 #include "tests/lib/cmocka.h"
@@ -162,6 +163,35 @@ static void explanations_fail_cleanly(void **state)
     assert_true(fail_each(plan_and_explain, false) > 10);
 }
 
+static bool plan_and_look_ahead(struct ek_error *err)
+{
+    struct ek_policy policy;
+    struct ek_evaluation evaluation = {.snapshot = NULL};
+    struct ek_plan plan = {.snapshot = NULL};
+    struct ek_schedule schedule = {.plan = NULL};
+    struct ek_preflight preflight = {.plan = NULL};
+    struct ek_plan_request request = {.evaluation = &evaluation, .balance = &ek_policy_spread};
+
+    ek_policy_defaults(&policy);
+    policy.rules = &rules;
+    bool ok = ek_evaluate(&evaluation, &cluster, &policy, err) &&
+              ek_plan_make(&plan, &request, err) &&
+              ek_schedule_make(&schedule, &plan, &policy, err) &&
+              ek_preflight_make(&preflight, &plan, &schedule, &request, err);
+    ek_preflight_finish(&preflight);
+    ek_schedule_finish(&schedule);
+    ek_plan_finish(&plan);
+    ek_evaluation_finish(&evaluation);
+    return ok;
+}
+
+/* So do preflights. */
+static void preflights_fail_cleanly(void **state)
+{
+    (void)state;
+    assert_true(fail_each(plan_and_look_ahead, false) > 10);
+}
+
 static bool assemble(struct ek_error *err)
 {
     struct ek_host_entry entries[16];
@@ -266,7 +296,7 @@ static void cycle(struct world *world)
     struct ek_text text = {.used = 0};
     struct ek_snapshot snapshot;
 
-    ek_text_add(&text, "h1 maintenance; h2; h3; h4; stuck@h1 immovable;");
+    ek_text_add(&text, "h1 maintenance partial; h2; h3; h4; stuck@h1 immovable;");
     for (int d = 0; d < DOMAINS; d++) {
         ek_text_add(&text, "d%d@%s 1v 1G 0.5c;", d, world->place[d]);
     }
@@ -361,6 +391,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(plans_fail_cleanly, setup, teardown),
         cmocka_unit_test_setup_teardown(explanations_fail_cleanly, setup, teardown),
+        cmocka_unit_test_setup_teardown(preflights_fail_cleanly, setup, teardown),
         cmocka_unit_test_setup_teardown(assembly_fails_cleanly, setup, teardown),
         cmocka_unit_test_setup_teardown(checks_fail_cleanly, setup, teardown),
         cmocka_unit_test(cooldowns_fail_cleanly),

@@ -163,6 +163,107 @@ static void what_is_leaving_is_left_alone(void **state)
     ek_planning_expect_stuck(&it, "");
 }
 
+/* ---- several hosts in maintenance ------------------------------------------------------------ */
+
+static void plan_all_memory(const char *cluster, const char *begun,
+                            const struct ek_cooldown *cooldown)
+{
+    ek_planning_begin(&it, cluster);
+    it.policy.memory_reserve = 0;
+    it.policy.memory_overcommit = 1;
+    if (begun != NULL) {
+        it.snapshot.hosts[ek_test_host(&it.snapshot, begun)].begun = true;
+    }
+    ek_planning_run(&it, cooldown);
+}
+
+/* Hosts that can each be emptied alone, and not together: one is. */
+static void of_hosts_in_each_others_way_one_is_emptied(void **state)
+{
+    (void)state;
+    plan_all_memory("h1 maintenance; h2 maintenance; h3 6G; a@h1 1v 3G 0c; b@h1 1v 2G 0c;"
+                    "c@h2 1v 3G 0c; d@h2 1v 2G 0c",
+                    NULL, NULL);
+    ek_planning_expect(&it, "a h1->h3 evacuate\nb h1->h3 evacuate\n");
+    ek_planning_end(&it);
+    /* As many as can be. */
+    plan_all_memory("h1 maintenance; h2 maintenance; h3 maintenance; h4 11G; a@h1 1v 3G 0c;"
+                    "b@h1 1v 2G 0c; c@h2 1v 3G 0c; d@h2 1v 2G 0c; e@h3 1v 3G 0c; f@h3 1v 2G 0c",
+                    NULL, NULL);
+    assert_int_equal(it.plan.move_count, 4);
+}
+
+/* One that could not be emptied alone either is held first, and keeps no other one. */
+static void who_cannot_be_emptied_alone_is_in_nobodys_way(void **state)
+{
+    static const char *const hopeless[] = {
+        "h1 maintenance; h2 maintenance; h3 6G; a@h1 1v 5G 0c; b@h1 1v 2G 0c; c@h2 1v 3G 0c",
+        "h1 maintenance; h2 maintenance; h3 6G; a@h1 1v 5G 0c; b@h1 1v 1M immovable; c@h2 1v 3G 0c",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(hopeless) / sizeof(hopeless[0]); i++) {
+        plan_all_memory(hopeless[i], NULL, NULL);
+        ek_planning_expect(&it, "c h2->h3 evacuate\n");
+        ek_planning_end(&it);
+    }
+}
+
+/* What has begun is placed first, however large others are. */
+static void what_has_begun_is_placed_first(void **state)
+{
+    (void)state;
+    plan_all_memory("h1 maintenance; h2 maintenance; h3 3G; a@h1 1v 2G 0c; b@h2 1v 3G 0c", "h1",
+                    NULL);
+    ek_planning_expect(&it, "a h1->h3 evacuate\n");
+    ek_planning_end(&it);
+    plan_all_memory("h1 maintenance; h2 maintenance; h3 3G; a@h1 1v 2G 0c; b@h2 1v 3G 0c", NULL,
+                    NULL);
+    ek_planning_expect(&it, "b h2->h3 evacuate\n");
+}
+
+/* Nor does it stay because more others could leave instead. */
+static void what_has_begun_is_not_traded_for_more_others(void **state)
+{
+    (void)state;
+    plan_all_memory("h1 maintenance; h2 maintenance; h3 3G; a@h1 1v 3G 0c; b@h2 1v 1G 0c;"
+                    "c@h2 1v 1G 0c",
+                    "h1", NULL);
+    ek_planning_expect(&it, "a h1->h3 evacuate\n");
+    assert_true(it.plan.unresolved_count == 2 && it.plan.unresolved[0].for_now);
+}
+
+/* The room of one who waits after a failed move is kept as well: the other host says for whom. */
+static void promised_room_is_kept_for_who_waits(void **state)
+{
+    static const char cluster[] = "h1 maintenance; h2 maintenance; h3 3G; a@h1 1v 2G 0c;"
+                                  "b@h2 1v 2G 0c";
+    struct ek_cooldown *cooldown = ek_cooldown_create();
+
+    (void)state;
+    plan_all_memory("h1", NULL, NULL); /* the policy */
+    assert_true(ek_cooldown_failed(cooldown, &it.policy, "a", NULL, 1000000, &err));
+    ek_planning_end(&it);
+    plan_all_memory(cluster, "h1", cooldown);
+    ek_planning_expect(&it, "");
+    ek_planning_expect_stuck(
+        &it, "b on h2 for now: its room is kept for h1, whose evacuation has begun\n"
+             "a on h1 for now: waits after a failed move (for another 20 s)\n");
+    ek_planning_end(&it);
+    /* Nothing is kept for who has no place without the other one either. */
+    plan_all_memory("h1 maintenance; h2 maintenance; h3 3G; a@h1 1v 4G 0c; b@h2 1v 2G 0c", "h1",
+                    NULL);
+    ek_planning_expect(&it, "b h2->h3 evacuate\n");
+    ek_planning_end(&it);
+    /* Nor for one whose room another one of its own host has. */
+    plan_all_memory(
+        "h1 maintenance; h2 maintenance; h3 5G; a@h1 1v 3G 0c block; b@h1 1v 3G 0c block;"
+        "c@h2 1v 1G 0c",
+        "h1", NULL);
+    ek_planning_expect(&it, "c h2->h3 evacuate\n");
+    ek_cooldown_destroy(cooldown);
+}
+
 /* ---- balance --------------------------------------------------------------------------------- */
 
 static const char UNEVEN[] =
@@ -431,6 +532,11 @@ int main(void)
         TEST(room_is_made_for_the_stuck),
         TEST(moves_per_plan_does_not_hold_evacuation),
         TEST(what_is_leaving_is_left_alone),
+        TEST(of_hosts_in_each_others_way_one_is_emptied),
+        TEST(who_cannot_be_emptied_alone_is_in_nobodys_way),
+        TEST(what_has_begun_is_placed_first),
+        TEST(what_has_begun_is_not_traded_for_more_others),
+        TEST(promised_room_is_kept_for_who_waits),
         TEST(an_uneven_cluster_is_levelled),
         TEST(a_calm_cluster_is_left_alone),
         TEST(a_plan_below_min_gain_is_dropped),

@@ -74,6 +74,27 @@ static void policies_are_found(void **state)
     assert_int_equal(ek_policy_drain.kind, EK_MOVE_EVACUATE);
 }
 
+/* Hosts that nobody sees are not called comfortable; nor are those that take no part. */
+static void nothing_seen_is_no_comfort(void **state)
+{
+    static const struct {
+        const char *cluster;
+        const char *why;
+    } cases[] = {
+        {"h1 down; h2 stale", "no host can be seen"},
+        {"h1 maintenance; h2 down", "no host is up that is to be levelled"},
+        {"h1 10c; h2 down", "every host is below the comfort threshold of 60 %"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char text[200];
+        model(cases[i].cluster);
+        assert_false(ek_policy_wants(&ek_policy_spread, &cluster, &levels, text, sizeof(text)));
+        assert_string_equal(text, cases[i].why);
+    }
+}
+
 /* spread wants to act on a host above its target, naming what is above it and not what is merely
  * higher. */
 static void spread_names_what_is_above_its_target(void **state)
@@ -193,6 +214,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(policies_are_found),
+        TEST(nothing_seen_is_no_comfort),
         TEST(spread_names_what_is_above_its_target),
         TEST(spread_wants_above_trigger_and_comfort),
         TEST(spread_passes_over_what_has_no_weight),

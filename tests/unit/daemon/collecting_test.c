@@ -1,16 +1,17 @@
 /* The collector role: which samples go to Redis, and which of them to the history. The pool is
  * played, Redis is real. */
-#include "../store/server.h"
+#include "../store/fixture.h"
 
 #include "balancer/daemon/daemon.h"
+#include "balancer/daemon/log.h"
 #include "collector/libvirt.h"
 #include "collector/pool.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <time.h>
 
-#define START_MS ((int64_t)1764000000000)
-
-static struct server server;
+static int64_t start_ms; /* now: samples are compared with Redis's clock */
 static struct ek_daemon daemon_state;
 static struct ek_config_host hosts[] = {{.name = "h1"}, {.name = "h2"}};
 static struct ek_pool_config pool;
@@ -73,15 +74,29 @@ void ek_balancing_sampled(struct ek_balancing *balancing)
     (void)balancing;
 }
 
+static char logged[4096]; /* warnings and errors */
+
+void ek_log(enum ek_log_level level, const char *format, ...)
+{
+    size_t used = strlen(logged);
+    va_list args;
+
+    va_start(args, format);
+    if (level <= EK_LOG_WARNING) {
+        (void)vsnprintf(logged + used, sizeof(logged) - used, format, args);
+    }
+    va_end(args);
+}
+
 /* ---- telling of samples ---------------------------------------------------------------------- */
 
-static void tell(size_t host, int64_t at_ms)
+static void tell_of(const char *name, size_t host, int64_t at_ms)
 {
     struct ek_sample sample = {
-        .taken_at_ms = START_MS + at_ms,
+        .taken_at_ms = start_ms + at_ms,
         .period_ms = 15000,
         .collector = "c:1",
-        .host = {.name = hosts[host].name,
+        .host = {.name = name,
                  .cpu_cores = 8,
                  .memory_mib = 16384,
                  .cpu_used_cores = 1,
@@ -90,6 +105,11 @@ static void tell(size_t host, int64_t at_ms)
     };
 
     pool.result(pool.context, host, &sample, NULL);
+}
+
+static void tell(size_t host, int64_t at_ms)
+{
+    tell_of(hosts[host].name, host, at_ms);
 }
 
 static bool nothing(struct ek_store *store, struct ek_store_job *job, struct ek_error *err)
@@ -115,11 +135,20 @@ static const char *kept(const char *host)
     return server_say(&server, "HLEN evenkeel:history-rows:%s", host);
 }
 
+/* Written, and what that told has been heard. */
+static void settle(void)
+{
+    wait_for_store();
+    (void)uv_run(&daemon_state.loop, UV_RUN_NOWAIT);
+}
+
 static int begin(void **state)
 {
     struct ek_error err;
 
     (void)state;
+    logged[0] = '\0';
+    start_ms = (int64_t)time(NULL) * 1000;
     assert_string_equal(server_say(&server, "FLUSHALL"), "OK");
     daemon_state = (struct ek_daemon){.identity = "c:1"};
     daemon_state.config = (struct ek_config){.hosts = hosts,
@@ -170,7 +199,9 @@ static void test_one_sample_a_minute_is_kept(void **state)
     tell(1, 0);
     assert_string_equal(kept("h1"), "10");
     assert_string_equal(kept("h2"), "1");
-    assert_non_null(strstr(server_say(&server, "GET evenkeel:host:h1"), "1764000588000"));
+    char newest[40];
+    (void)snprintf(newest, sizeof(newest), "%lld", (long long)start_ms + 588000);
+    assert_non_null(strstr(server_say(&server, "GET evenkeel:host:h1"), newest));
 }
 
 /* A clock that is set back does not stop the history. */
@@ -207,6 +238,110 @@ static void test_a_history_that_fails_costs_no_sample(void **state)
     assert_string_equal(server_say(&server, "EXISTS evenkeel:host:h1"), "1");
 }
 
+/* A sample that is not written does not count as kept: the next one is. */
+static void test_what_is_not_written_is_not_kept(void **state)
+{
+    (void)state;
+    collect();
+    (void)server_say(&server, "SET evenkeel:history-rows:h1 taken");
+    tell(0, 0);
+    wait_for_store();
+    (void)server_say(&server, "DEL evenkeel:history-rows:h1");
+    tell(0, 15000);
+    tell(0, 30000);
+    assert_string_equal(kept("h1"), "1");
+}
+
+/* The store's thread is held up until it is told to go on. */
+struct held {
+    struct ek_store_job job;
+    uv_sem_t go_on;
+};
+
+static bool hold(struct ek_store *store, struct ek_store_job *job, struct ek_error *err)
+{
+    (void)store;
+    (void)err;
+    uv_sem_wait(&((struct held *)job)->go_on);
+    return true;
+}
+
+static void let_go(struct ek_store_job *job, const struct ek_error *err)
+{
+    (void)job;
+    (void)err;
+}
+
+/* While the store is slow, one sample of each host waits for it, however many hosts there are; of
+ * those that are dropped none counts as kept. */
+static void test_samples_wait_by_the_number_of_hosts(void **state)
+{
+    struct ek_config_host many[100];
+    struct held held = {.job = {.work = hold, .done = let_go}};
+    char names[100][8];
+
+    (void)state;
+    for (size_t h = 0; h < 100; h++) {
+        (void)snprintf(names[h], sizeof(names[h]), "h%zu", h);
+        many[h] = (struct ek_config_host){.name = names[h]};
+    }
+    daemon_state.config.hosts = many;
+    daemon_state.config.host_count = 100;
+    collect();
+    assert_int_equal(uv_sem_init(&held.go_on, 0), 0);
+    assert_true(ek_store_thread_submit(daemon_state.store, &held.job, 0));
+    for (size_t h = 0; h < 100; h++) {
+        tell_of(many[h].name, h, 0);
+    }
+    tell_of("h7", 7, 15000);
+    uv_sem_post(&held.go_on);
+    wait_for_store();
+    uv_sem_destroy(&held.go_on);
+    assert_string_equal(server_say(&server, "EXISTS evenkeel:history-rows:h98"), "1");
+}
+
+/* A clock that is far from Redis's is told of once, with both; samples are kept all the same. */
+static void test_clocks_that_differ_are_told_of_once(void **state)
+{
+    (void)state;
+    collect();
+    tell(0, 7200000);
+    tell(1, 7200000);
+    settle();
+    const char *first = strstr(logged, "this collector's clock says 20");
+    assert_non_null(first);
+    assert_non_null(strstr(first, "Z and Redis's 20"));
+    assert_null(strstr(first + 1, "this collector's clock"));
+    assert_string_equal(kept("h1"), "1");
+    assert_string_equal(kept("h2"), "1");
+    logged[0] = '\0';
+    tell(0, 0);
+    settle();
+    assert_string_equal(logged, "");
+    tell(0, -7200000);
+    settle();
+    assert_non_null(strstr(logged, "this collector's clock says 20"));
+}
+
+/* What cannot be read of a history is named, once, though it is met with each fold. */
+static void test_what_cannot_be_read_is_told_of_once(void **state)
+{
+    const char *const said = "in the history of h1 one thing cannot be read, the rest goes on: "
+                             "evenkeel:profile-host:h1: byte 0: found";
+
+    (void)state;
+    collect();
+    (void)server_say(&server, "SET evenkeel:profile-host:h1 nonsense");
+    for (int64_t minute = -48; minute < 0; minute++) {
+        tell(0, minute * 60000);
+        settle();
+    }
+    const char *first = strstr(logged, said);
+    assert_non_null(first);
+    assert_null(strstr(first + 1, said));
+    assert_null(strstr(logged, "not complete"));
+}
+
 /* Dirty rates are measured on the hosts that the balancer names, and on no other. */
 static void test_candidates_are_measured(void **state)
 {
@@ -221,18 +356,90 @@ static void test_candidates_are_measured(void **state)
     assert_true(measured[1]);
 }
 
-static int setup(void **state)
+/* Two collectors that have one host in their lists overwrite each other: said once, with both
+ * names. One that ended before is no second one. */
+static void test_a_host_in_two_lists(void **state)
 {
     (void)state;
-    server_start(&server);
-    return 0;
+    collect();
+    (void)server_say(&server, "SET evenkeel:sampled-by:h1 before:1");
+    tell(0, 0);
+    settle();
+    assert_string_equal(server_say(&server, "GET evenkeel:sampled-by:h1"), "c:1");
+    assert_string_equal(logged, "");
+    for (int64_t at_ms = 15000; at_ms < 60000; at_ms += 15000) {
+        (void)server_say(&server, "SET evenkeel:sampled-by:h1 other:2");
+        tell(0, at_ms);
+        settle();
+    }
+    assert_string_equal(logged, "host h1 is in the lists of two collectors, of this one (c:1) and "
+                                "of other:2: take it out of one of the two");
 }
 
-static int teardown(void **state)
+/* What the service manager is told: a host counts from its first sample until a reading fails. */
+static void test_hosts_that_are_sampled_are_counted(void **state)
+{
+    const struct ek_error away = {.code = EK_ERR_UNAVAILABLE, .message = "connection refused"};
+
+    (void)state;
+    collect();
+    assert_int_equal(ek_collecting_sampled(daemon_state.collecting), 0);
+    pool.result(pool.context, 0, NULL, &away);
+    tell(1, 0);
+    assert_int_equal(ek_collecting_sampled(daemon_state.collecting), 1);
+    tell(0, 15000);
+    tell(1, 15000);
+    assert_int_equal(ek_collecting_sampled(daemon_state.collecting), 2);
+    pool.result(pool.context, 1, NULL, &away);
+    pool.result(pool.context, 1, NULL, &away);
+    assert_int_equal(ek_collecting_sampled(daemon_state.collecting), 1);
+}
+
+/* What is no fault of a sample is said, and takes none away. */
+static void test_warnings_are_logged(void **state)
+{
+    struct ek_error late;
+
+    (void)state;
+    collect();
+    tell(0, 0);
+    logged[0] = '\0';
+    (void)ek_error_set(&late, EK_ERR_TIMEOUT, "h1: what follows a sample has no end");
+    pool.warn(pool.context, &late);
+    assert_string_equal(logged, "h1: what follows a sample has no end");
+    assert_int_equal(ek_collecting_sampled(daemon_state.collecting), 1);
+}
+
+/* Whoever asks why a host is down finds its collector's last error, until there is a sample. */
+static void test_why_a_host_is_not_sampled(void **state)
+{
+    const struct ek_error away = {.code = EK_ERR_UNAVAILABLE, .message = "h1: refused"};
+
+    (void)state;
+    collect();
+    pool.result(pool.context, 0, NULL, &away);
+    tell(1, 0);
+    settle();
+    const char *said = server_say(&server, "GET evenkeel:unsampled:h1");
+    assert_non_null(strstr(said, "\"version\":1"));
+    assert_non_null(strstr(said, "\"collector\":\"c:1\""));
+    assert_non_null(strstr(said, "\"error\":\"h1: refused\""));
+    assert_string_equal(server_say(&server, "EXISTS evenkeel:unsampled:h2"), "0");
+    assert_in_range(atoi(server_say(&server, "PTTL evenkeel:unsampled:h1")), 3000000, 3600000);
+    tell(0, 15000);
+    settle();
+    assert_string_equal(server_say(&server, "EXISTS evenkeel:unsampled:h1"), "0");
+}
+
+/* What an earlier process had left is no reason any more, once this one has a sample. */
+static void test_an_old_reason_goes_with_the_first_sample(void **state)
 {
     (void)state;
-    server_stop(&server);
-    return 0;
+    collect();
+    (void)server_say(&server, "SET evenkeel:unsampled:h1 old");
+    tell(0, 0);
+    settle();
+    assert_string_equal(server_say(&server, "EXISTS evenkeel:unsampled:h1"), "0");
 }
 
 int main(void)
@@ -242,7 +449,16 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_clock_set_back_keeps_on, begin, end),
         cmocka_unit_test_setup_teardown(test_no_history_is_no_history, begin, end),
         cmocka_unit_test_setup_teardown(test_a_history_that_fails_costs_no_sample, begin, end),
+        cmocka_unit_test_setup_teardown(test_what_is_not_written_is_not_kept, begin, end),
+        cmocka_unit_test_setup_teardown(test_samples_wait_by_the_number_of_hosts, begin, end),
+        cmocka_unit_test_setup_teardown(test_clocks_that_differ_are_told_of_once, begin, end),
+        cmocka_unit_test_setup_teardown(test_what_cannot_be_read_is_told_of_once, begin, end),
         cmocka_unit_test_setup_teardown(test_candidates_are_measured, begin, end),
+        cmocka_unit_test_setup_teardown(test_a_host_in_two_lists, begin, end),
+        cmocka_unit_test_setup_teardown(test_hosts_that_are_sampled_are_counted, begin, end),
+        cmocka_unit_test_setup_teardown(test_warnings_are_logged, begin, end),
+        cmocka_unit_test_setup_teardown(test_why_a_host_is_not_sampled, begin, end),
+        cmocka_unit_test_setup_teardown(test_an_old_reason_goes_with_the_first_sample, begin, end),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -1,13 +1,12 @@
 /* Commands from several operators at once while the lease comes and goes: stream, watcher and
  * store's thread are real; the engine is the test's. */
-#include "../store/server.h"
+#include "../store/fixture.h"
 
 #include "balancer/codec/command.h"
 #include "balancer/daemon/balancing.h"
 
 enum { OPERATORS = 3, COMMANDS = 40, ALL = OPERATORS * COMMANDS };
 
-static struct server server;
 static struct ek_daemon daemon_state;
 static struct ek_balancing balancing;
 
@@ -56,20 +55,6 @@ struct ek_store *ek_daemon_open_store(const struct ek_daemon *it)
 {
     (void)it;
     return server_store(&server, 5000);
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    server_start(&server);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    server_stop(&server);
-    return 0;
 }
 
 static int begin(void **state)

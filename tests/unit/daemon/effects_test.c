@@ -21,9 +21,10 @@ bool ek_store_thread_submit(struct ek_store_thread *thread, struct ek_store_job 
     return false;
 }
 
-bool ek_executor_cancel(struct ek_executor *executor, const char *id)
+bool ek_executor_cancel(struct ek_executor *executor, const char *id, enum ek_abort why)
 {
     (void)executor;
+    assert_int_equal(why, EK_ABORT_YIELD);
     (void)snprintf(cancelled, sizeof(cancelled), "%s", id);
     return true;
 }
@@ -77,7 +78,8 @@ static void test_aborts_need_no_record(void **state)
     struct ek_effect items[2] = {{.kind = EK_EFFECT_ABORT}, {.kind = EK_EFFECT_START}};
 
     (void)state;
-    items[0].u.abort_id = "p1-1";
+    (void)snprintf(items[0].u.abort.id, sizeof(items[0].u.abort.id), "p1-1");
+    items[0].u.abort.why = EK_ABORT_YIELD;
     balancing.daemon = &daemon_state;
     balancing.leading = true;
     balancing.effects.items = items;

@@ -16,6 +16,14 @@ static void begin(struct story *story)
     story_to_running(story);
 }
 
+/* A migration that an earlier run began, and that goes on. */
+static void adopt(struct story *story)
+{
+    story_adopt(story, EK_MOVE_RUNNING);
+    story_start(story);
+    story_see(story, &running_job, &incoming);
+}
+
 /* The next look at the progress shows this. */
 static enum ek_life_action_kind look(struct story *story, const struct ek_job_progress *progress)
 {
@@ -196,9 +204,7 @@ static void test_limit_while_running(void **state)
     struct story story;
 
     (void)state;
-    story_adopt(&story, EK_MOVE_RUNNING);
-    story_start(&story);
-    story_see(&story, &running_job, &incoming);
+    adopt(&story);
     look(&story, &progress);
     story.limited = true;
     story.limit_mib_s = 40;
@@ -255,18 +261,97 @@ static void test_ending_is_seen_coming(void **state)
     begin(&story);
     progress.dirty_mib_s = 1;
     look(&story, &progress); /* disks */
-    assert_false(story.life.ending);
+    assert_int_equal(story.life.signs, 0);
     progress = at(1, 10); /* 45 MiB/s are written, 11 copied */
     look(&story, &progress);
-    assert_false(story.life.ending);
+    assert_int_equal(story.life.signs, 0);
     progress = at(1, 21);
     progress.dirty_mib_s = 1;
     look(&story, &progress);
-    assert_false(story.life.ending);
+    assert_int_equal(story.life.signs, 0);
     progress = at(1, 19);
     progress.dirty_mib_s = 1;
     look(&story, &progress);
-    assert_true(story.life.ending);
+    assert_int_equal(story.life.signs, 1U << EK_SIGN_ENDING);
+}
+
+/* QEMU's samples tell in the first iteration what its log tells later: a guest that writes as fast
+ * as is copied has no end in sight. */
+static void test_samples_are_told_once(void **state)
+{
+    struct ek_job_progress progress = at(1, 19);
+    unsigned int told = 0;
+    struct ek_sign sign;
+    struct story story;
+
+    (void)state;
+    begin(&story);
+    progress.dirty_mib_s = 0;
+    progress.sampled_mib_s = 11;
+    look(&story, &progress);
+    assert_true(ek_life_sign(&story.life, &told, &sign));
+    assert_int_equal(sign.kind, EK_SIGN_SAMPLED);
+    assert_true(sign.dirty_mib_s == 11);
+    assert_string_equal(sign.id, story.life.record.order.id);
+    assert_false(ek_life_sign(&story.life, &told, &sign));
+    assert_true(story.life.record.dirty_mib_s == 11);
+    assert_int_equal(story.life.record.eta_ms, -1);
+    /* Not asked for again once it is known. */
+    progress = at(1, 10);
+    progress.dirty_mib_s = 0;
+    look(&story, &progress);
+    assert_int_equal(story.life.record.eta_ms, -1);
+    /* From the second iteration on the log counts. */
+    progress = at(2, 300);
+    progress.dirty_mib_s = 1;
+    look(&story, &progress);
+    assert_true(story.life.record.dirty_mib_s == 1);
+    assert_false(ek_life_sign(&story.life, &told, &sign));
+}
+
+/* While disks are copied a sample says nothing of the memory's turn, which is hours away. */
+static void test_samples_before_disks_are_not_told(void **state)
+{
+    struct ek_job_progress progress = at(0, 900);
+    struct story story;
+
+    (void)state;
+    begin(&story);
+    progress.sampled_mib_s = 500;
+    look(&story, &progress);
+    progress = at(1, 900);
+    progress.sampled_mib_s = 500;
+    look(&story, &progress);
+    assert_int_equal(story.life.signs, 0);
+}
+
+/* What was told of an attempt is taken back with it, whatever the next one tells. */
+static void test_an_attempt_takes_its_signs_back(void **state)
+{
+    unsigned int told = 1U << EK_SIGN_ENDING | 1U << EK_SIGN_SAMPLED;
+    struct ek_sign sign;
+    struct story story;
+
+    (void)state;
+    begin(&story);
+    story.life.signs = 1U << EK_SIGN_ENDING;
+    assert_true(ek_life_sign(&story.life, &told, &sign));
+    assert_int_equal(sign.kind, EK_SIGN_ANEW);
+    assert_true(ek_life_sign(&story.life, &told, &sign));
+    assert_int_equal(sign.kind, EK_SIGN_ENDING);
+    assert_false(ek_life_sign(&story.life, &told, &sign));
+}
+
+/* An adopted one may have had all of its downtime: it is not given less again. */
+static void test_adopted_is_not_given_less(void **state)
+{
+    struct ek_job_progress progress = at(3, 300);
+    struct story story;
+
+    (void)state;
+    adopt(&story);
+    look(&story, &progress);
+    assert_int_equal(story.tuned.max_downtime_ms, 500);
 }
 
 int main(void)
@@ -283,6 +368,10 @@ int main(void)
         cmocka_unit_test(test_end_comes_before_tuning),
         cmocka_unit_test(test_no_tuning_before_data),
         cmocka_unit_test(test_ending_is_seen_coming),
+        cmocka_unit_test(test_adopted_is_not_given_less),
+        cmocka_unit_test(test_samples_are_told_once),
+        cmocka_unit_test(test_samples_before_disks_are_not_told),
+        cmocka_unit_test(test_an_attempt_takes_its_signs_back),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -113,7 +113,7 @@ static void *meddle(void *argument)
         ek_executor_limit(executor, id, turn % 90);
         (void)ek_executor_running(executor, shown, 4);
         if (n % 3 == 0) {
-            (void)ek_executor_cancel(executor, id);
+            (void)ek_executor_cancel(executor, id, EK_ABORT_OPERATOR);
         }
         begin_task();
     }

@@ -86,8 +86,8 @@ static void test_cancel_aborts(void **state)
     fake_set(&scene->fake, &scene->fake.hold, true);
     start(scene, 1);
     assert_true(fake_await_copying(&scene->fake, 1));
-    assert_true(ek_executor_cancel(scene->executor, "p-1"));
-    assert_false(ek_executor_cancel(scene->executor, "p-2"));
+    assert_true(ek_executor_cancel(scene->executor, "p-1", EK_ABORT_OPERATOR));
+    assert_false(ek_executor_cancel(scene->executor, "p-2", EK_ABORT_OPERATOR));
     assert_ended(scene, EK_MOVE_CANCELLED);
     assert_true(fake_traced(&scene->fake, "abort() reconcile observe()"));
 }

@@ -164,7 +164,7 @@ static void await_end(struct lab *lab, struct ek_executor *executor, const struc
     if (given->abort_after_ms >= 0 && !await(lab, given->abort_after_ms)) {
         print_time(lab);
         printf("cancel wanted\n");
-        ek_executor_cancel(executor, given->order.id);
+        ek_executor_cancel(executor, given->order.id, EK_ABORT_OPERATOR);
     }
     await(lab, -1);
 }

@@ -96,7 +96,7 @@ static void test_cancel_between_preparations(void **state)
 
     (void)state;
     to_prepare(&story);
-    story.cancel = true;
+    story.cancel = EK_ABORT_OPERATOR;
     assert_int_equal(story_ok(&story), EK_LIFE_UNPREPARE);
     assert_int_equal(state_of(&story, 0), EK_PREPARATION_MADE);
     story_ok(&story);

@@ -217,7 +217,7 @@ enum ek_life_action_kind story_wake(struct story *story)
 
 enum ek_life_action_kind story_cancel(struct story *story)
 {
-    story->cancel = true;
+    story->cancel = EK_ABORT_OPERATOR;
     if (story->action.kind == EK_LIFE_WAIT || story->action.kind == EK_LIFE_MIGRATE) {
         return step(story, (struct ek_life_input){.kind = EK_LIFE_TIMER});
     }

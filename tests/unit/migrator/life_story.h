@@ -11,7 +11,7 @@ struct story {
     struct ek_life life;
     struct ek_life_action action; /* the newest */
     int64_t now_ms;
-    bool cancel;
+    enum ek_abort cancel;
     bool shutdown;
     bool limited; /* as of an input */
     uint64_t limit_mib_s;

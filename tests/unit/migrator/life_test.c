@@ -492,7 +492,7 @@ static void test_cancel_before_copying(void **state)
     story_wake(&story);
     story_ok(&story);
     assert_int_equal(state_of(&story), EK_MOVE_PREPARE);
-    story.cancel = true;
+    story.cancel = EK_ABORT_OPERATOR;
     assert_int_equal(story_wake(&story), EK_LIFE_UNPREPARE);
     story_ok(&story);
     assert_ended(&story, EK_MOVE_CANCELLED);

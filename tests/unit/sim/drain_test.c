@@ -34,19 +34,91 @@ static void test_key_is_noticed_at_once(void **state)
     ek_world_destroy(it);
 }
 
-/* More than fits elsewhere: what fits goes, the rest is called infeasible and stays as it is. */
+/* More than fits elsewhere: that is said at once, and everything stays where it is. */
 static void test_larger_than_room_is_infeasible(void **state)
 {
     struct ek_world *it = world("h1 8c 32G; h2 8c 16G; a*5@h1 2v 5G 0.2c");
 
     (void)state;
-    until(it, 5 * EK_WORLD_MINUTE_MS);
+    until(it, 2 * EK_WORLD_MINUTE_MS);
     ek_world_set_maintenance(it, host(it, "h1"), true);
+    pass(it, EK_WORLD_HOUR_MS);
+    assert_maintenance(it, "h1", EK_MAINTENANCE_INFEASIBLE);
+    assert_int_equal(residents(it, "h1"), 5);
+    assert_int_equal(ek_world_counters(it).started, 0);
+    assert_told(it, "of memory needed");
+    ek_world_destroy(it);
+}
+
+/* Where a part will do, what fits goes. */
+static void test_a_part_leaves(void **state)
+{
+    struct ek_world *it = world("h1 8c 32G; h2 8c 16G; a*5@h1 2v 5G 0.2c");
+
+    (void)state;
+    until(it, 5 * EK_WORLD_MINUTE_MS);
+    ek_world_set_partial_maintenance(it, host(it, "h1"));
     pass(it, EK_WORLD_HOUR_MS);
     assert_maintenance(it, "h1", EK_MAINTENANCE_INFEASIBLE);
     assert_int_equal(residents(it, "h2"), 3);
     assert_int_equal(residents(it, "h1"), 2);
-    assert_told(it, "of memory needed");
+    ek_world_destroy(it);
+}
+
+/* A key that goes half-way (deleted, or by its own time to live): what runs ends, nothing more
+ * begins, and the host is used again. */
+static void test_a_key_that_goes_half_way(void **state)
+{
+    struct ek_world *it = world("h1 8c 64G; h2 8c 64G; a*4@h1 2v 6G 0.2c");
+
+    (void)state;
+    until(it, 2 * EK_WORLD_MINUTE_MS);
+    ek_world_set_maintenance(it, host(it, "h1"), true);
+    until_state(it, EK_MOVE_RUNNING, EK_WORLD_MINUTE_MS);
+    ek_world_set_maintenance(it, host(it, "h1"), false);
+    pass(it, EK_WORLD_HOUR_MS);
+    assert_maintenance(it, "h1", EK_MAINTENANCE_ENDED);
+    assert_int_equal(ek_world_counters(it).started, 1);
+    assert_int_equal(residents(it, "h1"), 3);
+    assert_told(it, "the hosts to be emptied have changed");
+    ek_world_destroy(it);
+}
+
+/* A host that is down is blocked; when it comes back, its guests gone, it is empty; what starts on
+ * it leaves. */
+static void test_a_host_that_comes_back(void **state)
+{
+    struct ek_world *it = world(THREE_HOSTS "a*2@h1 2v 4G 0.5c; b@h2 2v 4G 0.5c");
+
+    (void)state;
+    until(it, 5 * EK_WORLD_MINUTE_MS);
+    strike(it, EK_WORLD_LIBVIRTD_DOWN, host(it, "h1"), 20 * EK_WORLD_MINUTE_MS);
+    pass(it, 5 * EK_WORLD_MINUTE_MS);
+    ek_world_set_maintenance(it, host(it, "h1"), true);
+    pass(it, 5 * EK_WORLD_MINUTE_MS);
+    assert_maintenance(it, "h1", EK_MAINTENANCE_BLOCKED);
+    assert_int_equal(ek_world_counters(it).started, 0);
+    pass(it, 30 * EK_WORLD_MINUTE_MS);
+    assert_maintenance(it, "h1", EK_MAINTENANCE_EVACUATED);
+    assert_int_equal(residents(it, "h1"), 0);
+    ek_world_destroy(it);
+}
+
+/* A destination that goes down half-way: what has begun goes on to the others, and what fits there
+ * only is said to be stuck. */
+static void test_a_destination_that_goes_half_way(void **state)
+{
+    struct ek_world *it = world("h1 8c 32G; h2 8c 16G; h3 8c 8G; a*4@h1 2v 4G 0.2c");
+
+    (void)state;
+    until(it, 2 * EK_WORLD_MINUTE_MS);
+    ek_world_set_maintenance(it, host(it, "h1"), true);
+    until_state(it, EK_MOVE_RUNNING, EK_WORLD_MINUTE_MS);
+    pass(it, 10 * EK_WORLD_SECOND_MS);
+    strike(it, EK_WORLD_HOST_CRASH, host(it, "h3"), 0);
+    pass(it, 2 * EK_WORLD_HOUR_MS);
+    assert_true(residents(it, "h2") >= 2);
+    assert_true(residents(it, "h1") >= 1);
     ek_world_destroy(it);
 }
 
@@ -147,6 +219,10 @@ int main(void)
         cmocka_unit_test(test_key_empties_and_del_fills_again),
         cmocka_unit_test(test_key_is_noticed_at_once),
         cmocka_unit_test(test_larger_than_room_is_infeasible),
+        cmocka_unit_test(test_a_part_leaves),
+        cmocka_unit_test(test_a_key_that_goes_half_way),
+        cmocka_unit_test(test_a_host_that_comes_back),
+        cmocka_unit_test(test_a_destination_that_goes_half_way),
         cmocka_unit_test(test_two_hosts_at_once),
         cmocka_unit_test(test_what_comes_later_leaves_again),
         cmocka_unit_test(test_reboot_of_a_drained_host),

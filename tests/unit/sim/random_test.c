@@ -83,7 +83,8 @@ static void add_faults(struct ek_world *it, struct ek_random *random)
     for (int64_t i = ek_random_between(random, 2, MOST_FAULTS); i > 0; i--) {
         enum ek_world_fault_kind kind =
             (enum ek_world_fault_kind)ek_random_between(random, 0, EK_WORLD_FAULT_KIND_COUNT - 1);
-        bool guest = kind == EK_WORLD_GUEST_OFF || kind == EK_WORLD_GUEST_CRASH;
+        bool guest = kind == EK_WORLD_GUEST_OFF || kind == EK_WORLD_GUEST_CRASH ||
+                     kind == EK_WORLD_GUEST_START;
         const struct ek_world_fault fault = {
             .kind = kind,
             .subject = (uint32_t)ek_random_between(random, 0, (guest ? domains : hosts) - 1),
@@ -139,7 +140,7 @@ static struct ek_world *random_world(uint64_t seed)
 static void cancel_if_open(void *context, const struct ek_move_record *record)
 {
     if (!ek_move_state_terminal(record->state)) {
-        (void)ek_sim_driver_cancel(context, record->order.id);
+        (void)ek_sim_driver_cancel(context, record->order.id, EK_ABORT_OPERATOR);
     }
 }
 

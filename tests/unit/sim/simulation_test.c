@@ -296,6 +296,82 @@ static void test_crash_during_a_move_ends_well(void **state)
     ek_world_destroy(it);
 }
 
+/* ---- guests that are off -------------------------------------------------------------------- */
+
+/* b, which takes 2 GiB of h1 from the second minute to the fifth; h2 is there as well. */
+static struct ek_world *started(const char *text)
+{
+    struct ek_world *it = world(text);
+    const struct ek_sim_domain_spec spec = {
+        .name = "b", .host = host(it, "h1"), .off = true, .vcpus = 1, .memory_mib = 2048};
+    struct ek_error err = {0};
+
+    assert_int_not_equal(ek_world_add_domain(it, &spec, &err), EK_NONE);
+    pass(it, EK_WORLD_MINUTE_MS);
+    assert_string_equal(home(it, "b"), "");
+    strike(it, EK_WORLD_GUEST_START, domain(it, "b"), 3 * EK_WORLD_MINUTE_MS);
+    pass(it, EK_WORLD_MINUTE_MS);
+    return it;
+}
+
+/* Before its user starts it and after it was shut down a guest takes nothing, and is not missed. */
+static void test_guest_runs_while_it_is_meant_to(void **state)
+{
+    struct ek_world *it = started("h1 8c 16G; h2 8c 16G; a@h1 2v 2G 1c");
+    const struct ek_sim_host *h1 = &ek_world_cluster(it)->hosts[host(it, "h1")];
+
+    (void)state;
+    assert_string_equal(home(it, "b"), "h1");
+    assert_true(near(h1->active_memory_mib, 4096));
+    pass(it, 3 * EK_WORLD_MINUTE_MS);
+    assert_string_equal(home(it, "b"), "");
+    assert_true(near(h1->active_memory_mib, 2048));
+    strike(it, EK_WORLD_GUEST_START, domain(it, "b"), 0);
+    pass(it, EK_WORLD_HOUR_MS);
+    assert_string_equal(home(it, "b"), "h1");
+    assert_int_equal(ek_world_cluster(it)->domains[domain(it, "b")].stopped_total_ms, 0);
+    ek_world_destroy(it);
+}
+
+/* Where its host is full it starts where most room is, and is defined there alone. */
+static void test_guest_starts_where_room_is(void **state)
+{
+    struct ek_world *it = started("h1 8c 6G; h2 8c 6G; a@h1 2v 5G 0c; c@h2 1v 1G 0c");
+
+    (void)state;
+    assert_string_equal(home(it, "b"), "h2");
+    assert_int_equal(ek_world_cluster(it)->domains[domain(it, "b")].copy_count, 1);
+    ek_world_destroy(it);
+}
+
+/* No host has room, and yet there it was started. */
+static void test_guest_starts_in_a_crowd(void **state)
+{
+    struct ek_world *it = started("h1 8c 6G; h2 8c 6G; a@h1 2v 5G 0c; c@h2 1v 5G 0c");
+
+    (void)state;
+    assert_string_equal(home(it, "b"), "h1");
+    ek_world_destroy(it);
+}
+
+/* A shutdown that comes in the instant of a handover is done right after it. */
+static void test_shutdown_outlasts_a_handover(void **state)
+{
+    struct ek_world *it = world("h1 8c 32G; h2 8c 32G; a@h1 2v 8G 1c 60d");
+
+    (void)state;
+    ek_world_set_maintenance(it, host(it, "h1"), true);
+    until_state(it, EK_MOVE_RUNNING, EK_WORLD_HOUR_MS);
+    while (home(it, "a")[0] != '\0') {
+        pass(it, 1);
+    }
+    strike(it, EK_WORLD_GUEST_OFF, domain(it, "a"), 0);
+    pass(it, EK_WORLD_MINUTE_MS);
+    assert_string_equal(home(it, "a"), "");
+    assert_int_equal(ek_world_cluster(it)->domains[domain(it, "a")].fate, EK_SIM_SHUT_DOWN);
+    ek_world_destroy(it);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -307,6 +383,10 @@ int main(void)
         cmocka_unit_test(test_guests_start_anew_where_they_were),
         cmocka_unit_test(test_guests_of_a_lost_host_start_elsewhere),
         cmocka_unit_test(test_crash_during_a_move_ends_well),
+        cmocka_unit_test(test_guest_runs_while_it_is_meant_to),
+        cmocka_unit_test(test_guest_starts_where_room_is),
+        cmocka_unit_test(test_guest_starts_in_a_crowd),
+        cmocka_unit_test(test_shutdown_outlasts_a_handover),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,32 +1,16 @@
 /* Commands, their replies, and resolutions, against a real Redis. */
-#include "server.h"
+#include "fixture.h"
 
 #include <hiredis/hiredis.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-static struct server server;
 static int64_t epoch;
 
-static int setup(void **state)
+static int clean_anew(void **state)
 {
-    (void)state;
-    server_start(&server);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    server_stop(&server);
-    return 0;
-}
-
-static int clean(void **state)
-{
-    (void)state;
-    assert_string_equal(server_say(&server, "FLUSHALL"), "OK");
+    (void)clean(state);
     (void)server_say(&server, "SET evenkeel:epoch 5");
     epoch = 5;
     return 0;
@@ -283,17 +267,17 @@ static void test_resolve_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(test_taken_once, clean),
-        cmocka_unit_test_setup(test_fenced, clean),
-        cmocka_unit_test_setup(test_crash_repeats_nothing, clean),
-        cmocka_unit_test_setup(test_broken, clean),
-        cmocka_unit_test_setup(test_age, clean),
-        cmocka_unit_test_setup(test_withdraw, clean),
-        cmocka_unit_test_setup(test_reply, clean),
-        cmocka_unit_test_setup(test_wait, clean),
-        cmocka_unit_test_setup(test_resolve, clean),
-        cmocka_unit_test_setup(test_forget, clean),
-        cmocka_unit_test_setup(test_resolve_refused, clean),
+        cmocka_unit_test_setup(test_taken_once, clean_anew),
+        cmocka_unit_test_setup(test_fenced, clean_anew),
+        cmocka_unit_test_setup(test_crash_repeats_nothing, clean_anew),
+        cmocka_unit_test_setup(test_broken, clean_anew),
+        cmocka_unit_test_setup(test_age, clean_anew),
+        cmocka_unit_test_setup(test_withdraw, clean_anew),
+        cmocka_unit_test_setup(test_reply, clean_anew),
+        cmocka_unit_test_setup(test_wait, clean_anew),
+        cmocka_unit_test_setup(test_resolve, clean_anew),
+        cmocka_unit_test_setup(test_forget, clean_anew),
+        cmocka_unit_test_setup(test_resolve_refused, clean_anew),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

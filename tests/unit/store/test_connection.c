@@ -1,27 +1,11 @@
 /* What the store says and does when the server refuses, hangs, dies or is not there. */
-#include "server.h"
+#include "fixture.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-static struct server server;
-
-static int setup(void **state)
-{
-    (void)state;
-    server_start(&server);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    server_stop(&server);
-    return 0;
-}
 
 static pid_t server_pid(void)
 {
@@ -174,9 +158,10 @@ static void test_acl_user(void **state)
     free(json);
     assert_false(ek_store_put_status(store, "balancer", "{}", 1000, &err));
     assert_int_equal(err.code, EK_ERR_DENIED);
-    assert_false(ek_store_set_maintenance(store, "h1", false, NULL, &err));
+    assert_false(ek_store_end_maintenance(store, "h1", &err));
     assert_int_equal(err.code, EK_ERR_DENIED);
-    assert_non_null(strstr(err.message, "evenkeel:maintenance:h1: NOPERM"));
+    assert_non_null(
+        strstr(err.message, "evenkeel:maintenance:h1: user tool may not do that: NOPERM"));
     const char *const hosts[] = {"h1", "h2"};
     struct ek_maintenance out[2];
     assert_false(ek_store_get_maintenance(store, hosts, 2, out, &err));
@@ -210,8 +195,8 @@ static void assert_balancer_works(struct ek_store *store)
     assert_done(ek_store_put_input(store, "p", "{}", record.epoch, &err), &err);
     assert_done(ek_store_put_engine_state(store, "{}", record.epoch, &err), &err);
     assert_done(ek_store_add_event(store, 1, "k", "", "t", &err), &err);
-    assert_done(ek_store_set_maintenance(store, "h1", true, "", &err), &err);
-    assert_done(ek_store_set_maintenance(store, "h1", false, "", &err), &err);
+    assert_done(ek_store_set_maintenance(store, "h1", NULL, 0, &err), &err);
+    assert_done(ek_store_end_maintenance(store, "h1", &err), &err);
     assert_done(ek_store_release(store, "a", &err), &err);
 }
 

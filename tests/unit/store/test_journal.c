@@ -1,30 +1,14 @@
-#include "server.h"
+#include "fixture.h"
 
-static struct server server;
 static int64_t epoch;
 
-static int setup(void **state)
-{
-    (void)state;
-    server_start(&server);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    server_stop(&server);
-    return 0;
-}
-
-static int clean(void **state)
+static int clean_anew(void **state)
 {
     bool held;
     char holder[64];
     struct ek_error err;
 
-    (void)state;
-    assert_string_equal(server_say(&server, "FLUSHALL"), "OK");
+    (void)clean(state);
     assert_done(
         ek_store_lease(server.store, "me", 60000, &held, &epoch, holder, sizeof(holder), &err),
         &err);
@@ -376,20 +360,20 @@ static void test_trash_is_fenced(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(test_steps, clean),
-        cmocka_unit_test_setup(test_stale_expectation, clean),
-        cmocka_unit_test_setup(test_presence, clean),
-        cmocka_unit_test_setup(test_repeated_write, clean),
-        cmocka_unit_test_setup(test_fence, clean),
-        cmocka_unit_test_setup(test_forbidden_step, clean),
-        cmocka_unit_test_setup(test_takeover, clean),
-        cmocka_unit_test_setup(test_sets, clean),
-        cmocka_unit_test_setup(test_progress, clean),
-        cmocka_unit_test_setup(test_recent, clean),
-        cmocka_unit_test_setup(test_unreadable_record, clean),
-        cmocka_unit_test_setup(test_scripts_flushed, clean),
-        cmocka_unit_test_setup(test_trash, clean),
-        cmocka_unit_test_setup(test_trash_is_fenced, clean),
+        cmocka_unit_test_setup(test_steps, clean_anew),
+        cmocka_unit_test_setup(test_stale_expectation, clean_anew),
+        cmocka_unit_test_setup(test_presence, clean_anew),
+        cmocka_unit_test_setup(test_repeated_write, clean_anew),
+        cmocka_unit_test_setup(test_fence, clean_anew),
+        cmocka_unit_test_setup(test_forbidden_step, clean_anew),
+        cmocka_unit_test_setup(test_takeover, clean_anew),
+        cmocka_unit_test_setup(test_sets, clean_anew),
+        cmocka_unit_test_setup(test_progress, clean_anew),
+        cmocka_unit_test_setup(test_recent, clean_anew),
+        cmocka_unit_test_setup(test_unreadable_record, clean_anew),
+        cmocka_unit_test_setup(test_scripts_flushed, clean_anew),
+        cmocka_unit_test_setup(test_trash, clean_anew),
+        cmocka_unit_test_setup(test_trash_is_fenced, clean_anew),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -1,27 +1,4 @@
-#include "server.h"
-
-static struct server server;
-
-static int setup(void **state)
-{
-    (void)state;
-    server_start(&server);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    server_stop(&server);
-    return 0;
-}
-
-static int clean(void **state)
-{
-    (void)state;
-    assert_string_equal(server_say(&server, "FLUSHALL"), "OK");
-    return 0;
-}
+#include "fixture.h"
 
 static char holder[64];
 

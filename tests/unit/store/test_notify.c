@@ -1,4 +1,4 @@
-#include "server.h"
+#include "fixture.h"
 
 #include <hiredis/hiredis.h>
 #include <signal.h>
@@ -6,22 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static struct server server;
 static struct ek_store *waiter;
-
-static int setup(void **state)
-{
-    (void)state;
-    server_start(&server);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    server_stop(&server);
-    return 0;
-}
 
 static bool wait_for(int timeout_ms)
 {
@@ -79,7 +64,7 @@ static void test_set_while_waiting(void **state)
         struct ek_store *store = server_store(&server, 2000);
         struct ek_error err;
         (void)nanosleep(&(struct timespec){.tv_nsec = 100000000L}, NULL);
-        _exit(ek_store_set_maintenance(store, "h1", true, "", &err) ? 0 : 1);
+        _exit(ek_store_set_maintenance(store, "h1", NULL, 0, &err) ? 0 : 1);
     }
     assert_true(wait_for(20000));
     assert_true(monotonic_ms() - begin_ms < 10000);

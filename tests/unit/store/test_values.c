@@ -1,32 +1,9 @@
 /* Samples, maintenance, plans, statuses, events and inputs. */
-#include "server.h"
+#include "fixture.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <unistd.h>
-
-static struct server server;
-
-static int setup(void **state)
-{
-    (void)state;
-    server_start(&server);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    server_stop(&server);
-    return 0;
-}
-
-static int clean(void **state)
-{
-    (void)state;
-    assert_string_equal(server_say(&server, "FLUSHALL"), "OK");
-    return 0;
-}
 
 static struct ek_domain web = {.uuid = "u1",
                                .name = "web-1",
@@ -121,6 +98,13 @@ static void test_bad_sample(void **state)
     ek_arena_finish(&read[0].arena);
 }
 
+static bool set(const char *host, const char *value)
+{
+    struct ek_error err;
+
+    return ek_store_set_maintenance(server.store, host, value, 0, &err);
+}
+
 /* Whatever stands at a maintenance key means maintenance; what can be read of it is. */
 static void test_maintenance_values(void **state)
 {
@@ -129,24 +113,22 @@ static void test_maintenance_values(void **state)
     struct ek_error err;
 
     (void)state;
-    assert_done(ek_store_set_maintenance(server.store, "empty", true, NULL, &err), &err);
-    assert_done(ek_store_set_maintenance(server.store, "text", true, "new disks", &err), &err);
-    assert_done(ek_store_set_maintenance(
-                    server.store, "object", true,
-                    "{\"reason\": \"fans\", \"deadline\": \"2026-12-01T18:00:00Z\"}", &err),
-                &err);
+    assert_done(set("empty", ""), &err);
+    assert_done(set("text", "new disks"), &err);
     assert_done(
-        ek_store_set_maintenance(server.store, "broken", true, "{\"deadline\": \"soon\"}", &err),
+        set("object",
+            "{\"reason\": \"fans\", \"deadline\": \"2026-12-01T18:00:00Z\", \"partial\": true}"),
         &err);
+    (void)server_say(&server, "SET evenkeel:maintenance:broken {\"deadline\":\"soon\"}");
     (void)server_say(&server, "LPUSH evenkeel:maintenance:list x");
     assert_done(ek_store_get_maintenance(server.store, hosts, 6, out, &err), &err);
     assert_false(out[0].wanted);
     assert_true(out[1].wanted && out[1].reason[0] == '\0');
     assert_string_equal(out[2].reason, "new disks");
     assert_string_equal(out[3].reason, "fans");
-    assert_true(out[3].deadline_ms == 1796148000000);
+    assert_true(out[3].deadline_ms == 1796148000000 && out[3].partial);
     assert_true(out[4].wanted && out[4].deadline_ms == 0);
-    assert_string_equal(out[4].reason, "{\"deadline\": \"soon\"}");
+    assert_string_equal(out[4].reason, "{\"deadline\":\"soon\"}");
     assert_true(out[5].wanted);
 }
 
@@ -158,11 +140,22 @@ static void test_maintenance_leave(void **state)
     struct ek_error err;
 
     (void)state;
-    assert_done(ek_store_set_maintenance(server.store, "h1", true, "x", &err), &err);
-    assert_done(ek_store_set_maintenance(server.store, "h1", false, NULL, &err), &err);
-    assert_done(ek_store_set_maintenance(server.store, "h1", false, NULL, &err), &err);
+    assert_done(set("h1", "x"), &err);
+    assert_done(ek_store_end_maintenance(server.store, "h1", &err), &err);
+    assert_done(ek_store_end_maintenance(server.store, "h1", &err), &err);
     assert_done(ek_store_get_maintenance(server.store, hosts, 1, &out, &err), &err);
     assert_false(out.wanted);
+}
+
+/* A key with a time to live goes by itself. */
+static void test_maintenance_ttl(void **state)
+{
+    struct ek_error err;
+
+    (void)state;
+    assert_done(ek_store_set_maintenance(server.store, "h1", "an hour", 3600000, &err), &err);
+    long long left_ms = strtoll(server_say(&server, "PTTL evenkeel:maintenance:h1"), NULL, 10);
+    assert_true(left_ms > 3500000 && left_ms <= 3600000);
 }
 
 /* A long reason is cut to its array, between characters. */
@@ -177,7 +170,7 @@ static void test_maintenance_long_reason(void **state)
     for (size_t i = 0; i + 2 < sizeof(text); i += 2) {
         memcpy(text + i, "\xc3\xa9", 3);
     }
-    assert_done(ek_store_set_maintenance(server.store, "h1", true, text, &err), &err);
+    (void)server_say(&server, "SET evenkeel:maintenance:h1 %s", text);
     assert_done(ek_store_get_maintenance(server.store, hosts, 1, &out, &err), &err);
     assert_int_equal(strlen(out.reason), 254);
 }
@@ -257,6 +250,8 @@ static void test_fenced_values(void **state)
         assert_int_equal(err.code, EK_ERR_FENCED);
         assert_false(ek_store_put_input(server.store, "p", "{}", other, &err));
         assert_int_equal(err.code, EK_ERR_FENCED);
+        assert_false(ek_store_add_cycle(server.store, "{}", other, &err));
+        assert_int_equal(err.code, EK_ERR_FENCED);
     }
     assert_done(ek_store_get_engine_state(server.store, &json, &err), &err);
     assert_null(json);
@@ -287,6 +282,31 @@ static void test_engine_state_and_input(void **state)
     free(json);
     long ttl_s = strtol(server_say(&server, "TTL evenkeel:input:i1"), NULL, 10);
     assert_in_range(ttl_s, 7 * 86400 - 60, 7 * 86400);
+}
+
+/* Cycles come back newest first, at most as many as were asked for, and old ones go. */
+static void test_cycles(void **state)
+{
+    int64_t epoch = take_lease();
+    char json[32];
+    char **jsons = NULL;
+    size_t count = 1;
+    struct ek_error err;
+
+    (void)state;
+    assert_done(ek_store_recent_cycles(server.store, 10, &jsons, &count, &err), &err);
+    assert_int_equal(count, 0);
+    ek_store_free_texts(jsons, count);
+    for (int i = 0; i < 2300; i++) {
+        (void)snprintf(json, sizeof(json), "{\"cycle\": %d}", i);
+        assert_done(ek_store_add_cycle(server.store, json, epoch, &err), &err);
+    }
+    assert_done(ek_store_recent_cycles(server.store, 2, &jsons, &count, &err), &err);
+    assert_int_equal(count, 2);
+    assert_string_equal(jsons[0], "{\"cycle\": 2299}");
+    assert_string_equal(jsons[1], "{\"cycle\": 2298}");
+    ek_store_free_texts(jsons, count);
+    assert_in_range(strtol(server_say(&server, "XLEN evenkeel:cycles"), NULL, 10), 2000, 2200);
 }
 
 /* What is to be measured comes back as it was put, for as long as it was to live. */
@@ -354,6 +374,32 @@ static void test_event(void **state)
         strstr(said, "version 1 at_ms 7 kind holding subject  text no \"fresh\" sample"));
 }
 
+static void collect_event(void *context, int64_t at_ms, const char *kind, const char *subject,
+                          const char *text)
+{
+    char *out = context;
+    size_t used = strlen(out);
+
+    (void)snprintf(out + used, 200 - used, "%lld %s %s %s;", (long long)at_ms, kind, subject, text);
+}
+
+/* The newest first, no more than asked for; one without a field of ours has it empty. */
+static void test_recent_events(void **state)
+{
+    struct ek_error err;
+    char out[200] = "";
+
+    (void)state;
+    assert_done(ek_store_recent_events(server.store, 5, collect_event, out, &err), &err);
+    assert_string_equal(out, "");
+    for (int i = 1; i <= 3; i++) {
+        assert_done(ek_store_add_event(server.store, i, "step", "web-1", "it moves", &err), &err);
+    }
+    (void)server_say(&server, "XADD evenkeel:events * at_ms 4 kind odd");
+    assert_done(ek_store_recent_events(server.store, 3, collect_event, out, &err), &err);
+    assert_string_equal(out, "4 odd  ;3 step web-1 it moves;2 step web-1 it moves;");
+}
+
 /* A key that does not fit is refused before anything is sent. */
 static void test_long_key(void **state)
 {
@@ -367,23 +413,48 @@ static void test_long_key(void **state)
     assert_int_equal(err.code, EK_ERR_INVALID);
 }
 
+/* Who signs learns who did before, unless that was itself; the last one is known for a week. */
+static void test_samplers_meet(void **state)
+{
+    char other[EK_SAMPLER_SIZE];
+    struct ek_error err;
+
+    (void)state;
+    assert_done(ek_store_get_sampler(server.store, "h1", other, &err), &err);
+    assert_string_equal(other, "");
+    assert_done(ek_store_sign_sample(server.store, "h1", "a:1", other, &err), &err);
+    assert_string_equal(other, "");
+    assert_done(ek_store_sign_sample(server.store, "h1", "a:1", other, &err), &err);
+    assert_string_equal(other, "");
+    assert_done(ek_store_sign_sample(server.store, "h1", "b:2", other, &err), &err);
+    assert_string_equal(other, "a:1");
+    assert_done(ek_store_get_sampler(server.store, "h1", other, &err), &err);
+    assert_string_equal(other, "b:2");
+    assert_in_range(strtol(server_say(&server, "PTTL evenkeel:sampled-by:h1"), NULL, 10),
+                    6 * 86400 * 1000L, 7 * 86400 * 1000L);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_samplers_meet, clean),
         cmocka_unit_test_setup(test_sample_round_trip, clean),
         cmocka_unit_test_setup(test_sample_expires, clean),
         cmocka_unit_test_setup(test_bad_sample, clean),
         cmocka_unit_test_setup(test_maintenance_values, clean),
         cmocka_unit_test_setup(test_maintenance_leave, clean),
+        cmocka_unit_test_setup(test_maintenance_ttl, clean),
         cmocka_unit_test_setup(test_maintenance_long_reason, clean),
         cmocka_unit_test_setup(test_maintenance_status, clean),
         cmocka_unit_test_setup(test_latest_plan, clean),
         cmocka_unit_test_setup(test_fenced_values, clean),
         cmocka_unit_test_setup(test_engine_state_and_input, clean),
+        cmocka_unit_test_setup(test_cycles, clean),
         cmocka_unit_test_setup(test_candidates, clean),
         cmocka_unit_test_setup(test_inputs_are_trimmed, clean),
         cmocka_unit_test_setup(test_status, clean),
         cmocka_unit_test_setup(test_event, clean),
+        cmocka_unit_test_setup(test_recent_events, clean),
         cmocka_unit_test_setup(test_long_key, clean),
     };
 

@@ -37,6 +37,23 @@ static void test_span(void **state)
     assert_string_equal(ek_span(INT64_MAX, span), "106751991167 d 7 h");
 }
 
+/* No more digits than a prediction has; the ends of a range are rounded outwards. */
+static void test_about(void **state)
+{
+    char span[EK_SPAN_SIZE];
+
+    (void)state;
+    assert_string_equal(ek_span_about(0, EK_ROUND_UP, span), "0 s");
+    assert_string_equal(ek_span_about(1400, EK_ROUND_NEAR, span), "1 s");
+    assert_string_equal(ek_span_about(47000, EK_ROUND_NEAR, span), "45 s");
+    assert_string_equal(ek_span_about(62000, EK_ROUND_NEAR, span), "1 min");
+    assert_string_equal(ek_span_about(187000, EK_ROUND_NEAR, span), "3 min");
+    assert_string_equal(ek_span_about(187000, EK_ROUND_UP, span), "3 min 30 s");
+    assert_string_equal(ek_span_about(149999, EK_ROUND_DOWN, span), "2 min");
+    assert_string_equal(ek_span_about(3600000, EK_ROUND_NEAR, span), "1 h");
+    assert_string_equal(ek_span_about(12345000, EK_ROUND_NEAR, span), "3 h 30 min");
+}
+
 /* Local time; a time that was never set is a dash. */
 static void test_time(void **state)
 {
@@ -62,10 +79,8 @@ static void test_clean(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bar),
-        cmocka_unit_test(test_span),
-        cmocka_unit_test(test_time),
-        cmocka_unit_test(test_clean),
+        cmocka_unit_test(test_bar),  cmocka_unit_test(test_span),  cmocka_unit_test(test_about),
+        cmocka_unit_test(test_time), cmocka_unit_test(test_clean),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
