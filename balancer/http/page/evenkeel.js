@@ -89,12 +89,13 @@
   const token = () => sessionStorage.getItem("token");
 
   async function ask(path, method = "GET", body = undefined) {
-    const headers = {};
-    if (token()) headers.Authorization = `Bearer ${token()}`;
+    const headers = {}, shown = token();
+    if (shown) headers.Authorization = `Bearer ${shown}`;
     if (method === "POST") headers["Content-Type"] = "application/json";
     const answer = await fetch(path, {method, headers, body, cache: "no-store", signal: AbortSignal.timeout(20000)});
     const document = await answer.json();
     if (answer.status === 401) {
+      if (token() !== shown) return ask(path, method, body);  // another was given while this one was under way
       sessionStorage.removeItem("token");
       throw Object.assign(new Error("the token is needed"), {needsToken: true});
     }
@@ -102,7 +103,13 @@
     return document;
   }
 
+  let asked = Promise.resolve();   // the question on the screen; the next waits for its answer
+
   function dialog(text, name, type) {
+    return asked = asked.then(() => show(text, name, type));
+  }
+
+  function show(text, name, type) {
     const box = $("ask");
     setText($("ask-text"), text);
     $("ask-label").hidden = !name;
@@ -116,10 +123,18 @@
     });
   }
 
-  async function needToken() {
-    const given = await dialog("The token of http.token_file is needed for that. It is kept until this tab is closed.", "Token", "password");
-    if (typeof given === "string") sessionStorage.setItem("token", given.trim());
-    return typeof given === "string";
+  let declined = false;   // to give the token: not asked for again but by a click on the pill
+  let tokenAsked = null;  // all who need the token wait for the one answer
+
+  function needToken() {
+    tokenAsked ||= dialog("The token of http.token_file is needed for that. It is kept until this tab is closed.", "Token", "password")
+      .then((given) => {
+        tokenAsked = null;
+        declined = typeof given !== "string";
+        if (!declined) sessionStorage.setItem("token", given.trim());
+        return !declined;
+      });
+    return tokenAsked;
   }
 
   // Asks whether it is meant, for the token if need be, and shows what came of it.
@@ -535,8 +550,6 @@
 
   /* ---- the rounds ---- */
 
-  let declined = false;   // to give the token: not asked for again but by a click on the pill
-
   const rounds = [
     {path: () => "/api/v1/moves", every: () => 1000, take: drawMoves},
     {path: () => "/api/v1/status", every: () => 2000, take: (document) => { state.status = document; drawStatus(); }},
@@ -560,7 +573,7 @@
     } catch (error) {
       unanswered(error);
       again = Math.min(again, 2000);
-      if (error.needsToken && !declined && !$("ask").open) declined = !await needToken();
+      if (error.needsToken && !declined) await needToken();
     }
     round.busy = false;
     round.timer = setTimeout(() => go(round), again);
