@@ -92,7 +92,7 @@ class Bench:
                                "check", SOURCE], capture_output=True, text=True, timeout=60,
                               check=False, stdin=subprocess.DEVNULL)
         if done.returncode != 0:
-            raise Failure(f"maintenance check: status {done.returncode}: {done.stderr}")
+            raise Failure(f"maintenance check: status {done.returncode}: {done.stderr}{done.stdout}")
         return json.loads(done.stdout)
 
     def sampled(self, count, since_ms):
