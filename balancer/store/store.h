@@ -324,6 +324,10 @@ bool ek_store_settle_trash(struct ek_store *store, const char *id, int64_t again
 bool ek_store_lease(struct ek_store *store, const char *owner, int64_t ttl_ms, bool *held,
                     int64_t *epoch, char *holder, size_t holder_size, struct ek_error *err);
 
+/* Renews the lease if we hold it, and does not take it. *held: whether we do. */
+bool ek_store_renew(struct ek_store *store, const char *owner, int64_t ttl_ms, bool *held,
+                    struct ek_error *err);
+
 /* Gives the lease back if we hold it. */
 bool ek_store_release(struct ek_store *store, const char *owner, struct ek_error *err);
 
