@@ -12,13 +12,7 @@ static void write_levels(struct ek_json_writer *writer, const char *key, const s
 {
     ek_json_key(writer, key);
     ek_json_begin(writer, '{');
-    ek_json_key(writer, "imbalance");
-    ek_json_begin(writer, '{');
-    /* By name: a further resource becomes a further member, and no reader breaks. */
-    for (unsigned int r = 0; r < plan->resources.count; r++) {
-        ek_json_put_number(writer, plan->resources.names[r], levels->imbalance[r]);
-    }
-    ek_json_end(writer, '}');
+    ek_json_put_figures(writer, "imbalance", &plan->resources, levels->imbalance);
     /* Absent when no host counts: a cluster that is all down or in maintenance. */
     if (levels->hottest.host != EK_NONE) {
         ek_json_key(writer, "hottest");

@@ -168,7 +168,7 @@ static enum ek_maintenance_state state_of(const struct ek_engine *engine,
     return status->blocker_count > 0 ? EK_MAINTENANCE_BLOCKED : EK_MAINTENANCE_EVACUATING;
 }
 
-/* What is left of a time that was told then; running late it says 0, not a negative rest. */
+/* What is left of a time that was told then; 0 once it is over. */
 static int64_t left_ms(const struct ek_engine *engine, const struct ek_promise *promise, int64_t ms)
 {
     int64_t left = promise->made_at_ms + ms - engine->now_ms;
@@ -191,13 +191,19 @@ static void add_promise(const struct ek_engine *engine, struct ek_maintenance_st
     if (!promise->waits) {
         status->feasibility = promise->feasible ? EK_FEASIBLE : EK_NOT_FEASIBLE;
     }
-    if (goes && (promise->feasible || promise->order_count > 0)) {
-        status->eta_ms = left_ms(engine, promise, promise->eta.likely_ms);
+    if (!goes || (!promise->feasible && promise->order_count == 0)) {
+        return;
+    }
+    status->order = promise->order;
+    status->order_count = promise->order_count;
+    /* Of what is late, or waits for what nobody can time, "0 s" would be an answer that is wrong:
+     * how long it takes is not known then. */
+    int64_t likely_ms = left_ms(engine, promise, promise->eta.likely_ms);
+    if (likely_ms > 0 || status->domains_left == 0) {
+        status->eta_ms = likely_ms;
         status->eta_low_ms = left_ms(engine, promise, promise->eta.low_ms);
         status->eta_high_ms = left_ms(engine, promise, promise->eta.high_ms);
         status->slack_ms -= status->eta_ms;
-        status->order = promise->order;
-        status->order_count = promise->order_count;
     }
 }
 

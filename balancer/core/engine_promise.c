@@ -184,6 +184,30 @@ bool ek_engine_begin_host(struct ek_engine *engine, const char *host, struct ek_
     return has_begun(engine, host) || keep_begun(engine, host, err);
 }
 
+/* Of one that had not begun nothing is to be forgotten: what was promised of it stands. */
+bool ek_engine_end_host(struct ek_engine *engine, const char *host, struct ek_effects *effects,
+                        struct ek_error *err)
+{
+    uint32_t index = ek_snapshot_find_host(&engine->snapshot, host);
+    size_t left = 0;
+
+    for (size_t i = 0; i < engine->begun_count; i++) {
+        if (strcmp(engine->begun[i], host) != 0) {
+            engine->begun[left++] = engine->begun[i];
+        }
+    }
+    if (left == engine->begun_count) {
+        return true;
+    }
+    engine->begun_count = left;
+    if (index != EK_NONE) {
+        engine->snapshot.hosts[index].begun = false;
+    }
+    engine->maintenance_digest = 0; /* the next snapshot's set of hosts counts as another one */
+    const char *why = ek_arena_printf(&effects->arena, "the maintenance of %s was ended", host);
+    return why == NULL ? nomem(err) : ek_engine_abandon(engine, EK_DROP_WAITING, effects, why, err);
+}
+
 bool ek_engine_mark_begun(struct ek_engine *engine, struct ek_error *err)
 {
     if (engine->begun_count > 0 && !keep_begun(engine, NULL, err)) {

@@ -124,6 +124,7 @@ struct ek_engine {
     bool has_snapshot;
     struct ek_levels levels;
     uint64_t rules_digest; /* of the rules' problems that were last told */
+    bool rules_shown;      /* since the policy was loaded: which of them are about no domain */
     int64_t now_ms;
     int64_t clock_back_ms; /* how far the clock went back since the last snapshot */
     int sustained;         /* cycles in a row that wanted balancing */
@@ -485,6 +486,11 @@ const struct ek_promise *ek_engine_find_promise(const struct ek_engine *engine, 
 
 /* The evacuation of that host has begun. Error: NOMEM. */
 bool ek_engine_begin_host(struct ek_engine *engine, const char *host, struct ek_error *err);
+
+/* The maintenance of that host was ended, even if no snapshot showed it: what had begun is over,
+ * and what waits of the plans is dropped. Error: NOMEM. */
+bool ek_engine_end_host(struct ek_engine *engine, const char *host, struct ek_effects *effects,
+                        struct ek_error *err);
 
 /* Marks in the newest snapshot what has begun, and forgets what is not wanted any more. Error:
  * NOMEM. */

@@ -116,7 +116,7 @@ static void adopt(struct ek_balancing *balancing, const struct lease_job *job)
 {
     for (size_t i = 0; i < job->blocking_count; i++) {
         const struct ek_move_order *order = &job->blocking[i].order;
-        const char *name = order->name[0] != '\0' ? order->name : order->domain;
+        const char *name = ek_move_domain(order);
         ek_log(EK_LOG_WARNING,
                "%s is left alone: its move %s from %s to %s ended as %s: %s; `evenkeel resolve %s` "
                "shows what may be done",

@@ -373,6 +373,12 @@ void ek_store_free_texts(char **texts, size_t count);
 bool ek_store_wait_maintenance(struct ek_store *store, int timeout_ms, bool *changed,
                                struct ek_error *err);
 
+/* Who hears, in the thread that waits and before its wait returns, of each host whose key was there
+ * no more for a moment (deleted, expired, renamed), though it may be there again by now. What
+ * happens while nobody listens goes unheard. Once, before the first wait. */
+void ek_store_hear_ends(struct ek_store *store, void (*ended)(void *context, const char *host),
+                        void *context);
+
 /* The same for the stream of commands. Waits no longer than half the time that a command may take,
  * whatever `timeout_ms` says. */
 bool ek_store_wait_command(struct ek_store *store, int timeout_ms, bool *changed,
