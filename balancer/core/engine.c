@@ -276,15 +276,19 @@ static bool plan_anew(struct ek_engine *engine, struct ek_effects *effects, stru
 {
     bool failed = engine->replan_at_ms != 0 && engine->now_ms >= engine->replan_at_ms;
     bool changed = ek_engine_maintenance_digest(engine) != engine->maintenance_digest;
+    bool moved = ek_engine_deadline_digest(engine) != engine->deadline_digest;
+    bool late = ek_engine_falls_behind(engine);
 
     if (ek_engine_holding(engine) != NULL || engine->plan.snapshot != NULL ||
-        (ek_engine_planned_count(engine) > 0 && !changed && !failed)) {
+        (ek_engine_planned_count(engine) > 0 && !changed && !failed && !moved && !late)) {
         return true;
     }
     engine->replan_at_ms = failed ? 0 : engine->replan_at_ms;
     if (!ek_engine_replan(engine,
                           changed ? "the hosts to be emptied have changed"
-                                  : "what is left is planned anew",
+                          : moved ? "a deadline has changed"
+                          : !late ? "what is left is planned anew"
+                                  : "it falls behind, and a host would miss its deadline",
                           effects, err)) {
         return false;
     }
@@ -405,6 +409,7 @@ static void undo(struct ek_engine *engine, struct ek_effects *effects)
     engine->rules_shown = false;
     engine->closing_shown[0] = '\0';
     engine->summary[0] = '\0';
+    engine->late_shown[0] = '\0';
 }
 
 /* After every event, not after snapshots only: an outcome frees room, links and limits. */

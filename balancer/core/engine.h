@@ -108,6 +108,7 @@ struct ek_maintenance_status {
     int64_t eta_high_ms; /* at the latest */
     int64_t deadline_ms; /* 0: none */
     int64_t slack_ms;    /* what will be left until the deadline; below 0: it will be late */
+    enum ek_pace pace;   /* that it is emptied at; of one with a deadline */
     int64_t promised_at_ms; /* when the preflight was made that they come from; 0: none was */
     const struct ek_blocker *blockers;
     size_t blocker_count;

@@ -38,6 +38,20 @@ uint64_t ek_engine_maintenance_digest(const struct ek_engine *engine)
     return digest.state;
 }
 
+uint64_t ek_engine_deadline_digest(const struct ek_engine *engine)
+{
+    struct ek_digest digest = ek_digest_begin();
+
+    for (size_t h = 0; h < engine->snapshot.host_count; h++) {
+        const struct ek_host *host = &engine->snapshot.hosts[h];
+        if (host->maintenance && host->deadline_ms != 0) {
+            ek_digest_text(&digest, host->name);
+            ek_digest_integer(&digest, host->deadline_ms);
+        }
+    }
+    return digest.state;
+}
+
 /* Keeps count_left() from counting a domain twice, as resident and as moving. */
 static bool stands_on(const struct ek_snapshot *snapshot, const char *uuid, uint32_t host)
 {
@@ -156,7 +170,7 @@ static enum ek_maintenance_state state_of(const struct ek_engine *engine,
     if (host->state != EK_HOST_UP) {
         return EK_MAINTENANCE_BLOCKED;
     }
-    if (for_good && !host->partial && !host->begun) {
+    if (for_good && !host->partial && !ek_engine_has_begun(engine, host->name)) {
         return EK_MAINTENANCE_INFEASIBLE;
     }
     if (leaving(engine, host->name)) {
@@ -215,6 +229,7 @@ static bool record_host(struct ek_engine *engine, uint32_t h, struct ek_effects 
     struct ek_maintenance_status status = {.host = host->name,
                                            .deadline_ms = host->deadline_ms,
                                            .slack_ms = host->deadline_ms - engine->now_ms,
+                                           .pace = engine->pace,
                                            .domains_left = count_left(engine, h)};
     bool for_good = false;
 

@@ -133,7 +133,7 @@ const struct ek_promise *ek_engine_find_promise(const struct ek_engine *engine, 
 
 /* ---- what has begun -------------------------------------------------------------------------- */
 
-static bool has_begun(const struct ek_engine *engine, const char *host)
+bool ek_engine_has_begun(const struct ek_engine *engine, const char *host)
 {
     bool found = false;
 
@@ -176,12 +176,9 @@ static bool keep_begun(struct ek_engine *engine, const char *one_more, struct ek
 
 bool ek_engine_begin_host(struct ek_engine *engine, const char *host, struct ek_error *err)
 {
-    uint32_t index = ek_snapshot_find_host(&engine->snapshot, host);
-
-    if (index != EK_NONE) {
-        engine->snapshot.hosts[index].begun = engine->snapshot.hosts[index].maintenance;
-    }
-    return has_begun(engine, host) || keep_begun(engine, host, err);
+    /* The snapshot stays as it is until the next one: the plan that begins it was made from that,
+     * and is recorded with it. */
+    return ek_engine_has_begun(engine, host) || keep_begun(engine, host, err);
 }
 
 /* Of one that had not begun nothing is to be forgotten: what was promised of it stands. */
@@ -215,7 +212,7 @@ bool ek_engine_mark_begun(struct ek_engine *engine, struct ek_error *err)
     }
     for (size_t h = 0; h < engine->snapshot.host_count; h++) {
         struct ek_host *host = &engine->snapshot.hosts[h];
-        host->begun = host->maintenance && (host->begun || has_begun(engine, host->name));
+        host->begun = host->maintenance && (host->begun || ek_engine_has_begun(engine, host->name));
     }
     return true;
 }

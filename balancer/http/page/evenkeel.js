@@ -456,7 +456,11 @@
         ? ` (${span(1000 * status.eta_low_s)} to ${span(1000 * status.eta_high_s)})` : "";
       parts.push(`empty in ${span(1000 * status.eta_s)}${range}`);
     }
-    if (item.deadline_ms) parts.push(`deadline ${when(item.deadline_ms)}`);
+    if (item.deadline_ms) {
+      const slack = status && status.slack_s;
+      const left = slack === undefined ? "" : slack < 0 ? ` (missed by ${span(-1000 * slack)})` : ` (${span(1000 * slack)} to spare)`;
+      parts.push(`deadline ${when(item.deadline_ms)}${left}${status && status.pace ? `, pace ${status.pace}` : ""}`);
+    }
     setText(line, parts.join(", "));
     setText(reason, item.reason || "");
     setText(blockers, (status ? status.blockers : []).map((one) => `${one.name || one.domain || "the host"}: ${one.reason}`
