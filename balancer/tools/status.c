@@ -159,10 +159,11 @@ static void add_move(struct ek_table *table, const struct ek_move_record *record
     const struct ek_move_order *order = &record->order;
     char bar[EK_BAR_SIZE];
     char span[EK_SPAN_SIZE];
+    char way[EK_WAY_SIZE];
 
     ek_table_cell(table, EK_COLOUR_NONE, "%s",
                   order->name[0] != '\0' ? order->name : order->domain);
-    ek_table_cell(table, EK_COLOUR_NONE, "%s -> %s", order->source, order->destination);
+    ek_table_cell(table, EK_COLOUR_NONE, "%s", ek_move_way(order, way));
     ek_table_cell(table, EK_COLOUR_NONE, "%s", ek_move_kind_name(order->kind));
     ek_table_cell(table, EK_COLOUR_STRONG, "%s", ek_move_state_name(record->state));
     ek_table_cell(table, EK_COLOUR_NONE, "%s %3.0f %%", ek_bar(record->progress, BAR_WIDTH, bar),
@@ -212,6 +213,7 @@ static void print_foreign(const struct ek_snapshot *snapshot)
 static void print_blocked(const struct report *report)
 {
     char when[EK_SPAN_SIZE];
+    char way[EK_WAY_SIZE];
 
     if (report->seen.blocking_count == 0) {
         return;
@@ -222,11 +224,11 @@ static void print_blocked(const struct report *report)
         "domains whose last move ended without a clear outcome; they are left alone:\n");
     for (size_t i = 0; i < report->seen.blocking_count; i++) {
         const struct ek_move_record *record = &report->seen.blocking[i];
-        ek_terminal_print(stdout, EK_COLOUR_NONE, "  %s, %s -> %s, %s since %s (move %s)%s%s\n",
+        ek_terminal_print(stdout, EK_COLOUR_NONE, "  %s, %s, %s since %s (move %s)%s%s\n",
                           record->order.name[0] != '\0' ? record->order.name : record->order.domain,
-                          record->order.source, record->order.destination,
-                          ek_move_state_name(record->state), ek_time(record->updated_at_ms, when),
-                          record->order.id, record->error[0] == '\0' ? "" : ": ", record->error);
+                          ek_move_way(&record->order, way), ek_move_state_name(record->state),
+                          ek_time(record->updated_at_ms, when), record->order.id,
+                          record->error[0] == '\0' ? "" : ": ", record->error);
     }
     const struct ek_move_order *first = &report->seen.blocking[0].order;
     ek_terminal_print(stdout, EK_COLOUR_NONE,
