@@ -422,6 +422,15 @@ static uint32_t domain_find(const struct ek_snapshot *out, const char *uuid)
     return EK_NONE;
 }
 
+/* Whether the destination was sampled after the move had ended: a domain that is not there then was
+ * stopped since. */
+static bool sampled_since(const struct ek_snapshot *out, const struct ek_known_move *move,
+                          uint32_t destination)
+{
+    return move->ended_at_ms != 0 && destination != EK_NONE &&
+           out->hosts[destination].sampled_at_ms > move->ended_at_ms;
+}
+
 /* Running moves, and ended ones whose domain no sample shows yet: the second kind has EK_NONE for a
  * domain and keeps its destination closed, for nobody knows how full it has become. */
 static void flights_of_ours(struct work *work)
@@ -438,9 +447,10 @@ static void flights_of_ours(struct work *work)
         /* A host that left the configuration meanwhile is EK_NONE: the limits of hosts that are not
          * there bind nobody. */
         bool runs = in->moves[m].ended_at_ms == 0;
-        bool unseen = flight.domain == EK_NONE;
+        bool unseen =
+            flight.domain == EK_NONE && !sampled_since(out, &in->moves[m], flight.destination);
         /* On a third host: the move does not explain it, and still something arrives. */
-        if (!unseen && out->domains[flight.domain].host != flight.source &&
+        if (flight.domain != EK_NONE && out->domains[flight.domain].host != flight.source &&
             out->domains[flight.domain].host != flight.destination) {
             flight.domain = EK_NONE;
         }

@@ -92,18 +92,21 @@ class Bench:
                                "check", SOURCE], capture_output=True, text=True, timeout=60,
                               check=False, stdin=subprocess.DEVNULL)
         if done.returncode != 0:
-            raise Failure(f"maintenance check: status {done.returncode}: {done.stderr}")
+            raise Failure(f"maintenance check: status {done.returncode}: {done.stderr}{done.stdout}")
         return json.loads(done.stdout)
 
-    def sampled(self, count):
-        """Whether each host has a sample with its CPU use, and that of h1 all its guests."""
+    def sampled(self, count, since_ms):
+        """Whether each host has a sample of this round's daemon with its CPU use, and that of h1
+        all its guests. What the daemon of the round before left in Redis is stale."""
         samples = [self.live.redis_json(f"host:{h}") for h in self.hosts]
-        return (all(s and "cpu_used_cores" in s["host"] for s in samples)
+        return (all(s and s["taken_at_ms"] >= since_ms and "cpu_used_cores" in s["host"]
+                    for s in samples)
                 and len(samples[0]["domains"]) == count)
 
-    def drain(self, count):
+    def drain(self, count, since_ms):
         """Seconds from the key until the host is empty, after what was promised."""
-        self.live.until("samples of all hosts and guests", lambda: self.sampled(count), 120)
+        self.live.until("samples of all hosts and guests",
+                        lambda: self.sampled(count, since_ms), 120)
         promise = self.check()
         begun = time.monotonic()
         self.live.redis("SET", f"evenkeel:maintenance:{SOURCE}", "")
@@ -121,9 +124,10 @@ class Bench:
         self.shape(it.cables)
         self.live.configure("intervals: {sample: 5s, evaluate: 10s}",
                             POLICY.replace("{limits}", it.limits), self.rates(it.cables))
+        since_ms = time.time() * 1000
         self.live.start()
         try:
-            promise, took_s = self.drain(len(names))
+            promise, took_s = self.drain(len(names), since_ms)
         finally:
             self.live.stop()
         self.shape({})

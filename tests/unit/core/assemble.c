@@ -199,16 +199,21 @@ static void both_after_the_end_is_a_duplicate(void **state)
     assert_false(scene.out.domains[0].movable);
 }
 
-/* Seen on neither host, running or just ended, it is in flight without a name. */
+/* Seen on neither host, running or just ended, it is in flight without a name; until its
+ * destination is sampled anew, and it is not there: it was stopped since. */
 static void seen_nowhere_is_an_unseen_arrival(void **state)
 {
     (void)state;
     see("h1; h2");
+    scene.samples[1].taken_at_ms = NOW_MS - 2000;
     move("a", "h1", "h2", 0);
     expect("?:h1->h2 ");
     ek_snapshot_finish(&scene.out);
     scene.moves[0].ended_at_ms = NOW_MS - 1000;
     expect("?:h1->h2 ");
+    ek_snapshot_finish(&scene.out);
+    scene.samples[1].taken_at_ms = NOW_MS - 999;
+    expect("");
 }
 
 /* Seen on a third host while its move still runs, it is there and cannot move, and something may
