@@ -63,6 +63,7 @@ void ek_engine_destroy(struct ek_engine *engine)
     free(engine->running);
     free(engine->running_view);
     free(engine->recent);
+    free(engine->stop_ends);
     free(engine);
 }
 
@@ -326,7 +327,8 @@ static bool on_adopt(struct ek_engine *engine, const struct ek_move_order *order
         return false;
     }
     running->adopted = true;
-    return order->kind != EK_MOVE_EVACUATE || ek_engine_begin_host(engine, order->source, err);
+    bool empties = order->kind == EK_MOVE_EVACUATE || ek_move_stops(order->kind);
+    return !empties || ek_engine_begin_host(engine, order->source, err);
 }
 
 static bool on_sign(struct ek_engine *engine, const struct ek_sign *sign,
@@ -427,7 +429,17 @@ static bool act(struct ek_engine *engine, struct ek_effects *effects, struct ek_
         }
     }
     return (ek_engine_holding(engine) != NULL || ek_engine_yield(engine, effects, err)) &&
-           ek_engine_share(engine, effects, err);
+           ek_engine_recall_stops(engine, effects, err) && ek_engine_share(engine, effects, err);
+}
+
+/* Last, when all that may leave its host has been ordered to; and only by a snapshot that was just
+ * taken, with the keys as they are now: a guest that was told to shut down cannot be told
+ * otherwise. */
+static bool stop_guests(struct ek_engine *engine, const struct ek_event *event,
+                        struct ek_effects *effects, struct ek_error *err)
+{
+    return event->kind != EK_EVENT_SNAPSHOT || ek_engine_holding(engine) != NULL ||
+           ek_engine_start_stops(engine, effects, err);
 }
 
 /* A plan that is wanted sooner than the next cycle. Offline snapshots have no period, and nobody
@@ -459,8 +471,8 @@ bool ek_engine_step(struct ek_engine *engine, const struct ek_event *event,
         /* Ends before the plan that they make room for. */
         ok = ek_engine_close(engine, effects, &added, err) &&
              (event->kind != EK_EVENT_SNAPSHOT || plan_anew(engine, effects, err)) &&
-             act(engine, effects, err) && ek_engine_record_maintenance(engine, effects, err) &&
-             wake(engine, effects, err);
+             act(engine, effects, err) && stop_guests(engine, event, effects, err) &&
+             ek_engine_record_maintenance(engine, effects, err) && wake(engine, effects, err);
     }
     ek_engine_show_circuits(engine, &effects->arena);
     if (event->kind == EK_EVENT_SNAPSHOT && engine->has_snapshot) {
@@ -519,24 +531,31 @@ size_t ek_engine_known_moves(const struct ek_engine *engine, struct ek_known_mov
 {
     size_t count = 0;
 
-    for (size_t i = 0; i < engine->running_count; i++, count++) {
+    for (size_t i = 0; i < engine->running_count; i++) {
         const struct ek_move_order *order = &engine->running[i].order;
-        if (count < room) {
-            out[count] = (struct ek_known_move){.domain = order->domain,
-                                                .source = order->source,
-                                                .destination = order->destination,
-                                                .started_at_ms = engine->running[i].started_at_ms};
+        if (ek_move_stops(order->kind)) {
+            continue; /* it goes nowhere */
+        }
+        if (count++ < room) {
+            out[count - 1] =
+                (struct ek_known_move){.domain = order->domain,
+                                       .source = order->source,
+                                       .destination = order->destination,
+                                       .started_at_ms = engine->running[i].started_at_ms};
         }
     }
-    for (size_t i = 0; i < engine->recent_count; i++, count++) {
+    for (size_t i = 0; i < engine->recent_count; i++) {
         const struct ek_outcome *outcome = &engine->recent[i].outcome;
-        if (count < room) {
-            out[count] = (struct ek_known_move){.domain = outcome->domain,
-                                                .source = outcome->source,
-                                                .destination = outcome->destination,
-                                                .started_at_ms = outcome->started_at_ms,
-                                                .ended_at_ms = outcome->ended_at_ms,
-                                                .failed = outcome->state != EK_MOVE_DONE};
+        if (ek_move_stops(outcome->kind)) {
+            continue;
+        }
+        if (count++ < room) {
+            out[count - 1] = (struct ek_known_move){.domain = outcome->domain,
+                                                    .source = outcome->source,
+                                                    .destination = outcome->destination,
+                                                    .started_at_ms = outcome->started_at_ms,
+                                                    .ended_at_ms = outcome->ended_at_ms,
+                                                    .failed = outcome->state != EK_MOVE_DONE};
         }
     }
     size_t left = count < room ? room - count : 0;

@@ -98,6 +98,14 @@ enum ek_feasibility {
     EK_NOT_FEASIBLE,
 };
 
+/* A domain that is, or will be, saved or shut down since its own metadata say so. */
+struct ek_stop_note {
+    const char *domain; /* UUID */
+    const char *name;
+    enum ek_move_kind kind; /* EK_MOVE_SAVE or EK_MOVE_SHUTDOWN */
+    bool running;           /* it is being stopped now; else when all others have left */
+};
+
 struct ek_maintenance_status {
     const char *host;
     enum ek_maintenance_state state;
@@ -114,6 +122,8 @@ struct ek_maintenance_status {
     size_t blocker_count;
     const char *const *order; /* names of the domains in the order in which they are to start */
     size_t order_count;
+    const struct ek_stop_note *stops; /* those that are stopped last, as far as they are there */
+    size_t stop_count;
 };
 
 /* Whether domains_left was counted: of a host that nobody can look at no domain is known, and 0

@@ -44,9 +44,16 @@ static bool on_abort(struct ek_engine *engine, const struct ek_command *command,
                             command->subject),
             effects, err);
     }
-    const char *text = ek_arena_printf(
-        &effects->arena, "move %s of %s from %s to %s is being aborted", running->order.id,
-        running->order.name, running->order.source, running->order.destination);
+    const struct ek_move_order *order = &running->order;
+    const char *text =
+        ek_move_stops(order->kind)
+            ? ek_arena_printf(&effects->arena, "the %s of %s on %s is being aborted%s",
+                              ek_move_kind_name(order->kind), order->name, order->source,
+                              order->kind == EK_MOVE_SHUTDOWN
+                                  ? "; a guest that was told to shut down already will do so"
+                                  : "")
+            : ek_arena_printf(&effects->arena, "move %s of %s from %s to %s is being aborted",
+                              order->id, order->name, order->source, order->destination);
     return ek_engine_stop_move(running, EK_ABORT_OPERATOR, effects, err) &&
            reply(command, EK_ERR_NONE, text, effects, err);
 }

@@ -60,6 +60,10 @@ static bool note_hosts(struct ek_engine *engine, const struct ek_outcome *outcom
 {
     const struct ek_circuit_entry *opened = NULL;
 
+    /* No link was used, and whether its host answers the samples tell. */
+    if (ek_move_stops(outcome->kind)) {
+        return true;
+    }
     if (!outcome->destination_at_fault && !ek_move_state_blocks(outcome->state)) {
         return true;
     }
@@ -134,8 +138,9 @@ bool ek_engine_fail(struct ek_engine *engine, const struct ek_running *running,
                     struct ek_effects *effects, struct ek_error *err)
 {
     const struct ek_step *step = course == NULL ? NULL : ek_course_find(course, running->order.seq);
-    bool evacuates =
-        running->order.kind == EK_MOVE_EVACUATE || (step != NULL && step->rank == EK_RANK_EVACUATE);
+    bool evacuates = running->order.kind == EK_MOVE_EVACUATE ||
+                     ek_move_stops(running->order.kind) ||
+                     (step != NULL && step->rank == EK_RANK_EVACUATE);
     bool wanted = is_wanted(running, outcome->state);
 
     if (changes_load(outcome->state)) {

@@ -119,10 +119,17 @@ static bool gather_blockers(const struct ek_engine *engine, const char *host,
     for (size_t i = 0; i < engine->stuck_count; i++) {
         const struct ek_stuck *stuck = &engine->stuck[i];
         if (strcmp(stuck->host, host) == 0) {
+            const char *error = ek_engine_stop_error(engine, stuck->domain);
+            const char *reason = error == NULL || error[0] == '\0'
+                                     ? stuck->reason
+                                     : ek_arena_printf(arena, "%s (%s)", stuck->reason, error);
+            if (reason == NULL) {
+                return ek_error_set(err, EK_ERR_NOMEM, "out of memory for a blocker");
+            }
             blockers[status->blocker_count++] =
                 (struct ek_blocker){.domain = stuck->domain,
                                     .name = stuck->name,
-                                    .reason = stuck->reason,
+                                    .reason = reason,
                                     .relaxation = stuck->relaxation,
                                     .relaxation_host = stuck->relaxation_host};
             *for_good = *for_good || !stuck->for_now;
@@ -250,6 +257,13 @@ static bool record_host(struct ek_engine *engine, uint32_t h, struct ek_effects 
     assert(h < engine->snapshot.host_count && host->maintenance);
     status.state = state_of(engine, host, &status, for_good);
     add_promise(engine, &status);
+    if (!ek_engine_list_stops(engine, host->name, &status, &effects->arena, err)) {
+        return false;
+    }
+    /* How long a guest takes to shut down nobody knows. */
+    if (status.stop_count > 0 && status.order_count == 0) {
+        status.eta_ms = -1;
+    }
     struct ek_effect *effect = ek_effect_add(effects, EK_EFFECT_RECORD_MAINTENANCE, err);
     if (effect == NULL) {
         return false;
@@ -266,6 +280,9 @@ static bool record_ended(struct ek_engine *engine, struct ek_effects *effects, s
         uint32_t h = ek_snapshot_find_host(&engine->snapshot, engine->maintained[i]);
         if (h != EK_NONE && engine->snapshot.hosts[h].maintenance) {
             continue;
+        }
+        if (!ek_engine_tell_stopped(engine, engine->maintained[i], effects, err)) {
+            return false;
         }
         struct ek_effect *effect = ek_effect_add(effects, EK_EFFECT_RECORD_MAINTENANCE, err);
         if (effect == NULL) {

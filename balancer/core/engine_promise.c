@@ -59,6 +59,30 @@ static bool keep_stuck(struct ek_engine *engine, struct ek_error *err)
     return engine->stuck != NULL || nomem(err);
 }
 
+/* Who is stopped last. */
+static bool keep_dues(struct ek_engine *engine, struct ek_error *err)
+{
+    const struct ek_plan *plan = &engine->plan;
+    struct ek_arena *arena = &engine->stuck_arena;
+
+    engine->due_count = 0;
+    engine->dues = ek_arena_alloc(arena, plan->stop_count, sizeof(*engine->dues));
+    for (size_t i = 0; engine->dues != NULL && i < plan->stop_count; i++) {
+        const struct ek_domain *domain = &plan->snapshot->domains[plan->stops[i].domain];
+        struct ek_due *due = &engine->dues[i];
+
+        due->domain = ek_arena_strdup(arena, domain->uuid);
+        due->name = ek_arena_strdup(arena, domain->name == NULL ? domain->uuid : domain->name);
+        due->host = ek_arena_strdup(arena, plan->snapshot->hosts[plan->stops[i].host].name);
+        due->kind = plan->stops[i].kind;
+        if (due->domain == NULL || due->name == NULL || due->host == NULL) {
+            return nomem(err);
+        }
+        engine->due_count++;
+    }
+    return engine->dues != NULL || nomem(err);
+}
+
 static bool list_order(struct ek_engine *engine, uint32_t host, struct ek_promise *promise)
 {
     const struct ek_plan *plan = &engine->plan;
@@ -107,7 +131,7 @@ bool ek_engine_look_ahead(struct ek_engine *engine, const struct ek_plan_request
 
     ek_arena_finish(&engine->promise_arena);
     engine->promise_count = 0;
-    if (!keep_stuck(engine, err) ||
+    if (!keep_stuck(engine, err) || !keep_dues(engine, err) ||
         !ek_preflight_make(&preflight, &engine->plan, &engine->schedule, request, err)) {
         return false;
     }

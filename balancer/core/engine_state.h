@@ -78,6 +78,21 @@ struct ek_stuck {
     bool for_now;
 };
 
+/* A domain that is stopped last, as the newest plan found it. */
+struct ek_due {
+    const char *domain;
+    const char *name;
+    const char *host;
+    enum ek_move_kind kind;
+};
+
+/* How a domain's last save or shutdown ended, until its host is used again. */
+struct ek_stop_end {
+    struct ek_move_order order;
+    bool done;
+    char error[EK_TEXT_SIZE];
+};
+
 /* What the newest preflight said of a host that is to be emptied. */
 struct ek_promise {
     const char *host;
@@ -173,6 +188,12 @@ struct ek_engine {
     enum ek_pace pace;             /* of hosts with deadlines, since the newest plan */
     bool pace_in_time;             /* it was enough then */
     char late_shown[EK_TEXT_SIZE]; /* hosts of which it was told that they will be late */
+
+    struct ek_due *dues; /* in stuck_arena */
+    size_t due_count;
+
+    struct ek_stop_end *stop_ends;
+    size_t stop_end_count;
 
     struct ek_promise *promises;
     size_t promise_count;
@@ -453,6 +474,34 @@ bool ek_engine_is_fit(struct ek_engine *engine, const struct ek_course *course,
 
 /* Starts what limits, links and room allow, on the newest figures. */
 bool ek_engine_dispatch(struct ek_engine *engine, struct ek_effects *effects, struct ek_error *err);
+
+/* ---- engine_stop.c -----------------------------------------------------------------------------
+ */
+
+/* Starts saves and shutdowns on hosts where nobody else is left, a few at a time. */
+bool ek_engine_start_stops(struct ek_engine *engine, struct ek_effects *effects,
+                           struct ek_error *err);
+
+/* Tells those to stop whose host is not to be emptied any more. */
+bool ek_engine_recall_stops(struct ek_engine *engine, struct ek_effects *effects,
+                            struct ek_error *err);
+
+/* A save or a shutdown ended: what is told of it, rests, and what follows. */
+bool ek_engine_stopped(struct ek_engine *engine, const struct ek_running *running,
+                       const struct ek_outcome *outcome, struct ek_effects *effects,
+                       struct ek_error *err);
+
+/* Why the domain's last save or shutdown failed; NULL: it did not. */
+const char *ek_engine_stop_error(const struct ek_engine *engine, const char *domain);
+
+/* Who is, or will be, stopped on that host, for its status. Error: NOMEM. */
+bool ek_engine_list_stops(const struct ek_engine *engine, const char *host,
+                          struct ek_maintenance_status *status, struct ek_arena *arena,
+                          struct ek_error *err);
+
+/* Says what was stopped on a host that is used again. */
+bool ek_engine_tell_stopped(struct ek_engine *engine, const char *host, struct ek_effects *effects,
+                            struct ek_error *err);
 
 /* ---- engine_bandwidth.c ------------------------------------------------------------------------
  */

@@ -119,7 +119,9 @@ static void take_news(struct ek_balancing *balancing, const struct ek_outcome_no
     ek_http_ended(balancing->daemon->http, &node->outcome);
     /* Both hosts are not what their last samples say any more. */
     ek_collecting_hasten(balancing->daemon->collecting, node->outcome.source);
-    ek_collecting_hasten(balancing->daemon->collecting, node->outcome.destination);
+    if (node->outcome.destination[0] != '\0') {
+        ek_collecting_hasten(balancing->daemon->collecting, node->outcome.destination);
+    }
 }
 
 static void on_outcomes(uv_async_t *async)
@@ -312,7 +314,8 @@ const char *ek_balancing_needs(const struct ek_balancing *balancing, const struc
         if (!has_host(config, view.running[i].source)) {
             return view.running[i].source;
         }
-        if (!has_host(config, view.running[i].destination)) {
+        if (!ek_move_stops(view.running[i].kind) &&
+            !has_host(config, view.running[i].destination)) {
             return view.running[i].destination;
         }
     }

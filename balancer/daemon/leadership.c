@@ -120,7 +120,8 @@ static void adopt(struct ek_balancing *balancing, const struct lease_job *job)
         ek_log(EK_LOG_WARNING,
                "%s is left alone: its move %s from %s to %s ended as %s: %s; `evenkeel resolve %s` "
                "shows what may be done",
-               name, order->id, order->source, order->destination,
+               name, order->id, order->source,
+               ek_move_stops(order->kind) ? "nowhere" : order->destination,
                ek_move_state_name(job->blocking[i].state), job->blocking[i].error, name);
         ek_balancing_step(balancing, &(struct ek_event){.kind = EK_EVENT_BLOCK,
                                                         .now_ms = ek_clock_now_ms(),

@@ -52,6 +52,15 @@ static void print_flights(const struct ek_preflight_host *it)
     }
 }
 
+/* Last, and by their own metadata: the time is without them. */
+static void print_stops(const struct ek_preflight_host *it)
+{
+    if (it->feasible && it->saved + it->shut_down > 0) {
+        (void)printf("; %" PRIu32 " will be saved, %" PRIu32 " shut down, last", it->saved,
+                     it->shut_down);
+    }
+}
+
 static void print_host(const struct ek_plan *plan, const struct ek_preflight_host *it)
 {
     const char *host = plan->snapshot->hosts[it->host].name;
@@ -65,14 +74,18 @@ static void print_host(const struct ek_plan *plan, const struct ek_preflight_hos
         return;
     }
     if (it->feasible) {
-        (void)printf("%s can be emptied: %" PRIu32 " domain%s, ", host, it->domains,
+        (void)printf("%s can be emptied: %" PRIu32 " domain%s", host, it->domains,
                      ek_plural(it->domains));
-        print_eta(&it->eta);
+        if (it->domains + it->arriving > it->saved + it->shut_down) {
+            (void)printf(", ");
+            print_eta(&it->eta);
+        }
     } else {
         (void)printf("%s cannot be emptied: %" PRIu32 " of %" PRIu32 " domain%s cannot leave", host,
                      it->stuck, it->domains, ek_plural(it->domains));
     }
     print_flights(it);
+    print_stops(it);
     (void)printf("\n");
 }
 

@@ -66,6 +66,10 @@ static void print_maintenance(struct ek_story *story, const struct ek_maintenanc
     if (story->promises) {
         print_promise(story, status);
     }
+    for (size_t i = 0; i < status->stop_count; i++) {
+        ek_text_add(&story->trace, ", %s %s", ek_move_kind_name(status->stops[i].kind),
+                    status->stops[i].name);
+    }
     for (size_t i = 0; i < status->blocker_count; i++) {
         ek_text_add(&story->trace, "; %s: %s", status->blockers[i].name,
                     status->blockers[i].reason);
@@ -108,8 +112,13 @@ static void print_effect(struct ek_story *story, const struct ek_effect *effect)
         ek_text_add(&story->trace, "abort %s\n", effect->u.abort.id);
         break;
     case EK_EFFECT_START:
-        ek_text_add(&story->trace, "start %s %s->%s\n", effect->u.start.name,
-                    effect->u.start.source, effect->u.start.destination);
+        if (ek_move_stops(effect->u.start.kind)) {
+            ek_text_add(&story->trace, "%s %s on %s\n", ek_move_kind_name(effect->u.start.kind),
+                        effect->u.start.name, effect->u.start.source);
+        } else {
+            ek_text_add(&story->trace, "start %s %s->%s\n", effect->u.start.name,
+                        effect->u.start.source, effect->u.start.destination);
+        }
         break;
     case EK_EFFECT_WAKE:
         ek_text_add(&story->trace, "wake +%lld s\n",
