@@ -189,6 +189,32 @@ static void what_cannot_go_back_is_named(void **state)
     assert_int_equal(running_count(), 0);
 }
 
+/* A start that could not be recorded, since Redis went away, is no failed move: nothing is paused
+ * or brought back for it, the domain does not rest, and it is planned anew one period later. */
+static void a_start_without_its_record_fails_no_plan(void **state)
+{
+    static const enum ek_on_plan_failure what[] = {EK_ON_FAILURE_STOP, EK_ON_FAILURE_REVERT};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        on_failure(what[i]);
+        ek_story_settle(&it, UNEVEN);
+        ek_story_outcome(&it, running(0)->domain, EK_MOVE_DONE);
+        assert_int_equal(running_count(), 1);
+        ek_text_clear(&it.trace);
+        ek_story_refuse_start(&it, running(0)->domain);
+        ek_story_expect(&it, "fate cancelled\nwake +10 s\n");
+        assert_null(ek_engine_view(it.engine).paused);
+        teardown(state);
+        setup(state);
+    }
+    ek_story_cycle(&it, DRAIN);
+    ek_story_refuse_start(&it, "a");
+    ek_story_cycle(&it, DRAIN);
+    ek_story_outcome(&it, running(0)->domain, EK_MOVE_DONE);
+    assert_string_equal(running(0)->domain, "a");
+}
+
 /* A way back that fails is not turned round once more. */
 static void a_failed_way_back_is_not_reverted(void **state)
 {
@@ -552,6 +578,7 @@ int main(void)
         TEST(a_failed_plan_stops_balancing),
         TEST(a_failed_plan_is_reverted),
         TEST(what_cannot_go_back_is_named),
+        TEST(a_start_without_its_record_fails_no_plan),
         TEST(a_failed_way_back_is_not_reverted),
         TEST(an_evacuation_is_never_reverted),
         TEST(an_aborted_move_fails_no_plan),
