@@ -252,6 +252,17 @@ bool ek_engine_withdraw(struct ek_engine *engine, enum ek_drop what, struct ek_e
     return abandon(engine, true, what, effects, why, err);
 }
 
+bool ek_engine_drop_waiting(struct ek_engine *engine, struct ek_effects *effects, const char *why,
+                            struct ek_error *err)
+{
+    bool ok = true;
+
+    for (struct ek_course *it = engine->courses; ok && it != NULL; it = it->next) {
+        ok = ek_course_drop(it, EK_DROP_WAITING, "abandoned", why, effects, err);
+    }
+    return ok;
+}
+
 /* ---- ends ------------------------------------------------------------------------------------ */
 
 static bool record_fate(const struct ek_course *course, struct ek_effects *effects,
@@ -337,9 +348,9 @@ bool ek_engine_close(struct ek_engine *engine, struct ek_effects *effects, bool 
             continue;
         }
         /* One plan can be made in a step: the other comes with the next one, which is at once. */
-        if (reverts && (engine->plan.snapshot != NULL || ek_engine_holding(engine) != NULL)) {
+        if (reverts && (engine->plan.snapshot != NULL || !ek_engine_may_start(engine))) {
             link = &course->next;
-            ok = ek_engine_holding(engine) != NULL || ek_effect_wake(effects, engine->now_ms, err);
+            ok = !ek_engine_may_start(engine) || ek_effect_wake(effects, engine->now_ms, err);
             continue;
         }
         *link = course->next;
