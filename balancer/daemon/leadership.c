@@ -51,7 +51,11 @@ static void restore_rests(struct ek_balancing *balancing, const char *json)
         return;
     }
     if (!ek_codec_read_rests(&kept, json, strlen(json), "engine", &err)) {
-        ek_log(EK_LOG_WARNING, "cooldowns, circuits and pauses of before are lost: %s",
+        /* Perhaps an operator had stopped everything: only he may let it go on. */
+        ek_engine_take_up_nothing(balancing->engine, err.message);
+        ek_log(EK_LOG_WARNING,
+               "cooldowns, circuits and pauses of before are lost, so that nothing starts until "
+               "`evenkeel resume`: %s",
                err.message);
         return;
     }

@@ -121,6 +121,22 @@ static void no_way_back_before_a_new_snapshot(void **state)
     assert_non_null(strstr(it.trace.text, "start a h2->h1"));
 }
 
+/* Where an earlier engine's pause cannot be read, nothing starts until somebody resumes. */
+static void an_unreadable_pause_is_one(void **state)
+{
+    (void)state;
+    it.events = true;
+    ek_engine_take_up_nothing(it.engine, "engine:1:2: found x");
+    ek_story_release(&it);
+    ek_story_cycle(&it, DRAIN);
+    assert_non_null(strstr(it.trace.text, "event holding: holding: what was paused before is not "
+                                          "known: engine:1:2: found x\n"));
+    assert_null(strstr(it.trace.text, "start "));
+    ek_story_command(&it, EK_COMMAND_RESUME, "", "");
+    ek_story_cycle(&it, DRAIN);
+    assert_int_equal(ek_engine_view(it.engine).running_count, 1);
+}
+
 /* When most hosts are lost at once it holds; hosts in maintenance do not count. */
 static void losing_most_hosts_holds(void **state)
 {
@@ -193,6 +209,7 @@ int main(void)
         TEST(an_order_that_waited_is_dropped),
         TEST(nothing_starts_before_a_new_snapshot),
         TEST(no_way_back_before_a_new_snapshot),
+        TEST(an_unreadable_pause_is_one),
         TEST(losing_most_hosts_holds),
         TEST(losing_half_does_not_hold),
         TEST(a_clock_going_back_holds_one_cycle),
