@@ -304,11 +304,15 @@ static bool over(const struct ek_course *course)
 }
 
 /* Why what a failed plan has moved is not brought back; NULL: it may be. Whoever has paused
- * balancing, closed it, or wants only to be told, wants no moves the other way either. */
+ * balancing, closed it, wants only to be told, or to be asked before, wants no moves the other way
+ * either. */
 static const char *stays(const struct ek_engine *engine)
 {
     if (engine->policy.mode == EK_MODE_RECOMMEND) {
         return "the mode is recommend";
+    }
+    if (engine->policy.mode == EK_MODE_APPROVE) {
+        return "the mode is approve, and nobody has approved it";
     }
     if (engine->pause.why[0] != '\0') {
         return engine->pause.why;

@@ -149,6 +149,19 @@ static void nothing_is_reverted_in_mode_recommend(void **state)
     expect_no_way_back("the mode is recommend");
 }
 
+/* Nor does who wants to be asked before: an approval was for the way there alone. */
+static void nothing_is_reverted_in_mode_approve(void **state)
+{
+    (void)state;
+    it.policy.mode = EK_MODE_APPROVE;
+    on_failure(EK_ON_FAILURE_REVERT);
+    ek_story_cycle(&it, UNEVEN);
+    ek_story_command(&it, EK_COMMAND_APPROVE, ek_engine_view(it.engine).offer_id, "");
+    ek_story_outcome(&it, running(0)->domain, EK_MOVE_DONE);
+    assert_int_equal(running_count(), 1);
+    expect_no_way_back("the mode is approve, and nobody has approved it");
+}
+
 static void nothing_is_reverted_in_a_pause(void **state)
 {
     (void)state;
@@ -588,6 +601,7 @@ int main(void)
         TEST(blocked_domains_stay),
         TEST(a_stop_drops_other_plans),
         TEST(nothing_is_reverted_in_mode_recommend),
+        TEST(nothing_is_reverted_in_mode_approve),
         TEST(nothing_is_reverted_in_a_pause),
         TEST(nothing_is_reverted_outside_the_window),
         TEST(a_laggard_leaves_last),
