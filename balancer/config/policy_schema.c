@@ -492,7 +492,7 @@ static const struct ek_schema_row rows[] = {
      .word_count = EK_ON_FAILURE_COUNT,
      .fallback = "replan",
      .doc = "After a failed move: replan makes a new plan, revert brings back what the plan had "
-            "moved, stop balances nothing until `evenkeel resume`"},
+            "moved (mode automatic), stop balances nothing until `evenkeel resume`"},
 
     {.path = "circuit.failures",
      .type = EK_VALUE_INT,

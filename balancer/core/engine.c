@@ -127,6 +127,11 @@ const char *ek_engine_holding(const struct ek_engine *engine)
     return engine->closing.evacuations ? engine->closing.why : NULL;
 }
 
+bool ek_engine_may_start(const struct ek_engine *engine)
+{
+    return ek_engine_holding(engine) == NULL && !engine->outdated;
+}
+
 /* With every event, since each may start moves. What has not begun when it closes does not
  * begin. */
 static bool look_at_calendar(struct ek_engine *engine, struct ek_effects *effects,
@@ -161,9 +166,10 @@ static bool record_holding(struct ek_engine *engine, struct ek_effects *effects,
     if (why[0] != '\0') {
         return ek_effect_event(effects, "holding", "", err, "holding: %s", why);
     }
-    /* However long it held, what was worth a move then need not be so now. */
+    /* However long it held, what was worth a move then need not be so now; nor is what somebody
+     * wanted. */
     return ek_effect_event(effects, "holding", "", err, "no longer holding") &&
-           ek_engine_abandon(engine, EK_DROP_WAITING, effects, "starting was held meanwhile", err);
+           ek_engine_drop_waiting(engine, effects, "starting was held meanwhile", err);
 }
 
 /* ---- events -------------------------------------------------------------------------------- */
@@ -248,6 +254,7 @@ static bool on_snapshot(struct ek_engine *engine, const struct ek_event *event,
     engine->snapshot = *event->u.snapshot;
     memset(event->u.snapshot, 0, sizeof(*event->u.snapshot));
     engine->has_snapshot = true;
+    engine->outdated = false;
     if (!ek_snapshot_sort(&engine->snapshot, err)) {
         return false;
     }
@@ -372,6 +379,7 @@ static bool apply(struct ek_engine *engine, const struct ek_event *event,
         return record_holding(engine, effects, err);
     case EK_EVENT_RELEASE:
         engine->hold[0] = '\0';
+        engine->outdated = true;
         return record_holding(engine, effects, err);
     case EK_EVENT_COMMAND:
         return ek_engine_command(engine, event->u.command, effects, err);
@@ -420,7 +428,7 @@ static bool act(struct ek_engine *engine, struct ek_effects *effects, struct ek_
     bool again = true;
 
     while (again) {
-        if (ek_engine_holding(engine) == NULL && !ek_engine_dispatch(engine, effects, err)) {
+        if (ek_engine_may_start(engine) && !ek_engine_dispatch(engine, effects, err)) {
             return false;
         }
         /* What brings back a plan's domains is a plan as well. */
@@ -428,7 +436,7 @@ static bool act(struct ek_engine *engine, struct ek_effects *effects, struct ek_
             return false;
         }
     }
-    return (ek_engine_holding(engine) != NULL || ek_engine_yield(engine, effects, err)) &&
+    return (!ek_engine_may_start(engine) || ek_engine_yield(engine, effects, err)) &&
            ek_engine_recall_stops(engine, effects, err) && ek_engine_share(engine, effects, err);
 }
 
@@ -438,7 +446,7 @@ static bool act(struct ek_engine *engine, struct ek_effects *effects, struct ek_
 static bool stop_guests(struct ek_engine *engine, const struct ek_event *event,
                         struct ek_effects *effects, struct ek_error *err)
 {
-    return event->kind != EK_EVENT_SNAPSHOT || ek_engine_holding(engine) != NULL ||
+    return event->kind != EK_EVENT_SNAPSHOT || !ek_engine_may_start(engine) ||
            ek_engine_start_stops(engine, effects, err);
 }
 

@@ -30,7 +30,8 @@ enum ek_event_kind {
                         * once is enough */
     EK_EVENT_BLOCK,    /* a domain whose last outcome is not known */
     EK_EVENT_HOLD,     /* start nothing new until EK_EVENT_RELEASE; running moves go on */
-    EK_EVENT_RELEASE,  /* what waited meanwhile is dropped, the next snapshot plans anew */
+    EK_EVENT_RELEASE,  /* what waited meanwhile is dropped, an operator's order, too; the next
+                        * snapshot plans anew, and nothing starts before it */
     EK_EVENT_COMMAND,  /* an operator's; answered by exactly one REPLY. Not RESOLVE */
     EK_EVENT_UNBLOCK,  /* a domain that an operator has resolved */
     EK_EVENT_SIGN,     /* what a running move tells before its end */

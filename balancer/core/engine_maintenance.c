@@ -61,11 +61,42 @@ static bool stands_on(const struct ek_snapshot *snapshot, const char *uuid, uint
     return domain != EK_NONE && snapshot->domains[domain].host == host;
 }
 
+/* Whether the move in flight is one of ours. A domain that no sample shows is known by its hosts.
+ */
+static bool is_ours(const struct ek_engine *engine, const struct ek_in_flight *flight)
+{
+    const struct ek_snapshot *snapshot = &engine->snapshot;
+    bool ours = false;
+
+    for (size_t i = 0; !ours && i < engine->running_count; i++) {
+        const struct ek_move_order *order = &engine->running[i].order;
+        ours = flight->domain != EK_NONE
+                   ? strcmp(order->domain, snapshot->domains[flight->domain].uuid) == 0
+                   : strcmp(order->source, snapshot->hosts[flight->source].name) == 0 &&
+                         strcmp(order->destination, snapshot->hosts[flight->destination].name) == 0;
+    }
+    return ours;
+}
+
+/* Migrations of others that are on their way to the host: what comes in runs there in a moment. */
+static uint32_t count_arrivals(const struct ek_engine *engine, uint32_t host)
+{
+    const struct ek_snapshot *snapshot = &engine->snapshot;
+    uint32_t count = 0;
+
+    for (size_t f = 0; f < snapshot->in_flight_count; f++) {
+        const struct ek_in_flight *flight = &snapshot->in_flight[f];
+        bool there = flight->domain != EK_NONE && snapshot->domains[flight->domain].host == host;
+        count += flight->destination == host && !there && !is_ours(engine, flight) ? 1 : 0;
+    }
+    return count;
+}
+
 /* Domains that are there, and moves that begin or end there: a host is empty only without any. */
 static uint32_t count_left(const struct ek_engine *engine, uint32_t host)
 {
     const struct ek_snapshot *snapshot = &engine->snapshot;
-    uint32_t left = 0;
+    uint32_t left = count_arrivals(engine, host);
 
     for (size_t d = 0; d < snapshot->domain_count; d++) {
         left += snapshot->domains[d].host == host ? 1 : 0;

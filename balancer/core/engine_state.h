@@ -138,6 +138,7 @@ struct ek_engine {
     struct ek_sustained recalled; /* of an earlier run, until the next snapshot; cycles 0: none */
     struct ek_snapshot snapshot;
     bool has_snapshot;
+    bool outdated; /* starting was held since it was taken: the next one is waited for */
     struct ek_levels levels;
     uint64_t rules_digest; /* of the rules' problems that were last told */
     bool rules_shown;      /* since the policy was loaded: which of them are about no domain */
@@ -239,6 +240,9 @@ void ek_effects_sort(struct ek_effects *effects);
 /* Why nothing starts now; NULL: it may. */
 const char *ek_engine_holding(const struct ek_engine *engine);
 
+/* Whether it does not hold, and the snapshot was taken since it did. */
+bool ek_engine_may_start(const struct ek_engine *engine);
+
 /* ---- engine_memory.c ---------------------------------------------------------------------------
  */
 
@@ -318,6 +322,10 @@ bool ek_engine_abandon(struct ek_engine *engine, enum ek_drop what, struct ek_ef
 /* Likewise, and of what brings back a failed plan's moves: all but what an operator ordered. */
 bool ek_engine_withdraw(struct ek_engine *engine, enum ek_drop what, struct ek_effects *effects,
                         const char *why, struct ek_error *err);
+
+/* Drops all that waits, of whatever kind. */
+bool ek_engine_drop_waiting(struct ek_engine *engine, struct ek_effects *effects, const char *why,
+                            struct ek_error *err);
 
 /* Ends the plans of which nothing waits or runs any more: records their fate, brings back what has
  * to be. *added: there is a new course. */

@@ -60,7 +60,7 @@ static void push_outcome(struct ek_balancing *balancing, const struct ek_outcome
     node->outcome = *outcome;
     node->epoch = epoch;
     /* Lives count on a clock that does not jump; samples and the engine live by the wall's. */
-    int64_t drift_ms = ek_clock_now_ms() - ek_clock_steady_ms();
+    int64_t drift_ms = ek_clock_drift_ms();
     node->outcome.started_at_ms += drift_ms;
     node->outcome.ended_at_ms += drift_ms;
     push(balancing, node);

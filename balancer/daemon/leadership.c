@@ -54,7 +54,11 @@ static void restore_rests(struct ek_balancing *balancing, const char *json)
         return;
     }
     if (!ek_codec_read_rests(&kept, json, strlen(json), "engine", &err)) {
-        ek_log(EK_LOG_WARNING, "cooldowns, circuits and pauses of before are lost: %s",
+        /* Perhaps an operator had stopped everything: only he may let it go on. */
+        ek_engine_take_up_nothing(balancing->engine, err.message);
+        ek_log(EK_LOG_WARNING,
+               "cooldowns, circuits and pauses of before are lost, so that nothing starts until "
+               "`evenkeel resume`: %s",
                err.message);
         return;
     }
@@ -135,7 +139,8 @@ static void adopt(struct ek_balancing *balancing, const struct lease_job *job)
         if (record->epoch == job->epoch && record->epoch == job->before) {
             continue;
         }
-        if (!ek_executor_adopt(balancing->executor, record, job->epoch, &err)) {
+        const struct ek_move_record recalled = ek_journal_recalled(record);
+        if (!ek_executor_adopt(balancing->executor, &recalled, job->epoch, &err)) {
             /* Nobody watches it now: at least its domain is left alone. */
             ek_log(EK_LOG_ERROR, "move %s is not adopted: %s", record->order.id, err.message);
             ek_balancing_step(balancing, &(struct ek_event){.kind = EK_EVENT_BLOCK,

@@ -167,7 +167,8 @@ void ek_story_settle(struct ek_story *story, const char *cluster)
     ek_story_cycle(story, cluster);
 }
 
-static void end(struct ek_story *story, const char *domain, enum ek_move_state state, bool fault)
+static void end(struct ek_story *story, const char *domain, enum ek_move_state state, bool fault,
+                int attempts)
 {
     struct ek_engine_view view = ek_engine_view(story->engine);
     size_t i = 0;
@@ -179,7 +180,7 @@ static void end(struct ek_story *story, const char *domain, enum ek_move_state s
     const struct ek_move_order order = view.running[i];
     struct ek_outcome outcome = {.kind = order.kind,
                                  .state = state,
-                                 .attempts = 1,
+                                 .attempts = attempts,
                                  .destination_at_fault = fault,
                                  .started_at_ms = story->now_ms};
     story->now_ms += 1000;
@@ -194,12 +195,17 @@ static void end(struct ek_story *story, const char *domain, enum ek_move_state s
 
 void ek_story_outcome(struct ek_story *story, const char *domain, enum ek_move_state state)
 {
-    end(story, domain, state, false);
+    end(story, domain, state, false, 1);
 }
 
 void ek_story_fault(struct ek_story *story, const char *domain, enum ek_move_state state)
 {
-    end(story, domain, state, true);
+    end(story, domain, state, true, 1);
+}
+
+void ek_story_refuse_start(struct ek_story *story, const char *domain)
+{
+    end(story, domain, EK_MOVE_CANCELLED, false, 0);
 }
 
 void ek_story_adopt(struct ek_story *story, const char *domain, const char *source,

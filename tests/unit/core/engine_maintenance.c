@@ -75,6 +75,17 @@ static void an_arrival_keeps_it_from_being_empty(void **state)
     ek_story_expect(&it, "maintenance h2 evacuating, 1 left\nwake +10 s\n");
 }
 
+/* So does a migration of somebody else, also of a domain that no sample shows any more; it counts
+ * once, and is over when it is. */
+static void somebody_elses_arrival_keeps_it_from_being_empty(void **state)
+{
+    (void)state;
+    ek_story_cycle(&it, "h1 maintenance; h2; a@h2->h1");
+    ek_story_expect(&it, "maintenance h1 evacuating, 1 left\nwake +10 s\n");
+    ek_story_cycle(&it, "h1 maintenance; h2; a@h2");
+    ek_story_expect(&it, "maintenance h1 evacuated, 0 left\n");
+}
+
 /* In recommend mode it says what it would do, and that it does nothing. */
 static void recommend_mode_is_preflight(void **state)
 {
@@ -504,6 +515,7 @@ int main(void)
         TEST(paused_domains_leave),
         TEST(a_domain_out_of_sight_is_not_gone),
         TEST(an_arrival_keeps_it_from_being_empty),
+        TEST(somebody_elses_arrival_keeps_it_from_being_empty),
         TEST(recommend_mode_is_preflight),
         TEST(a_host_without_samples_is_blocked),
         TEST(infeasible_is_for_good_blocked_for_now),
