@@ -346,35 +346,43 @@ static void lose(struct wait *wait, const struct ek_error *err, int64_t now_ms)
     }
 }
 
+static bool has_ended(const struct wait *wait)
+{
+    bool ended = true;
+
+    for (size_t i = 0; i < wait->count; i++) {
+        ended = ended && wait->hosts[i].status != GO_ON;
+    }
+    return ended;
+}
+
 /* True: each host has come to its end. */
 static bool poll_once(struct wait *wait)
 {
     struct ek_error err;
     int64_t now_ms = ek_wait_now_ms();
-    bool ended = true;
 
     for (size_t i = 0; i < wait->count; i++) {
         if (wait->hosts[i].status == GO_ON && !look_at(wait, &wait->hosts[i], &err)) {
             lose(wait, &err, now_ms);
-            return wait->hosts[0].status != GO_ON;
+            return has_ended(wait);
         }
     }
     show(wait);
     for (size_t i = 0; i < wait->count; i++) {
         struct waited *it = &wait->hosts[i];
         it->status = it->status == GO_ON ? judge(wait, it, now_ms) : it->status;
-        ended = ended && it->status != GO_ON;
     }
-    return ended;
+    return has_ended(wait);
 }
 
-/* The worst of all; of one that is still waited for, that it was interrupted. */
+/* The worst of all. Of a host that is still waited for nothing good is known. */
 static int status_of(const struct wait *wait)
 {
     int status = EK_EXIT_DONE;
 
     for (size_t i = 0; i < wait->count; i++) {
-        int one = wait->hosts[i].status;
+        int one = wait->hosts[i].status == GO_ON ? EK_EXIT_FAILED : wait->hosts[i].status;
         status = one > status ? one : status;
     }
     return status;

@@ -1,5 +1,6 @@
 """evenkeel maintenance enter --wait, with a balancer that the test plays."""
 
+import re
 import shutil
 import subprocess
 import time
@@ -155,13 +156,27 @@ class Waiting(Fresh):
         self.check(self.end(self.enter()), 1, err=["no balancer runs", "the key stays set"])
         self.assertTrue(self.key_set())
 
-    def test_several_hosts(self):
-        """Each has to come to its end; the status is the worst of all."""
+    def enter_both(self):
         process = subprocess.Popen([EVENKEEL, "-c", self.world.config, "maintenance", "enter", "h2", "h3",
                                     "--force", "--wait"], text=True, env=ENVIRONMENT,
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.addCleanup(process.kill)
-        self.until(self.key_set)
+        self.until(lambda: self.world.redis("EXISTS", "evenkeel:maintenance:h3") == "1")
+        return process
+
+    def looks(self):
+        """How often anything was read by GET, which each look does several times."""
+        found = re.search(r"cmdstat_get:calls=(\d+)", self.world.redis("INFO", "commandstats"))
+        return int(found[1]) if found else 0
+
+    def look_again(self, process):
+        """Until it has looked for sure once more, or ended."""
+        seen = self.looks()
+        self.until(lambda: self.looks() >= seen + 20 or process.poll() is not None)
+
+    def test_several_hosts(self):
+        """Each has to come to its end; the status is the worst of all."""
+        process = self.enter_both()
         self.world.tell("drain h2 evacuating 2 -")
         self.world.tell("drain h3 infeasible 1 too large")
         line = None
@@ -177,6 +192,21 @@ class Waiting(Fresh):
             time.sleep(0.1)
         result = self.end(process)
         self.check(result, 3, err=["h3 is infeasible: 1 domains cannot leave"])
+        self.assertNotIn("is empty", result.out)
+
+    def test_one_done_and_a_look_fails(self):
+        """What cannot be read of one host now is no end for it, though the first one has come to its end."""
+        process = self.enter_both()
+        self.world.tell("drain h3 evacuating 2 -")
+        self.evacuate()
+        self.assertIn("the libvirt of h2 cannot be asked", process.stderr.readline())
+        self.look_again(process)
+        self.world.redis("SET", "evenkeel:maintenance-status:h3", "{")
+        self.look_again(process)
+        self.assertIsNone(process.poll())
+        self.world.tell("drain h3 preflight 2 -")
+        result = self.end(process)
+        self.check(result, 3, err="2 domains stay on h3")
         self.assertNotIn("is empty", result.out)
 
 
