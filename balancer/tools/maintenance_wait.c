@@ -1,8 +1,8 @@
 /* evenkeel maintenance enter --wait: until the host is empty, or cannot be emptied.
  *
- * The balancer rewrites a status only when it changes, and its own status after every cycle. So a
- * host counts as stuck when the balancer has spoken PATIENCE times while the host was blocked or
- * infeasible: a single such word can be a pause between two moves. */
+ * The balancer rewrites a status only when it changes, and its own status, which counts its cycles,
+ * after each of them and in between. So a host counts as stuck when there were PATIENCE cycles
+ * while the host was blocked or infeasible: a single such word can be a pause between two moves. */
 #include "balancer/codec/status.h"
 #include "balancer/core/plural.h"
 #include "balancer/tools/maintenance.h"
@@ -34,12 +34,13 @@ struct waited {
     const char *host;
     const char *uri;
     const struct ek_wait_before *before;
-    int status;           /* GO_ON: it is waited for */
-    uint32_t most;        /* domains that were left at the most */
-    int64_t spoken_at_ms; /* the balancer's newest word that was counted */
-    int stuck;            /* words in a row that the host is stuck */
-    size_t active;        /* domains that its libvirt shows although it is called empty */
-    bool deaf;            /* its libvirt cannot be asked from here */
+    int status;         /* GO_ON: it is waited for */
+    uint32_t most;      /* domains that were left at the most */
+    int64_t cycles;     /* the newest cycle that was seen ... */
+    char identity[128]; /* ... and whose it was: the next balancer begins at 0 */
+    int stuck;          /* cycles in a row that the host is stuck */
+    size_t active;      /* domains that its libvirt shows although it is called empty */
+    bool deaf;          /* its libvirt cannot be asked from here */
     struct look look;
 };
 
@@ -226,19 +227,23 @@ static void list_blockers(const struct ek_maintenance_status *status)
 
 /* ---- deciding ------------------------------------------------------------------------------ */
 
-/* Counts the balancer's words while the host is stuck; true when there were enough. */
+/* Counts the balancer's cycles while the host is stuck; true when there were enough. */
 static bool is_stuck(struct waited *it)
 {
-    const struct look *look = &it->look;
-    enum ek_maintenance_state state = look->status.state;
+    const struct ek_balancer_status *balancer = &it->look.balancer;
+    enum ek_maintenance_state state = it->look.status.state;
+    bool another = it->look.has_balancer && (balancer->cycles != it->cycles ||
+                                             strcmp(balancer->identity, it->identity) != 0);
 
     if (state != EK_MAINTENANCE_BLOCKED && state != EK_MAINTENANCE_INFEASIBLE) {
         it->stuck = 0;
-    } else if (look->has_balancer && look->balancer.at_ms != it->spoken_at_ms) {
+    } else if (another) {
         it->stuck++;
     }
-    /* at_ms is only asked for being another one: it is the balancer's clock, not ours. */
-    it->spoken_at_ms = look->balancer.at_ms;
+    if (another) {
+        it->cycles = balancer->cycles;
+        memcpy(it->identity, balancer->identity, sizeof(it->identity));
+    }
     return it->stuck >= PATIENCE;
 }
 

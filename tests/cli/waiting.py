@@ -119,6 +119,24 @@ class Waiting(Fresh):
         self.evacuate()
         self.assertEqual(terminal.wait(), 0)
 
+    def test_words_between_cycles_do_not_count(self):
+        """The balancer also speaks at each command and outcome, without another cycle."""
+        terminal = self.on_terminal()
+        self.world.tell("drain h2 blocked 1 resting")
+        terminal.wait_for("h2: blocked")
+        for _ in range(5):
+            self.world.tell("balancer automatic 5 -")
+            self.next_looks(terminal)
+        self.evacuate()
+        self.assertEqual(terminal.wait(), 0)
+
+    @staticmethod
+    def next_looks(terminal):
+        """Until the bar was drawn twice again: the second look began after the first."""
+        for _ in range(2):
+            terminal.seen = ""
+            terminal.wait_for("\033[K")
+
     def test_recommend(self):
         """In mode recommend nothing will move: status 3, the key stays."""
         process = self.enter()
