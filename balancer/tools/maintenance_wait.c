@@ -34,7 +34,8 @@ struct waited {
     const char *host;
     const char *uri;
     const struct ek_wait_before *before;
-    int status;         /* GO_ON: it is waited for */
+    int status;         /* GO_ON: it is waited for; EK_EXIT_DONE can become GO_ON again */
+    bool asked;         /* whether it is empty, in this look at all of them */
     uint32_t most;      /* domains that were left at the most */
     int64_t cycles;     /* the newest cycle that was seen ... */
     char identity[128]; /* ... and whose it was: the next balancer begins at 0 */
@@ -256,6 +257,7 @@ static int confirm(struct wait *wait, struct waited *it, struct ek_error *err)
     int64_t sampled_at_ms = 0;
     size_t domains = 0;
 
+    it->asked = true;
     if (!it->deaf) {
         it->deaf = !ek_inspect_active(&it->active, it->uri,
                                       (int)wait->tool->config.connect_timeout_ms, &why);
@@ -271,6 +273,7 @@ static int confirm(struct wait *wait, struct waited *it, struct ek_error *err)
     if (!note_sample(wait->tool, it->host, &sampled_at_ms, &domains, err)) {
         return GO_ON;
     }
+    it->active = domains;
     return sampled_at_ms > it->before->sampled_at_ms && domains == 0 ? EK_EXIT_DONE : GO_ON;
 }
 
@@ -283,7 +286,8 @@ static int judge_status(struct wait *wait, struct waited *it)
 
     it->active = status->state == EK_MAINTENANCE_EVACUATED ? it->active : 0;
     if (status->state == EK_MAINTENANCE_EVACUATED) {
-        return confirm(wait, it, &err);
+        /* Who was asked once is asked again when all are done, see ask_again(). */
+        return it->status == EK_EXIT_DONE ? EK_EXIT_DONE : confirm(wait, it, &err);
     }
     /* Only a change of the policy would change that: waiting is pointless. */
     if (status->state == EK_MAINTENANCE_PREFLIGHT) {
@@ -325,7 +329,7 @@ static int judge(struct wait *wait, struct waited *it, int64_t now_ms)
     /* Its status outlives a restart; without one for longer, waiting would never end. */
     if (it->look.has_balancer) {
         wait->heard_at_ms = now_ms;
-    } else if (now_ms - wait->heard_at_ms > EK_WAIT_GRACE_MS) {
+    } else if (it->status == GO_ON && now_ms - wait->heard_at_ms > EK_WAIT_GRACE_MS) {
         ek_wait_end_line(&wait->line);
         return ek_tool_complain(EK_EXIT_FAILED,
                                 "no balancer runs; the key stays set, and %s is emptied when one "
@@ -351,6 +355,13 @@ static void lose(struct wait *wait, const struct ek_error *err, int64_t now_ms)
     }
 }
 
+/* A host that was found empty is looked at further while others are waited for: its maintenance may
+ * be ended meanwhile, and something may start there. */
+static bool is_open(const struct waited *it)
+{
+    return it->status == GO_ON || it->status == EK_EXIT_DONE;
+}
+
 static bool has_ended(const struct wait *wait)
 {
     bool ended = true;
@@ -359,26 +370,6 @@ static bool has_ended(const struct wait *wait)
         ended = ended && wait->hosts[i].status != GO_ON;
     }
     return ended;
-}
-
-/* True: each host has come to its end. */
-static bool poll_once(struct wait *wait)
-{
-    struct ek_error err;
-    int64_t now_ms = ek_wait_now_ms();
-
-    for (size_t i = 0; i < wait->count; i++) {
-        if (wait->hosts[i].status == GO_ON && !look_at(wait, &wait->hosts[i], &err)) {
-            lose(wait, &err, now_ms);
-            return has_ended(wait);
-        }
-    }
-    show(wait);
-    for (size_t i = 0; i < wait->count; i++) {
-        struct waited *it = &wait->hosts[i];
-        it->status = it->status == GO_ON ? judge(wait, it, now_ms) : it->status;
-    }
-    return has_ended(wait);
 }
 
 /* The worst of all. Of a host that is still waited for nothing good is known. */
@@ -391,6 +382,39 @@ static int status_of(const struct wait *wait)
         status = one > status ? one : status;
     }
     return status;
+}
+
+/* "All are empty" is said of one moment: those that were found empty an hour ago are asked now. */
+static void ask_again(struct wait *wait)
+{
+    struct ek_error err;
+
+    for (size_t i = 0; status_of(wait) == EK_EXIT_DONE && i < wait->count; i++) {
+        struct waited *it = &wait->hosts[i];
+        it->status = it->asked ? it->status : confirm(wait, it, &err);
+    }
+}
+
+/* True: each host has come to its end. */
+static bool poll_once(struct wait *wait)
+{
+    struct ek_error err;
+    int64_t now_ms = ek_wait_now_ms();
+
+    for (size_t i = 0; i < wait->count; i++) {
+        wait->hosts[i].asked = false;
+        if (is_open(&wait->hosts[i]) && !look_at(wait, &wait->hosts[i], &err)) {
+            lose(wait, &err, now_ms);
+            return has_ended(wait);
+        }
+    }
+    show(wait);
+    for (size_t i = 0; i < wait->count; i++) {
+        struct waited *it = &wait->hosts[i];
+        it->status = is_open(it) ? judge(wait, it, now_ms) : it->status;
+    }
+    ask_again(wait);
+    return has_ended(wait);
 }
 
 static int interrupt(struct wait *wait)

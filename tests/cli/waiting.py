@@ -227,6 +227,37 @@ class Waiting(Fresh):
         self.check(result, 3, err="2 domains stay on h3")
         self.assertNotIn("is empty", result.out)
 
+    def test_one_done_and_somebody_ends_it(self):
+        """A host that was found empty is not forgotten while the other one is waited for."""
+        process = self.enter_both()
+        self.world.tell("drain h3 evacuating 2 -")
+        self.evacuate()
+        self.assertIn("the libvirt of h2 cannot be asked", process.stderr.readline())
+        self.look_again(process)
+        self.world.redis("DEL", "evenkeel:maintenance:h2")
+        self.look_again(process)
+        self.world.tell("drain h3 evacuated 0 -")
+        self.world.tell("empty h3")
+        result = self.end(process)
+        self.check(result, 1, err="somebody has ended the maintenance of h2")
+        self.assertNotIn("is empty", result.out)
+
+    def test_one_done_and_something_starts(self):
+        """When the last one is done, every host is asked again, whatever the balancer said last: who has a
+        domain then is not empty."""
+        process = self.enter_both()
+        self.world.tell("drain h3 evacuating 2 -")
+        self.evacuate()
+        self.assertIn("the libvirt of h2 cannot be asked", process.stderr.readline())
+        self.look_again(process)
+        self.world.tell("samples")  # with one on h2
+        self.world.tell("drain h3 evacuated 0 -")
+        self.world.tell("empty h3")
+        while "h2: evacuated, but its libvirt still shows 1 domain;" not in process.stdout.readline():
+            self.assertIsNone(process.poll())
+        self.world.tell("empty h2")
+        self.check(self.end(process), 0, ["h2 is empty", "h3 is empty"])
+
 
 if __name__ == "__main__":
     if shutil.which("redis-cli") is None:
