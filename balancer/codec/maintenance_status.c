@@ -40,6 +40,7 @@ void ek_json_write_maintenance(struct ek_json_writer *writer,
     if (status->deadline_ms != 0 && status->state != EK_MAINTENANCE_EVACUATED) {
         ek_json_put_integer(writer, "deadline_ms", status->deadline_ms);
         ek_json_put_number(writer, "slack_s", (double)status->slack_ms / 1000);
+        ek_json_put_text(writer, "pace", ek_pace_name(status->pace));
     }
     if (status->promised_at_ms != 0) {
         ek_json_put_integer(writer, "promised_at_ms", status->promised_at_ms);
@@ -122,6 +123,7 @@ static bool read_promise(const struct ek_json_node *node, struct ek_maintenance_
         !ek_json_get_integer(node, "deadline_ms", EK_JSON_OPTIONAL, 0, (int64_t)EK_JSON_MAX_NUMBER,
                              &out->deadline_ms) ||
         !ek_json_get_number(node, "slack_s", EK_JSON_OPTIONAL, &any, &slack_s) ||
+        !ek_json_get_pace(node, "pace", &out->pace) ||
         !ek_json_get_strings(node, "order", &order)) {
         return false;
     }

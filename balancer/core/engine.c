@@ -194,7 +194,20 @@ static bool verify(struct ek_engine *engine, struct ek_effects *effects, struct 
     return ek_effect_event(effects, "verified", engine->plan_id, err, "%s", text);
 }
 
-/* Told when they change, not in every cycle. */
+/* Whether the snapshot shows all domains that run: what no host is missing from. */
+static bool sees_all(const struct ek_snapshot *snapshot)
+{
+    bool all = true;
+
+    for (size_t h = 0; h < snapshot->host_count; h++) {
+        all = all && snapshot->hosts[h].state == EK_HOST_UP;
+    }
+    return all;
+}
+
+/* Told when they change, not in every cycle. A rule that is about no domain is a warning once, with
+ * the first snapshot after the policy was loaded in which no host is missing: mostly its pattern is
+ * mistyped. Later domains come and go. */
 static bool record_rule_problems(struct ek_engine *engine, struct ek_effects *effects,
                                  struct ek_error *err)
 {
@@ -206,13 +219,18 @@ static bool record_rule_problems(struct ek_engine *engine, struct ek_effects *ef
         ek_digest_text(&digest, evaluation->rule_problems[i].text);
     }
     bool same = digest.state == engine->rules_digest;
+    bool first = !engine->rules_shown && sees_all(&engine->snapshot);
     engine->rules_digest = digest.state;
-    for (size_t i = 0; ok && !same && i < evaluation->rule_problem_count; i++) {
+    engine->rules_shown = engine->rules_shown || first;
+    for (size_t i = 0; ok && i < evaluation->rule_problem_count; i++) {
         const struct ek_rule_problem *problem = &evaluation->rule_problems[i];
+        bool empty = problem->kind == EK_RULE_NO_DOMAIN;
+        if (same && !(empty && first)) {
+            continue;
+        }
         ok = ek_effect_event(effects, "rules", problem->rule, err, "%s", problem->text);
-        /* Domains come and go; all else stays wrong until somebody mends it. */
         if (ok) {
-            effects->items[effects->count - 1].u.event.warning = problem->kind != EK_RULE_NO_DOMAIN;
+            effects->items[effects->count - 1].u.event.warning = !empty || first;
         }
     }
     return ok;
@@ -258,15 +276,19 @@ static bool plan_anew(struct ek_engine *engine, struct ek_effects *effects, stru
 {
     bool failed = engine->replan_at_ms != 0 && engine->now_ms >= engine->replan_at_ms;
     bool changed = ek_engine_maintenance_digest(engine) != engine->maintenance_digest;
+    bool moved = ek_engine_deadline_digest(engine) != engine->deadline_digest;
+    bool late = ek_engine_falls_behind(engine);
 
     if (ek_engine_holding(engine) != NULL || engine->plan.snapshot != NULL ||
-        (ek_engine_planned_count(engine) > 0 && !changed && !failed)) {
+        (ek_engine_planned_count(engine) > 0 && !changed && !failed && !moved && !late)) {
         return true;
     }
     engine->replan_at_ms = failed ? 0 : engine->replan_at_ms;
     if (!ek_engine_replan(engine,
                           changed ? "the hosts to be emptied have changed"
-                                  : "what is left is planned anew",
+                          : moved ? "a deadline has changed"
+                          : !late ? "what is left is planned anew"
+                                  : "it falls behind, and a host would miss its deadline",
                           effects, err)) {
         return false;
     }
@@ -285,6 +307,7 @@ static bool on_policy(struct ek_engine *engine, const struct ek_policy *policy,
     /* Cycles that were counted against other thresholds prove nothing about these. */
     engine->sustained = 0;
     engine->rejected_digest = 0;
+    engine->rules_shown = false;
     return ek_engine_withdraw(engine, EK_DROP_ALL, effects, "the policy was loaded anew", err) &&
            (!engine->has_snapshot || look_at_calendar(engine, effects, err));
 }
@@ -354,6 +377,8 @@ static bool apply(struct ek_engine *engine, const struct ek_event *event,
         return ek_cooldown_block(engine->cooldown, event->u.unblock, false, err);
     case EK_EVENT_SIGN:
         return on_sign(engine, event->u.sign, effects, err);
+    case EK_EVENT_KEY_ENDED:
+        return ek_engine_end_host(engine, event->u.key_ended, effects, err);
     }
     return true;
 }
@@ -381,8 +406,10 @@ static void undo(struct ek_engine *engine, struct ek_effects *effects)
     /* Forgotten, so that the next step records again what this one could not. */
     engine->holding_shown[0] = '\0';
     engine->rules_digest = 0;
+    engine->rules_shown = false;
     engine->closing_shown[0] = '\0';
     engine->summary[0] = '\0';
+    engine->late_shown[0] = '\0';
 }
 
 /* After every event, not after snapshots only: an outcome frees room, links and limits. */

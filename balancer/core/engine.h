@@ -34,6 +34,8 @@ enum ek_event_kind {
     EK_EVENT_COMMAND,  /* an operator's; answered by exactly one REPLY. Not RESOLVE */
     EK_EVENT_UNBLOCK,  /* a domain that an operator has resolved */
     EK_EVENT_SIGN,     /* what a running move tells before its end */
+    EK_EVENT_KEY_ENDED, /* a host's maintenance was ended; it may be wanted again by now, and the
+                         * next snapshot says so: then it is another one */
 };
 
 struct ek_event {
@@ -50,6 +52,7 @@ struct ek_event {
         const struct ek_command *command;
         const char *unblock; /* UUID */
         const struct ek_sign *sign;
+        const char *key_ended; /* the host's name */
     } u;
 };
 
@@ -105,6 +108,7 @@ struct ek_maintenance_status {
     int64_t eta_high_ms; /* at the latest */
     int64_t deadline_ms; /* 0: none */
     int64_t slack_ms;    /* what will be left until the deadline; below 0: it will be late */
+    enum ek_pace pace;   /* that it is emptied at; of one with a deadline */
     int64_t promised_at_ms; /* when the preflight was made that they come from; 0: none was */
     const struct ek_blocker *blockers;
     size_t blocker_count;

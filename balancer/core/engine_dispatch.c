@@ -143,14 +143,13 @@ static void count_places(const struct ek_engine *engine, const struct ek_move_or
 
 enum ek_limit ek_engine_limit(const struct ek_engine *engine, const struct ek_step *step)
 {
-    const struct ek_policy *policy = &engine->policy;
     const struct ek_move_order *order = &step->order;
-    struct ek_circuit_limits limits = {policy->limit_host_out, policy->limit_host_in,
-                                       policy->limit_cluster};
+    const struct ek_limits own = ek_engine_limits(engine, order);
+    struct ek_circuit_limits limits = {own.host_out, own.host_in, own.cluster};
     struct ek_circuit_limits taken;
     int all = 0;
 
-    ek_circuit_lower(ek_cooldown_circuit(engine->cooldown), policy, order->source,
+    ek_circuit_lower(ek_cooldown_circuit(engine->cooldown), &engine->policy, order->source,
                      order->destination, engine->now_ms, &limits);
     count_places(engine, order, &all, &taken);
     if (taken.out >= limits.out || taken.pair >= limits.pair) {
@@ -159,11 +158,11 @@ enum ek_limit ek_engine_limit(const struct ek_engine *engine, const struct ek_st
     if (taken.in >= limits.in) {
         return EK_LIMIT_DESTINATION;
     }
-    if (all >= policy->limit_cluster) {
+    if (all >= own.cluster) {
         return EK_LIMIT_CLUSTER;
     }
     /* Alone on its links and without a budget, a move always finds its rate. */
-    bool alone = taken.out == 0 && taken.in == 0 && !(policy->bandwidth_cluster_mib_s > 0);
+    bool alone = taken.out == 0 && taken.in == 0 && !(own.bandwidth_cluster_mib_s > 0);
     return alone || ek_engine_links_carry(engine, step) ? EK_LIMIT_NONE : EK_LIMIT_LINKS;
 }
 

@@ -38,6 +38,20 @@ uint64_t ek_engine_maintenance_digest(const struct ek_engine *engine)
     return digest.state;
 }
 
+uint64_t ek_engine_deadline_digest(const struct ek_engine *engine)
+{
+    struct ek_digest digest = ek_digest_begin();
+
+    for (size_t h = 0; h < engine->snapshot.host_count; h++) {
+        const struct ek_host *host = &engine->snapshot.hosts[h];
+        if (host->maintenance && host->deadline_ms != 0) {
+            ek_digest_text(&digest, host->name);
+            ek_digest_integer(&digest, host->deadline_ms);
+        }
+    }
+    return digest.state;
+}
+
 /* Keeps count_left() from counting a domain twice, as resident and as moving. */
 static bool stands_on(const struct ek_snapshot *snapshot, const char *uuid, uint32_t host)
 {
@@ -156,7 +170,7 @@ static enum ek_maintenance_state state_of(const struct ek_engine *engine,
     if (host->state != EK_HOST_UP) {
         return EK_MAINTENANCE_BLOCKED;
     }
-    if (for_good && !host->partial && !host->begun) {
+    if (for_good && !host->partial && !ek_engine_has_begun(engine, host->name)) {
         return EK_MAINTENANCE_INFEASIBLE;
     }
     if (leaving(engine, host->name)) {
@@ -168,7 +182,7 @@ static enum ek_maintenance_state state_of(const struct ek_engine *engine,
     return status->blocker_count > 0 ? EK_MAINTENANCE_BLOCKED : EK_MAINTENANCE_EVACUATING;
 }
 
-/* What is left of a time that was told then; running late it says 0, not a negative rest. */
+/* What is left of a time that was told then; 0 once it is over. */
 static int64_t left_ms(const struct ek_engine *engine, const struct ek_promise *promise, int64_t ms)
 {
     int64_t left = promise->made_at_ms + ms - engine->now_ms;
@@ -191,13 +205,19 @@ static void add_promise(const struct ek_engine *engine, struct ek_maintenance_st
     if (!promise->waits) {
         status->feasibility = promise->feasible ? EK_FEASIBLE : EK_NOT_FEASIBLE;
     }
-    if (goes && (promise->feasible || promise->order_count > 0)) {
-        status->eta_ms = left_ms(engine, promise, promise->eta.likely_ms);
+    if (!goes || (!promise->feasible && promise->order_count == 0)) {
+        return;
+    }
+    status->order = promise->order;
+    status->order_count = promise->order_count;
+    /* Of what is late, or waits for what nobody can time, "0 s" would be an answer that is wrong:
+     * how long it takes is not known then. */
+    int64_t likely_ms = left_ms(engine, promise, promise->eta.likely_ms);
+    if (likely_ms > 0 || status->domains_left == 0) {
+        status->eta_ms = likely_ms;
         status->eta_low_ms = left_ms(engine, promise, promise->eta.low_ms);
         status->eta_high_ms = left_ms(engine, promise, promise->eta.high_ms);
         status->slack_ms -= status->eta_ms;
-        status->order = promise->order;
-        status->order_count = promise->order_count;
     }
 }
 
@@ -209,6 +229,7 @@ static bool record_host(struct ek_engine *engine, uint32_t h, struct ek_effects 
     struct ek_maintenance_status status = {.host = host->name,
                                            .deadline_ms = host->deadline_ms,
                                            .slack_ms = host->deadline_ms - engine->now_ms,
+                                           .pace = engine->pace,
                                            .domains_left = count_left(engine, h)};
     bool for_good = false;
 

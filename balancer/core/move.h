@@ -89,6 +89,12 @@ struct ek_move_order {
     int64_t predicted_downtime_ms;
 };
 
+/* What people call its domain: the name, or the UUID where none is known. */
+static inline const char *ek_move_domain(const struct ek_move_order *order)
+{
+    return order->name[0] != '\0' ? order->name : order->domain;
+}
+
 /* How a move ended. `state` is terminal. */
 struct ek_outcome {
     char id[EK_ID_SIZE];

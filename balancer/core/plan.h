@@ -6,6 +6,7 @@
 #include "balancer/core/evaluate.h"
 #include "balancer/core/migration_cost.h"
 #include "balancer/core/move.h"
+#include "balancer/core/pace.h"
 #include "balancer/core/relaxation.h"
 
 struct ek_policy_ops;
@@ -65,8 +66,9 @@ struct ek_plan_request {
     const char *balance_held;            /* why balancing must wait; NULL: it need not */
     bool evacuate_only;                  /* must rules wait as well */
     bool prefer_held;                    /* figures are in motion: should rules wait, too */
-    bool as_far;     /* what can leave a host in maintenance leaves it, whatever its key says */
-    uint64_t trials; /* the most that the search may make; 0: as many as are worth while */
+    bool as_far;       /* what can leave a host in maintenance leaves it, whatever its key says */
+    enum ek_pace pace; /* of the plan before; the planner itself does not ask (pace_choice.h) */
+    uint64_t trials;   /* the most that the search may make; 0: as many as are worth while */
 };
 
 /* Every move of the result is feasible after those before it. A host in maintenance that cannot be

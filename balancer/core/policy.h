@@ -31,6 +31,15 @@ enum ek_on_plan_failure {
     EK_ON_FAILURE_COUNT
 };
 
+/* How much may be under way at once, and what it may take of the links (pace.h). */
+struct ek_limits {
+    int cluster;                     /* migrations at once, >= 1 */
+    int host_in;                     /* >= 1 */
+    int host_out;                    /* >= 1 */
+    double bandwidth_per_host_mib_s; /* of migrations in one direction of a link; 0: all of it */
+    double bandwidth_cluster_mib_s;  /* of all migrations; 0: unlimited */
+};
+
 struct ek_policy {
     enum ek_mode mode;
     int64_t approval_lapse_ms; /* a plan that nobody approved for so long is proposed no more */
@@ -66,6 +75,7 @@ struct ek_policy {
     double bandwidth_per_host_mib_s; /* of migrations in one direction of a link; 0: all of it */
     double bandwidth_cluster_mib_s;  /* of all migrations; 0: unlimited */
     int moves_per_plan;              /* >= 1; evacuations are not limited by it */
+    struct ek_limits urgent;         /* what an evacuation with a deadline may come to (pace.h) */
 
     int64_t timeout_min_ms;      /* a migration may take at least this ... */
     int64_t timeout_per_gib_ms;  /* ... or this for each GiB to copy, whichever is longer */

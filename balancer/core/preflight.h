@@ -5,7 +5,8 @@
  *
  * The estimate is the end of the last move away from the host in the schedule, that is the
  * planner's cost model (migration_cost.h) with measured dirty rates and what was learned of each
- * domain (learned.h), under the policy's limits. A dirty rate that was not measured counts as 0.
+ * domain (learned.h), under the policy's limits, or at the schedule's pace where a deadline has
+ * raised them (pace_choice.h). A dirty rate that was not measured counts as 0.
  * What runs already from there comes before it.
  *
  * The range is two further schedules of the same moves, each with every cost at one end, and then a
@@ -76,6 +77,15 @@ struct ek_preflight {
     size_t stuck_count;
     struct ek_arena arena;
 };
+
+/* The plan's schedule at that pace, at likely costs: from one that gives the links more, moves are
+ * shorter than the plan says. Error: NOMEM. The caller owns the result. */
+bool ek_preflight_schedule(struct ek_schedule *out, const struct ek_plan *plan,
+                           const struct ek_policy *policy, enum ek_pace pace, struct ek_error *err);
+
+/* The likely estimate of that host alone; 0: nothing leaves it. */
+int64_t ek_preflight_likely_ms(const struct ek_schedule *schedule, const struct ek_policy *policy,
+                               uint32_t host);
 
 /* Made from the plan of that request and its schedule, which must outlive it. Error: NOMEM. The
  * caller owns the result. */

@@ -173,8 +173,9 @@ static void describe(struct waited *it, char *text, size_t size)
     } else if (!ek_maintenance_counted(status)) {
         (void)snprintf(text, size, "%s: %s, what is left on it cannot be told", it->host, state);
     } else {
-        (void)snprintf(text, size, "%s: %s, %u of %u domains left", it->host, state,
-                       (unsigned int)status->domains_left, (unsigned int)it->most);
+        (void)snprintf(text, size, "%s: %s, %u of %u domain%s left", it->host, state,
+                       (unsigned int)status->domains_left, (unsigned int)it->most,
+                       ek_plural(it->most));
     }
 }
 
@@ -294,9 +295,9 @@ static int judge_status(struct wait *wait, struct waited *it)
         ek_wait_end_line(&wait->line);
         return ek_tool_complain(
             EK_EXIT_NOT_POSSIBLE,
-            "the balancer's mode is recommend: nothing will be moved, %u domains stay on %s; "
+            "the balancer's mode is recommend: nothing will be moved, %u domain%s stay%s on %s; "
             "the key stays set; `mode: automatic` in policy.yaml lets it act",
-            left, it->host);
+            left, ek_plural(left), left == 1 ? "s" : "", it->host);
     }
     if (!is_stuck(it)) {
         return GO_ON;
@@ -305,8 +306,8 @@ static int judge_status(struct wait *wait, struct waited *it)
     if (left > 0) {
         (void)ek_tool_complain(
             EK_EXIT_NOT_POSSIBLE,
-            "%s is %s: %u domains cannot leave; the key stays set, for when they can", it->host,
-            state, left);
+            "%s is %s: %u domain%s cannot leave; the key stays set, for when that changes",
+            it->host, state, left, ek_plural(left));
     } else {
         /* No domain is known on a host that is not sampled. */
         (void)ek_tool_complain(EK_EXIT_NOT_POSSIBLE,
@@ -483,7 +484,7 @@ int ek_wait_evacuated(struct ek_tool *tool, const char *const *hosts, size_t cou
     for (size_t i = 0; i < count; i++) {
         ek_arena_finish(&wait.hosts[i].look.arena);
     }
-    ek_inspect_end();
+    tool->hangs = !ek_inspect_end();
     free(wait.hosts);
     return status;
 }

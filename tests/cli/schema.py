@@ -163,7 +163,7 @@ class Documents(WithWorld):
         world.tell("drain h2 blocked 1 rests after its last move")
         status = json.loads(world.redis("GET", "evenkeel:maintenance-status:h2"))
         world.redis("SET", "evenkeel:maintenance-status:h2",
-                    json.dumps(status | {"deadline_ms": 4099744800000, "slack_s": -10.5}))
+                    json.dumps(status | {"deadline_ms": 4099744800000, "slack_s": -10.5, "pace": "half"}))
         sample = json.loads(world.redis("GET", "evenkeel:host:h2"))
         sample["domains"][0] |= {"emulator_mib": 100, "evacuation": "block"}
         world.redis("SET", "evenkeel:host:h2", json.dumps(sample))

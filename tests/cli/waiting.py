@@ -85,7 +85,7 @@ class Waiting(Fresh):
         self.check(result, 0, err="cannot be asked from here")
         self.assertEqual(result.json()["hosts"][0]["status"]["state"], "evacuated")
 
-    def stuck(self, state, left=1, said="1 domains cannot leave"):
+    def stuck(self, state, left=1, said="1 domain cannot leave"):
         process = self.enter()
         self.world.tell(f"drain h2 {state} {left} a host device ties it to its host")
         cycles = 5
@@ -198,7 +198,7 @@ class Waiting(Fresh):
         self.world.tell("drain h2 evacuating 2 -")
         self.world.tell("drain h3 infeasible 1 too large")
         line = None
-        while line != "h2: evacuating, 2 of 2 domains left; h3: infeasible, 1 of 1 domains left, about 40 s\n":
+        while line != "h2: evacuating, 2 of 2 domains left; h3: infeasible, 1 of 1 domain left, about 40 s\n":
             line = process.stdout.readline()
             self.assertNotEqual(line, "")
         self.evacuate()
@@ -209,7 +209,7 @@ class Waiting(Fresh):
             self.world.tell(f"balancer automatic {cycles} -")
             time.sleep(0.1)
         result = self.end(process)
-        self.check(result, 3, err=["h3 is infeasible: 1 domains cannot leave"])
+        self.check(result, 3, err=["h3 is infeasible: 1 domain cannot leave"])
         self.assertNotIn("is empty", result.out)
 
     def test_one_done_and_a_look_fails(self):

@@ -152,6 +152,8 @@ static void host_word(struct ek_snapshot *out, struct ek_host *host, const char 
         host->partial = true;
     } else if (strcmp(word, "maintenance") == 0) {
         host->maintenance = true;
+    } else if (value_of(word, "deadline") != NULL) {
+        host->deadline_ms = (int64_t)(1000 * strtod(value_of(word, "deadline"), NULL));
     } else if (value_of(word, "hv") != NULL) {
         host->hypervisor = keep(out, value_of(word, "hv"));
     } else if (value_of(word, "uuid") != NULL) {

@@ -50,6 +50,10 @@ static void print_promise(struct ek_story *story, const struct ek_maintenance_st
         ek_text_add(&story->trace, ", %.1f s (%.1f to %.1f)", (double)status->eta_ms / 1000,
                     (double)status->eta_low_ms / 1000, (double)status->eta_high_ms / 1000);
     }
+    if (status->deadline_ms != 0) {
+        ek_text_add(&story->trace, ", slack %.1f s at pace %s", (double)status->slack_ms / 1000,
+                    ek_pace_name(status->pace));
+    }
     for (size_t i = 0; i < status->order_count; i++) {
         ek_text_add(&story->trace, "%s%s", i == 0 ? ", order " : " ", status->order[i]);
     }

@@ -38,6 +38,7 @@ static void test_round_trip(void **state)
                                                      .promised_at_ms = 1764000000000,
                                                      .deadline_ms = 1764000030000,
                                                      .slack_ms = -10500,
+                                                     .pace = EK_PACE_PARALLEL,
                                                      .order = order,
                                                      .order_count = 2,
                                                      .blockers = blockers,
@@ -56,6 +57,8 @@ static void test_round_trip(void **state)
         assert_true(read.promised_at_ms == 1764000000000);
         assert_int_equal(read.deadline_ms, s == EK_MAINTENANCE_EVACUATED ? 0 : 1764000030000);
         assert_int_equal(read.slack_ms, s == EK_MAINTENANCE_EVACUATED ? 0 : -10500);
+        assert_int_equal(read.pace,
+                         s == EK_MAINTENANCE_EVACUATED ? EK_PACE_LIMITS : EK_PACE_PARALLEL);
         assert_int_equal(read.order_count, 2);
         assert_string_equal(read.order[1], "web-2");
         assert_int_equal(read.blocker_count, 2);

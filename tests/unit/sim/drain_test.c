@@ -213,6 +213,62 @@ static void test_links_are_used_to_the_full(void **state)
                                  23) < 1.08);
 }
 
+/* How long the drain of h1 takes, with a deadline so long after its beginning (0: none). */
+static int64_t drain_ms(const struct ek_policy *policy, int64_t deadline_ms)
+{
+    struct ek_world_options options;
+
+    ek_world_options_defaults(&options);
+    /* Two destinations that are half as fast as h1. */
+    struct ek_world *it = world_with("h1 32c 64G 100m; h2 32c 64G 50m; h3 32c 64G 50m;"
+                                     "a*8@h1 1v 2G 0.1c",
+                                     &options, policy);
+    until(it, 2 * EK_WORLD_MINUTE_MS);
+    int64_t began_ms = ek_world_now_ms(it);
+    if (deadline_ms > 0) {
+        ek_world_set_deadline(it, host(it, "h1"), began_ms + deadline_ms);
+    } else {
+        ek_world_set_maintenance(it, host(it, "h1"), true);
+    }
+    while (residents(it, "h1") > 0) {
+        assert_true(ek_world_now_ms(it) - began_ms < EK_WORLD_HOUR_MS);
+        pass(it, EK_WORLD_SECOND_MS);
+    }
+    int64_t took_ms = ek_world_now_ms(it) - began_ms;
+    ek_world_destroy(it);
+    return took_ms;
+}
+
+/* A near deadline is met, where the policy's limits alone are late by more than half as much again;
+ * a far one changes nothing. */
+static void test_a_near_deadline_is_met(void **state)
+{
+    const struct ek_policy policy = automatic_policy();
+
+    (void)state;
+    int64_t alone_ms = drain_ms(&policy, 0);
+    int64_t deadline_ms = alone_ms * 65 / 100;
+    int64_t near_ms = drain_ms(&policy, deadline_ms);
+    print_message("8 domains: limits alone %lld s, with a deadline of %lld s %lld s\n",
+                  (long long)alone_ms / 1000, (long long)deadline_ms / 1000,
+                  (long long)near_ms / 1000);
+    assert_true(near_ms <= deadline_ms);
+    assert_int_equal(drain_ms(&policy, 2 * alone_ms), alone_ms);
+}
+
+/* The same of a bandwidth: by the limits the links are used to a fifth. */
+static void test_a_near_deadline_gets_the_bandwidth(void **state)
+{
+    struct ek_policy policy = automatic_policy();
+
+    (void)state;
+    policy.bandwidth_per_host_mib_s = 10;
+    policy.urgent.bandwidth_per_host_mib_s = 50;
+    int64_t alone_ms = drain_ms(&policy, 0);
+    int64_t deadline_ms = alone_ms * 4 / 10;
+    assert_true(drain_ms(&policy, deadline_ms) <= deadline_ms);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -227,6 +283,8 @@ int main(void)
         cmocka_unit_test(test_what_comes_later_leaves_again),
         cmocka_unit_test(test_reboot_of_a_drained_host),
         cmocka_unit_test(test_links_are_used_to_the_full),
+        cmocka_unit_test(test_a_near_deadline_is_met),
+        cmocka_unit_test(test_a_near_deadline_gets_the_bandwidth),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
