@@ -218,16 +218,40 @@ static bool must_limit(const struct ek_life *life)
            life->inactive_since_ms == 0 && life->now_ms >= life->convergence.tune_after_ms;
 }
 
+/* What libvirt holds for a migration though nothing of it is left: seen with 9.0, when an abort
+ * hits the switchover (docs/migrator.md). Only its restart ends that, and a person has to know. */
+void ek_life_say_deaf(struct ek_life *life)
+{
+    ek_life_error(life,
+                  "libvirtd on %.100s does not end its migration job, asked %d times: restart it "
+                  "there, guests run on",
+                  life->record.order.source, life->aborts);
+}
+
+static struct ek_life_action ask_both_ends(struct ek_life *life)
+{
+    bool deaf = life->aborts >= EK_LIFE_MAX_ABORTS;
+
+    if (life->record.state == EK_MOVE_SWITCHOVER) {
+        ek_life_error(life, "the switchover takes longer than %lld s",
+                      (long long)(life->timing.switchover_ms / 1000));
+    } else if (deaf) {
+        ek_life_say_deaf(life);
+    }
+    struct ek_life_action action = ek_life_reconcile_begin(life);
+    if (deaf) {
+        action.step = "abort";
+        snprintf(action.note, sizeof(action.note), "%s", life->record.error);
+    }
+    return action;
+}
+
 /* In the order of urgency; looking comes last, so that a poll that is due never hides a deadline.
  */
 static struct ek_life_action supervise(struct ek_life *life)
 {
     if (must_ask_both_ends(life)) {
-        if (life->record.state == EK_MOVE_SWITCHOVER) {
-            ek_life_error(life, "the switchover takes longer than %lld s",
-                          (long long)(life->timing.switchover_ms / 1000));
-        }
-        return ek_life_reconcile_begin(life);
+        return ask_both_ends(life);
     }
     if (must_abort(life)) {
         return may_begin_post_copy(life) ? begin_post_copy(life) : abort_copy(life);
@@ -288,8 +312,10 @@ static struct ek_life_action answered(struct ek_life *life, const struct ek_call
         ek_life_converge_tuned(life, result, note, sizeof(note));
     }
     action = supervise(life);
-    action.step = "tune";
-    snprintf(action.note, sizeof(action.note), "%s", note);
+    if (note[0] != '\0') {
+        action.step = "tune";
+        snprintf(action.note, sizeof(action.note), "%s", note);
+    }
     return action;
 }
 

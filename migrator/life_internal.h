@@ -62,6 +62,9 @@ struct ek_life_action ek_life_copy_adopt(struct ek_life *life, bool switchover);
 struct ek_life_action ek_life_copy_step(struct ek_life *life, const struct ek_life_input *input);
 void ek_life_copy_limits(struct ek_life *life);
 
+/* Says in the record that libvirt's job outlives all aborts, and what helps. */
+void ek_life_say_deaf(struct ek_life *life);
+
 /* life_converge.c: whether the copying comes to an end. */
 
 /* Forgets what an earlier attempt's copying was like. */

@@ -45,10 +45,21 @@ static struct ek_life_action post(struct ek_life *life)
     return ek_life_journalled(ek_life_call(EK_LIFE_POST, life->timing.post_ms));
 }
 
+static bool goes_on(const struct ek_life *life)
+{
+    return life->row->verdict == EK_VERDICT_IN_PROGRESS ||
+           life->row->verdict == EK_VERDICT_SWITCHOVER;
+}
+
 /* No unprepare: where it is not known who runs the domain, nothing may be taken away. */
 static struct ek_life_action unknown(struct ek_life *life, enum ek_move_state state)
 {
-    ek_life_error(life, "%s", life->row->text);
+    if (goes_on(life) && life->aborts >= EK_LIFE_MAX_ABORTS) {
+        ek_life_say_deaf(life);
+    } else {
+        ek_life_error(life, "%s%s", life->call_out ? "the call to libvirt does not return; " : "",
+                      life->row->text);
+    }
     return ek_life_finish(life, state);
 }
 
@@ -166,12 +177,6 @@ static int64_t patience_ms(const struct ek_life *life)
     return life->timing.reachable_ms;
 }
 
-static bool goes_on(const struct ek_life *life)
-{
-    return life->row->verdict == EK_VERDICT_IN_PROGRESS ||
-           life->row->verdict == EK_VERDICT_SWITCHOVER;
-}
-
 /* Watching goes on, unless the job outlived all limits and all aborts. */
 static bool may_watch(const struct ek_life *life)
 {
@@ -197,8 +202,7 @@ static struct ek_life_action judge_beside_call(struct ek_life *life)
     if (life->row->verdict == EK_VERDICT_MOVED) {
         return post(life);
     }
-    ek_life_error(life, "the call to libvirt does not return; %s", life->row->text);
-    return ek_life_finish(life, EK_MOVE_UNKNOWN);
+    return unknown(life, EK_MOVE_UNKNOWN);
 }
 
 /* Where the domain rests on its source as if nothing had been begun, while an earlier run may still

@@ -201,3 +201,34 @@ class Live:
             except (Failure, OSError, subprocess.SubprocessError) as error:
                 print(f"while cleaning up: {error}", file=sys.stderr)
         shutil.rmtree(self.dir, ignore_errors=True)
+
+
+class Operated(Live):
+    """The lab with the operator's command, and processes that a test starts beside the daemon."""
+
+    def __init__(self, name, daemon, command):
+        super().__init__(name, daemon)
+        self.command = Path(command).resolve()
+        self.started = []
+
+    def evenkeel(self, *words, may=(0, 3)):
+        """The command in the lab's network: status and standard output."""
+        done = subprocess.run([*self.lab_command(), "exec", str(self.command), "-c", str(self.config), *words],
+                              capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL)
+        if done.returncode not in may:
+            raise Failure(f"evenkeel {' '.join(words)}: status {done.returncode}: {done.stderr}")
+        return done.returncode, done.stdout
+
+    def begin(self, *argv, **kwargs):
+        """Start a command in the lab's network."""
+        process = subprocess.Popen([*self.lab_command(), "exec", *map(str, argv)], stdin=subprocess.DEVNULL,
+                                   text=True, **{"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE} | kwargs)
+        self.started.append(process)
+        return process
+
+    def close(self):
+        for process in self.started:
+            if process.poll() is None:
+                process.terminate()
+                process.wait()
+        super().close()

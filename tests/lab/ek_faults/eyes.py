@@ -45,13 +45,16 @@ class Eyes:
 
     # ---- connections -----------------------------------------------------------------------
 
+    def path(self, name):
+        """The URI of a host."""
+        return f"qemu+unix:///system?socket={self.hosts[name].dir / 'run' / 'libvirt' / 'libvirt-sock'}"
+
     def link(self, name):
         """The connection to a host, opened again when its libvirtd was restarted."""
         link = self.links.get(name)
         if link is not None and link.isAlive():
             return link
-        path = self.hosts[name].dir / "run" / "libvirt" / "libvirt-sock"
-        link = libvirt.open(f"qemu+unix:///system?socket={path}")
+        link = libvirt.open(self.path(name))
         self.links[name] = link
         link.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE,
                                     self.on_lifecycle, name)

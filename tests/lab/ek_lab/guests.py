@@ -73,7 +73,7 @@ def add(lab, names, options):
         list(pool.map(lambda guest: start(host, guest), new))
     for guest in new:
         log = host.heartbeats / f"{guest['name']}.log"
-        wait_until(lambda: log.exists() and b"\n" in log.read_bytes()[:200], 90,
+        wait_until(lambda: log.exists() and b"\n" in log.read_bytes()[:200], 180,
                    f"first heartbeat of {guest['name']}", poll=0.05)
     hostconf.keep_capabilities(host)
     progress(f"{', '.join(names)} on {host.name}")

@@ -448,24 +448,49 @@ static void test_aborted_copy_keeps_what_it_sent(void **state)
     assert_true(story.life.record.transferred_mib >= sent_mib);
 }
 
+/* Up to where three aborts have changed nothing. */
+static void story_to_deaf_job(struct story *story)
+{
+    int aborts = 0;
+
+    story_begin(story);
+    story_to_running(story);
+    while (story_watch(story, 2000000, stuck) == EK_LIFE_ABORT) {
+        aborts++;
+        story_fail(story, EK_FAILURE_SAME_PAIR, "timed out");
+    }
+    assert_int_equal(aborts, 3);
+    assert_int_equal(story->action.kind, EK_LIFE_OBSERVE);
+}
+
 /* An abort that the job does not follow is asked for again, three times, and then both ends are
- * read. */
+ * read; that a restart of libvirtd helps is an event, and stays in the record. */
 static void test_deaf_job_ends_unknown(void **state)
 {
     struct story story;
-    int aborts = 0;
 
     (void)state;
-    story_begin(&story);
-    story_to_running(&story);
-    while (story_watch(&story, 2000000, stuck) == EK_LIFE_ABORT) {
-        aborts++;
-        story_fail(&story, EK_FAILURE_SAME_PAIR, "timed out");
-    }
-    assert_int_equal(aborts, 3);
-    assert_int_equal(story.action.kind, EK_LIFE_OBSERVE);
+    story_to_deaf_job(&story);
+    assert_string_equal(story.action.note,
+                        "libvirtd on h1 does not end its migration job, asked 3 times: restart it "
+                        "there, guests run on");
     story_keep_seeing(&story, &running_job, &incoming);
     assert_ended(&story, EK_MOVE_UNKNOWN);
+    assert_non_null(strstr(outcome_of(&story).error, "restart it there"));
+}
+
+/* Once libvirtd was restarted, which ends the call and the job, the move is rolled back. */
+static void test_deaf_job_ends_with_its_libvirtd(void **state)
+{
+    struct story story;
+
+    (void)state;
+    story_to_deaf_job(&story);
+    story_see(&story, &running_job, &absent);
+    story_broke(&story, EK_FAILURE_LOST, "End of file while reading data");
+    story_keep_seeing(&story, &cancelled_running, &absent);
+    story_ok(&story);
+    assert_ended(&story, EK_MOVE_ROLLED_BACK);
 }
 
 /* A cancel before the claim touches nothing: no call is made at all. */
@@ -670,6 +695,7 @@ int main(void)
         cmocka_unit_test(test_stalls_are_told_apart),
         cmocka_unit_test(test_aborted_copy_keeps_what_it_sent),
         cmocka_unit_test(test_deaf_job_ends_unknown),
+        cmocka_unit_test(test_deaf_job_ends_with_its_libvirtd),
         cmocka_unit_test(test_cancel_before_claim),
         cmocka_unit_test(test_cancel_before_copying),
         cmocka_unit_test(test_cancel_while_copying),
