@@ -134,6 +134,13 @@ bool ek_json_get_pace(const struct ek_json_node *object, const char *key, enum e
 bool ek_json_get_object(const struct ek_json_node *object, const char *key, enum ek_json_need need,
                         struct ek_json_node *out);
 
+/* One figure for each resource, all at least 0. `first`: the names are the object's, in its order,
+ * for the policy may have changed since; else those of `resources`, all of which must be there. An
+ * object that is absent leaves the figures alone. */
+struct ek_resources;
+bool ek_json_get_figures(const struct ek_json_node *object, const char *key, enum ek_json_need need,
+                         bool first, struct ek_resources *resources, double *figures);
+
 /* ---- quantities (quantities.c): an object of names; of a host each with its capacity ------------
  */
 

@@ -67,6 +67,13 @@ void ek_codec_print_plan(FILE *out, const struct ek_plan *plan, const struct ek_
                       raised ? ", for a deadline at pace " : "",
                       raised ? ek_pace_name(schedule->pace) : "");
     }
+    for (size_t i = 0; i < plan->stop_count; i++) {
+        const struct ek_plan_stop *stop = &plan->stops[i];
+        (void)fprintf(out, "%s%s is %s on %s, last: its metadata say so\n", i == 0 ? "\n" : "",
+                      name_of(&plan->snapshot->domains[stop->domain]),
+                      stop->kind == EK_MOVE_SAVE ? "saved" : "shut down",
+                      plan->snapshot->hosts[stop->host].name);
+    }
     for (size_t i = 0; i < plan->unresolved_count; i++) {
         const struct ek_unresolved *stuck = &plan->unresolved[i];
         /* An empty line before the first sets them off from the table. */

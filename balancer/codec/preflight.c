@@ -44,6 +44,8 @@ static void write_host(struct ek_json_writer *writer, const struct ek_preflight 
     ek_json_put_integer(writer, "leaving", it->leaving);
     ek_json_put_integer(writer, "arriving", it->arriving);
     ek_json_put_integer(writer, "stuck", it->stuck);
+    ek_json_put_integer(writer, "saved", it->saved);
+    ek_json_put_integer(writer, "shut_down", it->shut_down);
     ek_json_put_integer(writer, "unmeasured", it->unmeasured);
     ek_json_put_integer(writer, "doubtful", it->doubtful);
     put_eta(writer, &it->eta);
@@ -135,6 +137,7 @@ char *ek_codec_write_preflight(const struct ek_preflight *preflight,
         }
     }
     ek_json_end(&writer, ']');
+    ek_json_put_stops(&writer, plan, asked);
     ek_json_end(&writer, '}');
     return ek_json_finish(&writer);
 }

@@ -476,6 +476,15 @@ static const struct ek_schema_row rows[] = {
      .max = 30 * DAY,
      .fallback = "10m",
      .doc = "How long the source keeps a disk that was copied away, before it is removed"},
+    /* libvirt-guests gives its guests 5 minutes; whoever waits at the host's screen gives less. */
+    {.path = "migration.shutdown_timeout",
+     .type = EK_VALUE_DURATION,
+     FIELD(int64_t, shutdown_timeout_ms),
+     .min = SECOND,
+     .max = DAY,
+     .fallback = "180s",
+     .doc = "How long a guest may take to shut down whose metadata ask for it when its host is "
+            "emptied; one that takes longer runs on"},
     {.path = "migration.on_plan_failure",
      .type = EK_VALUE_WORD,
      FIELD(enum ek_on_plan_failure, on_plan_failure),
@@ -483,7 +492,7 @@ static const struct ek_schema_row rows[] = {
      .word_count = EK_ON_FAILURE_COUNT,
      .fallback = "replan",
      .doc = "After a failed move: replan makes a new plan, revert brings back what the plan had "
-            "moved, stop balances nothing until `evenkeel resume`"},
+            "moved (mode automatic), stop balances nothing until `evenkeel resume`"},
 
     {.path = "circuit.failures",
      .type = EK_VALUE_INT,

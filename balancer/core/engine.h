@@ -30,10 +30,13 @@ enum ek_event_kind {
                         * once is enough */
     EK_EVENT_BLOCK,    /* a domain whose last outcome is not known */
     EK_EVENT_HOLD,     /* start nothing new until EK_EVENT_RELEASE; running moves go on */
-    EK_EVENT_RELEASE,  /* what waited meanwhile is dropped, the next snapshot plans anew */
+    EK_EVENT_RELEASE,  /* what waited meanwhile is dropped, an operator's order, too; the next
+                        * snapshot plans anew, and nothing starts before it */
     EK_EVENT_COMMAND,  /* an operator's; answered by exactly one REPLY. Not RESOLVE */
     EK_EVENT_UNBLOCK,  /* a domain that an operator has resolved */
     EK_EVENT_SIGN,     /* what a running move tells before its end */
+    EK_EVENT_KEY_ENDED, /* a host's maintenance was ended; it may be wanted again by now, and the
+                         * next snapshot says so: then it is another one */
 };
 
 struct ek_event {
@@ -50,6 +53,7 @@ struct ek_event {
         const struct ek_command *command;
         const char *unblock; /* UUID */
         const struct ek_sign *sign;
+        const char *key_ended; /* the host's name */
     } u;
 };
 
@@ -95,6 +99,14 @@ enum ek_feasibility {
     EK_NOT_FEASIBLE,
 };
 
+/* A domain that is, or will be, saved or shut down since its own metadata say so. */
+struct ek_stop_note {
+    const char *domain; /* UUID */
+    const char *name;
+    enum ek_move_kind kind; /* EK_MOVE_SAVE or EK_MOVE_SHUTDOWN */
+    bool running;           /* it is being stopped now; else when all others have left */
+};
+
 struct ek_maintenance_status {
     const char *host;
     enum ek_maintenance_state state;
@@ -111,6 +123,8 @@ struct ek_maintenance_status {
     size_t blocker_count;
     const char *const *order; /* names of the domains in the order in which they are to start */
     size_t order_count;
+    const struct ek_stop_note *stops; /* those that are stopped last, as far as they are there */
+    size_t stop_count;
 };
 
 /* Whether domains_left was counted: of a host that nobody can look at no domain is known, and 0

@@ -142,7 +142,7 @@ static bool add_foreign(struct ek_sharing *sharing)
 static bool is_waited_for(const struct ek_engine *engine, const struct ek_running *running,
                           bool lags)
 {
-    return !running->ending && (lags || !running->laggard) &&
+    return !ek_move_stops(running->order.kind) && !running->ending && (lags || !running->laggard) &&
            engine->now_ms <= running->started_at_ms + running->order.predicted_duration_ms;
 }
 
@@ -153,6 +153,9 @@ static bool has_share(const struct ek_engine *engine, const struct ek_running *r
 {
     const struct ek_limits limits = ek_engine_limits(engine, &running->order);
 
+    if (ek_move_stops(running->order.kind)) {
+        return false; /* it uses no link */
+    }
     return !running->ending || limits.bandwidth_per_host_mib_s > 0 ||
            limits.bandwidth_cluster_mib_s > 0;
 }

@@ -252,6 +252,17 @@ bool ek_engine_withdraw(struct ek_engine *engine, enum ek_drop what, struct ek_e
     return abandon(engine, true, what, effects, why, err);
 }
 
+bool ek_engine_drop_waiting(struct ek_engine *engine, struct ek_effects *effects, const char *why,
+                            struct ek_error *err)
+{
+    bool ok = true;
+
+    for (struct ek_course *it = engine->courses; ok && it != NULL; it = it->next) {
+        ok = ek_course_drop(it, EK_DROP_WAITING, "abandoned", why, effects, err);
+    }
+    return ok;
+}
+
 /* ---- ends ------------------------------------------------------------------------------------ */
 
 static bool record_fate(const struct ek_course *course, struct ek_effects *effects,
@@ -293,11 +304,15 @@ static bool over(const struct ek_course *course)
 }
 
 /* Why what a failed plan has moved is not brought back; NULL: it may be. Whoever has paused
- * balancing, closed it, or wants only to be told, wants no moves the other way either. */
+ * balancing, closed it, wants only to be told, or to be asked before, wants no moves the other way
+ * either. */
 static const char *stays(const struct ek_engine *engine)
 {
     if (engine->policy.mode == EK_MODE_RECOMMEND) {
         return "the mode is recommend";
+    }
+    if (engine->policy.mode == EK_MODE_APPROVE) {
+        return "the mode is approve, and nobody has approved it";
     }
     if (engine->pause.why[0] != '\0') {
         return engine->pause.why;
@@ -337,9 +352,9 @@ bool ek_engine_close(struct ek_engine *engine, struct ek_effects *effects, bool 
             continue;
         }
         /* One plan can be made in a step: the other comes with the next one, which is at once. */
-        if (reverts && (engine->plan.snapshot != NULL || ek_engine_holding(engine) != NULL)) {
+        if (reverts && (engine->plan.snapshot != NULL || !ek_engine_may_start(engine))) {
             link = &course->next;
-            ok = ek_engine_holding(engine) != NULL || ek_effect_wake(effects, engine->now_ms, err);
+            ok = !ek_engine_may_start(engine) || ek_effect_wake(effects, engine->now_ms, err);
             continue;
         }
         *link = course->next;

@@ -129,11 +129,14 @@ static void count_places(const struct ek_engine *engine, const struct ek_move_or
     const struct ek_foreign_load others =
         ek_engine_foreign_load(engine, order->source, order->destination);
 
-    *all = (int)engine->running_count;
+    *all = 0;
     *taken = (struct ek_circuit_limits){.out = 0};
     for (size_t i = 0; i < engine->running_count; i++) {
         const struct ek_move_order *other = &engine->running[i].order;
-        take_place(taken, order, other->source, other->destination);
+        if (!ek_move_stops(other->kind)) { /* which takes no link */
+            (*all)++;
+            take_place(taken, order, other->source, other->destination);
+        }
     }
     /* Whoever else migrates takes its places as well. */
     *all += others.all;
@@ -256,7 +259,7 @@ enum ek_verdict ek_engine_check(const struct ek_engine *engine, const struct ek_
         return EK_VERDICT_DROP;
     }
     if (runs_already(engine, order->domain)) {
-        (void)snprintf(why, size, "%s is being moved already", order->name);
+        (void)snprintf(why, size, "%s is being moved or stopped already", order->name);
         return EK_VERDICT_DROP;
     }
     /* The same rules as in planning, on figures that may be minutes younger. */

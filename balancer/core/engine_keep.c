@@ -91,3 +91,10 @@ bool ek_engine_take_up(struct ek_engine *engine, const struct ek_kept *kept, str
     }
     return ek_kept_apply(kept, engine->cooldown, err);
 }
+
+void ek_engine_take_up_nothing(struct ek_engine *engine, const char *why)
+{
+    engine->pause.all = true;
+    (void)snprintf(engine->pause.why, sizeof(engine->pause.why),
+                   "what was paused before is not known: %s", why);
+}

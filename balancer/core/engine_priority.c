@@ -19,6 +19,9 @@ static int rank_of(enum ek_move_kind kind)
         return EK_RANK_RULE;
     case EK_MOVE_BALANCE:
     case EK_MOVE_PARK: /* as what it is made for, see below */
+    case EK_MOVE_SAVE: /* these are in no plan */
+    case EK_MOVE_SHUTDOWN:
+    case EK_MOVE_KIND_COUNT:
         break;
     }
     return EK_RANK_BALANCE;

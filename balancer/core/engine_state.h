@@ -78,6 +78,21 @@ struct ek_stuck {
     bool for_now;
 };
 
+/* A domain that is stopped last, as the newest plan found it. */
+struct ek_due {
+    const char *domain;
+    const char *name;
+    const char *host;
+    enum ek_move_kind kind;
+};
+
+/* How a domain's last save or shutdown ended, until its host is used again. */
+struct ek_stop_end {
+    struct ek_move_order order;
+    bool done;
+    char error[EK_TEXT_SIZE];
+};
+
 /* What the newest preflight said of a host that is to be emptied. */
 struct ek_promise {
     const char *host;
@@ -123,8 +138,10 @@ struct ek_engine {
     struct ek_sustained recalled; /* of an earlier run, until the next snapshot; cycles 0: none */
     struct ek_snapshot snapshot;
     bool has_snapshot;
+    bool outdated; /* starting was held since it was taken: the next one is waited for */
     struct ek_levels levels;
     uint64_t rules_digest; /* of the rules' problems that were last told */
+    bool rules_shown;      /* since the policy was loaded: which of them are about no domain */
     int64_t now_ms;
     int64_t clock_back_ms; /* how far the clock went back since the last snapshot */
     int sustained;         /* cycles in a row that wanted balancing */
@@ -173,6 +190,12 @@ struct ek_engine {
     bool pace_in_time;             /* it was enough then */
     char late_shown[EK_TEXT_SIZE]; /* hosts of which it was told that they will be late */
 
+    struct ek_due *dues; /* in stuck_arena */
+    size_t due_count;
+
+    struct ek_stop_end *stop_ends;
+    size_t stop_end_count;
+
     struct ek_promise *promises;
     size_t promise_count;
     struct ek_arena promise_arena;
@@ -216,6 +239,9 @@ void ek_effects_sort(struct ek_effects *effects);
 
 /* Why nothing starts now; NULL: it may. */
 const char *ek_engine_holding(const struct ek_engine *engine);
+
+/* Whether it does not hold, and the snapshot was taken since it did. */
+bool ek_engine_may_start(const struct ek_engine *engine);
 
 /* ---- engine_memory.c ---------------------------------------------------------------------------
  */
@@ -296,6 +322,10 @@ bool ek_engine_abandon(struct ek_engine *engine, enum ek_drop what, struct ek_ef
 /* Likewise, and of what brings back a failed plan's moves: all but what an operator ordered. */
 bool ek_engine_withdraw(struct ek_engine *engine, enum ek_drop what, struct ek_effects *effects,
                         const char *why, struct ek_error *err);
+
+/* Drops all that waits, of whatever kind. */
+bool ek_engine_drop_waiting(struct ek_engine *engine, struct ek_effects *effects, const char *why,
+                            struct ek_error *err);
 
 /* Ends the plans of which nothing waits or runs any more: records their fate, brings back what has
  * to be. *added: there is a new course. */
@@ -453,6 +483,34 @@ bool ek_engine_is_fit(struct ek_engine *engine, const struct ek_course *course,
 /* Starts what limits, links and room allow, on the newest figures. */
 bool ek_engine_dispatch(struct ek_engine *engine, struct ek_effects *effects, struct ek_error *err);
 
+/* ---- engine_stop.c -----------------------------------------------------------------------------
+ */
+
+/* Starts saves and shutdowns on hosts where nobody else is left, a few at a time. */
+bool ek_engine_start_stops(struct ek_engine *engine, struct ek_effects *effects,
+                           struct ek_error *err);
+
+/* Tells those to stop whose host is not to be emptied any more. */
+bool ek_engine_recall_stops(struct ek_engine *engine, struct ek_effects *effects,
+                            struct ek_error *err);
+
+/* A save or a shutdown ended: what is told of it, rests, and what follows. */
+bool ek_engine_stopped(struct ek_engine *engine, const struct ek_running *running,
+                       const struct ek_outcome *outcome, struct ek_effects *effects,
+                       struct ek_error *err);
+
+/* Why the domain's last save or shutdown failed; NULL: it did not. */
+const char *ek_engine_stop_error(const struct ek_engine *engine, const char *domain);
+
+/* Who is, or will be, stopped on that host, for its status. Error: NOMEM. */
+bool ek_engine_list_stops(const struct ek_engine *engine, const char *host,
+                          struct ek_maintenance_status *status, struct ek_arena *arena,
+                          struct ek_error *err);
+
+/* Says what was stopped on a host that is used again. */
+bool ek_engine_tell_stopped(struct ek_engine *engine, const char *host, struct ek_effects *effects,
+                            struct ek_error *err);
+
 /* ---- engine_bandwidth.c ------------------------------------------------------------------------
  */
 
@@ -513,6 +571,11 @@ bool ek_engine_has_begun(const struct ek_engine *engine, const char *host);
 
 /* The evacuation of that host has begun. Error: NOMEM. */
 bool ek_engine_begin_host(struct ek_engine *engine, const char *host, struct ek_error *err);
+
+/* The maintenance of that host was ended, even if no snapshot showed it: what had begun is over,
+ * and what waits of the plans is dropped. Error: NOMEM. */
+bool ek_engine_end_host(struct ek_engine *engine, const char *host, struct ek_effects *effects,
+                        struct ek_error *err);
 
 /* Marks in the newest snapshot what has begun, and forgets what is not wanted any more. Error:
  * NOMEM. */

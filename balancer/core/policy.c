@@ -67,6 +67,7 @@ void ek_policy_defaults(struct ek_policy *policy)
         .parallel_connections = 1,
         .two_step = EK_TWO_STEP_COPIED,
         .disk_grace_ms = 10 * 60 * SECOND_MS,
+        .shutdown_timeout_ms = 180 * SECOND_MS,
         .on_plan_failure = EK_ON_FAILURE_REPLAN,
         /* One failure is a guest's bad day, two may be chance. */
         .circuit_failures = 3,

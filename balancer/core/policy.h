@@ -86,9 +86,10 @@ struct ek_policy {
     int64_t backoff_ms; /* before the first retry; doubles, at most 5 minutes */
     bool post_copy;     /* a migration that does not converge ends in post-copy, not in an abort */
     bool tls;           /* guests' memory and disks travel encrypted */
-    int parallel_connections;  /* >= 1: for one guest's memory */
-    enum ek_two_step two_step; /* see there */
-    int64_t disk_grace_ms;     /* a copied disk stays on the source that long */
+    int parallel_connections;    /* >= 1: for one guest's memory */
+    enum ek_two_step two_step;   /* see there */
+    int64_t disk_grace_ms;       /* a copied disk stays on the source that long */
+    int64_t shutdown_timeout_ms; /* a guest that an evacuation shuts down has that long */
     enum ek_on_plan_failure on_plan_failure;
 
     int circuit_failures;        /* >= 1: so many open a circuit (circuit.h) ... */

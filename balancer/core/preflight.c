@@ -183,6 +183,12 @@ static void count_domains(const struct ek_schedule *schedule, struct ek_prefligh
             it->doubtful += schedule->slots[i].cost.converges ? 0 : 1;
         }
     }
+    for (size_t i = 0; i < plan->stop_count; i++) {
+        const struct ek_plan_stop *stop = &plan->stops[i];
+        bool here = stop->host == it->host;
+        it->saved += here && stop->kind == EK_MOVE_SAVE ? 1 : 0;
+        it->shut_down += here && stop->kind == EK_MOVE_SHUTDOWN ? 1 : 0;
+    }
     it->waits = true;
     for (size_t i = 0; i < plan->stuck_count - plan->withheld_count; i++) {
         bool here = plan->unresolved[i].host == it->host;

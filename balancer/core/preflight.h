@@ -63,6 +63,8 @@ struct ek_preflight_host {
     uint32_t leaving;    /* migrations that run from there */
     uint32_t arriving;   /* migrations that still run there */
     uint32_t stuck;
+    uint32_t saved;      /* that will be saved, when all others have left, */
+    uint32_t shut_down;  /* or shut down; the estimate does not count either */
     uint32_t unmeasured; /* of those that move, whose dirty rate is not known */
     uint32_t doubtful;   /* of those that move, who are not expected to converge */
     struct ek_eta eta;   /* until all that can leave has left */

@@ -240,9 +240,15 @@ static int print_items(struct ek_host_maintenance *items, size_t count, const st
     }
     if (wanted == 0) {
         (void)printf("%s", shown->count == 0 ? "no host is in maintenance\n" : "");
-        return EK_EXIT_DONE;
+    } else if (!ek_host_maintenance_print(items, count, stdout)) {
+        return EK_EXIT_FAILED;
     }
-    return ek_host_maintenance_print(items, count, stdout) ? EK_EXIT_DONE : EK_EXIT_FAILED;
+    for (size_t i = 0; i < count; i++) {
+        if (items[i].key.wanted || (shown->count > 0 && is_shown(shown, items[i].host))) {
+            ek_host_maintenance_print_stopped(&items[i], stdout);
+        }
+    }
+    return EK_EXIT_DONE;
 }
 
 int ek_maintenance_status_print(struct ek_tool *tool, const char *const *hosts, size_t count,
@@ -262,6 +268,9 @@ int ek_maintenance_status_print(struct ek_tool *tool, const char *const *hosts, 
         (void)ek_error_set(&err, EK_ERR_NOMEM, "out of memory");
     } else if (ek_store_get_maintenance(tool->store, names, all, keys, &err)) {
         items = ek_host_maintenance_read(tool, keys, &arena, &err);
+    }
+    if (items != NULL && !ek_view_stopped(tool, items, all, &arena, &err)) {
+        items = NULL;
     }
     if (items == NULL) {
         status = ek_tool_complain(EK_EXIT_FAILED, "%s", err.message);
@@ -299,6 +308,30 @@ static int leave_one(struct ek_tool *tool, const char *host)
     return EK_EXIT_DONE;
 }
 
+/* For whoever uses the hosts again: what he has to start himself. */
+static int print_stopped(struct ek_tool *tool, const struct request *request)
+{
+    struct ek_arena arena = {.newest = NULL};
+    size_t count = request->entry.host_count;
+    struct ek_host_maintenance *items = ek_arena_alloc(&arena, count, sizeof(*items));
+    struct ek_error err;
+    int status = EK_EXIT_DONE;
+
+    for (size_t i = 0; items != NULL && i < count; i++) {
+        items[i].host = request->entry.hosts[i];
+    }
+    if (items == NULL) {
+        status = ek_tool_complain(EK_EXIT_FAILED, "out of memory");
+    } else if (!ek_view_stopped(tool, items, count, &arena, &err)) {
+        status = ek_tool_complain(EK_EXIT_FAILED, "%s", err.message);
+    }
+    for (size_t i = 0; status == EK_EXIT_DONE && i < count; i++) {
+        ek_host_maintenance_print_stopped(&items[i], stdout);
+    }
+    ek_arena_finish(&arena);
+    return status;
+}
+
 static int leave(struct ek_tool *tool, const struct request *request)
 {
     int status = EK_EXIT_DONE;
@@ -306,10 +339,12 @@ static int leave(struct ek_tool *tool, const struct request *request)
     for (size_t i = 0; status == EK_EXIT_DONE && i < request->entry.host_count; i++) {
         status = leave_one(tool, request->entry.hosts[i]);
     }
-    return status == EK_EXIT_DONE && tool->json
-               ? ek_maintenance_status_print(tool, request->entry.hosts, request->entry.host_count,
-                                             NULL)
-               : status;
+    if (status != EK_EXIT_DONE) {
+        return status;
+    }
+    return tool->json ? ek_maintenance_status_print(tool, request->entry.hosts,
+                                                    request->entry.host_count, NULL)
+                      : print_stopped(tool, request);
 }
 
 /* By the keys of the hosts that are named, or of all. */
@@ -376,7 +411,8 @@ const struct ek_verb ek_verb_maintenance = {
         "    --force        set the key without looking ahead: emptied when all can leave\n"
         "    --wait         until they are empty; exit status 3: one cannot be emptied. An\n"
         "                   interrupt ends the waiting, not the maintenance\n"
-        "  leave HOST...    use them again\n"
+        "  leave HOST...    use them again; says which domains were saved or shut down there, and\n"
+        "                   how they are started\n"
         "  status [HOST...] all hosts in maintenance, or those\n",
     .run = run,
 };

@@ -5,9 +5,10 @@
 #include "balancer/tools/plan_input.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 /* Hosts that are listed for each domain that cannot leave; the document has all. */
-enum { HOSTS_SHOWN = 8 };
+enum { HOSTS_SHOWN = 8, NAMES_SHOWN = 50 };
 
 /* What is shown: the hosts that were asked for, the moves that they need. By index. */
 struct view {
@@ -51,6 +52,15 @@ static void print_flights(const struct ek_preflight_host *it)
     }
 }
 
+/* Last, and by their own metadata: the time is without them. */
+static void print_stops(const struct ek_preflight_host *it)
+{
+    if (it->feasible && it->saved + it->shut_down > 0) {
+        (void)printf("; %" PRIu32 " will be saved, %" PRIu32 " shut down, last", it->saved,
+                     it->shut_down);
+    }
+}
+
 static void print_host(const struct ek_plan *plan, const struct ek_preflight_host *it)
 {
     const char *host = plan->snapshot->hosts[it->host].name;
@@ -64,14 +74,18 @@ static void print_host(const struct ek_plan *plan, const struct ek_preflight_hos
         return;
     }
     if (it->feasible) {
-        (void)printf("%s can be emptied: %" PRIu32 " domain%s, ", host, it->domains,
+        (void)printf("%s can be emptied: %" PRIu32 " domain%s", host, it->domains,
                      ek_plural(it->domains));
-        print_eta(&it->eta);
+        if (it->domains + it->arriving > it->saved + it->shut_down) {
+            (void)printf(", ");
+            print_eta(&it->eta);
+        }
     } else {
         (void)printf("%s cannot be emptied: %" PRIu32 " of %" PRIu32 " domain%s cannot leave", host,
                      it->stuck, it->domains, ek_plural(it->domains));
     }
     print_flights(it);
+    print_stops(it);
     (void)printf("\n");
 }
 
@@ -163,8 +177,37 @@ static bool print_moves(const struct view *view)
     return ek_table_print(&table, stdout);
 }
 
-static void print_stuck(const struct ek_plan *plan, const struct ek_preflight_stuck *it)
+/* Whether it could go to a host that is to be emptied, too, by the same question. */
+static bool is_in_its_own_way(const struct view *view, const struct ek_preflight_stuck *it)
 {
+    return it->relaxation.text != NULL && it->relaxation.host != EK_NONE &&
+           view->asked[it->relaxation.host] && view->asked[it->host] &&
+           (it->relaxation.lifted & (1U << EK_BLOCK_MAINTENANCE)) != 0;
+}
+
+/* No maintenance has to end that has not begun: the host has to be left out of the question. */
+static void print_way_out(const struct view *view, const struct ek_preflight_stuck *it)
+{
+    const char *text = it->relaxation.text;
+    const struct ek_host *hosts = view->preflight->plan->snapshot->hosts;
+    char ends[EK_TEXT_SIZE];
+
+    if (is_in_its_own_way(view, it)) {
+        const char *host = hosts[it->relaxation.host].name;
+        (void)snprintf(ends, sizeof(ends), "maintenance of %s has to end", host);
+        const char *at = strstr(text, ends);
+        if (at != NULL) {
+            ek_terminal_print(stdout, EK_COLOUR_NONE, "  %-9s %.*s%s has to stay in use%s\n",
+                              "would do", (int)(at - text), text, host, at + strlen(ends));
+            return;
+        }
+    }
+    ek_terminal_print(stdout, EK_COLOUR_NONE, "  %-9s %s\n", "would do", text);
+}
+
+static void print_stuck(const struct view *view, const struct ek_preflight_stuck *it)
+{
+    const struct ek_plan *plan = view->preflight->plan;
     const struct ek_host *hosts = plan->snapshot->hosts;
     size_t shown = it->refusal_count > HOSTS_SHOWN ? HOSTS_SHOWN : it->refusal_count;
 
@@ -178,9 +221,10 @@ static void print_stuck(const struct ek_plan *plan, const struct ek_preflight_st
                           hosts[it->refusals[i].host].name, it->refusals[i].reason);
     }
     if (it->refusal_count > shown) {
-        (void)printf("  %-9s and %zu hosts more, see --json\n", "", it->refusal_count - shown);
+        (void)printf("  %-9s and %zu host%s more, see --json\n", "", it->refusal_count - shown,
+                     ek_plural(it->refusal_count - shown));
     }
-    ek_terminal_print(stdout, EK_COLOUR_NONE, "  %-9s %s\n", "would do", it->relaxation.text);
+    print_way_out(view, it);
 }
 
 /* What else the estimate rests on. */
@@ -212,7 +256,7 @@ static bool print_all(const struct view *view)
     }
     for (size_t i = 0; i < preflight->stuck_count; i++) {
         if (view->asked[preflight->stuck[i].host]) {
-            print_stuck(preflight->plan, &preflight->stuck[i]);
+            print_stuck(view, &preflight->stuck[i]);
         }
     }
     print_notes(view);
@@ -234,10 +278,40 @@ static bool may_begin(const struct view *view)
     return may;
 }
 
+/* "h1, h2 and h3 cannot be emptied together"; false: it is none of that. */
+static bool complain_of_all(const struct view *view)
+{
+    const struct ek_preflight *preflight = view->preflight;
+    const char *names[NAMES_SHOWN];
+    char text[300];
+    size_t count = 0;
+    bool together = false;
+
+    for (size_t i = 0; i < preflight->stuck_count; i++) {
+        together = together || is_in_its_own_way(view, &preflight->stuck[i]);
+    }
+    for (size_t i = 0; i < preflight->host_count && count < NAMES_SHOWN; i++) {
+        if (view->asked[preflight->hosts[i].host]) {
+            names[count++] = preflight->plan->snapshot->hosts[preflight->hosts[i].host].name;
+        }
+    }
+    if (together) {
+        ek_tool_list_names(names, count, text, sizeof(text));
+        (void)ek_tool_complain(EK_EXIT_NOT_POSSIBLE,
+                               "%s cannot be emptied together: leave one out, or empty them one "
+                               "after the other",
+                               text);
+    }
+    return together;
+}
+
 static int complain_of_infeasible(const struct view *view)
 {
     const struct ek_preflight *preflight = view->preflight;
 
+    if (complain_of_all(view)) {
+        return EK_EXIT_NOT_POSSIBLE;
+    }
     for (size_t i = 0; i < preflight->host_count; i++) {
         const struct ek_preflight_host *it = &preflight->hosts[i];
         if (view->asked[it->host] && !it->feasible) {
@@ -306,7 +380,7 @@ static int foresee(const struct ek_tool *tool, const struct view *view,
     }
     for (size_t i = 0; i < preflight->stuck_count; i++) {
         if (view->asked[preflight->stuck[i].host]) {
-            print_stuck(preflight->plan, &preflight->stuck[i]);
+            print_stuck(view, &preflight->stuck[i]);
         }
     }
     return EK_EXIT_DONE;

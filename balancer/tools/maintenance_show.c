@@ -102,6 +102,14 @@ static void print_blockers(const struct ek_host_maintenance *item, FILE *out)
             item->host, slack_ms < 0 ? "will miss its deadline by" : "slack until its deadline:",
             ek_span(slack_ms < 0 ? -slack_ms : slack_ms, span), ek_pace_name(item->status.pace));
     }
+    for (size_t i = 0; item->has_status && i < item->status.stop_count; i++) {
+        const struct ek_stop_note *it = &item->status.stops[i];
+        bool saves = it->kind == EK_MOVE_SAVE;
+        ek_terminal_print(out, EK_COLOUR_NONE, "  %s: %s %s\n", item->host, it->name,
+                          it->running ? saves ? "is being saved" : "is being shut down"
+                          : saves     ? "will be saved, last"
+                                      : "will be shut down, last");
+    }
     for (size_t i = 0; item->has_status && i < item->status.blocker_count; i++) {
         const struct ek_blocker *blocker = &item->status.blockers[i];
         /* A blocker without a domain concerns the host as a whole. */
@@ -111,6 +119,19 @@ static void print_blockers(const struct ek_host_maintenance *item, FILE *out)
         if (blocker->relaxation != NULL) {
             ek_terminal_print(out, EK_COLOUR_FAINT, "    would do: %s\n", blocker->relaxation);
         }
+    }
+}
+
+void ek_host_maintenance_print_stopped(const struct ek_host_maintenance *item, FILE *out)
+{
+    char when[EK_SPAN_SIZE];
+
+    for (size_t i = 0; i < item->stopped_count; i++) {
+        const struct ek_stopped *it = &item->stopped[i];
+        ek_terminal_print(out, EK_COLOUR_NONE,
+                          "  %s: %s was %s there at %s, and is not started by us: virsh start %s\n",
+                          item->host, it->name, it->kind == EK_MOVE_SAVE ? "saved" : "shut down",
+                          ek_time(it->at_ms, when), it->name);
     }
 }
 

@@ -323,6 +323,17 @@ class CommandLine(Case):
         self.refused(evenkeel("help", "plna"), 2, '"plna"', 'did you mean "plan"?')
         self.refused(evenkeel("help", "plan", "why"), 2, '"why"', "no more words")
 
+    def test_hosts_that_cannot_be_emptied_together(self):
+        """No maintenance has to end that nobody has begun: one of the hosts has to be left out."""
+        result = evenkeel("maintenance", "check", "h1", "h2", "h3", "--snapshot",
+                          DATA / "hot-host.snapshot.json")
+        self.check(result, 3, out=["  would do  h2 has to stay in use", "h2: host is in maintenance"],
+                   err="h1, h2, h3 cannot be emptied together: leave one out, or empty them one after "
+                       "the other\n")
+        self.assertNotIn("has to end", result.out)
+        self.check(evenkeel("maintenance", "check", "h1", "h2", "--snapshot",
+                            DATA / "hot-host.snapshot.json"), 0, "h1 can be emptied", "")
+
     def test_doctor_of_hosts_that_are_gone(self):
         """Needs no Redis; nobody listens on port 1, and that is what the doctor says."""
         with tempfile.TemporaryDirectory() as folder:

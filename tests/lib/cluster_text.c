@@ -186,6 +186,8 @@ static bool flag(struct ek_domain *domain, const char *word)
         domain->movable = false;
     } else if (strcmp(word, "block") == 0) {
         domain->evacuation = EK_EVACUATE_BLOCK;
+    } else if (strcmp(word, "save") == 0) {
+        domain->evacuation = EK_EVACUATE_SAVE;
     } else if (strcmp(word, "shutdown") == 0) {
         domain->evacuation = EK_EVACUATE_SHUTDOWN;
     } else if (strcmp(word, "postcopy") == 0) {

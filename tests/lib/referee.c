@@ -362,10 +362,29 @@ static void judge_held(struct trial *trial)
     }
 }
 
+/* Whether the plan says that it is saved or shut down, as its metadata ask for, and nothing else.
+ */
+static bool is_stopped(struct trial *trial, uint32_t domain)
+{
+    enum ek_evacuation asked = trial->snapshot->domains[domain].evacuation;
+
+    for (size_t i = 0; i < trial->plan->stop_count; i++) {
+        const struct ek_plan_stop *stop = &trial->plan->stops[i];
+        if (stop->domain == domain) {
+            return asked == (stop->kind == EK_MOVE_SAVE ? EK_EVACUATE_SAVE : EK_EVACUATE_SHUTDOWN);
+        }
+    }
+    return false;
+}
+
 static void judge_left(struct trial *trial, uint32_t domain)
 {
     bool said = false;
     uint32_t home = trial->place[domain];
+
+    if (is_stopped(trial, domain)) {
+        return;
+    }
 
     for (size_t i = 0; i < trial->plan->unresolved_count; i++) {
         said = said || trial->plan->unresolved[i].domain == domain;

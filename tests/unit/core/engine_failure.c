@@ -149,6 +149,19 @@ static void nothing_is_reverted_in_mode_recommend(void **state)
     expect_no_way_back("the mode is recommend");
 }
 
+/* Nor does who wants to be asked before: an approval was for the way there alone. */
+static void nothing_is_reverted_in_mode_approve(void **state)
+{
+    (void)state;
+    it.policy.mode = EK_MODE_APPROVE;
+    on_failure(EK_ON_FAILURE_REVERT);
+    ek_story_cycle(&it, UNEVEN);
+    ek_story_command(&it, EK_COMMAND_APPROVE, ek_engine_view(it.engine).offer_id, "");
+    ek_story_outcome(&it, running(0)->domain, EK_MOVE_DONE);
+    assert_int_equal(running_count(), 1);
+    expect_no_way_back("the mode is approve, and nobody has approved it");
+}
+
 static void nothing_is_reverted_in_a_pause(void **state)
 {
     (void)state;
@@ -187,6 +200,32 @@ static void what_cannot_go_back_is_named(void **state)
                                           "outcome is unknown"));
     assert_non_null(strstr(it.trace.text, "brings 0 of its 1 domain back"));
     assert_int_equal(running_count(), 0);
+}
+
+/* A start that could not be recorded, since Redis went away, is no failed move: nothing is paused
+ * or brought back for it, the domain does not rest, and it is planned anew one period later. */
+static void a_start_without_its_record_fails_no_plan(void **state)
+{
+    static const enum ek_on_plan_failure what[] = {EK_ON_FAILURE_STOP, EK_ON_FAILURE_REVERT};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        on_failure(what[i]);
+        ek_story_settle(&it, UNEVEN);
+        ek_story_outcome(&it, running(0)->domain, EK_MOVE_DONE);
+        assert_int_equal(running_count(), 1);
+        ek_text_clear(&it.trace);
+        ek_story_refuse_start(&it, running(0)->domain);
+        ek_story_expect(&it, "fate cancelled\nwake +10 s\n");
+        assert_null(ek_engine_view(it.engine).paused);
+        teardown(state);
+        setup(state);
+    }
+    ek_story_cycle(&it, DRAIN);
+    ek_story_refuse_start(&it, "a");
+    ek_story_cycle(&it, DRAIN);
+    ek_story_outcome(&it, running(0)->domain, EK_MOVE_DONE);
+    assert_string_equal(running(0)->domain, "a");
 }
 
 /* A way back that fails is not turned round once more. */
@@ -552,6 +591,7 @@ int main(void)
         TEST(a_failed_plan_stops_balancing),
         TEST(a_failed_plan_is_reverted),
         TEST(what_cannot_go_back_is_named),
+        TEST(a_start_without_its_record_fails_no_plan),
         TEST(a_failed_way_back_is_not_reverted),
         TEST(an_evacuation_is_never_reverted),
         TEST(an_aborted_move_fails_no_plan),
@@ -561,6 +601,7 @@ int main(void)
         TEST(blocked_domains_stay),
         TEST(a_stop_drops_other_plans),
         TEST(nothing_is_reverted_in_mode_recommend),
+        TEST(nothing_is_reverted_in_mode_approve),
         TEST(nothing_is_reverted_in_a_pause),
         TEST(nothing_is_reverted_outside_the_window),
         TEST(a_laggard_leaves_last),

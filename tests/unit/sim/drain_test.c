@@ -65,6 +65,57 @@ static void test_a_part_leaves(void **state)
     ek_world_destroy(it);
 }
 
+static uint32_t add_asking(struct ek_world *it, const char *name, const struct ek_domain *like)
+{
+    const struct ek_sim_domain_spec spec = {.name = name,
+                                            .host = host(it, "h1"),
+                                            .vcpus = 1,
+                                            .memory_mib = 2048,
+                                            .cpu_cores = 0.2,
+                                            .like = like};
+    struct ek_error err = {0};
+    uint32_t index = ek_world_add_domain(it, &spec, &err);
+
+    assert_int_not_equal(index, EK_NONE);
+    return index;
+}
+
+/* Who asks for it is saved or shut down when all others have left; a daemon that dies in the midst
+ * changes nothing of that, and nobody is started again. */
+static void test_who_asks_is_stopped_last(void **state)
+{
+    static const struct ek_domain saved = {.movable = true, .evacuation = EK_EVACUATE_SAVE};
+    static const struct ek_domain off = {.movable = true, .evacuation = EK_EVACUATE_SHUTDOWN};
+
+    (void)state;
+    for (int death = 0; death < 2; death++) {
+        struct ek_world *it = world("h1 8c 32G; h2 8c 32G; a*3@h1 1v 4G 0.2c");
+        uint32_t s = add_asking(it, "s", &saved);
+        uint32_t o = add_asking(it, "o", &off);
+        struct ek_sim_cluster *cluster = ek_world_cluster(it);
+        until(it, 5 * EK_WORLD_MINUTE_MS);
+        ek_world_set_maintenance(it, host(it, "h1"), true);
+        while (residents(it, "h2") < 3) {
+            assert_true(cluster->domains[s].running == 1 && cluster->domains[o].running == 1);
+            pass(it, EK_WORLD_SECOND_MS);
+        }
+        if (death > 0) {
+            ek_world_crash_at_state(it, EK_MOVE_RUNNING, false, 5000);
+        }
+        pass(it, EK_WORLD_HOUR_MS);
+        assert_maintenance(it, "h1", EK_MAINTENANCE_EVACUATED);
+        assert_true(cluster->domains[s].fate == EK_SIM_SHUT_DOWN);
+        assert_true(ek_sim_cluster_copy(cluster, s, host(it, "h1"))->saved);
+        assert_true(cluster->domains[o].fate == EK_SIM_SHUT_DOWN);
+        assert_false(ek_sim_cluster_copy(cluster, o, host(it, "h1"))->saved);
+        assert_int_equal(ek_world_counters(it).wrong, 0);
+        ek_world_set_maintenance(it, host(it, "h1"), false);
+        pass(it, EK_WORLD_HOUR_MS);
+        assert_true(cluster->domains[s].fate == EK_SIM_SHUT_DOWN);
+        ek_world_destroy(it);
+    }
+}
+
 /* A key that goes half-way (deleted, or by its own time to live): what runs ends, nothing more
  * begins, and the host is used again. */
 static void test_a_key_that_goes_half_way(void **state)
@@ -276,6 +327,7 @@ int main(void)
         cmocka_unit_test(test_key_is_noticed_at_once),
         cmocka_unit_test(test_larger_than_room_is_infeasible),
         cmocka_unit_test(test_a_part_leaves),
+        cmocka_unit_test(test_who_asks_is_stopped_last),
         cmocka_unit_test(test_a_key_that_goes_half_way),
         cmocka_unit_test(test_a_host_that_comes_back),
         cmocka_unit_test(test_a_destination_that_goes_half_way),
