@@ -164,7 +164,7 @@ static bool is_cut_off(const struct ek_course *course, const struct ek_step *ste
     return false;
 }
 
-static size_t drop_dependents(struct ek_course *course)
+size_t ek_course_drop_dependents(struct ek_course *course)
 {
     size_t dropped = 0;
     bool changed = true;
@@ -211,7 +211,7 @@ bool ek_course_drop(struct ek_course *course, enum ek_drop what, const char *fat
             dropped++;
         }
     }
-    dropped += drop_dependents(course);
+    dropped += ek_course_drop_dependents(course);
     if (dropped == 0) {
         return true;
     }
