@@ -310,6 +310,9 @@ enum ek_drop {
     EK_DROP_ALL,
 };
 
+/* Drops what waits, or is offered, for moves that will never be done; returns how many. */
+size_t ek_course_drop_dependents(struct ek_course *course);
+
 /* Drops waiting and offered moves; when there are any, the fate is `fate` unless worse is known. A
  * plan of which nothing began has lapsed instead of being abandoned. */
 bool ek_course_drop(struct ek_course *course, enum ek_drop what, const char *fate, const char *why,
@@ -371,6 +374,15 @@ bool ek_engine_approve(struct ek_engine *engine, const struct ek_offered *offere
                        const char *subject, struct ek_effects *effects, struct ek_error *err);
 bool ek_engine_reject(struct ek_engine *engine, const struct ek_offered *offered,
                       const char *subject, struct ek_effects *effects, struct ek_error *err);
+
+/* ---- engine_together.c -------------------------------------------------------------------------
+ */
+
+/* Whether an operator's word on that move of the offer, or on all of it, would leave split what a
+ * must rule of affinity keeps together: then *text says so, else it is NULL. Error: NOMEM. */
+bool ek_engine_find_split(struct ek_engine *engine, struct ek_course *course, const char *subject,
+                          bool approves, const char **text, struct ek_arena *arena,
+                          struct ek_error *err);
 
 /* ---- engine_outcome.c --------------------------------------------------------------------------
  */
