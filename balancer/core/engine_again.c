@@ -1,6 +1,6 @@
 /* Whether a move may be tried again: time passes between its attempts, and what let it begin once
  * may hold no longer. */
-#include "balancer/core/engine_state.h"
+#include "balancer/core/engine_parts.h"
 
 #include <string.h>
 

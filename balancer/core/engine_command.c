@@ -1,5 +1,5 @@
 /* The engine's answer to an operator: cancel, abort, pause, resume, move. */
-#include "balancer/core/engine_state.h"
+#include "balancer/core/engine_parts.h"
 #include "balancer/core/plural.h"
 
 #include <assert.h>

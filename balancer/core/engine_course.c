@@ -1,6 +1,6 @@
 /* Plans under way: their moves from waiting to ended, and the one moment in which a plan's fate is
  * known. Several may be at once: the planner's, one whose last moves still run, an operator's. */
-#include "balancer/core/engine_state.h"
+#include "balancer/core/engine_parts.h"
 #include "balancer/core/plural.h"
 
 #include <assert.h>

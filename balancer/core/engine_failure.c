@@ -1,6 +1,6 @@
 /* What becomes of a plan when one of its moves does not end well: what depends on it is dropped,
  * and on_plan_failure says the rest. */
-#include "balancer/core/engine_state.h"
+#include "balancer/core/engine_parts.h"
 #include "balancer/core/plural.h"
 
 #include <assert.h>

@@ -1,6 +1,6 @@
 /* Parts of a plan that must not be taken alone: what a must rule of affinity keeps together may be
  * split between the first and the last move of a plan, but not by its end. */
-#include "balancer/core/engine_state.h"
+#include "balancer/core/engine_parts.h"
 
 #include <assert.h>
 #include <string.h>
