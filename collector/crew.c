@@ -5,6 +5,7 @@
 #include "collector/thread.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 enum job_state { JOB_WAITS, JOB_RUNS, JOB_ENDED, JOB_TOLD };
@@ -24,6 +25,14 @@ struct crew {
     size_t workers; /* that were not left */
     size_t users;   /* threads, those that were left included, and the caller */
 };
+
+/* Of the process, since that is what ends under them. */
+static atomic_size_t left_behind;
+
+size_t ek_crew_left_behind(void)
+{
+    return atomic_load(&left_behind);
+}
 
 static void leave(struct crew *crew)
 {
@@ -63,6 +72,9 @@ static void *worker_main(void *context)
     (void)pthread_cond_signal(&crew->changed);
     (void)pthread_mutex_unlock(&crew->mutex);
     leave(crew);
+    if (left) {
+        (void)atomic_fetch_sub(&left_behind, 1); /* last of all: it may be the process's end */
+    }
     return NULL;
 }
 
@@ -106,6 +118,7 @@ static size_t take_stock(struct crew *crew, int64_t *due_ns)
             tell(crew, i, false);
         } else if (job->state == JOB_RUNS && ends_ns <= now_ns) {
             crew->workers--;
+            (void)atomic_fetch_add(&left_behind, 1);
             tell(crew, i, true);
         } else if (job->state != JOB_TOLD) {
             open++;

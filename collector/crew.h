@@ -26,4 +26,9 @@ struct ek_crew_jobs {
  * that were not begun are told of as left. */
 bool ek_crew_run(const struct ek_crew_jobs *jobs, struct ek_error *err);
 
+/* How many threads of the process, of whatever crew, were left behind and have not come back. While
+ * there is one, the process must not end by exit() or a return of main(), which take libraries down
+ * under it: after what is to be written is flushed, _exit(). */
+size_t ek_crew_left_behind(void);
+
 #endif

@@ -2,6 +2,7 @@
  * statistics one call for all. */
 #include "collector/domain_facts.h"
 
+#include "balancer/core/plural.h"
 #include "collector/connect.h"
 #include "collector/domain_stats.h"
 #include "collector/handles.h"
@@ -138,7 +139,7 @@ static void judge_snapshots(struct ek_domain_facts *facts, virDomainPtr handle,
     if (count > 0) {
         facts->movable = false;
         facts->immovable_reason = ek_arena_printf(arena, "%d snapshot%s, which libvirt cannot move",
-                                                  count, count == 1 ? "" : "s");
+                                                  count, ek_plural((size_t)count));
     }
 }
 

@@ -2,6 +2,7 @@
 #include "collector/inspect.h"
 
 #include "collector/connect.h"
+#include "collector/crew.h"
 #include "collector/domain_xml.h"
 #include "collector/events.h"
 #include "collector/handles.h"
@@ -23,25 +24,13 @@ bool ek_inspect_begin(struct ek_error *err)
     return ek_libvirt_events_start(err);
 }
 
-void ek_inspect_end(void)
+bool ek_inspect_end(void)
 {
+    if (ek_crew_left_behind() > 0) {
+        return false; /* who hangs may still need the events */
+    }
     ek_libvirt_events_stop();
-}
-
-bool ek_inspect_active(size_t *count, const char *uri, int timeout_ms, struct ek_error *err)
-{
-    virConnectPtr connection = ek_libvirt_open(uri, timeout_ms, err);
-
-    if (connection == NULL) {
-        return false;
-    }
-    int found = virConnectListAllDomains(connection, NULL, VIR_CONNECT_LIST_DOMAINS_ACTIVE);
-    if (found < 0) {
-        (void)ek_libvirt_error(err, uri, "cannot list its domains");
-    }
-    (void)virConnectClose(connection);
-    *count = found < 0 ? 0 : (size_t)found;
-    return found >= 0;
+    return true;
 }
 
 static bool nomem(struct ek_error *err, const char *host)

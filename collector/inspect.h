@@ -105,6 +105,8 @@ struct ek_seen_cpu {
 /* What a running domain needs of whatever host it is on. */
 struct ek_seen_domain {
     const char *name;
+    const char *uuid;           /* NULL: not known */
+    struct ek_labels labels;    /* of its metadata */
     double memory_mib;          /* configured */
     struct ek_strings networks; /* of libvirt */
     struct ek_strings bridges;  /* without a network of libvirt */
@@ -185,6 +187,7 @@ struct ek_inspect_watch {
  * (NULL: nobody) is told of each host that was looked at, in the calling thread. Strings are
  * copied. Errors: NOMEM; IO (no thread). The caller owns the result: ek_cluster_seen_finish. */
 enum { EK_INSPECT_LIMIT_MS = 30000 };
+#define EK_INSPECT_SILENT "%s: it was reached, but its libvirtd gave no answer within %d s"
 bool ek_inspect_cluster(struct ek_cluster_seen *out, const struct ek_inspect_order *orders,
                         size_t count, int timeout_ms, const struct ek_inspect_watch *watch,
                         struct ek_error *err);
@@ -198,10 +201,14 @@ enum ek_cpu_verdict ek_cluster_cpu(const struct ek_cluster_seen *seen,
 
 /* Prepares the process; once, before the first inspection. Errors: as ek_libvirt_events_start. */
 bool ek_inspect_begin(struct ek_error *err);
-void ek_inspect_end(void);
+
+/* At the end. False: a thread still hangs in a call to some host, and the process must end by
+ * _exit() (ek_crew_left_behind). */
+bool ek_inspect_end(void);
 
 /* How many domains are active on a host (running, paused, coming in or going out): its libvirt's
- * own word, asked now. Errors: as ek_libvirt_open; REMOTE. */
+ * own word, asked now. Errors: as ek_libvirt_open; REMOTE; TIMEOUT (it was reached, and is silent
+ * for EK_INSPECT_LIMIT_MS); NOMEM; IO (no thread). */
 bool ek_inspect_active(size_t *count, const char *uri, int timeout_ms, struct ek_error *err);
 
 /* ---- parts of it, which need no connection --------------------------------------------------- */

@@ -110,9 +110,8 @@ static bool tell_hanging(struct ek_inspection *out, const struct ek_inspect_orde
 {
     out->host = ek_arena_strdup(&out->arena, order->name);
     out->uri = ek_arena_strdup(&out->arena, order->uri);
-    out->why_not = ek_arena_printf(
-        &out->arena, "%s: it was reached, but its libvirtd gave no answer within %d s", order->uri,
-        EK_INSPECT_LIMIT_MS / 1000);
+    out->why_not =
+        ek_arena_printf(&out->arena, EK_INSPECT_SILENT, order->uri, EK_INSPECT_LIMIT_MS / 1000);
     return out->host != NULL && out->uri != NULL && out->why_not != NULL;
 }
 

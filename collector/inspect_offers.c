@@ -235,6 +235,8 @@ bool ek_inspect_needs(struct ek_seen_domain *out, const char *xml, const struct 
         return false;
     }
     *out = (struct ek_seen_domain){.name = ek_xml_string(document, "/domain/name", arena),
+                                   .uuid = ek_xml_string(document, "/domain/uuid", arena),
+                                   .labels = domain.facts.labels,
                                    .memory_mib = domain.memory_mib,
                                    .pools = domain.facts.storages,
                                    .cpu = read_cpu(document, arena)};

@@ -1,6 +1,7 @@
 /* Shared or local: asked of storage pools, since libvirt tells over the network nothing of file
  * systems. And of what is local, what the destination lacks. */
 #include "migrator/disks.h"
+#include "balancer/core/plural.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -335,8 +336,8 @@ struct ek_call_result ek_disks_find(struct ek_libvirt_port *port, const struct e
     search.result = ek_fail(EK_FAILURE_SAME_PAIR, source->link->name, step, "out of memory");
     if (look_at_all(&search)) {
         search.result = (struct ek_call_result){.ok = true};
-        snprintf(good, size, "%d disks are copied, on %d backing files", search.disks,
-                 search.bases);
+        snprintf(good, size, "%d disk%s to be copied, on %d backing file%s", search.disks,
+                 ek_plural((size_t)search.disks), search.bases, ek_plural((size_t)search.bases));
     }
     return search.result;
 }

@@ -146,8 +146,8 @@ struct ek_call_result ek_networks_find(const struct ek_end *source,
 
         result = find_bridge(source, destination, name == NULL ? "" : name, step);
     }
-    snprintf(good, size, "%zu networks and %zu bridges are there, %d of them to be started",
-             network_count, bridge_count, findings->preparation_count);
+    snprintf(good, size, "networks: %zu, bridges: %zu, all there; to be started: %d", network_count,
+             bridge_count, findings->preparation_count);
     return result;
 }
 

@@ -1,5 +1,6 @@
 /* The eight checks before a move, each a named step on fresh data, and what the attempt needs on
  * its destination. None of them changes anything. */
+#include "balancer/core/plural.h"
 #include "collector/managers.h"
 #include "migrator/disks.h"
 #include "migrator/libvirt_port.h"
@@ -205,7 +206,8 @@ static struct ek_call_result no_obstacle(const struct check *check, const char *
         return ek_end_fail(&check->source, step);
     }
     if (snapshots > 0) {
-        return ek_fail(EK_FAILURE_DOMAIN, host, step, "it has %d snapshots", snapshots);
+        return ek_fail(EK_FAILURE_DOMAIN, host, step, "it has %d snapshot%s", snapshots,
+                       ek_plural((size_t)snapshots));
     }
     for (size_t i = 0; i < sizeof(obstacles) / sizeof(obstacles[0]); i++) {
         if (ek_xpath_count(check->xml, obstacles[i].path) > 0) {
@@ -503,6 +505,9 @@ struct ek_call_result ek_port_precheck(void *context, const struct ek_move_recor
     struct ek_call_result result = passed;
 
     *findings = (struct ek_findings){.preparation_count = 0};
+    if (ek_move_stops(record->order.kind)) {
+        return ek_stop_precheck(context, record, findings, note, note_context);
+    }
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && result.ok; i++) {
         result = steps[i].check(&check);
         /* Every step is noted, passed ones, too: a move that was refused shows how far it came. */

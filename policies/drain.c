@@ -28,7 +28,8 @@ static bool wants(const struct ek_cluster *cluster, const struct ek_levels *leve
         left += cluster->snapshot->hosts[cluster->host_of[d]].maintenance ? 1 : 0;
     }
     assert(why_size > 0);
-    (void)snprintf(why, why_size, "%u domains are on hosts in maintenance", (unsigned int)left);
+    (void)snprintf(why, why_size, "%u domain%s on hosts in maintenance", (unsigned int)left,
+                   left == 1 ? " is" : "s are");
     return left > 0;
 }
 

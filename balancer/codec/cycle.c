@@ -67,12 +67,7 @@ char *ek_codec_write_cycle(const struct ek_cycle *cycle, int64_t number)
         /* NAN is left out: not known. */
         ek_json_put_number(&writer, numbers[i].key, *(const double *)(base + numbers[i].offset));
     }
-    ek_json_key(&writer, "imbalance");
-    ek_json_begin(&writer, '{');
-    for (unsigned int r = 0; r < cycle->resources.count; r++) {
-        ek_json_put_number(&writer, cycle->resources.names[r], cycle->imbalance[r]);
-    }
-    ek_json_end(&writer, '}');
+    ek_json_put_figures(&writer, "imbalance", &cycle->resources, cycle->imbalance);
     for (size_t i = 0; i < LENGTH(counts); i++) {
         ek_json_put_integer(&writer, counts[i].key, *(const uint32_t *)(base + counts[i].offset));
     }
@@ -122,31 +117,6 @@ static bool read_counts(const struct ek_json_node *node, struct ek_cycle *out)
     return read_count(node, "rests_until_ms", MAX_INTEGER, &out->rests_until_ms);
 }
 
-/* By their names, in the order of the document: the policy may have changed since. */
-static bool read_imbalance(const struct ek_json_node *node, struct ek_cycle *out)
-{
-    struct ek_json_node object;
-    const cJSON *item = NULL;
-
-    if (!ek_json_get_object(node, "imbalance", EK_JSON_OPTIONAL, &object)) {
-        return false;
-    }
-    cJSON_ArrayForEach(item, object.item)
-    {
-        unsigned int r = out->resources.count;
-        if (r == EK_RESOURCE_MAX || strlen(item->string) >= sizeof(out->resources.names[r])) {
-            return ek_json_refuse(node, "imbalance", "the names of known resources");
-        }
-        memcpy(out->resources.names[r], item->string, strlen(item->string) + 1);
-        if (!ek_json_get_number(&object, item->string, EK_JSON_REQUIRED, &ek_json_at_least_0,
-                                &out->imbalance[r])) {
-            return false;
-        }
-        out->resources.count++;
-    }
-    return true;
-}
-
 static bool read_numbers(const struct ek_json_node *node, struct ek_cycle *out)
 {
     /* A plan may be forced to raise the score. */
@@ -189,5 +159,7 @@ bool ek_codec_read_cycle(struct ek_cycle *out, int64_t *number, const char *text
            read_end(&node, out) && read_texts(&node, out) &&
            ek_json_get_bool(&node, "asked", EK_JSON_OPTIONAL, &out->asked) &&
            ek_json_get_bool(&node, "wants", EK_JSON_OPTIONAL, &out->wants) &&
-           read_numbers(&node, out) && read_counts(&node, out) && read_imbalance(&node, out);
+           read_numbers(&node, out) && read_counts(&node, out) &&
+           ek_json_get_figures(&node, "imbalance", EK_JSON_OPTIONAL, true, &out->resources,
+                               out->imbalance);
 }

@@ -98,12 +98,7 @@ static void write_moment(struct ek_json_writer *writer, const char *key,
     ek_json_begin(writer, '{');
     ek_json_put_number(writer, "score", moment->levels.score.spread);
     ek_json_put_number(writer, "overload", moment->levels.score.overload);
-    ek_json_key(writer, "imbalance");
-    ek_json_begin(writer, '{');
-    for (unsigned int r = 0; r < resources->count; r++) {
-        ek_json_put_number(writer, resources->names[r], moment->levels.imbalance[r]);
-    }
-    ek_json_end(writer, '}');
+    ek_json_put_figures(writer, "imbalance", resources, moment->levels.imbalance);
     ek_json_put_integer(writer, "must_rules_broken", (int64_t)moment->broken);
     ek_json_put_number(writer, "should_cost", moment->should_cost);
     ek_json_end(writer, '}');

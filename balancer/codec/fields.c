@@ -1,5 +1,6 @@
 /* Typed fields of an object, and the words in which they are refused. */
 #include "balancer/codec/json.h"
+#include "balancer/core/utilization.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -360,5 +361,33 @@ bool ek_json_get_labels(const struct ek_json_node *object, const char *key, stru
         }
     }
     *out = (struct ek_labels){.items = items, .count = count};
+    return true;
+}
+
+bool ek_json_get_figures(const struct ek_json_node *node, const char *key, enum ek_json_need need,
+                         bool first, struct ek_resources *resources, double *figures)
+{
+    struct ek_json_node object;
+    const cJSON *item = NULL;
+
+    if (!ek_json_get_object(node, key, need, &object)) {
+        return false;
+    }
+    cJSON_ArrayForEach(item, object.item)
+    {
+        if (!first) {
+            break;
+        }
+        if (resources->count == EK_RESOURCE_MAX || strlen(item->string) >= EK_RESOURCE_NAME_SIZE) {
+            return ek_json_refuse(node, key, "the names of known resources");
+        }
+        memcpy(resources->names[resources->count++], item->string, strlen(item->string) + 1);
+    }
+    for (unsigned int r = 0; object.item != NULL && r < resources->count; r++) {
+        if (!ek_json_get_number(&object, resources->names[r], EK_JSON_REQUIRED, &ek_json_at_least_0,
+                                &figures[r])) {
+            return false;
+        }
+    }
     return true;
 }

@@ -13,6 +13,7 @@
 #include "balancer/codec/writer.h"
 #include "balancer/core/arena.h"
 #include "balancer/core/error.h"
+#include "balancer/core/pace.h"
 #include "balancer/core/snapshot.h"
 
 #include <cjson/cJSON.h>
@@ -126,9 +127,19 @@ bool ek_json_get_chars(const struct ek_json_node *object, const char *key, enum 
 bool ek_json_get_choice(const struct ek_json_node *object, const char *key, enum ek_json_need need,
                         const char *const *names, size_t count, unsigned int *out);
 
+/* The pace of that name; absent it is the policy's limits. */
+bool ek_json_get_pace(const struct ek_json_node *object, const char *key, enum ek_pace *pace);
+
 /* The object under `key` as a node whose parent is `object`; item is NULL when it is absent. */
 bool ek_json_get_object(const struct ek_json_node *object, const char *key, enum ek_json_need need,
                         struct ek_json_node *out);
+
+/* One figure for each resource, all at least 0. `first`: the names are the object's, in its order,
+ * for the policy may have changed since; else those of `resources`, all of which must be there. An
+ * object that is absent leaves the figures alone. */
+struct ek_resources;
+bool ek_json_get_figures(const struct ek_json_node *object, const char *key, enum ek_json_need need,
+                         bool first, struct ek_resources *resources, double *figures);
 
 /* ---- quantities (quantities.c): an object of names; of a host each with its capacity ------------
  */

@@ -8,17 +8,6 @@
 
 #define MAX_INTEGER ((int64_t)EK_JSON_MAX_NUMBER)
 
-static void put_figures(struct ek_json_writer *writer, const char *key,
-                        const struct ek_resources *resources, const double *figures)
-{
-    ek_json_key(writer, key);
-    ek_json_begin(writer, '{');
-    for (unsigned int r = 0; r < resources->count; r++) {
-        ek_json_put_number(writer, resources->names[r], figures[r]);
-    }
-    ek_json_end(writer, '}');
-}
-
 char *ek_codec_write_verified(const struct ek_verified *verified)
 {
     struct ek_json_writer writer = {0};
@@ -26,44 +15,15 @@ char *ek_codec_write_verified(const struct ek_verified *verified)
     ek_json_begin(&writer, '{');
     ek_json_put_integer(&writer, "version", 1);
     ek_json_put_text(&writer, "plan", verified->plan_id);
-    put_figures(&writer, "before", &verified->resources, verified->before);
-    put_figures(&writer, "predicted", &verified->resources, verified->predicted);
-    put_figures(&writer, "real", &verified->resources, verified->real);
+    ek_json_put_figures(&writer, "before", &verified->resources, verified->before);
+    ek_json_put_figures(&writer, "predicted", &verified->resources, verified->predicted);
+    ek_json_put_figures(&writer, "real", &verified->resources, verified->real);
     ek_json_put_number(&writer, "predicted_gain", verified->predicted_gain);
     ek_json_put_number(&writer, "gain", verified->gain);
     ek_json_put_integer(&writer, "predicted_length_ms", verified->predicted_length_ms);
     ek_json_put_integer(&writer, "length_ms", verified->length_ms);
     ek_json_end(&writer, '}');
     return ek_json_finish(&writer);
-}
-
-/* The names of the first list are those of the others. */
-static bool get_figures(const struct ek_json_node *node, const char *key, bool first,
-                        struct ek_resources *resources, double *figures)
-{
-    struct ek_json_node object;
-    const cJSON *item = NULL;
-
-    if (!ek_json_get_object(node, key, EK_JSON_REQUIRED, &object)) {
-        return false;
-    }
-    cJSON_ArrayForEach(item, object.item)
-    {
-        if (!first) {
-            break;
-        }
-        if (resources->count == EK_RESOURCE_MAX || strlen(item->string) >= EK_RESOURCE_NAME_SIZE) {
-            return ek_json_refuse(node, key, "the names of known resources");
-        }
-        memcpy(resources->names[resources->count++], item->string, strlen(item->string) + 1);
-    }
-    for (unsigned int r = 0; r < resources->count; r++) {
-        if (!ek_json_get_number(&object, resources->names[r], EK_JSON_REQUIRED, &ek_json_at_least_0,
-                                &figures[r])) {
-            return false;
-        }
-    }
-    return true;
 }
 
 bool ek_codec_read_verified(struct ek_verified *out, const char *text, size_t size,
@@ -80,9 +40,12 @@ bool ek_codec_read_verified(struct ek_verified *out, const char *text, size_t si
     const struct ek_json_node node = {.reader = &reader, .item = document};
     return ek_json_get_chars(&node, "plan", EK_JSON_REQUIRED, 1, out->plan_id,
                              sizeof(out->plan_id)) &&
-           get_figures(&node, "before", true, &out->resources, out->before) &&
-           get_figures(&node, "predicted", false, &out->resources, out->predicted) &&
-           get_figures(&node, "real", false, &out->resources, out->real) &&
+           ek_json_get_figures(&node, "before", EK_JSON_REQUIRED, true, &out->resources,
+                               out->before) &&
+           ek_json_get_figures(&node, "predicted", EK_JSON_REQUIRED, false, &out->resources,
+                               out->predicted) &&
+           ek_json_get_figures(&node, "real", EK_JSON_REQUIRED, false, &out->resources,
+                               out->real) &&
            ek_json_get_number(&node, "predicted_gain", EK_JSON_REQUIRED, &any,
                               &out->predicted_gain) &&
            ek_json_get_number(&node, "gain", EK_JSON_REQUIRED, &any, &out->gain) &&
@@ -103,8 +66,10 @@ static bool read_levels(const struct ek_json_node *node, struct ek_plan_promise 
                               &out->seconds) &&
            ek_json_get_object(node, "before", EK_JSON_REQUIRED, &before) &&
            ek_json_get_object(node, "after", EK_JSON_REQUIRED, &after) &&
-           get_figures(&before, "imbalance", true, &out->resources, out->before) &&
-           get_figures(&after, "imbalance", false, &out->resources, out->after);
+           ek_json_get_figures(&before, "imbalance", EK_JSON_REQUIRED, true, &out->resources,
+                               out->before) &&
+           ek_json_get_figures(&after, "imbalance", EK_JSON_REQUIRED, false, &out->resources,
+                               out->after);
 }
 
 bool ek_codec_read_promise(struct ek_plan_promise *out, const char *text, size_t size,

@@ -15,6 +15,7 @@ void ek_json_write_status(struct ek_json_writer *writer, const struct ek_balance
     ek_json_put_text(writer, "evenkeel", status->version);
     ek_json_put_text(writer, "mode", status->mode);
     ek_json_put_text(writer, "policy", status->policy);
+    ek_json_put_text(writer, "policy_file", status->policy_file);
     ek_json_put_bool(writer, "leading", status->leading);
     ek_json_put_integer(writer, "epoch", status->epoch);
     ek_json_put_integer(writer, "at_ms", status->at_ms);
@@ -56,6 +57,7 @@ static bool read_texts(const struct ek_json_node *node, struct ek_balancer_statu
         {"evenkeel", out->version, sizeof(out->version)},
         {"mode", out->mode, sizeof(out->mode)},
         {"policy", out->policy, sizeof(out->policy)},
+        {"policy_file", out->policy_file, sizeof(out->policy_file)},
         {"holding", out->holding, sizeof(out->holding)},
         {"paused", out->paused, sizeof(out->paused)},
         {"closed", out->closed, sizeof(out->closed)},

@@ -10,6 +10,7 @@ struct ek_balancer_status {
     char version[32];
     char mode[16];
     char policy[16];
+    char policy_file[2 * EK_TEXT_SIZE]; /* why its file is not what is in force; "": it is */
     bool leading;
     int64_t epoch;
     int64_t at_ms;         /* when this was written */

@@ -247,3 +247,14 @@ void ek_json_raw(struct ek_json_writer *writer, const char *json)
     append(writer, json, strlen(json));
     writer->comma = true;
 }
+
+void ek_json_put_figures(struct ek_json_writer *writer, const char *key,
+                         const struct ek_resources *resources, const double *figures)
+{
+    ek_json_key(writer, key);
+    ek_json_begin(writer, '{');
+    for (unsigned int r = 0; r < resources->count; r++) {
+        ek_json_put_number(writer, resources->names[r], figures[r]);
+    }
+    ek_json_end(writer, '}');
+}

@@ -54,6 +54,12 @@ void ek_json_put_seconds(struct ek_json_writer *writer, const char *key, int64_t
 void ek_json_put_strings(struct ek_json_writer *writer, const char *key, struct ek_strings list);
 void ek_json_put_labels(struct ek_json_writer *writer, const char *key, struct ek_labels labels);
 
+/* One figure for each resource, by its name, as an object under that key: a further resource
+ * becomes a further member, and no reader breaks. */
+struct ek_resources;
+void ek_json_put_figures(struct ek_json_writer *writer, const char *key,
+                         const struct ek_resources *resources, const double *figures);
+
 /* ---- objects of the contract ---------------------------------------------------------------- */
 
 struct ek_balancer_status;

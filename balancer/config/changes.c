@@ -11,6 +11,7 @@ enum { DEPTH = 8 };
 struct entry {
     const char *path;
     const char *value;
+    const char *other; /* what the other dump has in its place; NULL: nothing */
 };
 
 struct entries {
@@ -71,6 +72,7 @@ static bool take_line(struct entries *out, struct nesting *nesting, size_t colum
     struct entry *entry = &out->items[out->count++];
     entry->path = path_of(nesting, key, &out->arena);
     entry->value = ek_arena_strdup(&out->arena, value);
+    entry->other = NULL;
     return entry->path != NULL && entry->value != NULL;
 }
 
@@ -112,40 +114,62 @@ static bool flatten(struct entries *out, char *dump)
     return ok;
 }
 
-/* The value under the path's so-manieth place: two windows may begin alike. */
-static const char *find(const struct entries *entries, const char *path, size_t nth)
+/* In the order of their paths, those of one path in the order of the dump. */
+static int by_place(const void *a, const void *b)
 {
-    for (size_t i = 0; i < entries->count; i++) {
-        if (strcmp(entries->items[i].path, path) == 0 && nth-- == 0) {
-            return entries->items[i].value;
+    const struct entry *x = *(struct entry *const *)a;
+    const struct entry *y = *(struct entry *const *)b;
+    int order = strcmp(x->path, y->path);
+
+    return order != 0 ? order : (x > y) - (x < y);
+}
+
+static struct entry **sort(struct entries *entries)
+{
+    struct entry **list = ek_arena_alloc(&entries->arena, entries->count, sizeof(*list));
+
+    for (size_t i = 0; list != NULL && i < entries->count; i++) {
+        list[i] = &entries->items[i];
+    }
+    if (list != NULL) {
+        qsort(list, entries->count, sizeof(*list), by_place);
+    }
+    return list;
+}
+
+/* The first under a path belongs to the first, the second to the second: two windows may begin
+ * alike. */
+static bool match(struct entries *before, struct entries *after)
+{
+    struct entry **old = sort(before);
+    struct entry **now = sort(after);
+    bool ok = old != NULL && now != NULL;
+
+    for (size_t i = 0, j = 0; ok && i < before->count && j < after->count;) {
+        int order = strcmp(old[i]->path, now[j]->path);
+        if (order == 0) {
+            old[i]->other = now[j]->value;
+            now[j]->other = old[i]->value;
         }
+        i += order <= 0 ? 1 : 0;
+        j += order >= 0 ? 1 : 0;
     }
-    return NULL;
+    return ok;
 }
 
-static size_t nth_of(const struct entries *entries, size_t index)
-{
-    size_t nth = 0;
-
-    for (size_t i = 0; i < index; i++) {
-        nth += strcmp(entries->items[i].path, entries->items[index].path) == 0 ? 1 : 0;
-    }
-    return nth;
-}
-
+/* In the order of the dumps. */
 static void compare(const struct entries *before, const struct entries *after, ek_change_fn *say,
                     void *context)
 {
     for (size_t i = 0; i < before->count; i++) {
         const struct entry *old = &before->items[i];
-        const char *now = find(after, old->path, nth_of(before, i));
-        if (now == NULL || strcmp(now, old->value) != 0) {
-            say(context, old->path, old->value, now);
+        if (old->other == NULL || strcmp(old->other, old->value) != 0) {
+            say(context, old->path, old->value, old->other);
         }
     }
     for (size_t i = 0; i < after->count; i++) {
         const struct entry *now = &after->items[i];
-        if (find(before, now->path, nth_of(after, i)) == NULL) {
+        if (now->other == NULL) {
             say(context, now->path, NULL, now->value);
         }
     }
@@ -155,7 +179,7 @@ static bool tell(char *before, char *after, ek_change_fn *say, void *context, st
 {
     struct entries old = {.items = NULL};
     struct entries now = {.items = NULL};
-    bool ok = flatten(&old, before) && flatten(&now, after);
+    bool ok = flatten(&old, before) && flatten(&now, after) && match(&old, &now);
 
     if (ok) {
         compare(&old, &now, say, context);

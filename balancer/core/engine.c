@@ -63,6 +63,7 @@ void ek_engine_destroy(struct ek_engine *engine)
     free(engine->running);
     free(engine->running_view);
     free(engine->recent);
+    free(engine->stop_ends);
     free(engine);
 }
 
@@ -200,7 +201,20 @@ static bool verify(struct ek_engine *engine, struct ek_effects *effects, struct 
     return ek_effect_event(effects, "verified", engine->plan_id, err, "%s", text);
 }
 
-/* Told when they change, not in every cycle. */
+/* Whether the snapshot shows all domains that run: what no host is missing from. */
+static bool sees_all(const struct ek_snapshot *snapshot)
+{
+    bool all = true;
+
+    for (size_t h = 0; h < snapshot->host_count; h++) {
+        all = all && snapshot->hosts[h].state == EK_HOST_UP;
+    }
+    return all;
+}
+
+/* Told when they change, not in every cycle. A rule that is about no domain is a warning once, with
+ * the first snapshot after the policy was loaded in which no host is missing: mostly its pattern is
+ * mistyped. Later domains come and go. */
 static bool record_rule_problems(struct ek_engine *engine, struct ek_effects *effects,
                                  struct ek_error *err)
 {
@@ -212,13 +226,18 @@ static bool record_rule_problems(struct ek_engine *engine, struct ek_effects *ef
         ek_digest_text(&digest, evaluation->rule_problems[i].text);
     }
     bool same = digest.state == engine->rules_digest;
+    bool first = !engine->rules_shown && sees_all(&engine->snapshot);
     engine->rules_digest = digest.state;
-    for (size_t i = 0; ok && !same && i < evaluation->rule_problem_count; i++) {
+    engine->rules_shown = engine->rules_shown || first;
+    for (size_t i = 0; ok && i < evaluation->rule_problem_count; i++) {
         const struct ek_rule_problem *problem = &evaluation->rule_problems[i];
+        bool empty = problem->kind == EK_RULE_NO_DOMAIN;
+        if (same && !(empty && first)) {
+            continue;
+        }
         ok = ek_effect_event(effects, "rules", problem->rule, err, "%s", problem->text);
-        /* Domains come and go; all else stays wrong until somebody mends it. */
         if (ok) {
-            effects->items[effects->count - 1].u.event.warning = problem->kind != EK_RULE_NO_DOMAIN;
+            effects->items[effects->count - 1].u.event.warning = !empty || first;
         }
     }
     return ok;
@@ -265,15 +284,19 @@ static bool plan_anew(struct ek_engine *engine, struct ek_effects *effects, stru
 {
     bool failed = engine->replan_at_ms != 0 && engine->now_ms >= engine->replan_at_ms;
     bool changed = ek_engine_maintenance_digest(engine) != engine->maintenance_digest;
+    bool moved = ek_engine_deadline_digest(engine) != engine->deadline_digest;
+    bool late = ek_engine_falls_behind(engine);
 
     if (ek_engine_holding(engine) != NULL || engine->plan.snapshot != NULL ||
-        (ek_engine_planned_count(engine) > 0 && !changed && !failed)) {
+        (ek_engine_planned_count(engine) > 0 && !changed && !failed && !moved && !late)) {
         return true;
     }
     engine->replan_at_ms = failed ? 0 : engine->replan_at_ms;
     if (!ek_engine_replan(engine,
                           changed ? "the hosts to be emptied have changed"
-                                  : "what is left is planned anew",
+                          : moved ? "a deadline has changed"
+                          : !late ? "what is left is planned anew"
+                                  : "it falls behind, and a host would miss its deadline",
                           effects, err)) {
         return false;
     }
@@ -292,6 +315,7 @@ static bool on_policy(struct ek_engine *engine, const struct ek_policy *policy,
     /* Cycles that were counted against other thresholds prove nothing about these. */
     engine->sustained = 0;
     engine->rejected_digest = 0;
+    engine->rules_shown = false;
     return ek_engine_withdraw(engine, EK_DROP_ALL, effects, "the policy was loaded anew", err) &&
            (!engine->has_snapshot || look_at_calendar(engine, effects, err));
 }
@@ -310,7 +334,8 @@ static bool on_adopt(struct ek_engine *engine, const struct ek_move_order *order
         return false;
     }
     running->adopted = true;
-    return order->kind != EK_MOVE_EVACUATE || ek_engine_begin_host(engine, order->source, err);
+    bool empties = order->kind == EK_MOVE_EVACUATE || ek_move_stops(order->kind);
+    return !empties || ek_engine_begin_host(engine, order->source, err);
 }
 
 static bool on_sign(struct ek_engine *engine, const struct ek_sign *sign,
@@ -362,6 +387,8 @@ static bool apply(struct ek_engine *engine, const struct ek_event *event,
         return ek_cooldown_block(engine->cooldown, event->u.unblock, false, err);
     case EK_EVENT_SIGN:
         return on_sign(engine, event->u.sign, effects, err);
+    case EK_EVENT_KEY_ENDED:
+        return ek_engine_end_host(engine, event->u.key_ended, effects, err);
     }
     return true;
 }
@@ -389,8 +416,10 @@ static void undo(struct ek_engine *engine, struct ek_effects *effects)
     /* Forgotten, so that the next step records again what this one could not. */
     engine->holding_shown[0] = '\0';
     engine->rules_digest = 0;
+    engine->rules_shown = false;
     engine->closing_shown[0] = '\0';
     engine->summary[0] = '\0';
+    engine->late_shown[0] = '\0';
 }
 
 /* After every event, not after snapshots only: an outcome frees room, links and limits. */
@@ -408,7 +437,17 @@ static bool act(struct ek_engine *engine, struct ek_effects *effects, struct ek_
         }
     }
     return (!ek_engine_may_start(engine) || ek_engine_yield(engine, effects, err)) &&
-           ek_engine_share(engine, effects, err);
+           ek_engine_recall_stops(engine, effects, err) && ek_engine_share(engine, effects, err);
+}
+
+/* Last, when all that may leave its host has been ordered to; and only by a snapshot that was just
+ * taken, with the keys as they are now: a guest that was told to shut down cannot be told
+ * otherwise. */
+static bool stop_guests(struct ek_engine *engine, const struct ek_event *event,
+                        struct ek_effects *effects, struct ek_error *err)
+{
+    return event->kind != EK_EVENT_SNAPSHOT || !ek_engine_may_start(engine) ||
+           ek_engine_start_stops(engine, effects, err);
 }
 
 /* A plan that is wanted sooner than the next cycle. Offline snapshots have no period, and nobody
@@ -440,8 +479,8 @@ bool ek_engine_step(struct ek_engine *engine, const struct ek_event *event,
         /* Ends before the plan that they make room for. */
         ok = ek_engine_close(engine, effects, &added, err) &&
              (event->kind != EK_EVENT_SNAPSHOT || plan_anew(engine, effects, err)) &&
-             act(engine, effects, err) && ek_engine_record_maintenance(engine, effects, err) &&
-             wake(engine, effects, err);
+             act(engine, effects, err) && stop_guests(engine, event, effects, err) &&
+             ek_engine_record_maintenance(engine, effects, err) && wake(engine, effects, err);
     }
     ek_engine_show_circuits(engine, &effects->arena);
     if (event->kind == EK_EVENT_SNAPSHOT && engine->has_snapshot) {
@@ -500,24 +539,31 @@ size_t ek_engine_known_moves(const struct ek_engine *engine, struct ek_known_mov
 {
     size_t count = 0;
 
-    for (size_t i = 0; i < engine->running_count; i++, count++) {
+    for (size_t i = 0; i < engine->running_count; i++) {
         const struct ek_move_order *order = &engine->running[i].order;
-        if (count < room) {
-            out[count] = (struct ek_known_move){.domain = order->domain,
-                                                .source = order->source,
-                                                .destination = order->destination,
-                                                .started_at_ms = engine->running[i].started_at_ms};
+        if (ek_move_stops(order->kind)) {
+            continue; /* it goes nowhere */
+        }
+        if (count++ < room) {
+            out[count - 1] =
+                (struct ek_known_move){.domain = order->domain,
+                                       .source = order->source,
+                                       .destination = order->destination,
+                                       .started_at_ms = engine->running[i].started_at_ms};
         }
     }
-    for (size_t i = 0; i < engine->recent_count; i++, count++) {
+    for (size_t i = 0; i < engine->recent_count; i++) {
         const struct ek_outcome *outcome = &engine->recent[i].outcome;
-        if (count < room) {
-            out[count] = (struct ek_known_move){.domain = outcome->domain,
-                                                .source = outcome->source,
-                                                .destination = outcome->destination,
-                                                .started_at_ms = outcome->started_at_ms,
-                                                .ended_at_ms = outcome->ended_at_ms,
-                                                .failed = outcome->state != EK_MOVE_DONE};
+        if (ek_move_stops(outcome->kind)) {
+            continue;
+        }
+        if (count++ < room) {
+            out[count - 1] = (struct ek_known_move){.domain = outcome->domain,
+                                                    .source = outcome->source,
+                                                    .destination = outcome->destination,
+                                                    .started_at_ms = outcome->started_at_ms,
+                                                    .ended_at_ms = outcome->ended_at_ms,
+                                                    .failed = outcome->state != EK_MOVE_DONE};
         }
     }
     size_t left = count < room ? room - count : 0;

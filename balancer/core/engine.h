@@ -35,6 +35,8 @@ enum ek_event_kind {
     EK_EVENT_COMMAND,  /* an operator's; answered by exactly one REPLY. Not RESOLVE */
     EK_EVENT_UNBLOCK,  /* a domain that an operator has resolved */
     EK_EVENT_SIGN,     /* what a running move tells before its end */
+    EK_EVENT_KEY_ENDED, /* a host's maintenance was ended; it may be wanted again by now, and the
+                         * next snapshot says so: then it is another one */
 };
 
 struct ek_event {
@@ -51,6 +53,7 @@ struct ek_event {
         const struct ek_command *command;
         const char *unblock; /* UUID */
         const struct ek_sign *sign;
+        const char *key_ended; /* the host's name */
     } u;
 };
 
@@ -96,6 +99,14 @@ enum ek_feasibility {
     EK_NOT_FEASIBLE,
 };
 
+/* A domain that is, or will be, saved or shut down since its own metadata say so. */
+struct ek_stop_note {
+    const char *domain; /* UUID */
+    const char *name;
+    enum ek_move_kind kind; /* EK_MOVE_SAVE or EK_MOVE_SHUTDOWN */
+    bool running;           /* it is being stopped now; else when all others have left */
+};
+
 struct ek_maintenance_status {
     const char *host;
     enum ek_maintenance_state state;
@@ -106,11 +117,14 @@ struct ek_maintenance_status {
     int64_t eta_high_ms; /* at the latest */
     int64_t deadline_ms; /* 0: none */
     int64_t slack_ms;    /* what will be left until the deadline; below 0: it will be late */
+    enum ek_pace pace;   /* that it is emptied at; of one with a deadline */
     int64_t promised_at_ms; /* when the preflight was made that they come from; 0: none was */
     const struct ek_blocker *blockers;
     size_t blocker_count;
     const char *const *order; /* names of the domains in the order in which they are to start */
     size_t order_count;
+    const struct ek_stop_note *stops; /* those that are stopped last, as far as they are there */
+    size_t stop_count;
 };
 
 /* Whether domains_left was counted: of a host that nobody can look at no domain is known, and 0

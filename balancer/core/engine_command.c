@@ -1,5 +1,6 @@
 /* The engine's answer to an operator: cancel, abort, pause, resume, move. */
 #include "balancer/core/engine_state.h"
+#include "balancer/core/plural.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -43,9 +44,16 @@ static bool on_abort(struct ek_engine *engine, const struct ek_command *command,
                             command->subject),
             effects, err);
     }
-    const char *text = ek_arena_printf(
-        &effects->arena, "move %s of %s from %s to %s is being aborted", running->order.id,
-        running->order.name, running->order.source, running->order.destination);
+    const struct ek_move_order *order = &running->order;
+    const char *text =
+        ek_move_stops(order->kind)
+            ? ek_arena_printf(&effects->arena, "the %s of %s on %s is being aborted%s",
+                              ek_move_kind_name(order->kind), order->name, order->source,
+                              order->kind == EK_MOVE_SHUTDOWN
+                                  ? "; a guest that was told to shut down already will do so"
+                                  : "")
+            : ek_arena_printf(&effects->arena, "move %s of %s from %s to %s is being aborted",
+                              order->id, order->name, order->source, order->destination);
     return ek_engine_stop_move(running, EK_ABORT_OPERATOR, effects, err) &&
            reply(command, EK_ERR_NONE, text, effects, err);
 }
@@ -86,8 +94,8 @@ static bool cancel_all(struct ek_engine *engine, const struct ek_command *comman
     }
     const char *text = ek_arena_printf(
         &effects->arena,
-        "%zu waiting moves are dropped and %zu running ones are being aborted; nothing starts any "
-        "more, evacuations neither, until `evenkeel resume`",
+        "waiting moves dropped: %zu, running ones being aborted: %zu; nothing starts any more, "
+        "evacuations neither, until `evenkeel resume`",
         waiting, aborted);
     return reply(command, EK_ERR_NONE, text, effects, err);
 }
@@ -107,8 +115,8 @@ static bool cancel_plan(struct ek_engine *engine, const struct ek_command *comma
     bool found = waiting + aborted > 0;
     const char *text =
         found ? ek_arena_printf(&effects->arena,
-                                "plan %s is cancelled: %zu waiting moves are dropped, %zu running "
-                                "ones are being aborted",
+                                "plan %s is cancelled; waiting moves dropped: %zu, running ones "
+                                "being aborted: %zu",
                                 command->subject, waiting, aborted)
               : ek_arena_printf(&effects->arena, "no move of a plan with the id %s waits or runs",
                                 command->subject);
@@ -364,7 +372,7 @@ static bool on_approve(struct ek_engine *engine, const struct ek_command *comman
     }
     const char *text = ek_arena_printf(
         &effects->arena, "%zu move%s of plan %s %s approved and start%s as limits allow",
-        offered.count, offered.count == 1 ? "" : "s", offered.course->id,
+        offered.count, ek_plural(offered.count), offered.course->id,
         offered.count == 1 ? "is" : "are", offered.count == 1 ? "s" : "");
     return ek_engine_approve(engine, &offered, command->subject, effects, err) &&
            reply(command, EK_ERR_NONE, text, effects, err);
@@ -382,7 +390,7 @@ static bool on_reject(struct ek_engine *engine, const struct ek_command *command
     }
     const char *text = ek_arena_printf(
         &effects->arena, "%zu move%s of plan %s %s rejected; %s as after a move", offered.count,
-        offered.count == 1 ? "" : "s", offered.course->id, offered.count == 1 ? "is" : "are",
+        ek_plural(offered.count), offered.course->id, offered.count == 1 ? "is" : "are",
         offered.count == 1 ? "its domain rests" : "their domains rest");
     return ek_engine_reject(engine, &offered, command->subject, effects, err) &&
            reply(command, EK_ERR_NONE, text, effects, err);

@@ -78,8 +78,11 @@ static void note_plan(const struct ek_engine *engine, struct ek_cycle *cycle)
     cycle->offered_gain = plan->offered_gain;
     copy(cycle->summary, sizeof(cycle->summary), plan->summary);
     copy(cycle->balance_held, sizeof(cycle->balance_held), engine->request.balance_held);
+    /* Of a plan that only says again what is offered nothing is recorded: the offer's id is the one
+     * that can be looked up. */
+    const struct ek_course *offer = cycle->end == EK_CYCLE_STANDS ? ek_engine_offer(engine) : NULL;
     if (plan->move_count > 0) {
-        copy(cycle->plan_id, sizeof(cycle->plan_id), plan->id);
+        copy(cycle->plan_id, sizeof(cycle->plan_id), offer == NULL ? plan->id : offer->id);
     }
 }
 

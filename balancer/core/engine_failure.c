@@ -69,6 +69,10 @@ static bool note_hosts(struct ek_engine *engine, const struct ek_outcome *outcom
 {
     const struct ek_circuit_entry *opened = NULL;
 
+    /* No link was used, and whether its host answers the samples tell. */
+    if (ek_move_stops(outcome->kind)) {
+        return true;
+    }
     if (!outcome->destination_at_fault && !ek_move_state_blocks(outcome->state)) {
         return true;
     }
@@ -143,8 +147,9 @@ bool ek_engine_fail(struct ek_engine *engine, const struct ek_running *running,
                     struct ek_effects *effects, struct ek_error *err)
 {
     const struct ek_step *step = course == NULL ? NULL : ek_course_find(course, running->order.seq);
-    bool evacuates =
-        running->order.kind == EK_MOVE_EVACUATE || (step != NULL && step->rank == EK_RANK_EVACUATE);
+    bool evacuates = running->order.kind == EK_MOVE_EVACUATE ||
+                     ek_move_stops(running->order.kind) ||
+                     (step != NULL && step->rank == EK_RANK_EVACUATE);
     bool wanted = is_wanted(running, outcome);
 
     if (changes_load(outcome->state)) {
@@ -161,7 +166,7 @@ bool ek_engine_fail(struct ek_engine *engine, const struct ek_running *running,
         plan_again(engine, outcome->domain, evacuates, outcome->ended_at_ms);
     }
     /* What levels would take the room that it needs for another try: the next plan keeps that. */
-    if (evacuates && outcome->state != EK_MOVE_GUEST_OFF &&
+    if (evacuates && !ek_move_stops(running->order.kind) && outcome->state != EK_MOVE_GUEST_OFF &&
         !ek_engine_abandon(engine, EK_DROP_BALANCING, effects,
                            "an evacuation did not end well, and its room comes first", err)) {
         return false;

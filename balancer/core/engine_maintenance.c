@@ -38,6 +38,20 @@ uint64_t ek_engine_maintenance_digest(const struct ek_engine *engine)
     return digest.state;
 }
 
+uint64_t ek_engine_deadline_digest(const struct ek_engine *engine)
+{
+    struct ek_digest digest = ek_digest_begin();
+
+    for (size_t h = 0; h < engine->snapshot.host_count; h++) {
+        const struct ek_host *host = &engine->snapshot.hosts[h];
+        if (host->maintenance && host->deadline_ms != 0) {
+            ek_digest_text(&digest, host->name);
+            ek_digest_integer(&digest, host->deadline_ms);
+        }
+    }
+    return digest.state;
+}
+
 /* Keeps count_left() from counting a domain twice, as resident and as moving. */
 static bool stands_on(const struct ek_snapshot *snapshot, const char *uuid, uint32_t host)
 {
@@ -136,10 +150,17 @@ static bool gather_blockers(const struct ek_engine *engine, const char *host,
     for (size_t i = 0; i < engine->stuck_count; i++) {
         const struct ek_stuck *stuck = &engine->stuck[i];
         if (strcmp(stuck->host, host) == 0) {
+            const char *error = ek_engine_stop_error(engine, stuck->domain);
+            const char *reason = error == NULL || error[0] == '\0'
+                                     ? stuck->reason
+                                     : ek_arena_printf(arena, "%s (%s)", stuck->reason, error);
+            if (reason == NULL) {
+                return ek_error_set(err, EK_ERR_NOMEM, "out of memory for a blocker");
+            }
             blockers[status->blocker_count++] =
                 (struct ek_blocker){.domain = stuck->domain,
                                     .name = stuck->name,
-                                    .reason = stuck->reason,
+                                    .reason = reason,
                                     .relaxation = stuck->relaxation,
                                     .relaxation_host = stuck->relaxation_host};
             *for_good = *for_good || !stuck->for_now;
@@ -187,7 +208,7 @@ static enum ek_maintenance_state state_of(const struct ek_engine *engine,
     if (host->state != EK_HOST_UP) {
         return EK_MAINTENANCE_BLOCKED;
     }
-    if (for_good && !host->partial && !host->begun) {
+    if (for_good && !host->partial && !ek_engine_has_begun(engine, host->name)) {
         return EK_MAINTENANCE_INFEASIBLE;
     }
     if (leaving(engine, host->name)) {
@@ -199,7 +220,7 @@ static enum ek_maintenance_state state_of(const struct ek_engine *engine,
     return status->blocker_count > 0 ? EK_MAINTENANCE_BLOCKED : EK_MAINTENANCE_EVACUATING;
 }
 
-/* What is left of a time that was told then; running late it says 0, not a negative rest. */
+/* What is left of a time that was told then; 0 once it is over. */
 static int64_t left_ms(const struct ek_engine *engine, const struct ek_promise *promise, int64_t ms)
 {
     int64_t left = promise->made_at_ms + ms - engine->now_ms;
@@ -222,13 +243,19 @@ static void add_promise(const struct ek_engine *engine, struct ek_maintenance_st
     if (!promise->waits) {
         status->feasibility = promise->feasible ? EK_FEASIBLE : EK_NOT_FEASIBLE;
     }
-    if (goes && (promise->feasible || promise->order_count > 0)) {
-        status->eta_ms = left_ms(engine, promise, promise->eta.likely_ms);
+    if (!goes || (!promise->feasible && promise->order_count == 0)) {
+        return;
+    }
+    status->order = promise->order;
+    status->order_count = promise->order_count;
+    /* Of what is late, or waits for what nobody can time, "0 s" would be an answer that is wrong:
+     * how long it takes is not known then. */
+    int64_t likely_ms = left_ms(engine, promise, promise->eta.likely_ms);
+    if (likely_ms > 0 || status->domains_left == 0) {
+        status->eta_ms = likely_ms;
         status->eta_low_ms = left_ms(engine, promise, promise->eta.low_ms);
         status->eta_high_ms = left_ms(engine, promise, promise->eta.high_ms);
         status->slack_ms -= status->eta_ms;
-        status->order = promise->order;
-        status->order_count = promise->order_count;
     }
 }
 
@@ -240,6 +267,7 @@ static bool record_host(struct ek_engine *engine, uint32_t h, struct ek_effects 
     struct ek_maintenance_status status = {.host = host->name,
                                            .deadline_ms = host->deadline_ms,
                                            .slack_ms = host->deadline_ms - engine->now_ms,
+                                           .pace = engine->pace,
                                            .domains_left = count_left(engine, h)};
     bool for_good = false;
 
@@ -260,6 +288,13 @@ static bool record_host(struct ek_engine *engine, uint32_t h, struct ek_effects 
     assert(h < engine->snapshot.host_count && host->maintenance);
     status.state = state_of(engine, host, &status, for_good);
     add_promise(engine, &status);
+    if (!ek_engine_list_stops(engine, host->name, &status, &effects->arena, err)) {
+        return false;
+    }
+    /* How long a guest takes to shut down nobody knows. */
+    if (status.stop_count > 0 && status.order_count == 0) {
+        status.eta_ms = -1;
+    }
     struct ek_effect *effect = ek_effect_add(effects, EK_EFFECT_RECORD_MAINTENANCE, err);
     if (effect == NULL) {
         return false;
@@ -276,6 +311,9 @@ static bool record_ended(struct ek_engine *engine, struct ek_effects *effects, s
         uint32_t h = ek_snapshot_find_host(&engine->snapshot, engine->maintained[i]);
         if (h != EK_NONE && engine->snapshot.hosts[h].maintenance) {
             continue;
+        }
+        if (!ek_engine_tell_stopped(engine, engine->maintained[i], effects, err)) {
+            return false;
         }
         struct ek_effect *effect = ek_effect_add(effects, EK_EFFECT_RECORD_MAINTENANCE, err);
         if (effect == NULL) {

@@ -24,10 +24,11 @@ struct ek_step {
     enum ek_step_state state;
     uint32_t *depends_on; /* seqs */
     size_t depends_count;
-    uint32_t domain; /* its index when it was last looked for */
-    int rank;        /* 0 is dispatched first (engine_priority.c) */
-    bool laggard;    /* it may never converge: behind all others of its rank */
-    bool held;       /* in this pass: an earlier one must not be overtaken */
+    uint32_t domain;  /* its index when it was last looked for */
+    int rank;         /* 0 is dispatched first (engine_priority.c) */
+    bool laggard;     /* it may never converge: behind all others of its rank */
+    bool held;        /* in this pass: an earlier one must not be overtaken */
+    int64_t start_ms; /* from the plan's start on, as it was predicted */
     int64_t ended_at_ms;
 };
 
@@ -75,6 +76,21 @@ struct ek_stuck {
     const char *relaxation;
     const char *relaxation_host;
     bool for_now;
+};
+
+/* A domain that is stopped last, as the newest plan found it. */
+struct ek_due {
+    const char *domain;
+    const char *name;
+    const char *host;
+    enum ek_move_kind kind;
+};
+
+/* How a domain's last save or shutdown ended, until its host is used again. */
+struct ek_stop_end {
+    struct ek_move_order order;
+    bool done;
+    char error[EK_TEXT_SIZE];
 };
 
 /* What the newest preflight said of a host that is to be emptied. */
@@ -125,6 +141,7 @@ struct ek_engine {
     bool outdated; /* starting was held since it was taken: the next one is waited for */
     struct ek_levels levels;
     uint64_t rules_digest; /* of the rules' problems that were last told */
+    bool rules_shown;      /* since the policy was loaded: which of them are about no domain */
     int64_t now_ms;
     int64_t clock_back_ms; /* how far the clock went back since the last snapshot */
     int sustained;         /* cycles in a row that wanted balancing */
@@ -156,6 +173,7 @@ struct ek_engine {
     uint64_t rejected_digest;    /* of the last offer that was rejected as a whole ... */
     int64_t rejected_at_ms;      /* ... then */
     uint64_t maintenance_digest; /* of the set of hosts to be emptied, when the plan was made */
+    uint64_t deadline_digest;    /* of their deadlines then */
 
     struct ek_levels plan_before; /* of the plan whose result is to be verified */
     struct ek_levels plan_predicted;
@@ -167,6 +185,16 @@ struct ek_engine {
     struct ek_stuck *stuck;
     size_t stuck_count;
     struct ek_arena stuck_arena;
+
+    enum ek_pace pace;             /* of hosts with deadlines, since the newest plan */
+    bool pace_in_time;             /* it was enough then */
+    char late_shown[EK_TEXT_SIZE]; /* hosts of which it was told that they will be late */
+
+    struct ek_due *dues; /* in stuck_arena */
+    size_t due_count;
+
+    struct ek_stop_end *stop_ends;
+    size_t stop_end_count;
 
     struct ek_promise *promises;
     size_t promise_count;
@@ -412,6 +440,25 @@ bool ek_engine_sampled(struct ek_engine *engine, const char *id, double dirty_mi
 bool ek_engine_stop_move(struct ek_running *running, enum ek_abort why, struct ek_effects *effects,
                          struct ek_error *err);
 
+/* ---- engine_pace.c -----------------------------------------------------------------------------
+ */
+
+/* Chooses the pace for engine->plan, makes engine->schedule at it, and tells what has changed. */
+bool ek_engine_choose_pace(struct ek_engine *engine, struct ek_effects *effects,
+                           struct ek_error *err);
+
+/* Whether a host with a deadline is no longer in time, since its moves start later than predicted.
+ */
+bool ek_engine_falls_behind(const struct ek_engine *engine);
+
+/* Whether the pace binds the order, and what does. */
+bool ek_engine_is_paced(const struct ek_engine *engine, const struct ek_move_order *order);
+struct ek_limits ek_engine_limits(const struct ek_engine *engine,
+                                  const struct ek_move_order *order);
+
+/* What one move between the two gets alone, in MiB/s. */
+double ek_engine_rate(const struct ek_engine *engine, uint32_t source, uint32_t destination);
+
 /* ---- engine_dispatch.c
  * --------------------------------------------------------------------------- */
 
@@ -447,6 +494,34 @@ bool ek_engine_is_fit(struct ek_engine *engine, const struct ek_course *course,
 
 /* Starts what limits, links and room allow, on the newest figures. */
 bool ek_engine_dispatch(struct ek_engine *engine, struct ek_effects *effects, struct ek_error *err);
+
+/* ---- engine_stop.c -----------------------------------------------------------------------------
+ */
+
+/* Starts saves and shutdowns on hosts where nobody else is left, a few at a time. */
+bool ek_engine_start_stops(struct ek_engine *engine, struct ek_effects *effects,
+                           struct ek_error *err);
+
+/* Tells those to stop whose host is not to be emptied any more. */
+bool ek_engine_recall_stops(struct ek_engine *engine, struct ek_effects *effects,
+                            struct ek_error *err);
+
+/* A save or a shutdown ended: what is told of it, rests, and what follows. */
+bool ek_engine_stopped(struct ek_engine *engine, const struct ek_running *running,
+                       const struct ek_outcome *outcome, struct ek_effects *effects,
+                       struct ek_error *err);
+
+/* Why the domain's last save or shutdown failed; NULL: it did not. */
+const char *ek_engine_stop_error(const struct ek_engine *engine, const char *domain);
+
+/* Who is, or will be, stopped on that host, for its status. Error: NOMEM. */
+bool ek_engine_list_stops(const struct ek_engine *engine, const char *host,
+                          struct ek_maintenance_status *status, struct ek_arena *arena,
+                          struct ek_error *err);
+
+/* Says what was stopped on a host that is used again. */
+bool ek_engine_tell_stopped(struct ek_engine *engine, const char *host, struct ek_effects *effects,
+                            struct ek_error *err);
 
 /* ---- engine_bandwidth.c ------------------------------------------------------------------------
  */
@@ -503,8 +578,16 @@ bool ek_engine_look_ahead(struct ek_engine *engine, const struct ek_plan_request
 /* What was promised of that host; NULL: nothing. */
 const struct ek_promise *ek_engine_find_promise(const struct ek_engine *engine, const char *host);
 
+/* Whether its evacuation has begun, in this step or before. */
+bool ek_engine_has_begun(const struct ek_engine *engine, const char *host);
+
 /* The evacuation of that host has begun. Error: NOMEM. */
 bool ek_engine_begin_host(struct ek_engine *engine, const char *host, struct ek_error *err);
+
+/* The maintenance of that host was ended, even if no snapshot showed it: what had begun is over,
+ * and what waits of the plans is dropped. Error: NOMEM. */
+bool ek_engine_end_host(struct ek_engine *engine, const char *host, struct ek_effects *effects,
+                        struct ek_error *err);
 
 /* Marks in the newest snapshot what has begun, and forgets what is not wanted any more. Error:
  * NOMEM. */
@@ -514,6 +597,7 @@ bool ek_engine_mark_begun(struct ek_engine *engine, struct ek_error *err);
  * ------------------------------------------------------------------------ */
 
 uint64_t ek_engine_maintenance_digest(const struct ek_engine *engine);
+uint64_t ek_engine_deadline_digest(const struct ek_engine *engine);
 bool ek_engine_record_maintenance(struct ek_engine *engine, struct ek_effects *effects,
                                   struct ek_error *err);
 

@@ -22,6 +22,7 @@ struct chain {
     size_t closed_count;
     bool mends; /* the first domain must go where must rules are broken less */
     uint32_t first;
+    double most_room_mib; /* on any host before the first try: only tried moves can make more */
 };
 
 /* A host that would take the domain but for room or for those who stand there. */
@@ -64,6 +65,29 @@ static bool roomy(const struct chain *chain, uint32_t domain, uint32_t host)
                                                cluster->snapshot->domains[domain].memory_mib;
 }
 
+/* The first host from `from` on that has room for the domain; EK_NONE: there is none. What is
+ * larger than any room can only go where tried moves have left some: in a full cluster most are. */
+static uint32_t next_roomy(const struct chain *chain, uint32_t domain, uint32_t from)
+{
+    const struct ek_plan_trail *trail = &chain->work->trail;
+    const struct ek_snapshot *snapshot = chain->work->out->snapshot;
+    uint32_t next = EK_NONE;
+
+    if (snapshot->domains[domain].memory_mib >= chain->most_room_mib + 1) {
+        for (size_t i = 0; i < trail->count; i++) {
+            uint32_t host = trail->steps[i].source;
+            if (host >= from && host < next && roomy(chain, domain, host)) {
+                next = host;
+            }
+        }
+        return next;
+    }
+    for (uint32_t h = from; next == EK_NONE && h < snapshot->host_count; h++) {
+        next = roomy(chain, domain, h) ? h : EK_NONE;
+    }
+    return next;
+}
+
 /* The best host that takes the domain as things are. */
 static struct ek_candidate direct(struct chain *chain, uint32_t domain)
 {
@@ -72,8 +96,9 @@ static struct ek_candidate direct(struct chain *chain, uint32_t domain)
     struct ek_candidate best = {.domain = EK_NONE};
 
     for (int p = 0; best.domain == EK_NONE && p < 2; p++) {
-        for (uint32_t h = 0; h < work->out->snapshot->host_count; h++) {
-            if (roomy(chain, domain, h) && !closed(chain, h) && wanted(chain, domain, h) &&
+        for (uint32_t h = next_roomy(chain, domain, 0); h != EK_NONE;
+             h = next_roomy(chain, domain, h + 1)) {
+            if (!closed(chain, h) && wanted(chain, domain, h) &&
                 look(chain, domain, h, purposes[p]) == EK_BLOCK_NONE) {
                 struct ek_candidate candidate = ek_candidate_rate(&work->search, domain, h);
                 best = ek_candidate_better(&work->search, &candidate, &best) ? candidate : best;
@@ -267,6 +292,17 @@ static bool detour(struct chain *chain, size_t moves)
     return false;
 }
 
+static double most_room(const struct ek_cluster *cluster)
+{
+    double most_mib = 0;
+
+    for (uint32_t h = 0; h < cluster->snapshot->host_count; h++) {
+        double room_mib = cluster->hosts[h].counted ? ek_constraint_memory_room(cluster, h) : 0;
+        most_mib = room_mib > most_mib ? room_mib : most_mib;
+    }
+    return most_mib;
+}
+
 /* Moving others about makes no room that is not there in all. */
 static bool hopeless(const struct ek_plan_work *work, uint32_t domain)
 {
@@ -289,7 +325,8 @@ bool ek_plan_chain(struct ek_plan_work *work, uint32_t domain, bool mends)
     struct chain chain = {.work = work,
                           .looks = each < work->looks ? each : work->looks,
                           .mends = mends,
-                          .first = domain};
+                          .first = domain,
+                          .most_room_mib = most_room(&work->cluster)};
     const uint64_t given = chain.looks;
     bool found = false;
 

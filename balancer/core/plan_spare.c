@@ -1,6 +1,7 @@
 /* What a plan, above all an evacuation, leaves of the spare capacity: people who empty a host
  * should know that they lean on the last one. */
 #include "balancer/core/plan_work.h"
+#include "balancer/core/plural.h"
 #include "balancer/core/spare.h"
 
 #include <assert.h>
@@ -23,6 +24,6 @@ bool ek_plan_warn_of_spare(struct ek_plan_work *work, struct ek_error *err)
     }
     out->summary = ek_arena_printf(
         &out->arena, "%s; the loss of %zu host%s could not be borne%s", out->summary, count,
-        count == 1 ? "" : "s", work->request->evaluation->spare_lacks ? "" : " any more after it");
+        ek_plural(count), work->request->evaluation->spare_lacks ? "" : " any more after it");
     return out->summary != NULL || ek_plan_nomem(err);
 }

@@ -1,5 +1,6 @@
 /* What is wrong with rules before anything moves: contradictions that can be seen directly, rules
  * about nothing, and what no placement on these hosts can keep. */
+#include "balancer/core/plural.h"
 #include "balancer/core/rule_state.h"
 
 #include <stdarg.h>
@@ -120,20 +121,22 @@ static bool judge_size(struct ek_rule_set *set, const struct ek_rule_state *stat
                                   rule->name, topology, topology);
     }
     if (rule->kind == EK_RULE_ANTI_AFFINITY && state->count > state->group_count) {
-        return ek_rule_set_report(
-            set, EK_RULE_DOUBTFUL, rule->name, "rule %s: found %u domains for %u different %ss",
-            rule->name, (unsigned int)state->count, (unsigned int)state->group_count, topology);
+        return ek_rule_set_report(set, EK_RULE_DOUBTFUL, rule->name,
+                                  "rule %s: found %u domains for %u different %s%s", rule->name,
+                                  (unsigned int)state->count, (unsigned int)state->group_count,
+                                  topology, ek_plural(state->group_count));
     }
     if (rule->kind == EK_RULE_SPREAD && rule->at_least > (int)state->count) {
         return ek_rule_set_report(set, EK_RULE_DOUBTFUL, rule->name,
-                                  "rule %s: found %u domains for at least %d different %ss",
-                                  rule->name, (unsigned int)state->count, rule->at_least, topology);
+                                  "rule %s: found %u domain%s for at least %d different %ss",
+                                  rule->name, (unsigned int)state->count, ek_plural(state->count),
+                                  rule->at_least, topology);
     }
     if (rule->kind == EK_RULE_SPREAD && state->need > state->group_count) {
         return ek_rule_set_report(set, EK_RULE_DOUBTFUL, rule->name,
-                                  "rule %s: found %u different %ss, expected at least %d",
+                                  "rule %s: found %u different %s%s, expected at least %d",
                                   rule->name, (unsigned int)state->group_count, topology,
-                                  rule->at_least);
+                                  ek_plural(state->group_count), rule->at_least);
     }
     return true;
 }

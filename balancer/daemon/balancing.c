@@ -132,7 +132,9 @@ static void take_news(struct ek_balancing *balancing, const struct ek_outcome_no
     ek_http_ended(balancing->daemon->http, &node->outcome);
     /* Both hosts are not what their last samples say any more. */
     ek_collecting_hasten(balancing->daemon->collecting, node->outcome.source);
-    ek_collecting_hasten(balancing->daemon->collecting, node->outcome.destination);
+    if (node->outcome.destination[0] != '\0') {
+        ek_collecting_hasten(balancing->daemon->collecting, node->outcome.destination);
+    }
 }
 
 static void on_outcomes(uv_async_t *async)
@@ -178,6 +180,7 @@ static void on_cycle(uv_timer_t *timer)
 static void on_maintenance_changed(void *context)
 {
     ek_log(EK_LOG_DEBUG, "a maintenance key changed");
+    ek_balancing_take_key_ends(context);
     ek_balancing_cycle(context);
 }
 
@@ -238,6 +241,9 @@ static bool open_loop(struct ek_balancing *balancing, struct ek_error *err)
                                            .changed = on_maintenance_changed,
                                            .context = balancing};
 
+    if (maintenance.store != NULL) {
+        ek_store_hear_ends(maintenance.store, ek_balancing_note_key_end, balancing);
+    }
     balancing->watch = ek_watch_start(loop, &maintenance, err);
     if (balancing->watch == NULL || !ek_balancing_open_commands(balancing, err)) {
         return false;
@@ -321,7 +327,8 @@ const char *ek_balancing_needs(const struct ek_balancing *balancing, const struc
         if (!has_host(config, view.running[i].source)) {
             return view.running[i].source;
         }
-        if (!has_host(config, view.running[i].destination)) {
+        if (!ek_move_stops(view.running[i].kind) &&
+            !has_host(config, view.running[i].destination)) {
             return view.running[i].destination;
         }
     }
@@ -333,8 +340,8 @@ void ek_balancing_stop(struct ek_balancing *balancing)
     ek_balancing_hold(balancing, "the daemon is stopping");
     struct ek_engine_view view = ek_engine_view(balancing->engine);
     if (view.running_count > 0) {
-        ek_log(EK_LOG_INFO, "%zu migrations run on and are adopted at the next start",
-               view.running_count);
+        ek_log(EK_LOG_INFO, "%zu migration%s on; adopted at the next start", view.running_count,
+               view.running_count == 1 ? " runs" : "s run");
     }
     balancing->daemon->abandoned = !ek_executor_shutdown(balancing->executor, STOP_WAIT_MS);
     balancing->daemon->abandoned = !ek_trash_stop(balancing->trash) || balancing->daemon->abandoned;
@@ -367,6 +374,7 @@ void ek_balancing_destroy(struct ek_balancing *balancing)
     }
     free(balancing->shown);
     ek_balancing_forget_plans(balancing);
+    ek_balancing_drop_key_ends(balancing);
     free(balancing->resolved);
     free(balancing);
 }

@@ -57,6 +57,7 @@ struct ek_balancing {
 
     pthread_mutex_t outcome_mutex;
     struct ek_outcome_node *outcomes;
+    struct ek_key_end *key_ends; /* that the engine has not heard of; under outcome_mutex */
 
     char owner[160]; /* of the lease */
     bool leading;
@@ -88,6 +89,13 @@ void ek_balancing_forget_plans(struct ek_balancing *balancing);
 
 /* Reads samples and keys and makes a snapshot event of them, soon. */
 void ek_balancing_cycle(struct ek_balancing *balancing);
+
+/* The maintenance key of that host was gone for a moment; called by the watcher's thread. */
+void ek_balancing_note_key_end(void *context, const char *host);
+
+/* Tells the engine of those that were noted; or forgets them. */
+void ek_balancing_take_key_ends(struct ek_balancing *balancing);
+void ek_balancing_drop_key_ends(struct ek_balancing *balancing);
 
 /* Start nothing new from now on; running moves go on. */
 void ek_balancing_hold(struct ek_balancing *balancing, const char *why);

@@ -1,6 +1,7 @@
 /* The daemon's life: Redis, roles, signals, reload, stop. */
 #include "balancer/daemon/daemon.h"
 
+#include "balancer/core/plural.h"
 #include "balancer/daemon/clock.h"
 #include "balancer/daemon/descriptors.h"
 #include "balancer/daemon/log.h"
@@ -151,8 +152,6 @@ static bool log_changes(const struct ek_daemon *daemon, const struct ek_config *
     return !told || of_config.count > 0;
 }
 
-/* A policy is swapped in place. Anything else that changes is taken up by a stop and a fresh start
- * of the same process: running migrations go on meanwhile and are adopted. */
 /* A move whose host is not configured any more could not be seen to its end: its outcome would be
  * unknown, and its domain blocked. */
 static bool needs_a_host_that_goes(const struct ek_daemon *daemon, const struct ek_config *config)
@@ -177,6 +176,8 @@ static void warn(const char *text)
     ek_log(EK_LOG_WARNING, "%s", text);
 }
 
+/* A policy is swapped in place. Anything else that changes is taken up by a stop and a fresh start
+ * of the same process: running migrations go on meanwhile and are adopted. */
 static void reload(struct ek_daemon *daemon)
 {
     struct ek_config config;
@@ -204,14 +205,14 @@ static void reload(struct ek_daemon *daemon)
     struct ek_rules *before = daemon->rules;
     daemon->policy = policy;
     daemon->rules = rules;
+    daemon->policy_file.looked = false;
     ek_log(EK_LOG_INFO, "policy taken over: %s, mode %s", ek_policy_kind_name(policy.kind),
            ek_mode_name(policy.mode));
     ek_daemon_foresee(&daemon->config, daemon->arguments.config, &policy, warn);
     if (daemon->balancing != NULL) {
         ek_balancing_reload(daemon->balancing); /* until then the engine uses the former ones */
     }
-    ek_http_policy_changed(daemon->http);
-    ek_daemon_free_rules(before);
+    ek_http_take_policy(daemon->http, &daemon->policy, before);
 }
 
 static void on_signal(uv_signal_t *signal, int number)
@@ -293,9 +294,9 @@ int ek_daemon_run(struct ek_daemon *daemon, char **argv)
 
     (void)uv_loop_init(&daemon->loop);
     install_handlers(daemon, signals, &second);
-    ek_log(EK_LOG_INFO, "evenkeeld " EK_VERSION ": %zu hosts, policy %s, mode %s",
-           daemon->config.host_count, ek_policy_kind_name(daemon->policy.kind),
-           ek_mode_name(daemon->policy.mode));
+    ek_log(EK_LOG_INFO, "evenkeeld " EK_VERSION ": %zu host%s, policy %s, mode %s",
+           daemon->config.host_count, ek_plural(daemon->config.host_count),
+           ek_policy_kind_name(daemon->policy.kind), ek_mode_name(daemon->policy.mode));
     ek_daemon_foresee(&daemon->config, daemon->arguments.config, &daemon->policy, warn);
     if (!ek_descriptors_allow(daemon->config.host_count, &err)) {
         ek_log(EK_LOG_WARNING, "%s", err.message);

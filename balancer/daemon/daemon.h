@@ -4,6 +4,7 @@
  *
  *   main.c           the command line
  *   configuration.c  both files and the roles
+ *   policy_file.c    whether the policy's file is what is in force
  *   daemon.c         start and stop in order, signals, reload
  *   collecting.c     the collector role: pool -> sample -> store
  *   keeping.c        which samples go to the history
@@ -15,6 +16,7 @@
  *   journal.c        the migrator's journal over the store's thread
  *   spool.c          what the journal could not take while Redis was away, in files
  *   trash.c          disks that moves left, removed when their time has come
+ *   key_ends.c       maintenance keys that were gone for a moment
  *   watch.c          threads that wait for maintenance keys and for commands
  *   commands.c       commands: from the stream to the engine, and the replies
  *   resolving.c      the command `resolve`, which looks at both ends itself
@@ -30,6 +32,8 @@
 #include "balancer/http/http.h"
 #include "balancer/store/embedded.h"
 
+#include <sys/types.h>
+#include <time.h>
 #include <uv.h>
 
 struct ek_collecting;
@@ -44,12 +48,22 @@ struct ek_arguments {
     bool dump;
 };
 
+/* The policy's file as it was last looked at, and what an operator should know of it. */
+struct ek_policy_file {
+    bool looked; /* false: it is to be judged anew */
+    ino_t inode;
+    off_t size;
+    struct timespec written;
+    char notice[2 * EK_TEXT_SIZE];
+};
+
 struct ek_daemon {
     uv_loop_t loop;
     struct ek_arguments arguments;
     struct ek_config config;
     struct ek_policy policy;
-    struct ek_rules *rules;       /* of the policy, which points there */
+    struct ek_rules *rules; /* of the policy, which points there */
+    struct ek_policy_file policy_file;
     struct ek_embedded *embedded; /* NULL: external Redis */
     char redis_socket[108];       /* of the embedded server, "" for an external one */
     char redis_address[256];      /* as an operator passes it to redis-cli, or a URL */
@@ -81,6 +95,10 @@ bool ek_daemon_read_files(const struct ek_arguments *arguments, struct ek_config
  * any host is asked: with file and line. */
 void ek_daemon_foresee(const struct ek_config *config, const char *file,
                        const struct ek_policy *policy, void (*say)(const char *text));
+
+/* Why the policy's file is not what is in force: it is wrong, or was changed since it was loaded;
+ * "": it says the same. */
+const char *ek_daemon_policy_notice(struct ek_daemon *daemon);
 
 /* Once no policy points there any more; takes NULL. */
 void ek_daemon_free_rules(struct ek_rules *rules);

@@ -393,7 +393,11 @@ static void add_effect(struct ek_balancing *balancing, struct record_job *job,
                    ek_codec_write_verified(effect->u.verified), NULL);
         break;
     case EK_EFFECT_RECORD_EVENT:
-        ek_log(effect->u.event.warning ? EK_LOG_WARNING : EK_LOG_INFO, "%s", effect->u.event.text);
+        /* What a command came to is said by its reply. */
+        if (strcmp(effect->u.event.kind, "command") != 0) {
+            ek_log(effect->u.event.warning ? EK_LOG_WARNING : EK_LOG_INFO, "%s",
+                   effect->u.event.text);
+        }
         add_record(job, RECORD_EVENT, effect->u.event.kind, strdup(effect->u.event.text),
                    effect->u.event.subject);
         break;

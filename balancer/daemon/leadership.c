@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* So many halves of the lease one step of the loop may take; beyond that it hangs. */
+enum { RENEWALS_MEANWHILE = 8 };
+
 struct lease_job {
     struct ek_store_job job;
     struct ek_balancing *balancing;
@@ -117,11 +120,12 @@ static void adopt(struct ek_balancing *balancing, const struct lease_job *job)
 {
     for (size_t i = 0; i < job->blocking_count; i++) {
         const struct ek_move_order *order = &job->blocking[i].order;
-        const char *name = order->name[0] != '\0' ? order->name : order->domain;
+        const char *name = ek_move_domain(order);
         ek_log(EK_LOG_WARNING,
                "%s is left alone: its move %s from %s to %s ended as %s: %s; `evenkeel resolve %s` "
                "shows what may be done",
-               name, order->id, order->source, order->destination,
+               name, order->id, order->source,
+               ek_move_stops(order->kind) ? "nowhere" : order->destination,
                ek_move_state_name(job->blocking[i].state), job->blocking[i].error, name);
         ek_balancing_step(balancing, &(struct ek_event){.kind = EK_EVENT_BLOCK,
                                                         .now_ms = ek_clock_now_ms(),
@@ -241,6 +245,29 @@ static void lead(struct ek_balancing *balancing, const struct lease_job *job)
     ek_balancing_take_commands(balancing);
 }
 
+static bool renew_work(struct ek_store *store, void *context)
+{
+    const struct ek_balancing *balancing = context;
+    struct ek_error err = {0};
+    bool held = false;
+
+    return !ek_store_renew(store, balancing->owner, balancing->daemon->config.lease_ms, &held,
+                           &err) ||
+           held;
+}
+
+/* Who makes a long plan must not lose the lease over it: its first record would be fenced. */
+static void renew_meanwhile(struct ek_balancing *balancing)
+{
+    ek_store_thread_chore(balancing->daemon->store,
+                          &(struct ek_store_chore){
+                              .work = renew_work,
+                              .context = balancing,
+                              .period_ms = balancing->daemon->config.lease_ms / 2,
+                              .times = RENEWALS_MEANWHILE,
+                          });
+}
+
 static void lease_done(struct ek_store_job *job, const struct ek_error *err)
 {
     struct lease_job *it = (struct lease_job *)job;
@@ -255,6 +282,7 @@ static void lease_done(struct ek_store_job *job, const struct ek_error *err)
         (void)snprintf(why, sizeof(why), "another balancer leads: %s", it->holder);
         ek_balancing_follow(balancing, why);
     } else if (!balancing->daemon->stopping) {
+        renew_meanwhile(balancing);
         lead(balancing, it);
     }
     if (!balancing->leading) { /* else its status in Redis comes first */
@@ -310,6 +338,7 @@ void ek_balancing_release(struct ek_balancing *balancing)
     if (job == NULL) {
         return;
     }
+    ek_store_thread_chore(balancing->daemon->store, NULL);
     job->job.work = release_work;
     job->job.done = release_done;
     (void)snprintf(job->owner, sizeof(job->owner), "%s", balancing->owner);
@@ -322,6 +351,7 @@ void ek_balancing_follow(struct ek_balancing *balancing, const char *why)
 {
     struct ek_engine_view view = ek_engine_view(balancing->engine);
 
+    ek_store_thread_chore(balancing->daemon->store, NULL);
     balancing->leading = false;
     balancing->away = false;
     if (view.holding == NULL || strcmp(view.holding, why) != 0) {

@@ -1,4 +1,5 @@
 /* evenkeeld's command line. */
+#include "balancer/core/plural.h"
 #include "balancer/daemon/clock.h"
 #include "balancer/daemon/daemon.h"
 #include "balancer/daemon/log.h"
@@ -126,9 +127,9 @@ static int check(const struct ek_arguments *arguments, const struct ek_config *c
         return EXIT_USAGE;
     }
     if (!arguments->dump) {
-        (void)printf("%s: good, %zu hosts, policy %s, mode %s\n", arguments->config,
-                     config->host_count, ek_policy_kind_name(policy->kind),
-                     ek_mode_name(policy->mode));
+        (void)printf("%s: good, %zu host%s, policy %s, mode %s\n", arguments->config,
+                     config->host_count, ek_plural(config->host_count),
+                     ek_policy_kind_name(policy->kind), ek_mode_name(policy->mode));
         ek_daemon_foresee(config, arguments->config, policy, warn);
     }
     return EXIT_SUCCESS;

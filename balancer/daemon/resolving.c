@@ -41,11 +41,6 @@ static bool refuse(struct ek_resolving *it, enum ek_error_code code, const char 
     return false;
 }
 
-static const char *name_of(const struct ek_move_record *record)
-{
-    return record->order.name[0] != '\0' ? record->order.name : record->order.domain;
-}
-
 /* ---- finding the move ------------------------------------------------------------------------ */
 
 struct find_job {
@@ -187,8 +182,9 @@ static bool word_work(struct ek_store *store, struct ek_store_job *job, struct e
         return false;
     }
     (void)snprintf(text, sizeof(text), "move %s of %s: %s %s %s%s%s", record->order.id,
-                   name_of(record), it->word.by, it->closed == NULL ? "chose" : "resolved it by",
-                   it->word.choice, it->closed == NULL ? "" : ": it is closed as ",
+                   ek_move_domain(&record->order), it->word.by,
+                   it->closed == NULL ? "chose" : "resolved it by", it->word.choice,
+                   it->closed == NULL ? "" : ": it is closed as ",
                    it->closed == NULL ? "" : ek_move_state_name(it->closed->state));
     /* The audit is best effort: the record has it as well. */
     (void)ek_store_add_event(store, it->word.at_ms, "resolve", record->order.domain, text,
@@ -276,9 +272,10 @@ static bool close_record(struct ek_resolving *it, const struct ek_offer *offer)
     }
     it->closed = true;
     (void)snprintf(it->reply.text, sizeof(it->reply.text),
-                   "%s may be moved again; its move %s is closed as %s%s%s", name_of(&it->record),
-                   it->record.order.id, ek_move_state_name(closed.state),
-                   closed.error[0] == '\0' ? "" : ": ", closed.error);
+                   "%s may be moved again; its move %s is closed as %s%s%s",
+                   ek_move_domain(&it->record.order), it->record.order.id,
+                   ek_move_state_name(closed.state), closed.error[0] == '\0' ? "" : ": ",
+                   closed.error);
     return true;
 }
 
@@ -328,8 +325,8 @@ static bool tell(struct ek_resolving *it)
     if (!asked) {
         return act(it, choice);
     }
-    (void)snprintf(it->reply.text, sizeof(it->reply.text), "%s: %s", name_of(&it->record),
-                   it->resolution.row->text);
+    (void)snprintf(it->reply.text, sizeof(it->reply.text), "%s: %s",
+                   ek_move_domain(&it->record.order), it->resolution.row->text);
     return true;
 }
 

@@ -18,6 +18,7 @@ static void say(enum ek_log_level level, const char *text)
 void ek_daemon_serve(struct ek_daemon *daemon)
 {
     const struct ek_http_options options = {.config = &daemon->config,
+                                            .policy = &daemon->policy,
                                             .open_store = open_store,
                                             .context = daemon,
                                             .redis_cli = daemon->redis_address,

@@ -39,7 +39,7 @@ static void status_done(struct ek_store_job *job, const struct ek_error *err)
 
 static void fill(const struct ek_balancing *balancing, struct ek_balancer_status *status)
 {
-    const struct ek_daemon *daemon = balancing->daemon;
+    struct ek_daemon *daemon = balancing->daemon;
     struct ek_engine_view view = ek_engine_view(balancing->engine);
 
     *status = (struct ek_balancer_status){.leading = balancing->leading,
@@ -56,6 +56,8 @@ static void fill(const struct ek_balancing *balancing, struct ek_balancer_status
     (void)snprintf(status->mode, sizeof(status->mode), "%s", ek_mode_name(daemon->policy.mode));
     (void)snprintf(status->policy, sizeof(status->policy), "%s",
                    ek_policy_kind_name(daemon->policy.kind));
+    (void)snprintf(status->policy_file, sizeof(status->policy_file), "%s",
+                   ek_daemon_policy_notice(daemon));
     (void)snprintf(status->holding, sizeof(status->holding), "%s",
                    view.holding == NULL ? "" : view.holding);
     (void)snprintf(status->paused, sizeof(status->paused), "%s",

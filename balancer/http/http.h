@@ -27,6 +27,7 @@ struct ek_http;
 /* All pointers are borrowed until ek_http_stop(). */
 struct ek_http_options {
     const struct ek_config *config;                      /* has http.address */
+    const struct ek_policy *policy;                      /* in force; copied, but for its rules */
     struct ek_store *(*open_store)(const void *context); /* a new one; NULL: out of memory */
     const void *context;
     const char *redis_cli; /* how redis-cli reaches the same Redis */
@@ -43,8 +44,10 @@ struct ek_http *ek_http_start(const struct ek_http_options *options, struct ek_e
  * fine. */
 void ek_http_stop(struct ek_http *http);
 
-/* The policy's file was taken over: it is read anew. NULL is fine. */
-void ek_http_policy_changed(struct ek_http *http);
+/* Another policy has come into force: copied, but for its rules. Those of the one before
+ * (malloc'ed; NULL: none) are freed when nobody has them any more; without an endpoint, at once. */
+void ek_http_take_policy(struct ek_http *http, const struct ek_policy *policy,
+                         struct ek_rules *retired);
 
 /* A move of this process has ended: counted for /metrics. From any thread; NULL is fine. */
 void ek_http_ended(struct ek_http *http, const struct ek_outcome *outcome);

@@ -1,21 +1,13 @@
 #include "balancer/http/look.h"
+#include "balancer/view/clock.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* A look is fresh for a second, and for so many times as long as it took, but never when it is
  * older than that. */
 enum { FRESH_MS = 1000, FRESH_COSTS = 10, OLD_MS = 10000 };
-
-static int64_t steady_ms(void)
-{
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static void finish(struct ek_look *look)
 {
@@ -25,21 +17,30 @@ static void finish(struct ek_look *look)
     memset(look, 0, sizeof(*look));
 }
 
-/* The daemon refuses a file that cannot be read and keeps what is in force; so do we. */
-static void read_policy(struct ek_look_desk *desk)
+static void free_retired(struct ek_look_news *news)
 {
-    struct ek_policy policy;
-    struct ek_rules rules = {.items = NULL};
-    struct ek_error err;
-
-    if (ek_config_read_policy(&policy, &rules, desk->config, NULL, &err)) {
-        ek_rules_finish(&desk->rules);
-        desk->rules = rules;
-        desk->policy = policy;
-        desk->policy.rules = &desk->rules;
-    } else {
-        desk->log(EK_LOG_WARNING, err.message);
+    for (size_t i = 0; i < news->retired_count; i++) {
+        ek_rules_finish(news->retired[i]);
+        free(news->retired[i]);
     }
+    free(news->retired);
+    news->retired = NULL;
+    news->retired_count = 0;
+}
+
+/* What is in force, not what lies in the file: that may be newer, or wrong. With the newest look
+ * gone. */
+static void adopt_policy(struct ek_look_desk *desk)
+{
+    struct ek_look_news *news = &desk->news;
+
+    (void)pthread_mutex_lock(&news->mutex);
+    if (news->there) {
+        desk->policy = news->policy;
+        news->there = false;
+        free_retired(news);
+    }
+    (void)pthread_mutex_unlock(&news->mutex);
 }
 
 /* Single samples that cannot be read: the balancer says so in every cycle. */
@@ -93,16 +94,14 @@ const struct ek_look *ek_look_take(struct ek_look_desk *desk, struct ek_error *e
     if (!take_desk(desk, err)) {
         return NULL;
     }
-    int64_t begin_ms = steady_ms();
+    int64_t begin_ms = ek_view_clock_ms(CLOCK_MONOTONIC);
     if (!is_fresh(desk, begin_ms)) {
         if (desk->there) {
             finish(&desk->look);
         }
-        if (!atomic_exchange(&desk->policy_is_read, true)) {
-            read_policy(desk);
-        }
+        adopt_policy(desk);
         desk->there = take(desk, &desk->look, err);
-        desk->taken_ms = steady_ms();
+        desk->taken_ms = ek_view_clock_ms(CLOCK_MONOTONIC);
         desk->cost_ms = desk->taken_ms - begin_ms;
     }
     return desk->there ? &desk->look : NULL;
@@ -119,23 +118,35 @@ void ek_look_give(struct ek_look_desk *desk, const struct ek_error *failure)
     (void)pthread_mutex_unlock(&desk->mutex);
 }
 
-void ek_look_forget_policy(struct ek_look_desk *desk)
+/* Without memory the old rules stay for good: a look may have them. */
+void ek_look_take_policy(struct ek_look_desk *desk, const struct ek_policy *policy,
+                         struct ek_rules *retired)
 {
-    atomic_store(&desk->policy_is_read, false);
+    struct ek_look_news *news = &desk->news;
+
+    (void)pthread_mutex_lock(&news->mutex);
+    struct ek_rules **grown =
+        realloc(news->retired, (news->retired_count + 1) * sizeof(*news->retired));
+    if (grown != NULL) {
+        news->retired = grown;
+        news->retired[news->retired_count] = retired;
+        news->retired_count += retired == NULL ? 0 : 1;
+    }
+    news->policy = *policy;
+    news->there = true;
+    (void)pthread_mutex_unlock(&news->mutex);
 }
 
-bool ek_look_open(struct ek_look_desk *desk, const struct ek_config *config, struct ek_store *store,
-                  void (*log)(enum ek_log_level level, const char *text), struct ek_error *err)
+bool ek_look_open(struct ek_look_desk *desk, const struct ek_config *config,
+                  const struct ek_policy *policy, struct ek_store *store, struct ek_error *err)
 {
     desk->config = config;
     desk->store = store;
-    desk->log = log;
-    ek_policy_defaults(&desk->policy);
-    if (store == NULL) {
-        return ek_error_set(err, EK_ERR_NOMEM, "out of memory for a connection to Redis");
-    }
-    return pthread_mutex_init(&desk->mutex, NULL) == 0 ||
-           ek_error_set(err, EK_ERR_NOMEM, "out of memory for a lock");
+    desk->policy = *policy;
+    (void)pthread_mutex_init(&desk->mutex, NULL);
+    (void)pthread_mutex_init(&desk->news.mutex, NULL);
+    return store != NULL ||
+           ek_error_set(err, EK_ERR_NOMEM, "out of memory for a connection to Redis");
 }
 
 void ek_look_close(struct ek_look_desk *desk)
@@ -143,9 +154,10 @@ void ek_look_close(struct ek_look_desk *desk)
     if (desk->there) {
         finish(&desk->look);
     }
-    ek_rules_finish(&desk->rules);
+    free_retired(&desk->news);
     ek_store_destroy(desk->store);
     if (desk->config != NULL) {
         (void)pthread_mutex_destroy(&desk->mutex);
+        (void)pthread_mutex_destroy(&desk->news.mutex);
     }
 }

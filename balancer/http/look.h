@@ -8,7 +8,6 @@
 #include "balancer/view/documents.h"
 
 #include <pthread.h>
-#include <stdatomic.h>
 
 struct ek_look {
     struct ek_view view;
@@ -21,15 +20,23 @@ struct ek_look {
     size_t blocking_count;
 };
 
+/* A policy that has come into force since the newest look, under a lock that nobody holds for
+ * long. */
+struct ek_look_news {
+    pthread_mutex_t mutex;
+    bool there;
+    struct ek_policy policy;
+    struct ek_rules **retired; /* of policies before it; owned */
+    size_t retired_count;
+};
+
 /* Where looks are taken: one at a time. */
 struct ek_look_desk {
     pthread_mutex_t mutex;
     const struct ek_config *config;
     struct ek_store *store;
-    void (*log)(enum ek_log_level level, const char *text);
-    atomic_bool policy_is_read;
-    struct ek_policy policy;
-    struct ek_rules rules;
+    struct ek_policy policy; /* of looks; its rules are the daemon's, or in `retired` */
+    struct ek_look_news news;
     bool there;          /* `look` is */
     struct ek_look look; /* of `taken_ms` */
     int64_t taken_ms;    /* by the clock that stands never */
@@ -37,9 +44,10 @@ struct ek_look_desk {
     struct ek_silence silence;
 };
 
-/* The store then belongs to the desk. */
-bool ek_look_open(struct ek_look_desk *desk, const struct ek_config *config, struct ek_store *store,
-                  void (*log)(enum ek_log_level level, const char *text), struct ek_error *err);
+/* The store then belongs to the desk; the policy is copied, and its rules stay until the next one
+ * has come. */
+bool ek_look_open(struct ek_look_desk *desk, const struct ek_config *config,
+                  const struct ek_policy *policy, struct ek_store *store, struct ek_error *err);
 void ek_look_close(struct ek_look_desk *desk);
 
 /* The newest look, taken now unless one is fresh. Nobody else gets one until ek_look_give(), which
@@ -53,7 +61,9 @@ struct ek_store *ek_look_store(struct ek_look_desk *desk, struct ek_error *err);
 /* `failure`: what Redis said to the one who had the desk; NULL: all went well. */
 void ek_look_give(struct ek_look_desk *desk, const struct ek_error *failure);
 
-/* The policy is to be read anew; does not wait for a look under way to end. */
-void ek_look_forget_policy(struct ek_look_desk *desk);
+/* The policy of looks from now on; does not wait for one under way to end. The rules of the policy
+ * before (malloc'ed; NULL: none) are the desk's from now on, and freed when no look has them. */
+void ek_look_take_policy(struct ek_look_desk *desk, const struct ek_policy *policy,
+                         struct ek_rules *retired);
 
 #endif

@@ -2,21 +2,13 @@
 #include "balancer/codec/plan.h"
 #include "balancer/codec/writer.h"
 #include "balancer/http/internal.h"
+#include "balancer/view/clock.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* How many moves and events there are unless more are asked for, and at most. */
 enum { FEW = 50, MANY = 1000, LATE_CYCLES = 3, LATE_MS = 5000 };
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* A document that is made of a look. */
 static struct ek_http_response of_look(struct ek_http_request *request,
@@ -153,7 +145,7 @@ struct ek_http_response ek_http_get_moves(struct ek_http_request *request)
     if (done) {
         ek_json_begin(&writer, '{');
         ek_json_put_integer(&writer, "version", 1);
-        ek_json_put_integer(&writer, "taken_at_ms", now_ms());
+        ek_json_put_integer(&writer, "taken_at_ms", ek_view_clock_ms(CLOCK_REALTIME));
         ek_view_put_moves(&writer, "running", running, running_count);
         ek_view_put_moves(&writer, "recent", recent, recent_count);
         ek_json_end(&writer, '}');
@@ -260,7 +252,7 @@ struct ek_http_response ek_http_get_series(struct ek_http_request *request)
 static void judge(const struct ek_http *http, const struct ek_balancer_status *balancer, bool led,
                   char *reason, size_t size)
 {
-    int64_t age_ms = now_ms() - balancer->at_ms;
+    int64_t age_ms = ek_view_clock_ms(CLOCK_REALTIME) - balancer->at_ms;
     int64_t evaluate_ms = http->options.config->evaluate_ms;
 
     reason[0] = '\0';

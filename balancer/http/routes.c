@@ -1,7 +1,10 @@
 /* Which path is whose, and what it needs. */
+#include "balancer/config/schema.h" /* ek_near */
 #include "balancer/http/guard.h"
 #include "balancer/http/internal.h"
 
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 enum need {
@@ -141,6 +144,70 @@ static bool admit_change(struct ek_http_request *request, struct ek_http_respons
     return true;
 }
 
+enum { WORD_SIZE = 48 };
+
+/* What people mistype: "maintenance" of "/api/v1/maintenance/". The path ends at `end`, which is
+ * moved to where the word begins. */
+static const char *last_word(const char *path, size_t *at, char out[WORD_SIZE])
+{
+    size_t end = *at;
+
+    while (end > 0 && path[end - 1] == '/') {
+        end--;
+    }
+    size_t begin = end;
+    while (begin > 0 && path[begin - 1] != '/') {
+        begin--;
+    }
+    (void)snprintf(out, WORD_SIZE, "%.*s", (int)(end - begin), path + begin);
+    *at = begin;
+    return out;
+}
+
+/* The nearest one, not the first that is near; NULL: none is. */
+static const struct route *nearest(const char *word)
+{
+    const struct route *found = NULL;
+    char other[WORD_SIZE];
+    int distance = INT_MAX;
+
+    for (size_t i = 0; i < ROUTES; i++) {
+        size_t end = strlen(routes[i].path);
+        int to_it = ek_near_distance(word, last_word(routes[i].path, &end, other));
+        if (to_it < distance && ek_near(word, other)) {
+            found = &routes[i];
+            distance = to_it;
+        }
+    }
+    return found;
+}
+
+/* Whoever asks for a path that is not there has no documents at hand. */
+static struct ek_http_response unknown_path(const char *path)
+{
+    char word[WORD_SIZE];
+    size_t end = strlen(path);
+    char all[EK_HTTP_TEXT_SIZE] = "/";
+    size_t used = strlen(all);
+    const struct route *near = nearest(last_word(path, &end, word));
+
+    /* What stands last may be a name, behind the word that is meant. */
+    near = near == NULL ? nearest(last_word(path, &end, word)) : near;
+    if (near != NULL) {
+        bool named = near->path[strlen(near->path) - 1] == '/';
+        return ek_http_refuse(MHD_HTTP_NOT_FOUND, EK_ERR_NOT_FOUND,
+                              "found the path \"%.100s\"; did you mean %s %s%s?", path,
+                              near->method, near->path, named ? "NAME" : "");
+    }
+    for (size_t i = 0; i < ROUTES && used < sizeof(all); i++) {
+        if (i == 0 || strcmp(routes[i].path, routes[i - 1].path) != 0) {
+            used += (size_t)snprintf(all + used, sizeof(all) - used, ", %s", routes[i].path);
+        }
+    }
+    return ek_http_refuse(MHD_HTTP_NOT_FOUND, EK_ERR_NOT_FOUND,
+                          "found the path \"%.100s\", expected one of %s", path, all);
+}
+
 bool ek_http_admit(struct ek_http_request *request, struct ek_http_response *refusal)
 {
     const char *host = header(request, MHD_HTTP_HEADER_HOST);
@@ -155,9 +222,7 @@ bool ek_http_admit(struct ek_http_request *request, struct ek_http_response *ref
         return false;
     }
     if (route == NULL && allow == NULL) {
-        *refusal =
-            ek_http_refuse(MHD_HTTP_NOT_FOUND, EK_ERR_NOT_FOUND,
-                           "found the path \"%s\", expected one of docs/http.md", request->path);
+        *refusal = unknown_path(request->path);
         return false;
     }
     if (route == NULL) {

@@ -2,6 +2,7 @@
 
 #include "balancer/codec/history_block.h"
 #include "balancer/codec/writer.h"
+#include "balancer/view/clock.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -25,14 +26,6 @@ struct filling {
     struct grid *grid;
     size_t host;
 };
-
-static int64_t clock_ms(clockid_t clock)
-{
-    struct timespec now;
-
-    (void)clock_gettime(clock, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static double *steps_of(const struct grid *grid, size_t host, unsigned int resource)
 {
@@ -220,7 +213,8 @@ static char *draw(const struct ek_series_desk *desk, const char *only, long hour
     char *text = NULL;
 
     /* Steps begin at whole multiples, so that the same sample stays in the same step. */
-    grid.from_ms = (clock_ms(CLOCK_REALTIME) / grid.step_ms + 1 - EK_SERIES_STEPS) * grid.step_ms;
+    grid.from_ms =
+        (ek_view_clock_ms(CLOCK_REALTIME) / grid.step_ms + 1 - EK_SERIES_STEPS) * grid.step_ms;
     grid.values = calloc(count, sizeof(*grid.values));
     for (size_t i = 0; grid.values != NULL && i < count; i++) {
         grid.values[i] = NAN;
@@ -263,7 +257,7 @@ char *ek_series_write(struct ek_series_desk *desk, const char *host, long hours,
     char *text = NULL;
 
     (void)pthread_mutex_lock(&desk->mutex);
-    int64_t begin_ms = clock_ms(CLOCK_MONOTONIC);
+    int64_t begin_ms = ek_view_clock_ms(CLOCK_MONOTONIC);
     if (host != NULL) {
         text = make(desk, host, hours, err);
     } else {
@@ -271,7 +265,7 @@ char *ek_series_write(struct ek_series_desk *desk, const char *host, long hours,
             free(desk->text);
             desk->text = make(desk, NULL, hours, err);
             desk->hours = hours;
-            desk->made_ms = clock_ms(CLOCK_MONOTONIC);
+            desk->made_ms = ek_view_clock_ms(CLOCK_MONOTONIC);
             desk->cost_ms = desk->made_ms - begin_ms;
         }
         text = desk->text == NULL ? NULL : strdup(desk->text);

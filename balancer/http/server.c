@@ -298,8 +298,8 @@ struct ek_http *ek_http_start(const struct ek_http_options *options, struct ek_e
     }
     http->options = *options;
     init_waiting(http);
-    if (!ek_look_open(&http->look, options->config, options->open_store(options->context),
-                      options->log, err) ||
+    if (!ek_look_open(&http->look, options->config, options->policy,
+                      options->open_store(options->context), err) ||
         !ek_series_open(&http->series, options->config, options->open_store(options->context),
                         &http->stopping, err) ||
         !listen_at(http, err)) {
@@ -322,10 +322,14 @@ void ek_http_stop(struct ek_http *http)
     destroy(http);
 }
 
-void ek_http_policy_changed(struct ek_http *http)
+void ek_http_take_policy(struct ek_http *http, const struct ek_policy *policy,
+                         struct ek_rules *retired)
 {
     if (http != NULL) {
-        ek_look_forget_policy(&http->look);
+        ek_look_take_policy(&http->look, policy, retired);
+    } else if (retired != NULL) {
+        ek_rules_finish(retired);
+        free(retired);
     }
 }
 

@@ -1,20 +1,12 @@
 #include "balancer/http/silence.h"
-
-#include <time.h>
+#include "balancer/view/clock.h"
 
 enum { PEACE_MS = 1000 };
 
-static int64_t steady_ms(void)
-{
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 bool ek_silence_may_ask(struct ek_silence *silence, struct ek_error *err)
 {
-    silence->tried = silence->failed_ms == 0 || steady_ms() - silence->failed_ms >= PEACE_MS;
+    silence->tried = silence->failed_ms == 0 ||
+                     ek_view_clock_ms(CLOCK_MONOTONIC) - silence->failed_ms >= PEACE_MS;
     if (!silence->tried) {
         *err = silence->failure;
     }
@@ -29,7 +21,7 @@ void ek_silence_asked(struct ek_silence *silence, const struct ek_error *failure
     }
     bool silent =
         failure != NULL && (failure->code == EK_ERR_UNAVAILABLE || failure->code == EK_ERR_TIMEOUT);
-    silence->failed_ms = silent ? steady_ms() : 0;
+    silence->failed_ms = silent ? ek_view_clock_ms(CLOCK_MONOTONIC) : 0;
     if (silent) {
         silence->failure = *failure;
     }

@@ -215,6 +215,9 @@ static bool is_true(struct ek_world *world, const struct ek_outcome *outcome)
     if (it->fate != EK_SIM_ALIVE) {
         return true;
     }
+    if (ek_move_stops(outcome->kind) && outcome->state == EK_MOVE_DONE) {
+        return false; /* it lives */
+    }
     if (outcome->state == EK_MOVE_DONE) {
         return is_at(world, domain, outcome->destination) && !is_at(world, domain, outcome->source);
     }

@@ -182,8 +182,7 @@ static bool newest_id(const redisReply *entries, char *id, size_t size)
 
 static bool begin_listening(struct ek_store *store, const char *key, struct ek_error *err)
 {
-    redisReply *reply EK_REPLY_SCOPED =
-        ek_store_command(store, key, err, "XREVRANGE %s + - COUNT 1", key);
+    redisReply *reply EK_REPLY_SCOPED = ek_store_newest(store, key, 1, err);
 
     return reply != NULL && (newest_id(reply, store->heard, sizeof(store->heard)) ||
                              ek_store_odd_reply(store, key, err));

@@ -19,6 +19,7 @@ enum ek_script {
     EK_SCRIPT_MOVE_RESOLVE,
     EK_SCRIPT_COMMAND_TAKE,
     EK_SCRIPT_LEASE,
+    EK_SCRIPT_RENEW,
     EK_SCRIPT_RELEASE,
     EK_SCRIPT_PLAN,
     EK_SCRIPT_FENCED_SET,
@@ -30,8 +31,10 @@ enum ek_script {
 struct ek_store {
     struct ek_store_options options; /* its strings are copies */
     char *address;
-    redisContext *context;  /* NULL: not connected */
-    bool subscribed;        /* the context listens to the maintenance keys */
+    redisContext *context; /* NULL: not connected */
+    bool subscribed;       /* the context listens to the maintenance keys */
+    void (*key_ended)(void *context, const char *host); /* NULL: nobody wants to know */
+    void *key_ended_context;
     char heard[EK_ID_SIZE]; /* newest command that a wait has told of; "": none on this context */
     char sha[EK_SCRIPT_COUNT][EK_SHA_SIZE]; /* "": not loaded yet */
 };
@@ -66,6 +69,13 @@ redisReply *ek_store_command(struct ek_store *store, const char *key, struct ek_
 bool ek_store_begin(struct ek_store *store, struct ek_error *err);
 bool ek_store_append(struct ek_store *store, struct ek_error *err, const char *format, ...);
 redisReply *ek_store_next(struct ek_store *store, const char *key, struct ek_error *err);
+
+/* The newest entries of a stream, newest first, as an array: like ek_store_command. */
+redisReply *ek_store_newest(struct ek_store *store, const char *key, size_t limit,
+                            struct ek_error *err);
+
+/* The value of a field of a stream's entry; NULL: it has none, or it is no entry. */
+const char *ek_entry_field(const redisReply *entry, const char *field);
 
 /* Sets the error for an error reply: DENIED, UNAVAILABLE (it still loads) or REMOTE. Always false.
  */

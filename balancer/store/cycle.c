@@ -33,21 +33,6 @@ void ek_store_free_texts(char **texts, size_t count)
     free(texts);
 }
 
-/* The value of the entry's field; NULL: it has none. */
-static const char *field_of(const redisReply *entry, const char *field)
-{
-    const redisReply *words =
-        entry->type == REDIS_REPLY_ARRAY && entry->elements == 2 ? entry->element[1] : NULL;
-
-    for (size_t i = 0; words != NULL && words->type == REDIS_REPLY_ARRAY && i + 1 < words->elements;
-         i += 2) {
-        if (strcmp(words->element[i]->str, field) == 0) {
-            return words->element[i + 1]->str;
-        }
-    }
-    return NULL;
-}
-
 bool ek_store_recent_cycles(struct ek_store *store, size_t limit, char ***jsons, size_t *count,
                             struct ek_error *err)
 {
@@ -58,18 +43,14 @@ bool ek_store_recent_cycles(struct ek_store *store, size_t limit, char ***jsons,
     if (!ek_store_key(store, key, "cycles", "", err)) {
         return false;
     }
-    redisReply *reply EK_REPLY_SCOPED =
-        ek_store_command(store, key, err, "XREVRANGE %s + - COUNT %lld", key, (long long)limit);
+    redisReply *reply EK_REPLY_SCOPED = ek_store_newest(store, key, limit, err);
     if (reply == NULL) {
         return false;
-    }
-    if (reply->type != REDIS_REPLY_ARRAY) {
-        return ek_store_odd_reply(store, key, err);
     }
     char **texts = calloc(reply->elements + 1, sizeof(*texts));
     bool ok = texts != NULL;
     for (size_t i = 0; ok && i < reply->elements; i++) {
-        const char *json = field_of(reply->element[i], "json");
+        const char *json = ek_entry_field(reply->element[i], "json");
         if (json != NULL) {
             texts[*count] = strdup(json);
             ok = texts[*count] != NULL;

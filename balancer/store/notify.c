@@ -71,6 +71,36 @@ static bool subscribe(struct ek_store *store, struct ek_error *err)
     return store->subscribed;
 }
 
+void ek_store_hear_ends(struct ek_store *store, void (*ended)(void *context, const char *host),
+                        void *context)
+{
+    store->key_ended = ended;
+    store->key_ended_context = context;
+}
+
+/* A message of the subscription: [2] is the channel, "__keyspace@0__:" and the key, [3] what
+ * happened to it. */
+static void hear(const struct ek_store *store, const redisReply *message)
+{
+    static const char *const ends[] = {"del", "expired", "evicted", "rename_from", "move_from"};
+    size_t skip = strlen(store->options.key_prefix) + strlen("maintenance:");
+
+    if (store->key_ended == NULL || message->elements < 4 ||
+        message->element[2]->type != REDIS_REPLY_STRING ||
+        message->element[3]->type != REDIS_REPLY_STRING) {
+        return;
+    }
+    const char *key = strstr(message->element[2]->str, "__:");
+    if (key == NULL || strlen(key) < strlen("__:") + skip) {
+        return;
+    }
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+        if (strcmp(message->element[3]->str, ends[i]) == 0) {
+            store->key_ended(store->key_ended_context, key + strlen("__:") + skip);
+        }
+    }
+}
+
 /* A subscription says nothing for days, dead or alive: each wait begins with a question. */
 static bool check_alive(struct ek_store *store, bool *changed, struct ek_error *err)
 {
@@ -90,7 +120,10 @@ static bool check_alive(struct ek_store *store, bool *changed, struct ek_error *
         if (ek_reply_is(reply, "pong", 1)) {
             return true;
         }
-        *changed = *changed || ek_reply_is(reply, "pmessage", 4);
+        if (ek_reply_is(reply, "pmessage", 4)) {
+            hear(store, reply);
+            *changed = true;
+        }
     }
 }
 
@@ -110,7 +143,8 @@ bool ek_store_wait_maintenance(struct ek_store *store, int timeout_ms, bool *cha
     }
     /* What came right behind the pong is in hiredis's buffer, where poll() does not see it. */
     if (redisGetReplyFromReader(store->context, &buffered) == REDIS_OK && buffered != NULL) {
-        freeReplyObject(buffered);
+        redisReply *message EK_REPLY_SCOPED = buffered;
+        hear(store, message);
         *changed = true;
     }
     if (*changed) {
@@ -124,9 +158,12 @@ bool ek_store_wait_maintenance(struct ek_store *store, int timeout_ms, bool *cha
         return count == 0 || errno == EINTR ||
                ek_error_set(err, EK_ERR_IO, "poll: %s", strerror(errno));
     }
-    /* What it says does not matter: the caller reads all keys anyway. Readable may also mean ended;
-     * then this is the error. */
+    /* What else it says does not matter: the caller reads all keys anyway. Readable may also mean
+     * ended; then this is the error. */
     redisReply *reply EK_REPLY_SCOPED = ek_store_next(store, "waiting", err);
     *changed = reply != NULL;
+    if (*changed) {
+        hear(store, reply);
+    }
     return *changed;
 }

@@ -96,18 +96,12 @@ bool ek_store_get_verified(struct ek_store *store, const char *id, char **json,
            ek_store_get_text(store, key, json, err);
 }
 
-/* The word of the entry's field; "": it has none. */
+/* "": the entry does not say it. */
 static const char *word_of(const redisReply *entry, const char *field)
 {
-    bool whole = entry->type == REDIS_REPLY_ARRAY && entry->elements == 2 &&
-                 entry->element[1]->type == REDIS_REPLY_ARRAY;
+    const char *word = ek_entry_field(entry, field);
 
-    for (size_t i = 0; whole && i + 1 < entry->element[1]->elements; i += 2) {
-        if (strcmp(entry->element[1]->element[i]->str, field) == 0) {
-            return entry->element[1]->element[i + 1]->str;
-        }
-    }
-    return "";
+    return word == NULL ? "" : word;
 }
 
 bool ek_store_recent_fates(struct ek_store *store, size_t limit, struct ek_plan_fate **fates,
@@ -120,13 +114,9 @@ bool ek_store_recent_fates(struct ek_store *store, size_t limit, struct ek_plan_
     if (!ek_store_key(store, key, "plans", "", err)) {
         return false;
     }
-    redisReply *reply EK_REPLY_SCOPED =
-        ek_store_command(store, key, err, "XREVRANGE %s + - COUNT %lld", key, (long long)limit);
+    redisReply *reply EK_REPLY_SCOPED = ek_store_newest(store, key, limit, err);
     if (reply == NULL) {
         return false;
-    }
-    if (reply->type != REDIS_REPLY_ARRAY) {
-        return ek_store_odd_reply(store, key, err);
     }
     *fates = calloc(reply->elements + 1, sizeof(**fates));
     if (*fates == NULL) {
@@ -181,17 +171,6 @@ bool ek_store_add_event(struct ek_store *store, int64_t now_ms, const char *kind
     return reply != NULL;
 }
 
-/* The value of a field of a stream's entry, "" when it is not there. */
-static const char *field_of(const redisReply *fields, const char *name)
-{
-    for (size_t i = 0; i + 1 < fields->elements; i += 2) {
-        if (strcmp(fields->element[i]->str, name) == 0) {
-            return fields->element[i + 1]->str;
-        }
-    }
-    return "";
-}
-
 bool ek_store_recent_events(struct ek_store *store, size_t limit, ek_store_event_fn *visit,
                             void *context, struct ek_error *err)
 {
@@ -200,20 +179,14 @@ bool ek_store_recent_events(struct ek_store *store, size_t limit, ek_store_event
     if (!ek_store_key(store, key, "events", "", err)) {
         return false;
     }
-    redisReply *reply EK_REPLY_SCOPED =
-        ek_store_command(store, key, err, "XREVRANGE %s + - COUNT %lld", key, (long long)limit);
+    redisReply *reply EK_REPLY_SCOPED = ek_store_newest(store, key, limit, err);
     if (reply == NULL) {
         return false;
     }
     for (size_t i = 0; i < reply->elements; i++) {
         const redisReply *entry = reply->element[i];
-        if (entry->type != REDIS_REPLY_ARRAY || entry->elements != 2 ||
-            entry->element[1]->type != REDIS_REPLY_ARRAY) {
-            return ek_store_odd_reply(store, key, err);
-        }
-        const redisReply *fields = entry->element[1];
-        visit(context, strtoll(field_of(fields, "at_ms"), NULL, 10), field_of(fields, "kind"),
-              field_of(fields, "subject"), field_of(fields, "text"));
+        visit(context, strtoll(word_of(entry, "at_ms"), NULL, 10), word_of(entry, "kind"),
+              word_of(entry, "subject"), word_of(entry, "text"));
     }
     return true;
 }

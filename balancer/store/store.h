@@ -324,6 +324,10 @@ bool ek_store_settle_trash(struct ek_store *store, const char *id, int64_t again
 bool ek_store_lease(struct ek_store *store, const char *owner, int64_t ttl_ms, bool *held,
                     int64_t *epoch, char *holder, size_t holder_size, struct ek_error *err);
 
+/* Renews the lease if we hold it, and does not take it. *held: whether we do. */
+bool ek_store_renew(struct ek_store *store, const char *owner, int64_t ttl_ms, bool *held,
+                    struct ek_error *err);
+
 /* Gives the lease back if we hold it. */
 bool ek_store_release(struct ek_store *store, const char *owner, struct ek_error *err);
 
@@ -368,6 +372,12 @@ void ek_store_free_texts(char **texts, size_t count);
  * that does nothing else. */
 bool ek_store_wait_maintenance(struct ek_store *store, int timeout_ms, bool *changed,
                                struct ek_error *err);
+
+/* Who hears, in the thread that waits and before its wait returns, of each host whose key was there
+ * no more for a moment (deleted, expired, renamed), though it may be there again by now. What
+ * happens while nobody listens goes unheard. Once, before the first wait. */
+void ek_store_hear_ends(struct ek_store *store, void (*ended)(void *context, const char *host),
+                        void *context);
 
 /* The same for the stream of commands. Waits no longer than half the time that a command may take,
  * whatever `timeout_ms` says. */

@@ -1,11 +1,11 @@
 /* What a verb starts with: its options, evenkeel.yaml, Redis. */
 #include "balancer/store/embedded.h"
 #include "balancer/tools/tool.h"
+#include "balancer/view/clock.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* ---- output -------------------------------------------------------------------------------- */
 
@@ -65,10 +65,7 @@ void ek_tool_list_names(const char *const *names, size_t count, char *out, size_
  * clocks. */
 int64_t ek_tool_now_ms(void)
 {
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return ek_view_clock_ms(CLOCK_REALTIME);
 }
 
 /* ---- options ------------------------------------------------------------------------------- */

@@ -96,7 +96,7 @@ static int run(struct ek_tool *tool, int argc, char **argv)
     } else {
         status = ek_tool_complain(EK_EXIT_FAILED, "%s", err.message);
     }
-    ek_inspect_end();
+    tool->hangs = !ek_inspect_end();
     return status;
 }
 

@@ -1,4 +1,5 @@
 /* The doctor's list of findings, and how one is put together. */
+#include "balancer/core/plural.h"
 #include "balancer/tools/doctor_internal.h"
 
 #include <stdarg.h>
@@ -26,6 +27,7 @@ static const struct {
     [EK_CHECK_OWNERSHIP] = {"ownership", "no shared disk changes its owner"},
     [EK_CHECK_MEMORY] = {"memory", "what runs on any one of them fits on the others"},
     [EK_CHECK_PACEMAKER] = {"pacemaker", "none runs, or its domains are left alone by a rule"},
+    [EK_CHECK_RULES] = {"rules", "each is about a domain that runs"},
     [EK_CHECK_CLOCK] = {"clock", "they agree"},
 };
 
@@ -117,7 +119,7 @@ const char *ek_names_text(struct ek_findings *out, const char *noun, const struc
     for (size_t i = 0; i < names->count; i++) {
         ek_list_add(out, &list, names->items[i].name);
     }
-    return ek_arena_printf(&out->arena, "%s%s %s %s", noun, names->count == 1 ? "" : "s",
+    return ek_arena_printf(&out->arena, "%s%s %s %s", noun, ek_plural(names->count),
                            ek_list_text(out, &list), names->count == 1 ? "is" : "are");
 }
 

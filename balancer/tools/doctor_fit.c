@@ -1,5 +1,6 @@
 /* The doctor's checks of what each host has for the domains of the others: hypervisor, CPU,
  * networks, filters, memory. */
+#include "balancer/core/plural.h"
 #include "balancer/tools/doctor_internal.h"
 
 #include <math.h>
@@ -126,7 +127,7 @@ void ek_judge_cpu(struct ek_judgement *it, size_t h)
     if (tally.unseen > 0) {
         ek_note(&notes, EK_GRADE_UNSEEN,
                 ek_judge_text(out, "it does not compare its CPU with that of %zu other host%s",
-                              tally.unseen, tally.unseen == 1 ? "" : "s"),
+                              tally.unseen, ek_plural(tally.unseen)),
                 "by hand: virsh cpu-compare with the <cpu> of the other host's virsh capabilities");
     }
     ek_notes_end(&notes, tally.asked == 0 ? "there is no other host to compare it with"
@@ -453,6 +454,7 @@ void ek_judge_memory(struct ek_judgement *it, size_t h)
             "add memory or a host, or make domains smaller; capacity.spare_hosts in policy.yaml "
             "keeps room once there is some, capacity.memory_reserve says how much stays free");
     }
-    ek_notes_end(&notes, ek_judge_text(out, "its %zu domains (%.0f MiB) would fit on the others",
-                                       host->domain_count, used_mib(host)));
+    ek_notes_end(&notes,
+                 ek_judge_text(out, "its %zu domain%s (%.0f MiB) would fit on the others",
+                               host->domain_count, ek_plural(host->domain_count), used_mib(host)));
 }

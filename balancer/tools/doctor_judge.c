@@ -1,5 +1,6 @@
 /* The doctor's judgement: all checks in their order, and those of the way to a host. Pure: what was
  * seen comes in, findings go out. What cannot be seen is said, never guessed. */
+#include "balancer/core/plural.h"
 #include "balancer/tools/doctor_internal.h"
 
 #include <stdlib.h>
@@ -250,7 +251,7 @@ static void judge_pacemaker(struct ek_judgement *it, size_t h)
 
     if (host->pacemaker != NULL && ignored > 0) {
         well = ek_judge_text(it->out, "%s; policy.yaml has %zu ignore rule%s", host->pacemaker,
-                             ignored, ignored == 1 ? "" : "s");
+                             ignored, ek_plural(ignored));
     } else if (host->pacemaker != NULL) {
         ek_note(&notes, EK_GRADE_WARN, ek_judge_text(it->out, "%s", host->pacemaker),
                 "domains that Pacemaker manages (VirtualDomain resources, see `pcs resource`) must "
@@ -263,6 +264,61 @@ static void judge_pacemaker(struct ek_judgement *it, size_t h)
                 "ignore rule in policy.yaml");
     }
     ek_notes_end(&notes, well);
+}
+
+static bool is_about(const struct ek_rule *rule, const struct ek_seen_domain *domain)
+{
+    for (size_t i = 0; i < rule->domains.count; i++) {
+        if (ek_selector_matches(rule->domains.items[i], domain->name, domain->uuid,
+                                &domain->labels)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_about_any(const struct ek_rule *rule, const struct ek_cluster_seen *seen)
+{
+    for (size_t h = 0; h < seen->count; h++) {
+        for (size_t d = 0; d < seen->hosts[h].domain_count; d++) {
+            if (is_about(rule, &seen->hosts[h].domains[d])) {
+                return true;
+            }
+        }
+    }
+    return rule->domains.count == 0; /* it is about hosts */
+}
+
+/* Mostly the name or the pattern is mistyped, and whoever wrote the rule relies on it. */
+static void judge_rules(struct ek_judgement *it)
+{
+    const struct ek_rules *rules = it->policy->rules;
+    struct ek_findings *out = it->out;
+    struct ek_notes notes = ek_notes_begin(out, NULL, EK_CHECK_RULES);
+    struct ek_listed empty = {.text = NULL};
+    bool all = true;
+
+    if (rules == NULL || rules->count == 0) {
+        return;
+    }
+    for (size_t h = 0; h < it->seen->count; h++) {
+        all = all && it->seen->hosts[h].why_not == NULL;
+    }
+    for (size_t i = 0; i < rules->count; i++) {
+        if (!is_about_any(&rules->items[i], it->seen)) {
+            ek_list_add(out, &empty, rules->items[i].name);
+        }
+    }
+    if (empty.count > 0) {
+        ek_note(&notes, all ? EK_GRADE_WARN : EK_GRADE_UNSEEN,
+                ek_judge_text(out, "no domain that runs%s is what %s %s %s about",
+                              all ? "" : " on the hosts that answer",
+                              empty.count == 1 ? "rule" : "rules", ek_list_text(out, &empty),
+                              empty.count == 1 ? "is" : "are"),
+                "in policy.yaml, rules: compare `domains` with the names of `evenkeel domains`; a "
+                "rule for domains to come is well as it is");
+    }
+    ek_notes_end(&notes, ek_judge_text(out, "%zu rule%s", rules->count, ek_plural(rules->count)));
 }
 
 static void judge_clock(struct ek_judgement *it)
@@ -314,6 +370,7 @@ void ek_doctor_judge(struct ek_findings *out, const struct ek_cluster_seen *seen
     }
     if (!out->failed) {
         judge_peers(&it);
+        judge_rules(&it);
         judge_clock(&it);
     }
 }

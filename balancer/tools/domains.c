@@ -1,4 +1,5 @@
 /* evenkeel domains: where each domain is, what it uses, whether it can move. */
+#include "balancer/core/utilization.h"
 #include "balancer/tools/table.h"
 #include "balancer/tools/view.h"
 #include "balancer/view/documents.h"
@@ -38,9 +39,9 @@ static bool print_domains(const struct ek_snapshot *snapshot, const struct ek_do
                           size_t count)
 {
     static const struct ek_column columns[] = {
-        {"DOMAIN", false},    {"HOST", false},       {"VCPUS", true},
-        {"CORES USED", true}, {"USED MIB", true},    {"OF MIB", true},
-        {"RESIDENT", true},   {"DIRTY MIB/S", true}, {"MOVABLE", false},
+        {"DOMAIN", false},      {"HOST", false},    {"VCPUS", true},  {"CORES USED", true},
+        {"CORES DEMAND", true}, {"USED MIB", true}, {"OF MIB", true}, {"RESIDENT", true},
+        {"DIRTY MIB/S", true},  {"MOVABLE", false},
     };
     struct ek_table table = EK_TABLE(columns);
 
@@ -50,6 +51,7 @@ static bool print_domains(const struct ek_snapshot *snapshot, const struct ek_do
         ek_table_cell(&table, EK_COLOUR_NONE, "%s", snapshot->hosts[domain->host].name);
         ek_table_number(&table, domain->vcpus, 0);
         ek_table_number(&table, domain->cpu_used_cores, 2);
+        ek_table_number(&table, ek_demand(domain, EK_CPU), 2);
         ek_table_number(&table, domain->memory_used_mib, 0);
         ek_table_number(&table, domain->memory_mib, 0);
         ek_table_number(&table, domain->memory_rss_mib, 0);
@@ -99,6 +101,11 @@ const struct ek_verb ek_verb_domains = {
     .name = "domains",
     .arguments = " [--host H]",
     .help = "every domain: where it is, what it uses, whether it can move",
-    .details = "  --host H   only those on that host\n",
+    .details =
+        "  --host H   only those on that host\n"
+        "\n"
+        "CORES DEMAND is what a domain used and the time that its vCPUs waited for a CPU (steal);\n"
+        "without figures it is its vCPUs. Its demand of memory is the larger of USED MIB and\n"
+        "RESIDENT. `hosts` adds these up, and what each host uses by itself.\n",
     .run = run,
 };

@@ -21,19 +21,15 @@ struct follow {
     int64_t heard_at_ms; /* Redis had the record, and a balancer was there */
 };
 
-static const char *name_of(const struct ek_move_record *record)
-{
-    return record->order.name[0] != '\0' ? record->order.name : record->order.domain;
-}
-
 static void show(struct follow *follow)
 {
     const struct ek_move_record *record = &follow->record;
     char span[EK_SPAN_SIZE];
+    char way[EK_WAY_SIZE];
 
     ek_wait_show(&follow->line, record->state == EK_MOVE_DONE ? 1 : record->progress,
-                 "%s: %s -> %s, %s%s%s%s%s", name_of(record), record->order.source,
-                 record->order.destination, ek_move_state_name(record->state),
+                 "%s: %s, %s%s%s%s%s", ek_move_domain(&record->order),
+                 ek_move_way(&record->order, way), ek_move_state_name(record->state),
                  record->eta_ms >= 0 && !ek_move_state_terminal(record->state) ? ", about " : "",
                  record->eta_ms >= 0 && !ek_move_state_terminal(record->state)
                      ? ek_span(record->eta_ms, span)
@@ -64,7 +60,7 @@ static int end(struct follow *follow)
     }
     return good ? EK_EXIT_DONE
                 : ek_tool_complain(EK_EXIT_NOT_POSSIBLE, "move %s of %s ended as %s%s%s",
-                                   record->order.id, name_of(record),
+                                   record->order.id, ek_move_domain(&record->order),
                                    ek_move_state_name(record->state),
                                    record->error[0] == '\0' ? "" : ": ", record->error);
 }

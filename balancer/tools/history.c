@@ -1,6 +1,7 @@
 /* evenkeel history: the newest moves, and how they ended. */
 #include "balancer/tools/history.h"
 
+#include "balancer/core/plural.h"
 #include "balancer/tools/table.h"
 #include "balancer/tools/tool.h"
 #include "balancer/view/documents.h"
@@ -58,11 +59,23 @@ struct ratio {
     size_t count;
 };
 
+/* What plans lowered the imbalance by, all together: a plan that promised next to nothing can come
+ * out many times over, or the other way round, and has harmed nobody. */
+struct fall {
+    double real;
+    double predicted;
+    size_t plans;
+};
+
+/* Of promises below it no ratio is made: the noise of the samples is as large. */
+#define LEAST_RATIO_OF 0.01
+
 struct accuracy {
     struct ratio seconds;
     struct ratio downtime;
     struct ratio mib;
     struct ratio gain;             /* of plans */
+    struct fall fall;              /* likewise, of all that were verified */
     struct ek_history_plan *plans; /* that the moves belong to, newest first */
     size_t plan_count;
     double *values; /* scratch */
@@ -143,7 +156,13 @@ static bool judge(struct ek_tool *tool, const struct ek_move_record *records, si
         if (!ek_history_plan_read(tool, plan)) {
             return false;
         }
-        if (plan->verified_json != NULL && plan->verified.predicted_gain > 0) {
+        if (plan->verified_json == NULL) {
+            continue;
+        }
+        it->fall.real += plan->verified.gain;
+        it->fall.predicted += plan->verified.predicted_gain;
+        it->fall.plans++;
+        if (plan->verified.predicted_gain >= LEAST_RATIO_OF) {
             it->values[known++] = plan->verified.gain / plan->verified.predicted_gain;
         }
     }
@@ -196,6 +215,13 @@ static char *write_moves(const struct ek_move_record *records, size_t count,
     write_ratio(&writer, "mib", "moves", accuracy->mib);
     write_ratio(&writer, "gain", "plans", accuracy->gain);
     ek_json_end(&writer, '}');
+    ek_json_break(&writer);
+    ek_json_key(&writer, "imbalance_fall");
+    ek_json_begin(&writer, '{');
+    ek_json_put_number(&writer, "predicted", accuracy->fall.predicted);
+    ek_json_put_number(&writer, "real", accuracy->fall.real);
+    ek_json_put_integer(&writer, "plans", (int64_t)accuracy->fall.plans);
+    ek_json_end(&writer, '}');
     ek_json_end(&writer, '}');
     return ek_json_finish(&writer);
 }
@@ -226,13 +252,13 @@ static void add_row(struct ek_table *table, const struct ek_move_record *record)
     bool over = ek_move_state_terminal(record->state) && record->started_at_ms > 0;
     bool done = record->state == EK_MOVE_DONE;
     char when[EK_SPAN_SIZE];
+    char way[EK_WAY_SIZE];
 
     ek_table_cell(
         table, EK_COLOUR_NONE, "%s",
         ek_time(record->started_at_ms > 0 ? record->started_at_ms : record->planned_at_ms, when));
-    ek_table_cell(table, EK_COLOUR_NONE, "%s",
-                  order->name[0] != '\0' ? order->name : order->domain);
-    ek_table_cell(table, EK_COLOUR_NONE, "%s -> %s", order->source, order->destination);
+    ek_table_cell(table, EK_COLOUR_NONE, "%s", ek_move_domain(order));
+    ek_table_cell(table, EK_COLOUR_NONE, "%s", ek_move_way(order, way));
     ek_table_cell(table, EK_COLOUR_NONE, "%s", ek_move_kind_name(order->kind));
     ek_table_cell(table, colour_of(record->state), "%s", ek_move_state_name(record->state));
     ek_table_number(table,
@@ -255,6 +281,16 @@ static size_t add_ratio(char *text, size_t used, size_t size, const char *what, 
                                          used == 0 ? "" : ", ", what, ratio.median, ratio.count);
 }
 
+static void print_fall(const struct fall *fall)
+{
+    if (fall->plans > 0) {
+        (void)printf("imbalance: %s by %.3f, was predicted to %s by %.3f (%zu plan%s)\n",
+                     fall->real < 0 ? "rose" : "fell", fabs(fall->real),
+                     fall->predicted < 0 ? "rise" : "fall", fabs(fall->predicted), fall->plans,
+                     ek_plural(fall->plans));
+    }
+}
+
 static void print_accuracy(const struct accuracy *accuracy)
 {
     char text[300] = "";
@@ -262,10 +298,12 @@ static void print_accuracy(const struct accuracy *accuracy)
 
     used = add_ratio(text, used, sizeof(text), "downtime", accuracy->downtime);
     used = add_ratio(text, used, sizeof(text), "MiB", accuracy->mib);
-    used = add_ratio(text, used, sizeof(text), "gain of plans", accuracy->gain);
     if (used > 0) {
-        (void)printf("\nreal over predicted, median: %s\n", text);
+        (void)printf("\nreal over predicted, median of moves: %s\n", text);
+    } else if (accuracy->fall.plans > 0) {
+        (void)putchar('\n');
     }
+    print_fall(&accuracy->fall);
 }
 
 static bool print_moves(const struct ek_move_record *records, size_t count,

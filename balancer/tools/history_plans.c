@@ -86,8 +86,8 @@ void ek_history_plan_write(struct ek_json_writer *writer, const struct ek_histor
         ek_json_put_text(writer, "summary", promise->summary);
         ek_json_put_integer(writer, "moves", (int64_t)promise->moves);
         ek_json_put_number(writer, "makespan_s", promise->seconds);
-        ek_view_put_figures(writer, "before", &promise->resources, promise->before);
-        ek_view_put_figures(writer, "after", &promise->resources, promise->after);
+        ek_json_put_figures(writer, "before", &promise->resources, promise->before);
+        ek_json_put_figures(writer, "after", &promise->resources, promise->after);
     }
     if (plan->verified_json != NULL) {
         ek_json_key(writer, "verified");
@@ -197,7 +197,7 @@ static bool print_plans(const struct ek_history_plan *plans, size_t count, bool 
     static const struct ek_column columns[] = {
         {"MADE", false}, {"PLAN", false},   {"FATE", false},    {"AFTER", false},
         {"MOVES", true}, {"SECONDS", true}, {"REAL", true},     {"PREDICTED", false},
-        {"GAIN", true},  {"REAL", true},    {"SUMMARY", false},
+        {"FALL", true},  {"REAL", true},    {"SUMMARY", false},
     };
     struct ek_table table = EK_TABLE(columns);
 

@@ -27,23 +27,6 @@ static bool is_shown(const struct report *report, size_t host)
 
 /* ---- table --------------------------------------------------------------------------------- */
 
-/* Colours by the policy's target_max, not by fixed figures: what is too much is the operator's to
- * say. Yellow from 80 % of it, while there is still time. */
-static void add_utilization(struct ek_table *table, const struct report *report, size_t host,
-                            enum ek_resource resource)
-{
-    double used = report->evaluation
-                      ->utilization[host * report->evaluation->policy->resources.count + resource];
-    double target = report->evaluation->policy->target_max[resource];
-    char bar[EK_BAR_SIZE];
-
-    ek_table_cell(table,
-                  used > target         ? EK_COLOUR_BAD
-                  : used > 0.8 * target ? EK_COLOUR_WARN
-                                        : EK_COLOUR_GOOD,
-                  "%s %3.0f %%", ek_bar(used, BAR_WIDTH, bar), 100 * used);
-}
-
 static void add_figures(struct ek_table *table, const struct report *report, size_t h)
 {
     const struct ek_host *host = &report->snapshot->hosts[h];
@@ -57,8 +40,8 @@ static void add_figures(struct ek_table *table, const struct report *report, siz
         }
         return;
     }
-    add_utilization(table, report, h, EK_CPU);
-    add_utilization(table, report, h, EK_MEMORY);
+    ek_view_demand_cell(table, report->evaluation, h, EK_CPU, BAR_WIDTH);
+    ek_view_demand_cell(table, report->evaluation, h, EK_MEMORY, BAR_WIDTH);
     ek_table_number(table, host->cpu_cores, 0);
     ek_table_number(table, host->memory_mib / MIB_PER_GIB, 1);
     ek_table_number(table, allocated->domains, 0);
@@ -81,13 +64,30 @@ static void print_why_not_up(const struct report *report)
     }
 }
 
+/* More than all of it is no mistake of ours, and the figure alone would look like one. */
+static void explain_demand(const struct report *report)
+{
+    const struct ek_evaluation *evaluation = report->evaluation;
+    bool above = false;
+
+    for (size_t h = 0; h < report->snapshot->host_count; h++) {
+        above = above ||
+                (is_shown(report, h) && ek_view_seen(&report->snapshot->hosts[h]) &&
+                 evaluation->utilization[h * evaluation->policy->resources.count + EK_CPU] > 1);
+    }
+    if (above) {
+        (void)puts("\nCPU demand above 100 %: what is used, and what domains wait for");
+    }
+}
+
 /* State and maintenance are two things: a host in maintenance is up. */
 static bool print_hosts(const struct report *report)
 {
     static const struct ek_column columns[] = {
-        {"HOST", false},     {"STATE", false},       {"CPU", false},    {"MEMORY", false},
-        {"CORES", true},     {"MEM GIB", true},      {"DOMAINS", true}, {"VCPUS", true},
-        {"ALLOC GIB", true}, {"MAINTENANCE", false},
+        {"HOST", false},          {"STATE", false}, {"CPU DEMAND", false},
+        {"MEMORY DEMAND", false}, {"CORES", true},  {"MEM GIB", true},
+        {"DOMAINS", true},        {"VCPUS", true},  {"ALLOC GIB", true},
+        {"MAINTENANCE", false},
     };
     struct ek_table table = EK_TABLE(columns);
     const double *imbalance = report->evaluation->levels.imbalance;
@@ -106,6 +106,7 @@ static bool print_hosts(const struct report *report)
     if (!ek_table_print(&table, stdout)) {
         return false;
     }
+    explain_demand(report);
     if (report->only != EK_NONE) {
         return ek_host_facts_print(&report->snapshot->hosts[report->only], stdout);
     }
@@ -183,12 +184,13 @@ static int run(struct ek_tool *tool, int argc, char **argv)
 const struct ek_verb ek_verb_hosts = {
     .name = "hosts",
     .arguments = " [HOST]",
-    .help = "utilization of every host, and the imbalance; what one host is and has",
+    .help = "demand and size of every host, and the imbalance; what one host is and has",
     .details =
-        "CPU and MEMORY are what runs on a host over what it has; VCPUS and ALLOC GIB are what "
-        "its\n"
-        "domains are configured with. The imbalance is the standard deviation of the utilization\n"
-        "over the hosts that are up and not in maintenance.\n"
+        "CPU DEMAND and MEMORY DEMAND are what a host and its domains want over what it has: of\n"
+        "CPU what they use and, of domains, the time that they wait for one, so that it may be\n"
+        "above 100 %; of memory the larger of used and resident. `domains` shows both of each.\n"
+        "VCPUS and ALLOC GIB are what its domains are configured with. The imbalance is the\n"
+        "standard deviation of these figures over the hosts that are up and not in maintenance.\n"
         "\n"
         "Of one HOST also its hypervisor, networks, NUMA cells and storage pools. FREE GIB is\n"
         "without buffers and cache; a pool's figures are as of libvirt's last look at it\n"

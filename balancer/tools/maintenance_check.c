@@ -5,13 +5,16 @@
 #include "balancer/tools/plan_input.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 /* Hosts that are listed for each domain that cannot leave; the document has all. */
-enum { HOSTS_SHOWN = 8 };
+enum { HOSTS_SHOWN = 8, NAMES_SHOWN = 50 };
 
 /* What is shown: the hosts that were asked for, the moves that they need. By index. */
 struct view {
     const struct ek_preflight *preflight;
+    const struct ek_pace_choice *choice;
+    const struct ek_policy *policy;
     bool *asked;
     bool *wanted;
 };
@@ -49,6 +52,15 @@ static void print_flights(const struct ek_preflight_host *it)
     }
 }
 
+/* Last, and by their own metadata: the time is without them. */
+static void print_stops(const struct ek_preflight_host *it)
+{
+    if (it->feasible && it->saved + it->shut_down > 0) {
+        (void)printf("; %" PRIu32 " will be saved, %" PRIu32 " shut down, last", it->saved,
+                     it->shut_down);
+    }
+}
+
 static void print_host(const struct ek_plan *plan, const struct ek_preflight_host *it)
 {
     const char *host = plan->snapshot->hosts[it->host].name;
@@ -62,15 +74,69 @@ static void print_host(const struct ek_plan *plan, const struct ek_preflight_hos
         return;
     }
     if (it->feasible) {
-        (void)printf("%s can be emptied: %" PRIu32 " domain%s, ", host, it->domains,
+        (void)printf("%s can be emptied: %" PRIu32 " domain%s", host, it->domains,
                      ek_plural(it->domains));
-        print_eta(&it->eta);
+        if (it->domains + it->arriving > it->saved + it->shut_down) {
+            (void)printf(", ");
+            print_eta(&it->eta);
+        }
     } else {
         (void)printf("%s cannot be emptied: %" PRIu32 " of %" PRIu32 " domain%s cannot leave", host,
                      it->stuck, it->domains, ek_plural(it->domains));
     }
     print_flights(it);
+    print_stops(it);
     (void)printf("\n");
+}
+
+static void print_slack(const struct ek_pace_host *it, enum ek_pace pace)
+{
+    int64_t slack_ms = ek_pace_slack_ms(it, pace);
+    char span[EK_SPAN_SIZE];
+
+    ek_terminal_print(stdout, slack_ms < 0 ? EK_COLOUR_WARN : EK_COLOUR_NONE,
+                      slack_ms < 0 ? "misses its deadline by %s" : "%s before its deadline",
+                      ek_span_about(slack_ms < 0 ? -slack_ms : slack_ms,
+                                    slack_ms < 0 ? EK_ROUND_UP : EK_ROUND_DOWN, span));
+    (void)printf(" at pace %s", ek_pace_name(pace));
+}
+
+/* The pace that a deadline needs, and what the gentler one would have meant. */
+static bool print_pace(const struct view *view, const struct ek_preflight_host *host)
+{
+    const struct ek_pace_host *it = ek_pace_find(view->choice, host->host);
+    const struct ek_limits limits = ek_pace_limits(view->policy, view->choice->pace);
+    enum ek_pace gentler = ek_pace_gentler(view->choice);
+    struct ek_arena arena = {.newest = NULL};
+    const char *allowed = ek_limits_text(&limits, &arena);
+
+    if (it != NULL && host->problem == NULL && it->likely_ms[view->choice->pace] > 0 &&
+        allowed != NULL) {
+        (void)printf("  ");
+        print_slack(it, view->choice->pace);
+        (void)printf(" (%s)\n", allowed);
+        if (gentler != view->choice->pace) {
+            (void)printf("  ");
+            print_slack(it, gentler);
+            (void)printf("\n");
+        }
+    }
+    ek_arena_finish(&arena);
+    return allowed != NULL;
+}
+
+static bool print_hosts(const struct view *view)
+{
+    const struct ek_preflight *preflight = view->preflight;
+    bool ok = true;
+
+    for (size_t i = 0; ok && i < preflight->host_count; i++) {
+        if (view->asked[preflight->hosts[i].host]) {
+            print_host(preflight->plan, &preflight->hosts[i]);
+            ok = print_pace(view, &preflight->hosts[i]);
+        }
+    }
+    return ok;
 }
 
 static void add_move(struct ek_table *table, const struct ek_preflight *preflight, uint32_t index)
@@ -84,9 +150,9 @@ static void add_move(struct ek_table *table, const struct ek_preflight *prefligh
                   plan->snapshot->hosts[move->destination].name);
     ek_table_number(table, (double)slot->start_ms / 1000, 1);
     ek_table_number(table, (double)slot->duration_ms / 1000, 1);
-    ek_table_number(table, move->cost.transfer_mib, 0);
+    ek_table_number(table, slot->cost.transfer_mib, 0);
     ek_table_cell(table, EK_COLOUR_NONE, "%s%s", move->reason,
-                  move->cost.converges ? "" : "; is not expected to converge");
+                  slot->cost.converges ? "" : "; is not expected to converge");
 }
 
 static bool print_moves(const struct view *view)
@@ -111,8 +177,37 @@ static bool print_moves(const struct view *view)
     return ek_table_print(&table, stdout);
 }
 
-static void print_stuck(const struct ek_plan *plan, const struct ek_preflight_stuck *it)
+/* Whether it could go to a host that is to be emptied, too, by the same question. */
+static bool is_in_its_own_way(const struct view *view, const struct ek_preflight_stuck *it)
 {
+    return it->relaxation.text != NULL && it->relaxation.host != EK_NONE &&
+           view->asked[it->relaxation.host] && view->asked[it->host] &&
+           (it->relaxation.lifted & (1U << EK_BLOCK_MAINTENANCE)) != 0;
+}
+
+/* No maintenance has to end that has not begun: the host has to be left out of the question. */
+static void print_way_out(const struct view *view, const struct ek_preflight_stuck *it)
+{
+    const char *text = it->relaxation.text;
+    const struct ek_host *hosts = view->preflight->plan->snapshot->hosts;
+    char ends[EK_TEXT_SIZE];
+
+    if (is_in_its_own_way(view, it)) {
+        const char *host = hosts[it->relaxation.host].name;
+        (void)snprintf(ends, sizeof(ends), "maintenance of %s has to end", host);
+        const char *at = strstr(text, ends);
+        if (at != NULL) {
+            ek_terminal_print(stdout, EK_COLOUR_NONE, "  %-9s %.*s%s has to stay in use%s\n",
+                              "would do", (int)(at - text), text, host, at + strlen(ends));
+            return;
+        }
+    }
+    ek_terminal_print(stdout, EK_COLOUR_NONE, "  %-9s %s\n", "would do", text);
+}
+
+static void print_stuck(const struct view *view, const struct ek_preflight_stuck *it)
+{
+    const struct ek_plan *plan = view->preflight->plan;
     const struct ek_host *hosts = plan->snapshot->hosts;
     size_t shown = it->refusal_count > HOSTS_SHOWN ? HOSTS_SHOWN : it->refusal_count;
 
@@ -126,9 +221,10 @@ static void print_stuck(const struct ek_plan *plan, const struct ek_preflight_st
                           hosts[it->refusals[i].host].name, it->refusals[i].reason);
     }
     if (it->refusal_count > shown) {
-        (void)printf("  %-9s and %zu hosts more, see --json\n", "", it->refusal_count - shown);
+        (void)printf("  %-9s and %zu host%s more, see --json\n", "", it->refusal_count - shown,
+                     ek_plural(it->refusal_count - shown));
     }
-    ek_terminal_print(stdout, EK_COLOUR_NONE, "  %-9s %s\n", "would do", it->relaxation.text);
+    print_way_out(view, it);
 }
 
 /* What else the estimate rests on. */
@@ -155,17 +251,12 @@ static bool print_all(const struct view *view)
 {
     const struct ek_preflight *preflight = view->preflight;
 
-    for (size_t i = 0; i < preflight->host_count; i++) {
-        if (view->asked[preflight->hosts[i].host]) {
-            print_host(preflight->plan, &preflight->hosts[i]);
-        }
-    }
-    if (!print_moves(view)) {
+    if (!print_hosts(view) || !print_moves(view)) {
         return false;
     }
     for (size_t i = 0; i < preflight->stuck_count; i++) {
         if (view->asked[preflight->stuck[i].host]) {
-            print_stuck(preflight->plan, &preflight->stuck[i]);
+            print_stuck(view, &preflight->stuck[i]);
         }
     }
     print_notes(view);
@@ -187,10 +278,40 @@ static bool may_begin(const struct view *view)
     return may;
 }
 
+/* "h1, h2 and h3 cannot be emptied together"; false: it is none of that. */
+static bool complain_of_all(const struct view *view)
+{
+    const struct ek_preflight *preflight = view->preflight;
+    const char *names[NAMES_SHOWN];
+    char text[300];
+    size_t count = 0;
+    bool together = false;
+
+    for (size_t i = 0; i < preflight->stuck_count; i++) {
+        together = together || is_in_its_own_way(view, &preflight->stuck[i]);
+    }
+    for (size_t i = 0; i < preflight->host_count && count < NAMES_SHOWN; i++) {
+        if (view->asked[preflight->hosts[i].host]) {
+            names[count++] = preflight->plan->snapshot->hosts[preflight->hosts[i].host].name;
+        }
+    }
+    if (together) {
+        ek_tool_list_names(names, count, text, sizeof(text));
+        (void)ek_tool_complain(EK_EXIT_NOT_POSSIBLE,
+                               "%s cannot be emptied together: leave one out, or empty them one "
+                               "after the other",
+                               text);
+    }
+    return together;
+}
+
 static int complain_of_infeasible(const struct view *view)
 {
     const struct ek_preflight *preflight = view->preflight;
 
+    if (complain_of_all(view)) {
+        return EK_EXIT_NOT_POSSIBLE;
+    }
     for (size_t i = 0; i < preflight->host_count; i++) {
         const struct ek_preflight_host *it = &preflight->hosts[i];
         if (view->asked[it->host] && !it->feasible) {
@@ -203,17 +324,43 @@ static int complain_of_infeasible(const struct view *view)
     return EK_EXIT_DONE;
 }
 
+static int complain_of_late(const struct view *view)
+{
+    const struct ek_snapshot *snapshot = view->preflight->plan->snapshot;
+    char span[EK_SPAN_SIZE];
+
+    for (size_t i = 0; i < view->choice->host_count; i++) {
+        const struct ek_pace_host *it = &view->choice->hosts[i];
+        int64_t slack_ms = ek_pace_slack_ms(it, view->choice->pace);
+        if (view->asked[it->host] && it->likely_ms[view->choice->pace] > 0 && slack_ms < 0) {
+            return ek_tool_complain(EK_EXIT_NOT_POSSIBLE,
+                                    "%s would be empty %s after its deadline, at pace %s, the "
+                                    "steepest there is",
+                                    snapshot->hosts[it->host].name,
+                                    ek_span_about(-slack_ms, EK_ROUND_UP, span),
+                                    ek_pace_name(view->choice->pace));
+        }
+    }
+    return EK_EXIT_DONE;
+}
+
+static char *write_view(const struct view *view)
+{
+    return ek_codec_write_preflight(view->preflight, view->choice, view->policy, view->asked,
+                                    view->wanted);
+}
+
 static int show(const struct ek_tool *tool, const struct view *view)
 {
     int status = EK_EXIT_DONE;
 
     if (tool->json) {
-        status = ek_tool_print_json(
-            ek_codec_write_preflight(view->preflight, view->asked, view->wanted));
+        status = ek_tool_print_json(write_view(view));
     } else if (!print_all(view)) {
         status = ek_tool_complain(EK_EXIT_FAILED, "out of memory");
     }
-    return status == EK_EXIT_DONE ? complain_of_infeasible(view) : status;
+    status = status == EK_EXIT_DONE ? complain_of_infeasible(view) : status;
+    return status == EK_EXIT_DONE ? complain_of_late(view) : status;
 }
 
 /* The verdict and what is in the way, without the moves; a document is handed on. */
@@ -224,18 +371,16 @@ static int foresee(const struct ek_tool *tool, const struct view *view,
 
     foresight->may_begin = may_begin(view);
     if (tool->json) {
-        foresight->json = ek_codec_write_preflight(preflight, view->asked, view->wanted);
+        foresight->json = write_view(view);
         return foresight->json == NULL ? ek_tool_complain(EK_EXIT_FAILED, "out of memory")
                                        : EK_EXIT_DONE;
     }
-    for (size_t i = 0; i < preflight->host_count; i++) {
-        if (view->asked[preflight->hosts[i].host]) {
-            print_host(preflight->plan, &preflight->hosts[i]);
-        }
+    if (!print_hosts(view)) {
+        return ek_tool_complain(EK_EXIT_FAILED, "out of memory");
     }
     for (size_t i = 0; i < preflight->stuck_count; i++) {
         if (view->asked[preflight->stuck[i].host]) {
-            print_stuck(preflight->plan, &preflight->stuck[i]);
+            print_stuck(view, &preflight->stuck[i]);
         }
     }
     return EK_EXIT_DONE;
@@ -247,10 +392,13 @@ static int look(const struct ek_tool *tool, const struct ek_plan_input *in,
 {
     struct ek_schedule schedule = {.plan = NULL};
     struct ek_preflight preflight = {.plan = NULL};
+    struct ek_pace_choice choice = {.hosts = NULL};
     struct ek_arena arena = {.newest = NULL};
     struct ek_error err;
     struct view view = {
         .preflight = &preflight,
+        .choice = &choice,
+        .policy = &in->policy,
         .asked = ek_arena_alloc(&arena, in->snapshot->host_count, sizeof(bool)),
         .wanted = ek_arena_alloc(&arena, in->plan.move_count, sizeof(bool)),
     };
@@ -258,7 +406,8 @@ static int look(const struct ek_tool *tool, const struct ek_plan_input *in,
     bool made = (view.asked != NULL && view.wanted != NULL) ||
                 ek_error_set(&err, EK_ERR_NOMEM, "out of memory");
 
-    made = made && ek_schedule_make(&schedule, &in->plan, &in->policy, &err) &&
+    made = made &&
+           ek_pace_choose(&choice, &schedule, &in->plan, &in->policy, in->request.pace, &err) &&
            ek_preflight_make(&preflight, &in->plan, &schedule, &in->request, &err);
     for (size_t i = 0; made && i < in->evacuate_count; i++) {
         view.asked[ek_snapshot_find_host(in->snapshot, in->evacuate[i])] = true;
@@ -270,6 +419,7 @@ static int look(const struct ek_tool *tool, const struct ek_plan_input *in,
         (void)ek_tool_complain(EK_EXIT_FAILED, "%s", err.message);
     }
     ek_preflight_finish(&preflight);
+    ek_pace_choice_finish(&choice);
     ek_schedule_finish(&schedule);
     ek_arena_finish(&arena);
     return status;

@@ -1,5 +1,6 @@
 /* evenkeel move: one domain to one host, now. The balancer checks it as any move of its own. */
 #include "balancer/codec/status.h"
+#include "balancer/core/plural.h"
 #include "balancer/tools/command.h"
 #include "balancer/tools/view.h"
 #include "balancer/tools/waiting.h"
@@ -162,7 +163,7 @@ static int run(struct ek_tool *tool, int argc, char **argv)
         return ek_tool_complain(EK_EXIT_USAGE,
                                 "move: found %d word%s, expected a domain and a host; see "
                                 "`evenkeel move --help`",
-                                argc - optind, argc - optind == 1 ? "" : "s");
+                                argc - optind, ek_plural((size_t)(argc - optind)));
     }
     if (!ek_command_subject(tool, &command, argv[optind]) || !ek_tool_open(tool)) {
         return tool->exit_status;

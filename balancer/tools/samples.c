@@ -1,6 +1,7 @@
 /* evenkeel samples: the history of hosts, to a file and from one; and profiles of it. */
 #include "balancer/codec/anonymise.h"
 #include "balancer/codec/writer.h"
+#include "balancer/core/plural.h"
 #include "balancer/tools/history_file.h"
 #include "balancer/tools/profile.h"
 #include "balancer/tools/tool.h"
@@ -71,8 +72,9 @@ static int print_tally(const struct tally *tally, const char *what, const char *
         return ek_tool_print_json(write_tally(tally));
     }
     (void)fprintf(occupied ? stderr : stdout,
-                  "%s %zu samples of %zu hosts, %zu of domains, %zu profiles\n", what,
-                  tally->samples, tally->hosts, tally->domain_samples, tally->profiles);
+                  "%s %zu sample%s of %zu host%s, %zu of domains, %zu profile%s\n", what,
+                  tally->samples, ek_plural(tally->samples), tally->hosts, ek_plural(tally->hosts),
+                  tally->domain_samples, tally->profiles, ek_plural(tally->profiles));
     return EK_EXIT_DONE;
 }
 

@@ -3,6 +3,7 @@
 #include "balancer/tools/simulate.h"
 
 #include "balancer/codec/writer.h"
+#include "balancer/core/plural.h"
 #include "balancer/tools/table.h"
 
 #include <inttypes.h>
@@ -106,9 +107,9 @@ static void add_worst(struct ek_table *table, const struct ek_simulate_run *run)
     if (worst->domain == EK_NONE) {
         ek_table_cell(table, EK_COLOUR_GOOD, "none");
     } else {
-        ek_table_cell(table, EK_COLOUR_NONE, "%s: %.2f h short, %u moves",
+        ek_table_cell(table, EK_COLOUR_NONE, "%s: %.2f h short, %u move%s",
                       run->simulation->domains[worst->domain].name, worst->short_h,
-                      (unsigned int)worst->moves);
+                      (unsigned int)worst->moves, ek_plural(worst->moves));
     }
 }
 
@@ -137,9 +138,10 @@ static void print_heading(const struct ek_simulate_run *run, FILE *out)
     char terms[EK_SIMULATE_TERMS_SIZE];
 
     (void)fprintf(
-        out, "%zu hosts, %zu domains, %.4g days in cycles of %.4g s, seed %" PRIu64 "\n%s\n\n",
-        simulation->host_count, simulation->domain_count, run->result->days,
-        (double)simulation->cycle_ms / 1000, simulation->seed, ek_simulate_terms(run, terms));
+        out, "%zu host%s, %zu domain%s, %.4g days in cycles of %.4g s, seed %" PRIu64 "\n%s\n\n",
+        simulation->host_count, ek_plural(simulation->host_count), simulation->domain_count,
+        ek_plural(simulation->domain_count), run->result->days, (double)simulation->cycle_ms / 1000,
+        simulation->seed, ek_simulate_terms(run, terms));
 }
 
 bool ek_simulate_print(const struct ek_simulate_run *runs, size_t count, FILE *out)

@@ -1,5 +1,6 @@
 /* evenkeel status: what the balancer does, what moves, what an operator should know. */
 #include "balancer/codec/plan.h"
+#include "balancer/core/plural.h"
 #include "balancer/tools/maintenance.h"
 #include "balancer/view/documents.h"
 
@@ -33,7 +34,8 @@ static void print_offer(const struct report *report)
     }
     if (!approves) {
         ek_terminal_print(stdout, EK_COLOUR_NONE, "recommends  plan %s: %" PRId64 " move%s\n",
-                          balancer->offer_id, balancer->offered, balancer->offered == 1 ? "" : "s");
+                          balancer->offer_id, balancer->offered,
+                          ek_plural((size_t)balancer->offered));
         return;
     }
     ek_terminal_print(
@@ -65,6 +67,9 @@ static void print_balancer(const struct report *report)
                       late ? ", which is longer than a cycle takes" : "");
     ek_terminal_print(stdout, EK_COLOUR_NONE, "mode        %s, policy %s\n", balancer->mode,
                       balancer->policy);
+    if (balancer->policy_file[0] != '\0') {
+        ek_terminal_print(stdout, EK_COLOUR_WARN, "policy      %s\n", balancer->policy_file);
+    }
     if (balancer->holding[0] != '\0') {
         ek_terminal_print(stdout, EK_COLOUR_WARN, "holding     %s\n", balancer->holding);
     }
@@ -85,17 +90,6 @@ static void print_balancer(const struct report *report)
                       "moves       %" PRId64 " running, %" PRId64 " waiting%s%s\n",
                       balancer->running, balancer->waiting, plan[0] == '\0' ? "" : ", plan ", plan);
     print_offer(report);
-}
-
-static bool has_begun(const struct ek_move_record *recent, size_t count, const char *plan,
-                      uint32_t seq)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (recent[i].order.seq == seq && strcmp(recent[i].order.plan_id, plan) == 0) {
-            return true;
-        }
-    }
-    return false;
 }
 
 /* The moves of an offer that have not begun, with what `approve --move` takes where it can be
@@ -128,7 +122,7 @@ static bool print_offered(const struct report *report)
         (void)ek_tool_complain(EK_EXIT_DONE, "warning: %s", err.message);
     }
     for (size_t i = 0; ok && i < count; i++) {
-        if (has_begun(recent, recent_count, plan, lines[i].seq)) {
+        if (ek_view_has_begun(recent, recent_count, plan, lines[i].seq)) {
             continue;
         }
         ek_table_cell(&table, EK_COLOUR_NONE, "%s-%u", plan, (unsigned int)lines[i].seq);
@@ -159,10 +153,10 @@ static void add_move(struct ek_table *table, const struct ek_move_record *record
     const struct ek_move_order *order = &record->order;
     char bar[EK_BAR_SIZE];
     char span[EK_SPAN_SIZE];
+    char way[EK_WAY_SIZE];
 
-    ek_table_cell(table, EK_COLOUR_NONE, "%s",
-                  order->name[0] != '\0' ? order->name : order->domain);
-    ek_table_cell(table, EK_COLOUR_NONE, "%s -> %s", order->source, order->destination);
+    ek_table_cell(table, EK_COLOUR_NONE, "%s", ek_move_domain(order));
+    ek_table_cell(table, EK_COLOUR_NONE, "%s", ek_move_way(order, way));
     ek_table_cell(table, EK_COLOUR_NONE, "%s", ek_move_kind_name(order->kind));
     ek_table_cell(table, EK_COLOUR_STRONG, "%s", ek_move_state_name(record->state));
     ek_table_cell(table, EK_COLOUR_NONE, "%s %3.0f %%", ek_bar(record->progress, BAR_WIDTH, bar),
@@ -212,6 +206,7 @@ static void print_foreign(const struct ek_snapshot *snapshot)
 static void print_blocked(const struct report *report)
 {
     char when[EK_SPAN_SIZE];
+    char way[EK_WAY_SIZE];
 
     if (report->seen.blocking_count == 0) {
         return;
@@ -222,9 +217,8 @@ static void print_blocked(const struct report *report)
         "domains whose last move ended without a clear outcome; they are left alone:\n");
     for (size_t i = 0; i < report->seen.blocking_count; i++) {
         const struct ek_move_record *record = &report->seen.blocking[i];
-        ek_terminal_print(stdout, EK_COLOUR_NONE, "  %s, %s -> %s, %s since %s (move %s)%s%s\n",
-                          record->order.name[0] != '\0' ? record->order.name : record->order.domain,
-                          record->order.source, record->order.destination,
+        ek_terminal_print(stdout, EK_COLOUR_NONE, "  %s, %s, %s since %s (move %s)%s%s\n",
+                          ek_move_domain(&record->order), ek_move_way(&record->order, way),
                           ek_move_state_name(record->state), ek_time(record->updated_at_ms, when),
                           record->order.id, record->error[0] == '\0' ? "" : ": ", record->error);
     }

@@ -36,6 +36,7 @@ struct ek_tool {
     bool json;
     const struct ek_verb *verb;
     int exit_status; /* why ek_tool_option or ek_tool_open told the verb to stop */
+    bool hangs;      /* a thread still hangs in a call to some host: no exit() under it */
 
     struct ek_config config; /* these three from ek_tool_open on */
     struct ek_store *store;

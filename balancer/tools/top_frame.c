@@ -57,11 +57,6 @@ static void print_balancer(const struct frame *frame)
 
 /* ---- moves ---------------------------------------------------------------------------------- */
 
-static const char *name_of(const struct ek_move_record *record)
-{
-    return record->order.name[0] != '\0' ? record->order.name : record->order.domain;
-}
-
 static const char *limit_text(double limit_mib_s, char *out, size_t size)
 {
     if (limit_mib_s > 0) {
@@ -95,10 +90,10 @@ static void add_move(struct ek_table *table, const struct ek_move_record *record
 {
     char bar[EK_BAR_SIZE];
     char span[EK_SPAN_SIZE];
+    char way[EK_WAY_SIZE];
 
-    ek_table_cell(table, EK_COLOUR_NONE, "%s", name_of(record));
-    ek_table_cell(table, EK_COLOUR_NONE, "%s -> %s", record->order.source,
-                  record->order.destination);
+    ek_table_cell(table, EK_COLOUR_NONE, "%s", ek_move_domain(&record->order));
+    ek_table_cell(table, EK_COLOUR_NONE, "%s", ek_move_way(&record->order, way));
     ek_table_cell(table, EK_COLOUR_STRONG, "%s", ek_move_state_name(record->state));
     ek_table_cell(table, EK_COLOUR_GOOD, "%s %3.0f %%", ek_bar(record->progress, BAR_WIDTH, bar),
                   100 * record->progress);
@@ -169,29 +164,21 @@ static void print_blocked(const struct frame *frame)
     }
     for (size_t i = 0; i < top->blocking_count; i++) {
         line(frame, EK_COLOUR_BAD, "left alone: %s, its move %s ended as %s: evenkeel resolve %s",
-             name_of(&top->blocking[i]), top->blocking[i].order.id,
-             ek_move_state_name(top->blocking[i].state), name_of(&top->blocking[i]));
+             ek_move_domain(&top->blocking[i].order), top->blocking[i].order.id,
+             ek_move_state_name(top->blocking[i].state), ek_move_domain(&top->blocking[i].order));
     }
 }
 
 /* ---- hosts ---------------------------------------------------------------------------------- */
 
-static void add_utilization(struct ek_table *table, const struct ek_top *top, size_t host,
-                            enum ek_resource resource)
+static void add_demand(struct ek_table *table, const struct ek_top *top, size_t host,
+                       enum ek_resource resource)
 {
-    double used = top->evaluation.utilization[host * top->policy.resources.count + resource];
-    double target = top->policy.target_max[resource];
-    char bar[EK_BAR_SIZE];
-
     if (top->view.snapshot.hosts[host].state == EK_HOST_DOWN) {
         ek_table_cell(table, EK_COLOUR_FAINT, "-");
-        return;
+    } else {
+        ek_view_demand_cell(table, &top->evaluation, host, resource, SHORT_BAR);
     }
-    ek_table_cell(table,
-                  used > target         ? EK_COLOUR_BAD
-                  : used > 0.8 * target ? EK_COLOUR_WARN
-                                        : EK_COLOUR_GOOD,
-                  "%s %3.0f %%", ek_bar(used, SHORT_BAR, bar), 100 * used);
 }
 
 /* What comes and goes now, and how fast. */
@@ -203,6 +190,9 @@ static void add_traffic(struct ek_table *table, const struct ek_top *top, const 
     for (size_t i = 0; i < top->view.open_count; i++) {
         const struct ek_move_record *record = &top->view.open[i];
         bool out = strcmp(record->order.source, host) == 0;
+        if (ek_move_stops(record->order.kind)) {
+            continue; /* it uses no link */
+        }
         if (out || strcmp(record->order.destination, host) == 0) {
             moves[out]++;
             rate_mib_s[out] += record->rate_mib_s;
@@ -220,7 +210,7 @@ static void add_traffic(struct ek_table *table, const struct ek_top *top, const 
 static void print_hosts(const struct frame *frame)
 {
     static const struct ek_column columns[] = {
-        {"HOST", false}, {"STATE", false}, {"CPU", false},         {"MEMORY", false},
+        {"HOST", false}, {"STATE", false}, {"CPU DEMAND", false},  {"MEMORY DEMAND", false},
         {"IN", false},   {"OUT", false},   {"MAINTENANCE", false},
     };
     const struct ek_snapshot *snapshot = &frame->top->view.snapshot;
@@ -232,8 +222,8 @@ static void print_hosts(const struct frame *frame)
         ek_table_cell(&table, EK_COLOUR_NONE, "%s", host->name);
         ek_table_cell(&table, host->state == EK_HOST_UP ? EK_COLOUR_GOOD : EK_COLOUR_BAD, "%s",
                       ek_host_state_name(host->state));
-        add_utilization(&table, frame->top, h, EK_CPU);
-        add_utilization(&table, frame->top, h, EK_MEMORY);
+        add_demand(&table, frame->top, h, EK_CPU);
+        add_demand(&table, frame->top, h, EK_MEMORY);
         add_traffic(&table, frame->top, host->name);
         ek_host_maintenance_cell(&table, &frame->top->maintenance[h]);
     }

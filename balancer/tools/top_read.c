@@ -8,22 +8,11 @@
  * LINES of a plan are read. */
 enum { RECENT = 200, LINES = 200 };
 
-static bool has_begun(const struct ek_move_record *records, size_t count, const char *plan_id,
-                      uint32_t seq)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (records[i].order.seq == seq && strcmp(records[i].order.plan_id, plan_id) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void take_waiting(struct ek_top *top, const struct ek_plan_line *lines, size_t count,
                          const struct ek_move_record *recent, size_t recent_count)
 {
     for (size_t i = 0; i < count && top->waiting_count < EK_TOP_WAITING; i++) {
-        if (!has_begun(recent, recent_count, top->balancer.plan_id, lines[i].seq)) {
+        if (!ek_view_has_begun(recent, recent_count, top->balancer.plan_id, lines[i].seq)) {
             top->waiting[top->waiting_count++] = lines[i];
         }
     }

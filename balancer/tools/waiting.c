@@ -1,6 +1,7 @@
 /* Interrupts are blocked and fetched by sigtimedwait: no handler is needed, and one between two
  * looks is not lost. */
 #include "balancer/tools/waiting.h"
+#include "balancer/view/clock.h"
 
 #include <signal.h>
 #include <stdarg.h>
@@ -11,10 +12,7 @@ enum { BAR_WIDTH = 20 };
 
 int64_t ek_wait_now_ms(void)
 {
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return ek_view_clock_ms(CLOCK_MONOTONIC);
 }
 
 static void make_interrupts(sigset_t *interrupts)

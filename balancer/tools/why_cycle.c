@@ -82,7 +82,8 @@ static const char *outcome(const struct ek_cycle *cycle, char out[200])
     case EK_CYCLE_QUIET:
         return "nothing to move";
     case EK_CYCLE_STANDS:
-        return "what was shown before still stands";
+        (void)snprintf(out, 200, "plan %s, which was shown before, still stands", cycle->plan_id);
+        return out;
     case EK_CYCLE_RECOMMENDED:
     case EK_CYCLE_PROPOSED:
     case EK_CYCLE_STARTED:
@@ -113,8 +114,9 @@ static void show_trigger(const struct ek_cycle *cycle)
                        cycle->trigger);
     }
     line("trigger", text);
-    (void)snprintf(text, sizeof(text), "%d of %d cycles in a row have wanted moves",
-                   cycle->sustained, cycle->sustained_cycles);
+    (void)snprintf(text, sizeof(text), "%d of %d cycle%s in a row have wanted moves",
+                   cycle->sustained, cycle->sustained_cycles,
+                   ek_plural((size_t)cycle->sustained_cycles));
     line("sustained", text);
 }
 
@@ -171,8 +173,9 @@ static void show_domains(const struct ek_cycle *cycle)
     (void)snprintf(text, sizeof(text), "%u run%s, %u wait%s", cycle->running,
                    cycle->running == 1 ? "s" : "", cycle->waiting, cycle->waiting == 1 ? "s" : "");
     line("moves", text);
-    (void)snprintf(text, sizeof(text), "%u of %u up, %u in maintenance; %u domains",
-                   cycle->hosts_up, cycle->hosts, cycle->hosts_in_maintenance, cycle->domains);
+    (void)snprintf(text, sizeof(text), "%u of %u up, %u in maintenance; %u domain%s",
+                   cycle->hosts_up, cycle->hosts, cycle->hosts_in_maintenance, cycle->domains,
+                   ek_plural(cycle->domains));
     line("hosts", text);
 }
 

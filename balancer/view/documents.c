@@ -118,17 +118,6 @@ bool ek_view_seen(const struct ek_host *host)
 }
 
 /* By resource name, so that a third resource needs no third field. */
-void ek_view_put_figures(struct ek_json_writer *writer, const char *key,
-                         const struct ek_resources *resources, const double *figures)
-{
-    ek_json_key(writer, key);
-    ek_json_begin(writer, '{');
-    for (unsigned int r = 0; r < resources->count; r++) {
-        ek_json_put_number(writer, resources->names[r], figures[r]);
-    }
-    ek_json_end(writer, '}');
-}
-
 char *ek_view_write_hosts(const struct ek_view *view, const struct ek_evaluation *evaluation,
                           const struct ek_allocation *allocated, uint32_t only)
 {
@@ -149,7 +138,7 @@ char *ek_view_write_hosts(const struct ek_view *view, const struct ek_evaluation
         ek_json_begin(&writer, '{');
         ek_json_put_host(&writer, &snapshot->hosts[h]);
         if (ek_view_seen(&snapshot->hosts[h])) {
-            ek_view_put_figures(&writer, "utilization", resources,
+            ek_json_put_figures(&writer, "utilization", resources,
                                 &evaluation->utilization[h * resources->count]);
             ek_json_put_integer(&writer, "domains", allocated[h].domains);
             ek_json_put_number(&writer, "allocated_vcpus", allocated[h].vcpus);
@@ -161,9 +150,9 @@ char *ek_view_write_hosts(const struct ek_view *view, const struct ek_evaluation
     ek_json_end(&writer, ']');
     ek_json_break(&writer);
     if (evaluation->levels.hottest.host != EK_NONE) {
-        ek_view_put_figures(&writer, "imbalance", resources, evaluation->levels.imbalance);
+        ek_json_put_figures(&writer, "imbalance", resources, evaluation->levels.imbalance);
     }
-    ek_view_put_figures(&writer, "target_max", resources, evaluation->policy->target_max);
+    ek_json_put_figures(&writer, "target_max", resources, evaluation->policy->target_max);
     ek_json_end(&writer, '}');
     return ek_json_finish(&writer);
 }

@@ -40,10 +40,6 @@ bool ek_view_seen(const struct ek_host *host);
 char *ek_view_write_hosts(const struct ek_view *view, const struct ek_evaluation *evaluation,
                           const struct ek_allocation *allocated, uint32_t only);
 
-/* {"cpu": 0.5, "memory": ...}, after a key, of one figure per resource. */
-void ek_view_put_figures(struct ek_json_writer *writer, const char *key,
-                         const struct ek_resources *resources, const double *figures);
-
 /* A domain to be shown. */
 struct ek_domain_row {
     const struct ek_domain *domain;

@@ -3,6 +3,7 @@
 #include "balancer/view/exchange.h"
 
 #include "balancer/codec/status.h"
+#include "balancer/view/clock.h"
 #include "balancer/view/view.h"
 
 #include <stdio.h>
@@ -11,14 +12,6 @@
 #include <time.h>
 
 enum { POLL_MS = 100 };
-
-static int64_t clock_ms(clockid_t clock)
-{
-    struct timespec now;
-
-    (void)clock_gettime(clock, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static bool read_reply(const struct ek_exchange *exchange, const char *id,
                        struct ek_command_reply *reply, bool *there, struct ek_error *err)
@@ -51,14 +44,14 @@ static enum ek_exchange_end wait(const struct ek_exchange *exchange,
                                  const struct ek_command *command, struct ek_command_reply *reply,
                                  char *why, size_t size, struct ek_error *err)
 {
-    int64_t until_ms = clock_ms(CLOCK_MONOTONIC) + exchange->wait_ms;
+    int64_t until_ms = ek_view_clock_ms(CLOCK_MONOTONIC) + exchange->wait_ms;
     bool there = false;
 
     while (read_reply(exchange, command->id, reply, &there, err)) {
         if (there) {
             return EK_EXCHANGE_ANSWERED;
         }
-        bool late = clock_ms(CLOCK_MONOTONIC) >= until_ms;
+        bool late = ek_view_clock_ms(CLOCK_MONOTONIC) >= until_ms;
         if (late || exchange->pause(exchange->context, POLL_MS)) {
             (void)snprintf(why, size, late ? "no balancer has answered within %d s" : "interrupted",
                            (int)(exchange->wait_ms / 1000));
@@ -90,8 +83,8 @@ enum ek_exchange_end ek_exchange_run(const struct ek_exchange *exchange, struct 
     if (!there) {
         return EK_EXCHANGE_NO_LEADER;
     }
-    if (!ek_store_issue_command(exchange->store, command, exchange->by, clock_ms(CLOCK_REALTIME),
-                                err)) {
+    if (!ek_store_issue_command(exchange->store, command, exchange->by,
+                                ek_view_clock_ms(CLOCK_REALTIME), err)) {
         return not_issued(err);
     }
     return wait(exchange, command, reply, why, size, err);

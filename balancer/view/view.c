@@ -5,12 +5,12 @@
 #include "balancer/codec/plan.h"
 #include "balancer/codec/status.h"
 #include "balancer/codec/writer.h"
+#include "balancer/view/clock.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* RECENT moves are looked at for those that no sample shows yet. */
 enum { RECENT = 64, PERIODS_UNSEEN = 4, PERIOD_DEFAULT_MS = 15000 };
@@ -26,14 +26,6 @@ struct gathered {
     size_t move_count;
     struct ek_host_entry *entries;
 };
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 __attribute__((format(printf, 2, 3))) static void warn(const struct ek_view_source *source,
                                                        const char *format, ...)
@@ -137,12 +129,13 @@ static bool know_moves(struct ek_view *view, struct gathered *in, int64_t at_ms,
         period_ms = of_host > period_ms ? of_host : period_ms;
     }
     for (size_t i = 0; i < view->open_count; i++) {
-        if (!ended_meanwhile(in, view->open[i].order.id)) {
+        if (!ek_move_stops(view->open[i].order.kind) &&
+            !ended_meanwhile(in, view->open[i].order.id)) {
             in->moves[in->move_count++] = known(&view->open[i], false);
         }
     }
     for (size_t i = 0; i < in->recent_count; i++) {
-        if (unseen(&in->recent[i], period_ms, at_ms)) {
+        if (!ek_move_stops(in->recent[i].order.kind) && unseen(&in->recent[i], period_ms, at_ms)) {
             in->moves[in->move_count++] = known(&in->recent[i], true);
         }
     }
@@ -182,7 +175,7 @@ static bool assemble(struct ek_view *view, const struct ek_view_source *source, 
                      struct ek_error *err)
 {
     const struct ek_config *config = source->config;
-    int64_t at_ms = now_ms();
+    int64_t at_ms = ek_view_clock_ms(CLOCK_REALTIME);
 
     if (!know_moves(view, in, at_ms, err)) {
         return false;

@@ -169,6 +169,37 @@ class Approves(Case):
         self.refused(self.daemon.run("approve", other), 2, "no plan waits")
 
 
+class Remembers(Case):
+    """A daemon that had begun to empty a host before it started."""
+
+    def test_a_key_that_comes_back(self):
+        """It goes on with what had begun, whatever is written over the key; a key that was gone is
+        another maintenance, even if nobody could have seen it gone."""
+        world = World()
+        self.addCleanup(world.close)
+        world.tell("samples")
+        world.redis("SET", "evenkeel:maintenance:h2", "disks")
+        world.redis("SET", "evenkeel:engine", json.dumps({
+            "version": 1, "paused": "", "paused_all": False, "circuits": [], "rests": [],
+            "begun": ["h2"]}))
+        daemon = Daemon(world)
+        self.addCleanup(daemon.close)
+
+        def begun():
+            return json.loads(world.redis("GET", "evenkeel:engine"))["begun"]
+
+        def cycles():
+            return json.loads(world.redis("GET", "evenkeel:status:balancer"))["cycles"]
+
+        world.redis("SET", "evenkeel:maintenance:h2", "disks and fans")
+        seen = cycles()
+        daemon.until(lambda: cycles() >= seen + 3)
+        self.assertEqual(begun(), ["h2"])
+        world.redis("EVAL", "redis.call('DEL', KEYS[1]); redis.call('SET', KEYS[1], 'disks')", "1",
+                    "evenkeel:maintenance:h2")
+        daemon.until(lambda: begun() == [])
+
+
 class Waits(Case):
     """Cycles that come to nothing, each for its own reason."""
 
@@ -222,7 +253,7 @@ class Waits(Case):
         policy = "trigger: {comfort: 99%, sustained_cycles: 1}\nresources: {cpu: {target_max: 0.99}}\n"
         daemon = self.start(policy)
         self.until_cycle(daemon, "  trigger      wants none: every host is below the comfort "
-                                 "threshold of 99 %\n", "  sustained    0 of 1 cycles")
+                                 "threshold of 99 %\n", "  sustained    0 of 1 cycle in")
         (self.world.dir / "policy.yaml").write_text(
             policy.replace("comfort: 99%", "comfort: 1%, min_gain: 99%"))
         self.check(self.daemon_reload(daemon), 0)

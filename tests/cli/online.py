@@ -135,7 +135,7 @@ class Domains(Online):
         rows = result.out.splitlines()
         self.assertEqual(len(rows), 4)
         self.assertRegex(rows[1], r"^db-1 .*no: a host device ties it to its host$")
-        self.assertRegex(rows[2], r"^web-1 +h1 +4 +4\.00 +6000 +8192 +6100 +-  migrates to h2$")
+        self.assertRegex(rows[2], r"^web-1 +h1 +4 +4\.00 +4\.00 +6000 +8192 +6100 +-  migrates to h2$")
         self.assertRegex(rows[3], r"^web-2 .* 12\.5  yes$")
 
     def test_unknown_host(self):
@@ -553,8 +553,8 @@ class History(Online):
         self.assertRegex(rows[4], r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d +done-1 +h1 -> h2 +balance "
                                   r"+done +12\.5 +10\.0 +87 +100 +8300 +8000 +-")
         self.assertRegex(rows[3], r"rolled-back +12\.5 +- +- +- +- +-  the destination said no")
-        self.assertEqual(rows[-1], "real over predicted, median: seconds 1.25 (of 1), downtime "
-                                   "0.87 (of 1), MiB 1.04 (of 1)")
+        self.assertEqual(rows[-1], "real over predicted, median of moves: seconds 1.25 (of 1), "
+                                   "downtime 0.87 (of 1), MiB 1.04 (of 1)")
         self.assertEqual(len(self.run_json("history", "-n", "2")["moves"]), 2)
 
 
@@ -601,11 +601,18 @@ class Plans(Online):
         self.world.tell("moves")
         self.put("p1", "started", "done")
         self.world.redis("SET", "evenkeel:verified:p1", json.dumps(self.VERIFIED))
-        self.assertIn("gain of plans 0.50 (of 1)", self.world.run("history").out)
+        self.assertTrue(self.world.run("history").out.endswith(
+            "\nimbalance: fell by 0.100, was predicted to fall by 0.200 (1 plan)\n"))
         document = self.run_json("history")
         self.assertEqual(document["plans"][0]["verified"]["gain"], 0.1)
         self.assertEqual(document["real_over_predicted"]["gain"], {"median": 0.5, "plans": 1})
         self.assertEqual(document["real_over_predicted"]["seconds"], {"median": 1.25, "moves": 1})
+        self.assertEqual(document["imbalance_fall"], {"predicted": 0.2, "real": 0.1, "plans": 1})
+        self.world.redis("SET", "evenkeel:verified:p1", json.dumps(
+            self.VERIFIED | {"predicted_gain": 0.001, "gain": -0.0108}))
+        self.assertTrue(self.world.run("history").out.endswith(
+            "\nimbalance: rose by 0.011, was predicted to fall by 0.001 (1 plan)\n"))
+        self.assertEqual(self.run_json("history")["real_over_predicted"]["gain"], {"plans": 0})
         self.world.redis("SET", "evenkeel:verified:p1", "{}")
         self.check(self.world.run("history"), 0, err="warning: verified:p1: version")
 

@@ -149,7 +149,7 @@ class Samples(Fresh):
         self.live(30)
         said = self.world.run("samples", "export", self.file)
         self.check(said, 0, err="")
-        self.assertEqual(said.out, "wrote 196 samples of 1 hosts, 196 of domains, 2 profiles\n")
+        self.assertEqual(said.out, "wrote 196 samples of 1 host, 196 of domains, 2 profiles\n")
         before = [self.world.run("samples", "profile", name).out for name in ("h1", UUID)]
         self.world.redis("FLUSHALL")
         self.world.tell("samples")
@@ -160,7 +160,7 @@ class Samples(Fresh):
         self.world.redis("SET", f"evenkeel:profile-domain:{UUID}", "nonsense")
         said = self.world.run("samples", "export", self.folder / "again")
         self.check(said, 0, err="warning: passed over: ")
-        self.assertIn(", 1 profiles", said.out)
+        self.assertIn(", 1 profile", said.out)
 
     def test_profiles_under_other_names(self):
         """A profile goes by the name that its samples have, and not by its old one."""

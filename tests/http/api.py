@@ -121,7 +121,12 @@ class Documents(Api):
         self.assertIsNone(headers["Access-Control-Allow-Origin"])
 
     def test_paths_and_methods(self):
-        self.answered(self.daemon.get("/api/v1/nothing"), 404, "/api/v1/nothing")
+        self.answered(self.daemon.get("/api/v1/nothing"), 404, "/api/v1/nothing", "expected one of /, ",
+                      "/api/v1/approve/, ")
+        for path, meant in {"/api/v1/host": "GET /api/v1/hosts?", "/status": "GET /api/v1/status?",
+                            "/metric": "GET /metrics?",
+                            "/api/v1/maintenence/h1": "GET /api/v1/maintenance?"}.items():
+            self.answered(self.daemon.get(path), 404, path, f"did you mean {meant}")
         self.answered(self.daemon.get("/../etc/passwd"), 404)
         answer = self.daemon.ask("DELETE", "/api/v1/status")
         self.answered(answer, 405, "expected GET")
@@ -186,7 +191,7 @@ class Changes(Api):
         self.answered(self.daemon.change("/api/v1/resume"), 200)
         self.answered(self.daemon.change("/api/v1/abort/p1-9"), 404, "no move with the id p1-9")
         self.answered(self.daemon.change("/api/v1/cancel/p9"), 404, "p9")
-        self.answered(self.daemon.change("/api/v1/abort/"), 404)
+        self.answered(self.daemon.change("/api/v1/abort/"), 404, "did you mean POST /api/v1/abort/NAME?")
         self.answered(self.daemon.change("/api/v1/abort/" + "x" * 200), 400, "expected 1 to 127")
         self.assertIn("HTTP, from 127.0.0.1: pause:", self.daemon.log.read_text())
 
@@ -304,16 +309,37 @@ class Alone(Case):
 
     def test_reload(self):
         """Another level of the log starts the daemon anew in its process: same port, same answers;
-        a reload of the policy alone is seen in the next look."""
+        a reload of the policy alone is seen in the next look. What lies in the file and is not in force
+        is told, not shown as if it were."""
         world = World()
         self.addCleanup(world.close)
         daemon = Served(world)
         self.addCleanup(daemon.close)
         policy = world.dir / "policy.yaml"
+
+        def in_force():
+            return 'target_max_ratio{resource="cpu"} 0.55' in daemon.get("/metrics").body.decode()
+
+        def notice():
+            return daemon.get("/api/v1/status").json()["balancer"]["policy_file"]
+
+        daemon.until(lambda: daemon.get("/api/v1/status").json().get("balancer"))
+        self.assertEqual(notice(), "")
         policy.write_text("resources: {cpu: {target_max: 0.55}}\n")
+        daemon.until(notice)
+        self.assertEqual(notice(), f"{policy} has 1 change that is not in force; `systemctl reload "
+                         "evenkeel` (or SIGHUP) takes the file over")
+        self.assertIn(f"policy      {policy} has 1 change", daemon.run("status").out)
+        self.assertFalse(in_force())
         daemon.process.send_signal(signal.SIGHUP)
-        daemon.until(lambda: 'target_max_ratio{resource="cpu"} 0.55'
-                     in daemon.get("/metrics").body.decode())
+        daemon.until(in_force)
+        daemon.until(lambda: notice() == "")
+        policy.write_text("resources: {cpu: {target_max: 7}}\n")
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.until(lambda: notice().endswith("; what was loaded before is in force"))
+        self.assertTrue(notice().startswith(f"{policy}:1: found "))
+        self.assertTrue(in_force())
+        policy.write_text("resources: {cpu: {target_max: 0.55}}\n")
         daemon.config.write_text(daemon.config.read_text() + "log: {level: debug}\n")
         daemon.process.send_signal(signal.SIGHUP)
         daemon.until(lambda: daemon.log.read_text().count("HTTP: http://127.0.0.1") == 2)

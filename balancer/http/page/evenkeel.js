@@ -44,6 +44,8 @@
     for (const node of before.values()) node.remove();
   }
 
+  const counted = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
+
   function bar(label, className) {
     const node = el("div", `bar ${className || ""}`, el("span", "", label), el("span", "track", el("i"), el("b")), el("span"));
     node.setAttribute("role", "meter");
@@ -203,7 +205,7 @@
     const up = hosts.filter((host) => host.state === "up").length;
     const domains = hosts.reduce((sum, host) => sum + (host.domains || 0), 0);
     const levels = levelsOf(imbalance);
-    setText($("hosts-sum"), `${up} of ${hosts.length} up, ${domains} domains${levels ? `; imbalance (0 is level): ${levels}` : ""}`);
+    setText($("hosts-sum"), `${up} of ${hosts.length} up, ${counted(domains, "domain")}${levels ? `; imbalance (0 is level): ${levels}` : ""}`);
     const many = hosts.length > MANY;
     $("heat").hidden = !many;
     $("hosts-tools").hidden = !many;
@@ -265,7 +267,7 @@
       bars.className = `bar ${grade(value, target[resource])}`;
       setBar(bars, value, percent(value), target[resource]);
     }
-    setText(facts, host.utilization ? `${host.domains} domains, ${host.cpu_cores} cores, ${mib(host.memory_mib)}` : "never seen, or down");
+    setText(facts, host.utilization ? `${counted(host.domains, "domain")}, ${counted(host.cpu_cores, "core")}, ${mib(host.memory_mib)}` : "never seen, or down");
     setText(error, host.error || "");
     error.hidden = !host.error;
   }
@@ -321,8 +323,8 @@
   function describe(hosts) {
     const host = hosts.find((one) => one.name === state.chosen);
     setText($("heat-says"), host
-      ? `${host.name}: ${host.state}, CPU ${percent(uses(host, "cpu") || 0)}, memory ${percent(uses(host, "memory") || 0)}, ${host.domains || 0} domains`
-      : "Each cell is a host: CPU above, memory below; point at one.");
+      ? `${host.name}: ${host.state}, CPU demand ${percent(uses(host, "cpu") || 0)}, memory demand ${percent(uses(host, "memory") || 0)}, ${counted(host.domains || 0, "domain")}`
+      : "Each cell is a host: CPU demand above, memory demand below; point at one.");
   }
 
   function hostAt(event) {
@@ -334,6 +336,11 @@
 
   /* ---- migrations ---- */
 
+  /* A domain that is saved or shut down goes nowhere. */
+  function wayOf(order) {
+    return order.destination ? `${order.source} \u2192 ${order.destination}` : `stays on ${order.source}`;
+  }
+
   function makeMove(record) {
     const order = record.order;
     const button = el("button", "small", "Abort");
@@ -341,7 +348,7 @@
     button.addEventListener("click", () =>
       change(`Abort the move of ${order.name || order.domain}? It stays on ${order.source}.`, `/api/v1/abort/${encodeURIComponent(order.id)}`));
     return el("div", "row move", el("div", "", el("span", "name", order.name || order.domain), " ", el("span", "chip")),
-      el("div", "", `${order.source} \u2192 ${order.destination}`), bar("copied", "move-bar"), button, el("div", "small full"), el("div", "small bad full"));
+      el("div", "", wayOf(order)), bar("copied", "move-bar"), button, el("div", "small full"), el("div", "small bad full"));
   }
 
   function updateMove(node, record) {
@@ -381,7 +388,7 @@
     setText(chip, record.state);
     chip.className = `chip ${record.state === "done" ? "good" : record.state === "unknown" || record.state === "unverified" ? "bad" : "warn"}`;
     setText(name, record.order.name || record.order.domain);
-    setText(way, `${record.order.source} \u2192 ${record.order.destination}`);
+    setText(way, wayOf(record.order));
     setText(facts, [when(record.updated_at_ms), record.order.kind, took,
       record.state === "done" && record.downtime_ms > 0 ? `downtime ${record.downtime_ms} ms` : "",
       record.transferred_mib > 0 ? mib(record.transferred_mib) : "",
@@ -398,7 +405,8 @@
       if (state.startedAt && state.startedAt !== balancer.started_at_ms) say("evenkeeld has restarted", "good");
       state.startedAt = balancer.started_at_ms;
       setText($("balancer"), `${balancer.identity} leads, ${balancer.mode}, policy ${balancer.policy}, up ${span(status.taken_at_ms - balancer.started_at_ms)}. `
-        + `Cycle ${balancer.cycles}: ${balancer.summary || "none yet"}. ${balancer.running} moves run, ${balancer.waiting} wait.`);
+        + `Cycle ${balancer.cycles}: ${balancer.summary || "none yet"}. ${counted(balancer.running, "move")} under way, ${balancer.waiting} waiting.`);
+      if (balancer.policy_file) notices.push(`Policy: ${balancer.policy_file}`);
       if (balancer.holding) notices.push(`Holding: ${balancer.holding}`);
       if (balancer.paused) notices.push(`Paused: ${balancer.paused}`);
       if (balancer.closed) notices.push(`Not now: ${balancer.closed}`);
@@ -408,7 +416,7 @@
       notices.push("No balancer leads: none has left a status in Redis.");
     }
     for (const record of status.blocked) {
-      notices.push(`${record.order.name || record.order.domain} is left alone: its move from ${record.order.source} to ${record.order.destination} ended as ${record.state}; evenkeel resolve shows what may be done.`);
+      notices.push(`${record.order.name || record.order.domain} is left alone: its ${record.order.destination ? "move" : record.order.kind} (${wayOf(record.order)}) ended as ${record.state}; evenkeel resolve shows what may be done.`);
     }
     for (const host of status.hosts_not_up.slice(0, 10)) notices.push(`Host ${host.name} is ${host.state}${host.error ? `: ${host.error}` : ""}`);
     if (status.hosts_not_up.length > 10) notices.push(`${status.hosts_not_up.length - 10} more hosts are not up.`);
@@ -432,7 +440,7 @@
     $("offer").hidden = !waits;
     $("approve").hidden = $("reject").hidden = !shown;
     if (!waits) return;
-    setText($("offer-text"), `Plan ${balancer.offer_id}, ${balancer.offered} moves, waits for approval for another ${span(balancer.offer_lapses_at_ms - Date.now())}.`
+    setText($("offer-text"), `Plan ${balancer.offer_id}, ${counted(balancer.offered, "move")}, waits for approval for another ${span(balancer.offer_lapses_at_ms - Date.now())}.`
       + (shown ? "" : ` It is not the one below${state.plan ? `, ${state.plan.id}` : ""}: evenkeel approve takes it by its id.`));
   }
 
@@ -446,14 +454,19 @@
     setText(chip, status ? status.state : "wanted");
     chip.className = `chip ${!status ? "" : status.state === "evacuated" ? "good" : status.state === "evacuating" ? "" : "warn"}`;
     const parts = [];
-    if (status && status.domains_left !== undefined) parts.push(`${status.domains_left} domains left`);
+    if (status && status.domains_left !== undefined) parts.push(`${counted(status.domains_left, "domain")} left`);
     if (status && status.feasible === false) parts.push("cannot be emptied as things are");
     if (status && status.eta_s !== undefined) {
       const range = status.eta_low_s !== undefined && status.eta_high_s > status.eta_low_s
         ? ` (${span(1000 * status.eta_low_s)} to ${span(1000 * status.eta_high_s)})` : "";
       parts.push(`empty in ${span(1000 * status.eta_s)}${range}`);
     }
-    if (item.deadline_ms) parts.push(`deadline ${when(item.deadline_ms)}`);
+    if (status && status.stops) parts.push(`${status.stops.length} are saved or shut down last`);
+    if (item.deadline_ms) {
+      const slack = status && status.slack_s;
+      const left = slack === undefined ? "" : slack < 0 ? ` (missed by ${span(-1000 * slack)})` : ` (${span(1000 * slack)} to spare)`;
+      parts.push(`deadline ${when(item.deadline_ms)}${left}${status && status.pace ? `, pace ${status.pace}` : ""}`);
+    }
     setText(line, parts.join(", "));
     setText(reason, item.reason || "");
     setText(blockers, (status ? status.blockers : []).map((one) => `${one.name || one.domain || "the host"}: ${one.reason}`
@@ -479,6 +492,10 @@
       facts: `${move.kind} \u00b7 begins after ${span(1000 * move.start_s)}, takes ${span(1000 * move.duration_s)}, ${mib(move.transfer_mib)}`, reason: move.reason,
     }));
     if (plan.moves.length > lines.length) lines.push({key: `${plan.id}-more`, name: `${plan.moves.length - lines.length} more`, way: "", facts: "", reason: ""});
+    for (const one of plan.stops || []) {
+      lines.push({key: `${plan.id}-stop-${one.domain}`, name: one.name || one.domain, way: `stays on ${one.host}`,
+        facts: `${one.kind} \u00b7 last, as its metadata say`, reason: ""});
+    }
     for (const one of plan.unresolved) {
       lines.push({key: `${plan.id}-u-${one.domain}`, name: one.name || one.domain, way: `stays on ${one.host}`, facts: "", reason: one.reason});
     }
@@ -609,7 +626,7 @@
   for (const [id, what] of [["approve", "Carry out"], ["reject", "Drop"]]) {
     $(id).addEventListener("click", () => {
       const offer = state.offer;
-      if (offer) change(`${what} plan ${offer.id}, ${offer.moves} moves?`, `/api/v1/${id}/${encodeURIComponent(offer.id)}`);
+      if (offer) change(`${what} plan ${offer.id}, ${counted(offer.moves, "move")}?`, `/api/v1/${id}/${encodeURIComponent(offer.id)}`);
     });
   }
   for (const [id, event] of [["hosts-filter", "input"], ["hosts-order", "change"]]) {

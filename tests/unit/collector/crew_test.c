@@ -3,6 +3,7 @@
 #include "tests/lib/cmocka.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 
 enum { JOBS = 20, MOST = 4 };
@@ -114,11 +115,13 @@ static void every_job_is_told_of_once(void **state)
     for (size_t i = 0; i < JOBS; i++) {
         assert_false(tally.left[i]);
     }
+    assert_int_equal(ek_crew_left_behind(), 0);
     await_release(&released);
 }
 
 /* More jobs hang than may run at once: each is left when its time is over, all others are done, and
- * what is shared lives until the last of them has ended. */
+ * what is shared lives until the last of them has ended. The process knows of those that were left
+ * until they come back. */
 static void who_hangs_is_left_behind(void **state)
 {
     struct tally tally = {.told = {0}};
@@ -134,11 +137,15 @@ static void who_hangs_is_left_behind(void **state)
         assert_int_equal(tally.left[i], i % 2 == 0 && i < 2 * (MOST + 2));
     }
     assert_false(released);
+    assert_int_equal(ek_crew_left_behind(), MOST + 2);
     (void)pthread_mutex_lock(&work->mutex);
     work->open = true;
     (void)pthread_cond_broadcast(&work->changed);
     (void)pthread_mutex_unlock(&work->mutex);
     await_release(&released);
+    while (ek_crew_left_behind() > 0) {
+        (void)sched_yield(); /* the last one is on its way out */
+    }
 }
 
 int main(void)

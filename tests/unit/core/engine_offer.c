@@ -330,7 +330,7 @@ static void offers_are_taken_back(void **state)
     note_plan();
     ek_text_clear(&it.trace);
     command(EK_COMMAND_CANCEL, plan, EK_ERR_NONE);
-    expect_pieces("fate lapsed\n", "is cancelled: 1 waiting");
+    expect_pieces("fate lapsed\n", "is cancelled; waiting moves dropped: 1, running");
 }
 
 /* Also before the next cycle could take it back; a clock that goes back lengthens no offer. */

@@ -3,6 +3,8 @@
 #include "tests/lib/rules_text.h"
 #include "tests/lib/story.h"
 
+#include <string.h>
+
 static struct ek_story it;
 static struct ek_rules rules;
 
@@ -29,6 +31,27 @@ static void begin(const char *text)
     ek_story_expect(&it, "");
 }
 
+/* A rule about no domain is warned of once: when all hosts were seen for the first time. */
+static void an_empty_rule_is_warned_of_once(void **state)
+{
+    (void)state;
+    it.events = true;
+    begin("x ignore web-*");
+    ek_story_cycle(&it, "h1; h2; h3 down; a@h1 1v 1G 0c");
+    assert_non_null(strstr(it.trace.text, "event rules: rule x: found no domain that it is about"));
+    assert_null(strstr(it.trace.text, "warning"));
+    ek_text_clear(&it.trace);
+    ek_story_cycle(&it, "h1; h2; h3; a@h1 1v 1G 0c");
+    assert_non_null(strstr(it.trace.text, "warning rules: rule x: found no domain"));
+    ek_text_clear(&it.trace);
+    ek_story_cycle(&it, "h1; h2; h3; a@h1 1v 1G 0c");
+    assert_null(strstr(it.trace.text, "rules"));
+    ek_story_policy(&it);
+    ek_text_clear(&it.trace);
+    ek_story_cycle(&it, "h1; h2; h3; a@h1 1v 1G 0c");
+    assert_non_null(strstr(it.trace.text, "warning rules: rule x: found no domain"));
+}
+
 /* What is wrong with the rules is told once, and again when it has changed. */
 static void problems_are_told_once(void **state)
 {
@@ -38,7 +61,7 @@ static void problems_are_told_once(void **state)
     ek_story_cycle(&it, "h1; h2; a@h1 1v 1G 0c");
     ek_story_expect(
         &it, "warning rules: rule x: found no host that it names, expected known ones\n"
-             "event rules: rule x: found no domain that it is about, expected at least 1\n"
+             "warning rules: rule x: found no domain that it is about, expected at least 1\n"
              "event cycle: nothing to move: every host is below the comfort threshold of 60 %\n");
     ek_story_cycle(&it, "h1; h2; a@h1 1v 1G 0c");
     ek_story_expect(&it, "");
@@ -89,6 +112,7 @@ static void running_moves_keep_others_away(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(an_empty_rule_is_warned_of_once),
         TEST(problems_are_told_once),
         TEST(must_rules_bind_evacuations),
         TEST(running_moves_keep_others_away),

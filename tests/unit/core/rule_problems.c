@@ -54,7 +54,7 @@ static const struct expectation cases[] = {
     {FOUR "a@h1; b@h2", "x spread * at_least=3", EK_RULE_DOUBTFUL,
      "rule x: found 2 domains for at least 3 different hosts"},
     {"h1; a@h1; b@h1", "x spread * at_least=2", EK_RULE_DOUBTFUL,
-     "rule x: found 1 different hosts, expected at least 2"},
+     "rule x: found 1 different host, expected at least 2"},
     {FOUR "a@h1 rule=apart+group=x", "", EK_RULE_BAD_TEXT,
      "domain a: found the rule \"apart group=x\", expected affinity, anti_affinity, pin, avoid, "
      "spread or ignore first"},

@@ -15,6 +15,8 @@
 enum { ASKERS = 6, TURNS = 15 };
 
 static struct ek_config config;
+static struct ek_policy policy;
+static struct ek_rules *rules; /* in force; NULL: the policy has none */
 
 static struct ek_store *open_store(const void *context)
 {
@@ -66,6 +68,7 @@ static struct ek_http *start(bool loopback, const char *token)
     struct ek_error err = {0};
     struct ek_http *http = NULL;
     const struct ek_http_options options = {.config = &config,
+                                            .policy = &policy,
                                             .open_store = open_store,
                                             .redis_cli = "-s x",
                                             .identity = "test:1",
@@ -75,10 +78,10 @@ static struct ek_http *start(bool loopback, const char *token)
         .hosts = hosts,
         .host_count = 2,
         .evaluate_ms = 60000,
-        .policy_path = "/nonexistent/policy.yaml",
         .redis.key_prefix = "evenkeel:",
         .http = {
             .listen = "127.0.0.1", .address = "127.0.0.1", .loopback = loopback, .token = token}};
+    ek_policy_defaults(&policy);
     /* Somebody else may have a port: then the next one. */
     for (int port = 20000 + (int)getpid() % 20000; http == NULL && port < 65000; port++) {
         config.http.port = port;
@@ -96,6 +99,19 @@ static void put_balancer(void)
 
     assert_done(ek_store_put_status(server.store, "balancer", json, 60000, &err), &err);
     free(json);
+}
+
+/* As a reload brings it: with rules of its own, which replace those before. */
+static void other_policy(struct ek_http *http)
+{
+    static const char text[] = "rules: [{name: apart, kind: anti_affinity, domains: ['web-*']}]\n";
+    struct ek_rules *next = calloc(1, sizeof(*next));
+    struct ek_error err = {0};
+
+    assert_non_null(next);
+    assert_done(ek_policy_parse(&policy, next, text, strlen(text), "p", NULL, &err), &err);
+    ek_http_take_policy(http, &policy, rules);
+    rules = next;
 }
 
 static void *ask_often(void *context)
@@ -125,7 +141,7 @@ static void many_ask(void **state)
     }
     for (int i = 0; i < TURNS; i++) {
         ek_http_ended(http, &outcome);
-        ek_http_policy_changed(http);
+        other_policy(http);
         assert_int_equal(ask("GET", "/healthz", ""), 503); /* heard of in 1970 */
     }
     for (size_t i = 0; i < ASKERS; i++) {
@@ -133,6 +149,9 @@ static void many_ask(void **state)
         assert_int_equal(wrong[i], 0);
     }
     ek_http_stop(http);
+    ek_rules_finish(rules);
+    free(rules);
+    rules = NULL;
 }
 
 /* Beyond this machine everything but health and the page's own files takes the token. */
@@ -264,7 +283,7 @@ static void a_taken_port(void **state)
     struct ek_http *http = start(true, NULL);
     struct ek_error err = {0};
     const struct ek_http_options options = {
-        .config = &config, .open_store = open_store, .log = pass_over};
+        .config = &config, .policy = &policy, .open_store = open_store, .log = pass_over};
 
     (void)state;
     assert_null(ek_http_start(&options, &err));

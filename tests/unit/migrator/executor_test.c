@@ -78,6 +78,29 @@ static void test_journal_comes_before_effect(void **state)
                         "running migrate() commit-pending observe() post observe post() done ");
 }
 
+/* A save and a shutdown are carried out by their own call, journalled before it; nothing is
+ * migrated, prepared or cleaned up. */
+static void test_stops_are_no_migrations(void **state)
+{
+    struct scene *scene = *state;
+
+    for (int n = 1; n <= 2; n++) {
+        struct ek_move_order order = fake_order(n);
+        struct ek_error err = {0};
+
+        order.kind = n == 1 ? EK_MOVE_SAVE : EK_MOVE_SHUTDOWN;
+        order.destination[0] = '\0';
+        assert_true(ek_executor_start(scene->executor, &order, 5, &err));
+        assert_true(fake_await_ends(&scene->fake, (size_t)n));
+        assert_int_equal(scene->fake.outcomes[n - 1].state, EK_MOVE_DONE);
+        assert_int_equal(scene->fake.outcomes[n - 1].kind, order.kind);
+    }
+    assert_non_null(strstr(scene->fake.trace, "claimed precheck precheck-memory precheck() running "
+                                              "stop() commit-pending observe() done "));
+    assert_null(strstr(scene->fake.trace, "migrate()"));
+    assert_null(strstr(scene->fake.trace, "post()"));
+}
+
 /* A cancel aborts a running copy; the move is cancelled once the domain was seen on its source. */
 static void test_cancel_aborts(void **state)
 {
@@ -340,6 +363,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         SCENE(test_journal_comes_before_effect),
+        SCENE(test_stops_are_no_migrations),
         SCENE(test_cancel_aborts),
         SCENE(test_attempts_are_withheld),
         SCENE(test_limit_is_live),

@@ -114,6 +114,16 @@ static struct ek_call_result migrate(void *context, const struct ek_move_record 
     return result;
 }
 
+static struct ek_call_result stop(void *context, const struct ek_move_record *record)
+{
+    struct fake *fake = lock(context);
+
+    trace(fake, "stop()");
+    domain_of(fake, record)->stopped = true;
+    unlock(fake);
+    return (struct ek_call_result){.ok = true};
+}
+
 static bool progress(void *context, const struct ek_move_record *record,
                      struct ek_job_progress *out)
 {
@@ -174,6 +184,11 @@ static void observe(void *context, const struct ek_move_record *record,
     *source = (struct ek_observation){.presence = EK_PRESENCE_ABSENT};
     *destination = *source;
     *(domain->arrived ? destination : source) = here;
+    if (domain->stopped) {
+        *source = (struct ek_observation){.presence = EK_PRESENCE_INACTIVE,
+                                          .run = EK_RUN_SHUTOFF_SHUTDOWN,
+                                          .saved = record->order.kind == EK_MOVE_SAVE};
+    }
     unlock(fake);
 }
 
@@ -323,6 +338,7 @@ void fake_init(struct fake *fake)
     fake->port = (struct ek_hypervisor){.precheck = precheck,
                                         .prepare = prepare,
                                         .migrate = migrate,
+                                        .stop = stop,
                                         .progress = progress,
                                         .abort = abort_job,
                                         .tune = tune,

@@ -18,6 +18,7 @@ struct fake_domain {
     bool copying;
     bool aborted;
     bool arrived;
+    bool stopped; /* saved or shut down on the source */
     int migrates;
 };
 

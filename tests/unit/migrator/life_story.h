@@ -38,6 +38,10 @@ struct ek_move_order story_order(void);
 void story_begin(struct story *story);
 void story_adopt(struct story *story, enum ek_move_state state);
 
+/* The same of a save or a shutdown; from then on `absent` is the other end. */
+void story_begin_stop(struct story *story, enum ek_move_kind kind);
+void story_adopt_stop(struct story *story, enum ek_move_kind kind, enum ek_move_state state);
+
 /* Feed one input; each returns the kind of the action that came. */
 enum ek_life_action_kind story_start(struct story *story);
 enum ek_life_action_kind story_ok(struct story *story);

@@ -116,6 +116,38 @@ static void test_delete_and_expiry(void **state)
     assert_true(wait_for(5000));
 }
 
+static char ended[256];
+
+static void note_end(void *context, const char *host)
+{
+    size_t used = strlen(ended);
+
+    (void)context;
+    (void)snprintf(ended + used, sizeof(ended) - used, "%s ", host);
+}
+
+/* Whose key was gone for a moment is told by name, however often it was set; a SET over a key that
+ * is there is no end. */
+static void test_ends_are_heard(void **state)
+{
+    (void)state;
+    ended[0] = '\0';
+    ek_store_hear_ends(waiter, note_end, &server);
+    (void)server_say(&server, "SET evenkeel:maintenance:h1 1");
+    (void)server_say(&server, "SET evenkeel:maintenance:h1 2");
+    (void)server_say(&server, "DEL evenkeel:maintenance:h1");
+    (void)server_say(&server, "SET evenkeel:maintenance:h1 2");
+    (void)server_say(&server, "SET evenkeel:maintenance:node:7 1");
+    (void)server_say(&server, "RENAME evenkeel:maintenance:node:7 elsewhere");
+    (void)server_say(&server, "SET evenkeel:maintenance:h3 1 PX 20");
+    while (strcmp(server_say(&server, "EXISTS evenkeel:maintenance:h3"), "1") == 0) {
+    }
+    while (strstr(ended, "h3") == NULL) {
+        assert_true(wait_for(5000));
+    }
+    assert_string_equal(ended, "h1 node:7 h3 ");
+}
+
 /* Flags that others have set stay set. */
 static void test_flags_are_merged(void **state)
 {
@@ -215,6 +247,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_set_while_waiting, listen_anew, close_waiter),
         cmocka_unit_test_setup_teardown(test_message_behind_pong, listen_anew, close_waiter),
         cmocka_unit_test_setup_teardown(test_delete_and_expiry, listen_anew, close_waiter),
+        cmocka_unit_test_setup_teardown(test_ends_are_heard, listen_anew, close_waiter),
         cmocka_unit_test_setup_teardown(test_flags_are_merged, listen_anew, close_waiter),
         cmocka_unit_test_setup_teardown(test_hanging_server, listen_anew, close_waiter),
         cmocka_unit_test_setup_teardown(test_restart, listen_anew, close_waiter),

@@ -227,6 +227,33 @@ static void a_local_uri_is_no_destination(void **state)
     expect(NULL, EK_CHECK_PEERS, EK_GRADE_UNSEEN, "", "known_hosts");
 }
 
+/* A rule whose domains run nowhere is mistyped, mostly; while a host is silent they may be there. A
+ * rule is about domains by name, pattern, UUID or label. */
+static void rules_about_nothing_are_told(void **state)
+{
+    static const struct ek_label tier = {"tier", "web"};
+    static struct ek_seen_domain domains[] = {
+        {.name = "web-1", .uuid = "u-1", .labels = {.items = &tier, .count = 1}}};
+    struct ek_rule items[] = {
+        {.name = "glob", .kind = EK_RULE_IGNORE, .domains = STRINGS("web-*")},
+        {.name = "label", .kind = EK_RULE_IGNORE, .domains = STRINGS("label:tier=web")},
+        {.name = "uuid", .kind = EK_RULE_IGNORE, .domains = STRINGS("x", "u-1")},
+        {.name = "hosts", .kind = EK_RULE_IGNORE, .hosts = STRINGS("h1")},
+        {.name = "typo", .kind = EK_RULE_IGNORE, .domains = STRINGS("wep-*")},
+    };
+
+    (void)state;
+    assert_null(judge(NULL, EK_CHECK_RULES));
+    hosts[1].domains = domains;
+    hosts[1].domain_count = 1;
+    rules = (struct ek_rules){.items = items, .count = 4};
+    expect(NULL, EK_CHECK_RULES, EK_GRADE_OK, "4 rules", NULL);
+    rules.count = 5;
+    expect(NULL, EK_CHECK_RULES, EK_GRADE_WARN, "is what rule typo is about", "compare `domains`");
+    hosts[2].why_not = "it is off";
+    expect(NULL, EK_CHECK_RULES, EK_GRADE_UNSEEN, "on the hosts that answer", NULL);
+}
+
 /* QEMU's own certificates are files of each host. */
 static void certificates_are_not_seen(void **state)
 {
@@ -484,6 +511,7 @@ int main(void)
         TEST(a_name_that_does_not_resolve_is_told),
         TEST(silent_ports_are_warned_of),
         TEST(a_local_uri_is_no_destination),
+        TEST(rules_about_nothing_are_told),
         TEST(certificates_are_not_seen),
         TEST(older_versions_take_nobody),
         TEST(cpus_are_compared_both_ways),
