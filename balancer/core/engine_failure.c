@@ -166,7 +166,7 @@ bool ek_engine_fail(struct ek_engine *engine, const struct ek_running *running,
         plan_again(engine, outcome->domain, evacuates, outcome->ended_at_ms);
     }
     /* What levels would take the room that it needs for another try: the next plan keeps that. */
-    if (evacuates && outcome->state != EK_MOVE_GUEST_OFF &&
+    if (evacuates && !ek_move_stops(running->order.kind) && outcome->state != EK_MOVE_GUEST_OFF &&
         !ek_engine_abandon(engine, EK_DROP_BALANCING, effects,
                            "an evacuation did not end well, and its room comes first", err)) {
         return false;
