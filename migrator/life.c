@@ -192,8 +192,19 @@ struct ek_life_action ek_life_wait_for_retry(struct ek_life *life)
     return ek_life_journalled(ek_life_wait(life, life->now_ms + backoff_ms));
 }
 
+/* The domain is on its source, where the attempt left it. */
+static struct ek_life_action withhold(struct ek_life *life, const char *why)
+{
+    char error[EK_TEXT_SIZE];
+
+    memcpy(error, life->record.error, sizeof(error));
+    ek_life_error(life, "%.*s; not tried again: %.*s", EK_TEXT_SIZE / 2, error, EK_TEXT_SIZE / 3,
+                  why);
+    return ek_life_finish(life, EK_MOVE_ROLLED_BACK);
+}
+
 /* A driver may wake a life early; the time that was set counts. */
-static struct ek_life_action retry_waited(struct ek_life *life)
+static struct ek_life_action retry_waited(struct ek_life *life, const char *withheld)
 {
     if (life->cancel != EK_ABORT_NONE) {
         ek_life_error(life, "%s", ek_life_why_cancelled(life));
@@ -202,7 +213,7 @@ static struct ek_life_action retry_waited(struct ek_life *life)
     if (life->now_ms < life->wait_until_ms) {
         return ek_life_wait(life, life->wait_until_ms);
     }
-    return claim(life);
+    return withheld != NULL ? withhold(life, withheld) : claim(life);
 }
 
 /* ---- the machine --------------------------------------------------------------------------- */
@@ -294,7 +305,7 @@ static struct ek_life_action dispatch(struct ek_life *life, const struct ek_life
     case EK_MOVE_POST:
         return ek_life_posted(life, input);
     case EK_MOVE_RETRY_WAIT:
-        return retry_waited(life);
+        return retry_waited(life, input->withheld);
     case EK_MOVE_PLANNED:
         return planned(life);
     case EK_MOVE_DONE:

@@ -56,6 +56,7 @@ enum ek_life_input_kind {
 struct ek_life_input {
     enum ek_life_input_kind kind;
     enum ek_abort cancel; /* why the move is not wanted any more; NONE: it is */
+    const char *withheld; /* why no attempt may begin after one that failed; NULL: it may */
     bool shutdown;        /* the driver wants to stop; the move itself may go on */
     bool limited;         /* a limit of the bandwidth was given since the order */
     uint64_t limit_mib_s; /* the newest; 0: unlimited */

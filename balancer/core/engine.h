@@ -229,6 +229,10 @@ const struct ek_cycle *ek_engine_cycle(const struct ek_engine *engine);
 size_t ek_engine_known_moves(const struct ek_engine *engine, struct ek_known_move *out,
                              size_t room);
 
+/* Why a move that runs may make no new attempt now, should its present one fail; NULL: it may. What
+ * is asked is what would keep such a move from its start. Valid until the next step. */
+const char *ek_engine_withholds(const struct ek_engine *engine, const struct ek_move_order *order);
+
 /* The engine's rests, to be kept over a restart. */
 struct ek_cooldown *ek_engine_cooldown(struct ek_engine *engine);
 

@@ -1,7 +1,7 @@
 /* The live bandwidth budget: what runs shares the links anew whenever something starts or ends, and
  * a move starts only where that leaves everybody enough. */
 #include "balancer/core/bandwidth.h"
-#include "balancer/core/engine_state.h"
+#include "balancer/core/engine_parts.h"
 
 #include <assert.h>
 #include <math.h>

@@ -1,5 +1,5 @@
 /* The engine's answer to an operator: cancel, abort, pause, resume, move. */
-#include "balancer/core/engine_state.h"
+#include "balancer/core/engine_parts.h"
 #include "balancer/core/plural.h"
 
 #include <assert.h>
@@ -312,6 +312,29 @@ static const char *closed(const struct ek_engine *engine)
     return engine->closing.balancing ? engine->closing.why : NULL;
 }
 
+/* True when it was refused, *ok with the reply's success: a part of the plan would tear apart what
+ * must be together. */
+static bool refuse_split(struct ek_engine *engine, const struct ek_command *command,
+                         const struct ek_offered *offered, bool *ok, struct ek_effects *effects,
+                         struct ek_error *err)
+{
+    bool approves = command->kind == EK_COMMAND_APPROVE;
+    const char *text = NULL;
+
+    *ok = ek_engine_find_split(engine, offered->course, command->subject, approves, &text,
+                               &effects->arena, err);
+    if (*ok && text != NULL) {
+        *ok = reply(command, EK_ERR_DENIED,
+                    ek_arena_printf(&effects->arena,
+                                    "%s cannot be %s alone: %s; `evenkeel %s %s` "
+                                    "is for the whole plan",
+                                    command->subject, approves ? "approved" : "rejected", text,
+                                    approves ? "approve" : "reject", offered->course->id),
+                    effects, err);
+    }
+    return !*ok || text != NULL;
+}
+
 static bool on_approve(struct ek_engine *engine, const struct ek_command *command,
                        struct ek_effects *effects, struct ek_error *err)
 {
@@ -344,6 +367,9 @@ static bool on_approve(struct ek_engine *engine, const struct ek_command *comman
                                      command->subject, lacks->order.id, lacks->order.name),
                      effects, err);
     }
+    if (!offered.whole && refuse_split(engine, command, &offered, &ok, effects, err)) {
+        return ok;
+    }
     const char *text = ek_arena_printf(
         &effects->arena, "%zu move%s of plan %s %s approved and start%s as limits allow",
         offered.count, ek_plural(offered.count), offered.course->id,
@@ -358,7 +384,8 @@ static bool on_reject(struct ek_engine *engine, const struct ek_command *command
     const struct ek_offered offered = ek_engine_find_offered(engine, command->subject);
     bool ok = true;
 
-    if (refuse(engine, command, &offered, &ok, effects, err)) {
+    if (refuse(engine, command, &offered, &ok, effects, err) ||
+        (!offered.whole && refuse_split(engine, command, &offered, &ok, effects, err))) {
         return ok;
     }
     const char *text = ek_arena_printf(

@@ -1,5 +1,5 @@
 /* The engine's dispatch: a stream of starts, each checked again on the newest figures. */
-#include "balancer/core/engine_state.h"
+#include "balancer/core/engine_parts.h"
 
 #include <assert.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* What becomes of a plan when one of its moves does not end well: what depends on it is dropped,
  * and on_plan_failure says the rest. */
-#include "balancer/core/engine_state.h"
+#include "balancer/core/engine_parts.h"
 #include "balancer/core/plural.h"
 
 #include <assert.h>
@@ -164,6 +164,12 @@ bool ek_engine_fail(struct ek_engine *engine, const struct ek_running *running,
         ek_engine_want_plan(engine, outcome->ended_at_ms + ek_engine_period_ms(engine));
     } else if (!wanted || evacuates) {
         plan_again(engine, outcome->domain, evacuates, outcome->ended_at_ms);
+    }
+    /* What levels would take the room that it needs for another try: the next plan keeps that. */
+    if (evacuates && !ek_move_stops(running->order.kind) && outcome->state != EK_MOVE_GUEST_OFF &&
+        !ek_engine_abandon(engine, EK_DROP_BALANCING, effects,
+                           "an evacuation did not end well, and its room comes first", err)) {
+        return false;
     }
     if (course == NULL) {
         return true;

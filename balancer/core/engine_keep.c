@@ -1,7 +1,7 @@
 /* Copies out of the engine and back, for whoever stores them. */
 #include "balancer/core/engine_keep.h"
 
-#include "balancer/core/engine_state.h"
+#include "balancer/core/engine_parts.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* The engine's word on every host that is to be emptied. */
 #include "balancer/core/digest.h"
-#include "balancer/core/engine_state.h"
+#include "balancer/core/engine_parts.h"
 
 #include <assert.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* What the end of a move means: where its domain is now, what was learned, what may follow. */
-#include "balancer/core/engine_state.h"
+#include "balancer/core/engine_parts.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* The engine's pace: what hosts with a deadline may take, chosen anew with every plan. */
-#include "balancer/core/engine_state.h"
+#include "balancer/core/engine_parts.h"
 #include "balancer/core/pace_choice.h"
 
 #include <assert.h>

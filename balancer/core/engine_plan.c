@@ -1,5 +1,5 @@
 /* The engine's planning: when a plan is wanted, and how it becomes the present one. */
-#include "balancer/core/engine_state.h"
+#include "balancer/core/engine_parts.h"
 #include "balancer/core/plural.h"
 
 #include <assert.h>

@@ -1,6 +1,6 @@
 /* Who comes first: maintenance over an operator's orders over rules over balance, at every dispatch
  * and not only within one plan; and who has to give way. */
-#include "balancer/core/engine_state.h"
+#include "balancer/core/engine_parts.h"
 #include "balancer/core/migration_cost.h"
 
 #include <assert.h>

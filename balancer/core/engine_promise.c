@@ -1,6 +1,6 @@
 /* The engine's promises: what emptying each host will take, said before its first move and anew
  * with every plan; and which evacuations have begun. */
-#include "balancer/core/engine_state.h"
+#include "balancer/core/engine_parts.h"
 
 #include <assert.h>
 #include <string.h>

@@ -2,7 +2,7 @@
  * not by a plan. Nobody is stopped unless its own metadata say so, and not before all that migrates
  * has left its host: an evacuation that fails has stopped nobody for nothing. */
 #include "balancer/core/digest.h"
-#include "balancer/core/engine_state.h"
+#include "balancer/core/engine_parts.h"
 
 #include <assert.h>
 #include <inttypes.h>

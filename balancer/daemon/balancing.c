@@ -16,6 +16,18 @@ enum {
 
 /* ---- engine -------------------------------------------------------------------------------- */
 
+/* After each step: a pause, a blackout or a maintenance key is for moves between two attempts, too.
+ */
+static void tell_withheld(struct ek_balancing *balancing)
+{
+    const struct ek_engine_view view = ek_engine_view(balancing->engine);
+
+    for (size_t i = 0; i < view.running_count; i++) {
+        ek_executor_withhold(balancing->executor, view.running[i].id,
+                             ek_engine_withholds(balancing->engine, &view.running[i]));
+    }
+}
+
 void ek_balancing_step(struct ek_balancing *balancing, const struct ek_event *event)
 {
     struct ek_error err = {0};
@@ -23,6 +35,7 @@ void ek_balancing_step(struct ek_balancing *balancing, const struct ek_event *ev
     if (!ek_engine_step(balancing->engine, event, &balancing->effects, &err)) {
         ek_log(EK_LOG_ERROR, "the engine stopped half-way: %s", err.message);
     }
+    tell_withheld(balancing);
     ek_balancing_carry_out(balancing);
 }
 

@@ -187,7 +187,8 @@ static bool sweep_work(struct ek_store *store, struct ek_store_job *job, struct 
     for (size_t h = 0; done && h < config->host_count; h++) {
         done = ek_store_delete_maintenance_status(store, config->hosts[h].name, err);
     }
-    return done;
+    /* A host that left evenkeel.yaml may come back. */
+    return done && ek_store_sweep_maintenance_statuses(store, err);
 }
 
 static void sweep_done(struct ek_store_job *job, const struct ek_error *err)

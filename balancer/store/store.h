@@ -174,6 +174,10 @@ bool ek_store_put_maintenance_status(struct ek_store *store, const char *host, c
 bool ek_store_delete_maintenance_status(struct ek_store *store, const char *host,
                                         struct ek_error *err);
 
+/* Deletes all of them, also those of hosts that are configured no more. Scans all keys: once, by
+ * who begins to lead. Errors: also DENIED, without the right to scan. */
+bool ek_store_sweep_maintenance_statuses(struct ek_store *store, struct ek_error *err);
+
 /* The text, malloc'ed for the caller, NULL in *json when there is none. */
 bool ek_store_get_maintenance_status(struct ek_store *store, const char *host, char **json,
                                      struct ek_error *err);

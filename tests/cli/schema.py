@@ -20,6 +20,7 @@ if schemas.jsonschema is None:
     sys.exit(SKIPPED)
 
 WEB_2 = "00000000-0000-4000-8000-000000000002"
+DRAIN = DATA / "drain.snapshot.json"
 HOT, FULL = DATA / "hot-host.snapshot.json", DATA / "no-room.snapshot.json"
 TOO_SMALL = ["simulate", "--hosts", "2", "--host-cores", "4", "--domains", "3", "--load", "100",
              "--days", "1.5"]
@@ -116,6 +117,10 @@ class Documents(WithWorld):
                      run=evenkeel)
         cls.take("maintenance", "check", "h1", "--snapshot", HOT, run=evenkeel)
         cls.take("maintenance", "check", "h1", "h3", "--snapshot", FULL, status=3, run=evenkeel)
+        cls.take("maintenance", "check", "h1", "--deadline", "6m", "--snapshot", DRAIN, run=evenkeel)
+        near = json.loads(DRAIN.read_text())
+        near["hosts"][0] |= {"maintenance": True, "deadline_ms": near["taken_at_ms"] + 360000}
+        cls.take("plan", "--snapshot", "-", stdin=json.dumps(near), run=evenkeel)
         cls.take(*TOO_SMALL, run=evenkeel)
         nobody = cls.file("nobody.yaml", "hosts: [{name: h1, uri: 'qemu+tcp://127.0.0.1:1/system'},"
                           "{name: h2, uri: 'qemu+tcp://127.0.0.2:1/system'}]\n")

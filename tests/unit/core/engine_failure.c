@@ -181,6 +181,16 @@ static void nothing_is_reverted_outside_the_window(void **state)
     expect_no_way_back("outside the window");
 }
 
+/* Nor while a host is emptied, whose domains need the room. */
+static void nothing_is_reverted_while_a_host_is_emptied(void **state)
+{
+    (void)state;
+    half_done();
+    ek_story_cycle(&it, "h1 10c; h2 10c; h3 10c maintenance; z@h3 1v 1G 0c immovable;"
+                        "a@h2 1v 1G 2c; b@h1 1v 1G 2c; c@h1 1v 1G 2c; d@h1 1v 1G 2c");
+    expect_no_way_back("a host is being emptied, which needs the room");
+}
+
 /* What cannot go back stays, and is named with its reason. */
 static void what_cannot_go_back_is_named(void **state)
 {
@@ -295,6 +305,25 @@ static void a_failed_evacuation_holds_up_nobody(void **state)
                          "maintenance h1 evacuating, 2 left\n"
                          "start c h1->h3\n"
                          "wake +10 s\n");
+}
+
+/* What levels waits in its plan for the evacuation, and takes no room meanwhile of one that failed:
+ * the next plan keeps that. */
+static void a_failed_evacuation_comes_before_what_levels(void **state)
+{
+    static const char cluster[] = "h1 maintenance; h2 10c; h3 10c; z@h1 1v 3G 0c;"
+                                  "a@h2 1v 1G 4c; b@h2 1v 1G 4c";
+
+    (void)state;
+    it.policy.limit_cluster = 1;
+    ek_story_policy(&it);
+    ek_story_cycle(&it, cluster);
+    assert_non_null(strstr(it.trace.text, "z h1->h3 evacuate, "));
+    assert_non_null(strstr(it.trace.text, " h2->h3 balance"));
+    assert_int_equal(ek_engine_view(it.engine).waiting_count, 1);
+    ek_story_outcome(&it, "z", EK_MOVE_ROLLED_BACK);
+    assert_int_equal(running_count(), 0);
+    assert_int_equal(ek_engine_view(it.engine).waiting_count, 0);
 }
 
 /* Where the destination was at fault another one is tried in the next cycle. */
@@ -590,12 +619,14 @@ int main(void)
         TEST(a_failed_plan_is_made_anew_at_once),
         TEST(a_failed_plan_stops_balancing),
         TEST(a_failed_plan_is_reverted),
+        TEST(nothing_is_reverted_while_a_host_is_emptied),
         TEST(what_cannot_go_back_is_named),
         TEST(a_start_without_its_record_fails_no_plan),
         TEST(a_failed_way_back_is_not_reverted),
         TEST(an_evacuation_is_never_reverted),
         TEST(an_aborted_move_fails_no_plan),
         TEST(a_failed_evacuation_holds_up_nobody),
+        TEST(a_failed_evacuation_comes_before_what_levels),
         TEST(another_destination_is_tried),
         TEST(unknown_outcomes_block_the_domain),
         TEST(blocked_domains_stay),

@@ -115,6 +115,28 @@ static void test_cancel_aborts(void **state)
     assert_true(fake_traced(&scene->fake, "abort() reconcile observe()"));
 }
 
+/* A word against new attempts reaches the move between two of them, and no other one. */
+static void test_attempts_are_withheld(void **state)
+{
+    struct scene *scene = *state;
+    struct ek_move_order orders[] = {fake_order(1), fake_order(2)};
+    struct ek_error err = {0};
+
+    fake_set(&scene->fake, &scene->fake.busy, true);
+    for (size_t i = 0; i < 2; i++) {
+        orders[i].retries = 1000;
+        assert_true(ek_executor_start(scene->executor, &orders[i], 5, &err));
+    }
+    ek_executor_withhold(scene->executor, "p-1", "paused");
+    assert_true(fake_await_ends(&scene->fake, 1));
+    assert_string_equal(scene->fake.outcomes[0].id, "p-1");
+    assert_int_equal(scene->fake.outcomes[0].state, EK_MOVE_ROLLED_BACK);
+    assert_string_equal(scene->fake.outcomes[0].error, "busy; not tried again: paused");
+    fake_set(&scene->fake, &scene->fake.busy, false);
+    assert_true(fake_await_ends(&scene->fake, 2));
+    assert_int_equal(scene->fake.outcomes[1].state, EK_MOVE_DONE);
+}
+
 /* A limit reaches a running migration, the newest one; before the call it needs no tuning. */
 static void test_limit_is_live(void **state)
 {
@@ -343,6 +365,7 @@ int main(void)
         SCENE(test_journal_comes_before_effect),
         SCENE(test_stops_are_no_migrations),
         SCENE(test_cancel_aborts),
+        SCENE(test_attempts_are_withheld),
         SCENE(test_limit_is_live),
         SCENE(test_late_call_is_not_made),
         SCENE(test_journal_away_begins_nothing),

@@ -70,7 +70,13 @@ static struct ek_call_result precheck(void *context, const struct ek_move_record
     (void)record;
     *findings = ((struct fake *)context)->findings;
     note(note_context, "precheck-memory", "fits");
-    return traced_ok(context, "precheck()");
+    struct ek_call_result result = traced_ok(context, "precheck()");
+    struct fake *fake = lock(context);
+    if (fake->busy) {
+        result = (struct ek_call_result){.failure = EK_FAILURE_SAME_PAIR, .error = "busy"};
+    }
+    unlock(fake);
+    return result;
 }
 
 static struct ek_call_result prepare(void *context, const struct ek_move_record *record,

@@ -155,6 +155,7 @@ static enum ek_life_action_kind step(struct story *story, struct ek_life_input i
 {
     assert_false(story->shut);
     input.cancel = story->cancel;
+    input.withheld = story->withheld;
     input.shutdown = story->shutdown;
     input.limited = story->limited;
     input.limit_mib_s = story->limit_mib_s;

@@ -12,6 +12,7 @@ struct story {
     struct ek_life_action action; /* the newest */
     int64_t now_ms;
     enum ek_abort cancel;
+    const char *withheld;
     bool shutdown;
     bool limited; /* as of an input */
     uint64_t limit_mib_s;
