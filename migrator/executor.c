@@ -4,6 +4,7 @@
 
 #include "migrator/executor_internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -282,6 +283,19 @@ void ek_executor_limit(struct ek_executor *executor, const char *id, uint64_t ba
         mover->limit_mib_s = bandwidth_mib_s;
         mover->limit_is_news = true;
         pthread_cond_broadcast(&mover->wake);
+    }
+    pthread_mutex_unlock(&executor->mutex);
+}
+
+/* No news: it is asked for only when an attempt is about to begin. */
+void ek_executor_withhold(struct ek_executor *executor, const char *id, const char *why)
+{
+    struct mover *mover;
+
+    pthread_mutex_lock(&executor->mutex);
+    mover = find(executor, id);
+    if (mover != NULL) {
+        (void)snprintf(mover->withheld, sizeof(mover->withheld), "%s", why == NULL ? "" : why);
     }
     pthread_mutex_unlock(&executor->mutex);
 }

@@ -75,6 +75,10 @@ bool ek_executor_cancel(struct ek_executor *executor, const char *id, enum ek_ab
  * limit. Nothing happens when none of that id runs. */
 void ek_executor_limit(struct ek_executor *executor, const char *id, uint64_t bandwidth_mib_s);
 
+/* Says why the move may make no new attempt should the one that runs, or ran, have failed; NULL: it
+ * may. What runs goes on. Nothing happens when none of that id runs. */
+void ek_executor_withhold(struct ek_executor *executor, const char *id, const char *why);
+
 /* ---- moves that nobody drives: what an operator resolves (executor_task.c) --------------------
  */
 

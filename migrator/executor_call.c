@@ -47,7 +47,9 @@ static struct ek_call_result migrate(const struct call *call)
     if (ek_executor_now(call->mover->executor) - call->decided_ms > options->timing.fresh_ms) {
         return late;
     }
-    return options->hypervisor->migrate(options->hypervisor->context, &call->record);
+    return (ek_move_stops(call->record.order.kind)
+                ? options->hypervisor->stop
+                : options->hypervisor->migrate)(options->hypervisor->context, &call->record);
 }
 
 /* On copies of its own, without a lock: this is where a thread may stay for good. */

@@ -2,6 +2,7 @@
 #include "migrator/executor_internal.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* Redis restarts within a second or so; 5 s keep many waiting lives from storming a server that has
  * just come back. */
@@ -17,6 +18,8 @@ static void read_wishes(struct mover *mover, struct ek_life_input *input)
     input->limited = mover->limited;
     input->limit_mib_s = mover->limit_mib_s;
     mover->limit_is_news = false;
+    memcpy(mover->told_withheld, mover->withheld, sizeof(mover->told_withheld));
+    input->withheld = mover->told_withheld[0] == '\0' ? NULL : mover->told_withheld;
     pthread_mutex_unlock(&mover->executor->mutex);
 }
 

@@ -41,8 +41,8 @@ struct call {
     unsigned int refs;
 };
 
-/* A move that is driven. The life is its thread's alone. Guarded: `cancel`, the limit, `forgotten`,
- * `shown`, `refs`, `next`, `call`s' flags. */
+/* A move that is driven. The life is its thread's alone. Guarded: `cancel`, the limit, `withheld`,
+ * `forgotten`, `shown`, `refs`, `next`, `call`s' flags. */
 struct mover {
     struct ek_executor *executor;
     struct mover *next;
@@ -55,6 +55,8 @@ struct mover {
     bool limited; /* a limit was given: the newest */
     uint64_t limit_mib_s;
     bool limit_is_news;          /* and the life was not told yet */
+    char withheld[EK_TEXT_SIZE]; /* why it may make no new attempt; "": it may */
+    char told_withheld[EK_TEXT_SIZE];
     bool forgotten;              /* its record is another's by now, or another life's */
     struct ek_move_record shown; /* for ek_executor_running */
     int64_t decided_ms;          /* when the life was last stepped: its record may wait for long */

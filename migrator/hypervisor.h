@@ -48,6 +48,8 @@ struct ek_observation {
     enum ek_run_state run;
     enum ek_job job;
     bool persistent;
+    bool saving; /* of a stop: a save of it runs */
+    bool saved;  /* of a stop: it is off, and has a managed save image to start from */
     /* The domain's metadata names a move of ours: `migrate` marks the domain with order.id before
      * it begins, the mark travels along, `post` takes it away. Not readable while the domain comes
      * in. */
@@ -120,6 +122,11 @@ struct ek_findings {
 typedef void (*ek_note)(void *context, const char *step, const char *text);
 
 struct ek_hypervisor {
+    /* Of a stop's record the calls that it needs (precheck, stop, progress, abort, observe; for an
+     * operator's resolve unprepare, post and search) work on the source alone: there is no other
+     * end, and `destination` is observed as absent. Its precheck also asks the domain's own
+     * metadata anew: nobody is stopped who does not ask for it at that moment. */
+
     /* One named check after another, which change nothing; stops at the first that fails. When all
      * pass, `findings` is filled. */
     struct ek_call_result (*precheck)(void *context, const struct ek_move_record *record,
@@ -133,8 +140,12 @@ struct ek_hypervisor {
     /* The migration itself; returns when it ended, or when the connection to the source is lost. */
     struct ek_call_result (*migrate)(void *context, const struct ek_move_record *record);
 
-    /* While `migrate` runs, or for an adopted one. The last two touch only a migration of a domain
-     * that bears the move's mark. */
+    /* Saves the domain, and returns when its memory is on disk; or tells its guest to shut down,
+     * and returns when that is said. Never forces anything. */
+    struct ek_call_result (*stop)(void *context, const struct ek_move_record *record);
+
+    /* While `migrate` or a save runs, or for an adopted one. The last two touch only a migration of
+     * a domain that bears the move's mark. */
     bool (*progress)(void *context, const struct ek_move_record *record,
                      struct ek_job_progress *out);
     bool (*abort)(void *context, const struct ek_move_record *record, struct ek_error *err);

@@ -273,8 +273,9 @@ static double read_sampled(virDomainPtr domain)
     return mib_s > 0 ? (double)mib_s : 0;
 }
 
-static bool read_progress(virDomainPtr domain, struct ek_job_progress *out)
+static bool read_progress(virDomainPtr domain, bool stops, struct ek_job_progress *out)
 {
+    int ours = stops ? VIR_DOMAIN_JOB_OPERATION_SAVE : VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT;
     virTypedParameterPtr params = NULL;
     int type, count = 0, operation = 0;
 
@@ -283,11 +284,10 @@ static bool read_progress(virDomainPtr domain, struct ek_job_progress *out)
     }
     virTypedParamsGetInt(params, count, VIR_DOMAIN_JOB_OPERATION, &operation);
     /* A job coming in, a backup or a snapshot is not our migration. */
-    out->active =
-        type != VIR_DOMAIN_JOB_NONE && operation == VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT;
+    out->active = type != VIR_DOMAIN_JOB_NONE && operation == ours;
     read_stats(params, count, out);
     virTypedParamsFree(params, count);
-    if (out->active) {
+    if (out->active && !stops) {
         out->source_paused = is_paused_by_migration(domain);
     }
     return true;
@@ -311,6 +311,7 @@ bool ek_port_progress(void *context, const struct ek_move_record *record,
     struct ek_libvirt_port *port = context;
     struct ek_call_result result;
     struct ek_end end;
+    bool stops = ek_move_stops(record->order.kind);
     bool read = true;
 
     *out = (struct ek_job_progress){.active = false};
@@ -318,12 +319,14 @@ bool ek_port_progress(void *context, const struct ek_move_record *record,
         return false;
     }
     if (end.domain != NULL) {
-        read = read_progress(end.domain, out);
-        if (out->active && out->iteration <= 1 && out->elapsed_ms < SAMPLED_WITHIN_MS &&
+        read = read_progress(end.domain, stops, out);
+        if (!stops && out->active && out->iteration <= 1 && out->elapsed_ms < SAMPLED_WITHIN_MS &&
             record->dirty_mib_s == 0 && atomic_load(&port->samples)) {
             out->sampled_mib_s = read_sampled(end.domain);
         }
-        note_arrival(port, record, &end, out);
+        if (!stops) {
+            note_arrival(port, record, &end, out);
+        }
     }
     ek_end_close(&end);
     return read;
@@ -370,6 +373,9 @@ bool ek_port_abort(void *context, const struct ek_move_record *record, struct ek
     struct ek_end end;
     bool done;
 
+    if (ek_move_stops(record->order.kind)) {
+        return ek_stop_abort(context, record, err);
+    }
     if (!open_job(&end, context, record, "abort", err)) {
         return false;
     }

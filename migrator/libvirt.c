@@ -216,6 +216,7 @@ static const struct ek_hypervisor calls = {
     .precheck = ek_port_precheck,
     .prepare = ek_port_prepare,
     .migrate = ek_port_migrate,
+    .stop = ek_port_stop,
     .progress = ek_port_progress,
     .abort = ek_port_abort,
     .tune = ek_port_tune,

@@ -83,6 +83,7 @@ struct ek_call_result ek_port_unprepare(void *context, const struct ek_move_reco
 struct ek_call_result ek_port_discard(void *context, const struct ek_move_record *record,
                                       ek_note note, void *note_context);
 struct ek_call_result ek_port_migrate(void *context, const struct ek_move_record *record);
+struct ek_call_result ek_port_stop(void *context, const struct ek_move_record *record);
 bool ek_port_progress(void *context, const struct ek_move_record *record,
                       struct ek_job_progress *out);
 bool ek_port_abort(void *context, const struct ek_move_record *record, struct ek_error *err);
@@ -107,6 +108,17 @@ struct ek_call_result ek_port_post(void *context, const struct ek_move_record *r
  * it is over. As libvirt returns, its error is libvirt's last. */
 int ek_job_call(virDomainPtr domain, const struct ek_host_link *destination,
                 const struct ek_move_record *record, bool resume);
+
+/* Of a stop (stop.c): what the calls above do of a record that is one. */
+struct ek_call_result ek_stop_precheck(struct ek_libvirt_port *port,
+                                       const struct ek_move_record *record,
+                                       struct ek_findings *findings, ek_note note,
+                                       void *note_context);
+bool ek_stop_abort(struct ek_libvirt_port *port, const struct ek_move_record *record,
+                   struct ek_error *err);
+
+/* Adds to what was read of the domain whether it is being saved, or is saved. */
+void ek_stop_observe(virDomainPtr domain, struct ek_observation *out);
 
 /* What kind of job runs on the domain; NOT_KNOWN when libvirt does not say. */
 enum ek_job ek_domain_job(virDomainPtr domain);

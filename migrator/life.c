@@ -36,8 +36,10 @@ static const char *const action_names[] = {
 
 void ek_life_enter(struct ek_life *life, enum ek_move_state state)
 {
-    /* The table is the core's: what `evenkeel states` prints is what is obeyed here. */
-    assert(ek_move_state_allowed(life->record.state, state));
+    /* The tables are the core's: what `evenkeel states` prints is what is obeyed here. */
+    assert(ek_move_stops(life->record.order.kind)
+               ? ek_stop_state_allowed(life->record.state, state)
+               : ek_move_state_allowed(life->record.state, state));
     life->record.state = state;
     life->record.updated_at_ms = life->now_ms;
     life->state_since_ms = life->now_ms;
@@ -96,6 +98,9 @@ bool ek_life_may_retry(const struct ek_life *life)
 
 const char *ek_life_why_cancelled(const struct ek_life *life)
 {
+    if (life->cancel == EK_ABORT_UNWANTED) {
+        return "cancelled: its host is not to be emptied any more";
+    }
     return life->cancel == EK_ABORT_YIELD ? "cancelled: others go first" : "cancelled on request";
 }
 
@@ -187,8 +192,19 @@ struct ek_life_action ek_life_wait_for_retry(struct ek_life *life)
     return ek_life_journalled(ek_life_wait(life, life->now_ms + backoff_ms));
 }
 
+/* The domain is on its source, where the attempt left it. */
+static struct ek_life_action withhold(struct ek_life *life, const char *why)
+{
+    char error[EK_TEXT_SIZE];
+
+    memcpy(error, life->record.error, sizeof(error));
+    ek_life_error(life, "%.*s; not tried again: %.*s", EK_TEXT_SIZE / 2, error, EK_TEXT_SIZE / 3,
+                  why);
+    return ek_life_finish(life, EK_MOVE_ROLLED_BACK);
+}
+
 /* A driver may wake a life early; the time that was set counts. */
-static struct ek_life_action retry_waited(struct ek_life *life)
+static struct ek_life_action retry_waited(struct ek_life *life, const char *withheld)
 {
     if (life->cancel != EK_ABORT_NONE) {
         ek_life_error(life, "%s", ek_life_why_cancelled(life));
@@ -197,7 +213,7 @@ static struct ek_life_action retry_waited(struct ek_life *life)
     if (life->now_ms < life->wait_until_ms) {
         return ek_life_wait(life, life->wait_until_ms);
     }
-    return claim(life);
+    return withheld != NULL ? withhold(life, withheld) : claim(life);
 }
 
 /* ---- the machine --------------------------------------------------------------------------- */
@@ -247,7 +263,13 @@ void ek_life_adopt(struct ek_life *life, const struct ek_move_record *record,
     life->call_ended_ms = record->state == EK_MOVE_COMMIT_PENDING ? record->updated_at_ms : 0;
     ek_life_error(life, "the balancer stopped while the move was in state %s",
                   ek_move_state_name(record->state));
-    ek_life_copy_limits(life);
+    if (ek_move_stops(record->order.kind)) {
+        bool runs = record->state == EK_MOVE_RUNNING && record->updated_at_ms < now_ms;
+
+        ek_life_stop_limits(life, runs ? record->updated_at_ms : now_ms);
+    } else {
+        ek_life_copy_limits(life);
+    }
 }
 
 /* An adopted life begins with asking, whatever its record says: records are what was intended,
@@ -255,7 +277,8 @@ void ek_life_adopt(struct ek_life *life, const struct ek_move_record *record,
 static struct ek_life_action started(struct ek_life *life)
 {
     if (life->adopted) {
-        return ek_life_reconcile_begin(life);
+        return ek_move_stops(life->record.order.kind) ? ek_life_stop_reconcile(life)
+                                                      : ek_life_reconcile_begin(life);
     }
     return planned(life);
 }
@@ -282,7 +305,7 @@ static struct ek_life_action dispatch(struct ek_life *life, const struct ek_life
     case EK_MOVE_POST:
         return ek_life_posted(life, input);
     case EK_MOVE_RETRY_WAIT:
-        return retry_waited(life);
+        return retry_waited(life, input->withheld);
     case EK_MOVE_PLANNED:
         return planned(life);
     case EK_MOVE_DONE:
@@ -335,7 +358,12 @@ struct ek_life_action ek_life_step(struct ek_life *life, const struct ek_life_in
     if (input->shutdown) {
         return ek_life_act(EK_LIFE_HALT);
     }
-    return input->kind == EK_LIFE_START ? started(life) : dispatch(life, input);
+    if (input->kind == EK_LIFE_START) {
+        return started(life);
+    }
+    bool is_early = life->record.state == EK_MOVE_PLANNED || life->record.state == EK_MOVE_CLAIMED;
+    return ek_move_stops(life->record.order.kind) && !is_early ? ek_life_stop_step(life, input)
+                                                               : dispatch(life, input);
 }
 
 void ek_life_outcome(const struct ek_life *life, struct ek_outcome *outcome)

@@ -15,6 +15,9 @@
  * an input tell what is wanted by now; a wait ends early, with EK_LIFE_TIMER, when one of them
  * becomes wanted.
  *
+ * A stop (a domain that is saved or shut down where it runs) has a life with the same actions and
+ * fewer states: life_stop.c.
+ *
  * The state changes in one place, which asserts the table of balancer/core/move_state.h. The result
  * of a migrate call is never the truth: a good one, too, is followed by reading both ends
  * (migrator/verdict.h).
@@ -53,6 +56,7 @@ enum ek_life_input_kind {
 struct ek_life_input {
     enum ek_life_input_kind kind;
     enum ek_abort cancel; /* why the move is not wanted any more; NONE: it is */
+    const char *withheld; /* why no attempt may begin after one that failed; NULL: it may */
     bool shutdown;        /* the driver wants to stop; the move itself may go on */
     bool limited;         /* a limit of the bandwidth was given since the order */
     uint64_t limit_mib_s; /* the newest; 0: unlimited */
@@ -65,16 +69,16 @@ struct ek_life_input {
 };
 
 enum ek_life_action_kind {
-    EK_LIFE_GO_ON,         /* nothing but the journal; feed EK_LIFE_TIMER at once */
-    EK_LIFE_PRECHECK,      /* call; feed RESULT with its findings */
-    EK_LIFE_PREPARE,       /* call, for the preparation that is BEGUN; feed RESULT */
-    EK_LIFE_MIGRATE,       /* begin the call, then as EK_LIFE_WAIT */
-    EK_LIFE_WAIT,          /* feed TIMER at wake_at_ms, or MIGRATE_ENDED before it */
-    EK_LIFE_WATCH,         /* call progress; feed PROGRESS, or drop it for MIGRATE_ENDED */
-    EK_LIFE_TUNE,          /* call with `tuning`; feed RESULT, or drop it for MIGRATE_ENDED */
-    EK_LIFE_ABORT,         /* the same */
-    EK_LIFE_OBSERVE,       /* call; feed OBSERVATION */
-    EK_LIFE_SEARCH,        /* call; no life asks for it, an operator's resolve does */
+    EK_LIFE_GO_ON,    /* nothing but the journal; feed EK_LIFE_TIMER at once */
+    EK_LIFE_PRECHECK, /* call; feed RESULT with its findings */
+    EK_LIFE_PREPARE,  /* call, for the preparation that is BEGUN; feed RESULT */
+    EK_LIFE_MIGRATE,  /* begin the call (of a stop: the one that stops), then as EK_LIFE_WAIT */
+    EK_LIFE_WAIT,     /* feed TIMER at wake_at_ms, or MIGRATE_ENDED before it */
+    EK_LIFE_WATCH,    /* call progress; feed PROGRESS, or drop it for MIGRATE_ENDED */
+    EK_LIFE_TUNE,     /* call with `tuning`; feed RESULT, or drop it for MIGRATE_ENDED */
+    EK_LIFE_ABORT,    /* the same */
+    EK_LIFE_OBSERVE,  /* call; feed OBSERVATION */
+    EK_LIFE_SEARCH,   /* call; no life asks for it, an operator's resolve does */
     EK_LIFE_RESUME_SOURCE, /* call; feed RESULT; the same for the next four */
     EK_LIFE_RESUME_DESTINATION,
     EK_LIFE_DESTROY_SOURCE,
@@ -154,6 +158,7 @@ struct ek_life {
     enum ek_move_state after; /* what follows unprepare */
     int posts;
     int64_t wait_until_ms;
+    unsigned int stop_sight; /* of a stop: what was seen, since row_since_ms (life_stop.c) */
 };
 
 /* A new life for an order; the record is `planned`. Nothing is done before EK_LIFE_START. */

@@ -95,4 +95,11 @@ struct ek_life_action ek_life_reconcile_step(struct ek_life *life,
                                              const struct ek_life_input *input);
 struct ek_life_action ek_life_commit_step(struct ek_life *life, const struct ek_life_input *input);
 
+/* life_stop.c: precheck, running, commit-pending and reconcile of a stop. */
+struct ek_life_action ek_life_stop_step(struct ek_life *life, const struct ek_life_input *input);
+struct ek_life_action ek_life_stop_reconcile(struct ek_life *life);
+
+/* Until when it may take, from when it began. */
+void ek_life_stop_limits(struct ek_life *life, int64_t since_ms);
+
 #endif

@@ -210,6 +210,10 @@ static struct ek_observation observe_end(struct ek_libvirt_port *port,
         /* It may have gone between the lookup and the reading: then the next look says so. */
         out = unreachable(virGetLastErrorMessage());
     }
+    if (ek_move_stops(record->order.kind) && out.presence != EK_PRESENCE_UNREACHABLE &&
+        end.domain != NULL) {
+        ek_stop_observe(end.domain, &out);
+    }
     /* Also one that a predecessor began: its memory is still to be taken there. */
     if (is_source && out.presence == EK_PRESENCE_ACTIVE && out.job == EK_JOB_OUT) {
         ek_arrivals_note(&port->arrivals, record, (double)virDomainGetMaxMemory(end.domain) / 1024);
@@ -224,5 +228,10 @@ void ek_port_observe(void *context, const struct ek_move_record *record,
                      struct ek_observation *source, struct ek_observation *destination)
 {
     *source = observe_end(context, record, true);
+    if (ek_move_stops(record->order.kind)) {
+        *destination = (struct ek_observation){
+            .presence = EK_PRESENCE_ABSENT, .job = EK_JOB_NONE, .text = "none"};
+        return;
+    }
     *destination = observe_end(context, record, false);
 }

@@ -505,6 +505,9 @@ struct ek_call_result ek_port_precheck(void *context, const struct ek_move_recor
     struct ek_call_result result = passed;
 
     *findings = (struct ek_findings){.preparation_count = 0};
+    if (ek_move_stops(record->order.kind)) {
+        return ek_stop_precheck(context, record, findings, note, note_context);
+    }
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && result.ok; i++) {
         result = steps[i].check(&check);
         /* Every step is noted, passed ones, too: a move that was refused shows how far it came. */

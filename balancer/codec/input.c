@@ -39,6 +39,9 @@ static void write_request(struct ek_json_writer *writer, const struct ek_effect 
     ek_json_put_text(writer, "balance_held", request->balance_held);
     ek_json_put_bool(writer, "evacuate_only", request->evacuate_only);
     ek_json_put_bool(writer, "prefer_held", request->prefer_held);
+    if (request->pace != EK_PACE_LIMITS) {
+        ek_json_put_text(writer, "pace", ek_pace_name(request->pace));
+    }
     if (effect->u.plan.wishes != NULL) {
         write_wishes(writer, effect);
     }
@@ -151,7 +154,7 @@ static bool read_request(const struct ek_json_node *document, struct ek_input *o
            ek_json_get_text(&node, "balance_held", EK_JSON_OPTIONAL, &out->balance_held) &&
            ek_json_get_bool(&node, "evacuate_only", EK_JSON_REQUIRED, &out->evacuate_only) &&
            ek_json_get_bool(&node, "prefer_held", EK_JSON_REQUIRED, &out->prefer_held) &&
-           read_wishes(&node, out);
+           ek_json_get_pace(&node, "pace", &out->pace) && read_wishes(&node, out);
 }
 
 enum { SNAPSHOT, ENGINE, PART_COUNT };

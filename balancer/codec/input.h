@@ -17,7 +17,8 @@ struct ek_input {
     const char *balance_held;  /* NULL: balancing did not wait */
     bool evacuate_only;
     bool prefer_held;
-    bool ordered; /* the plan is of these wishes alone, and says `summary` */
+    enum ek_pace pace; /* of the plan before */
+    bool ordered;      /* the plan is of these wishes alone, and says `summary` */
     struct ek_plan_wish *wishes;
     size_t wish_count;
     const char *summary;

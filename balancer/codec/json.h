@@ -13,6 +13,7 @@
 #include "balancer/codec/writer.h"
 #include "balancer/core/arena.h"
 #include "balancer/core/error.h"
+#include "balancer/core/pace.h"
 #include "balancer/core/snapshot.h"
 
 #include <cjson/cJSON.h>
@@ -125,6 +126,9 @@ bool ek_json_get_chars(const struct ek_json_node *object, const char *key, enum 
 /* One of `names`: *out is its position. */
 bool ek_json_get_choice(const struct ek_json_node *object, const char *key, enum ek_json_need need,
                         const char *const *names, size_t count, unsigned int *out);
+
+/* The pace of that name; absent it is the policy's limits. */
+bool ek_json_get_pace(const struct ek_json_node *object, const char *key, enum ek_pace *pace);
 
 /* The object under `key` as a node whose parent is `object`; item is NULL when it is absent. */
 bool ek_json_get_object(const struct ek_json_node *object, const char *key, enum ek_json_need need,

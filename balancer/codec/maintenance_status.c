@@ -16,6 +16,27 @@ static void write_relaxation(struct ek_json_writer *writer, const struct ek_bloc
     }
 }
 
+/* Absent when there are none. */
+static void write_stops(struct ek_json_writer *writer, const struct ek_maintenance_status *status)
+{
+    for (size_t i = 0; i < status->stop_count; i++) {
+        const struct ek_stop_note *it = &status->stops[i];
+        if (i == 0) {
+            ek_json_key(writer, "stops");
+            ek_json_begin(writer, '[');
+        }
+        ek_json_begin(writer, '{');
+        ek_json_put_text(writer, "domain", it->domain);
+        ek_json_put_text(writer, "name", it->name);
+        ek_json_put_text(writer, "kind", ek_move_kind_name(it->kind));
+        ek_json_put_bool(writer, "running", it->running);
+        ek_json_end(writer, '}');
+    }
+    if (status->stop_count > 0) {
+        ek_json_end(writer, ']');
+    }
+}
+
 /* Apart from the text's begin and end, since `evenkeel --json` puts the same object into larger
  * ones. */
 void ek_json_write_maintenance(struct ek_json_writer *writer,
@@ -40,6 +61,7 @@ void ek_json_write_maintenance(struct ek_json_writer *writer,
     if (status->deadline_ms != 0 && status->state != EK_MAINTENANCE_EVACUATED) {
         ek_json_put_integer(writer, "deadline_ms", status->deadline_ms);
         ek_json_put_number(writer, "slack_s", (double)status->slack_ms / 1000);
+        ek_json_put_text(writer, "pace", ek_pace_name(status->pace));
     }
     if (status->promised_at_ms != 0) {
         ek_json_put_integer(writer, "promised_at_ms", status->promised_at_ms);
@@ -48,6 +70,7 @@ void ek_json_write_maintenance(struct ek_json_writer *writer,
         ek_json_put_strings(writer, "order",
                             (struct ek_strings){status->order, status->order_count, true});
     }
+    write_stops(writer, status);
     ek_json_key(writer, "blockers");
     ek_json_begin(writer, '[');
     for (size_t i = 0; i < status->blocker_count; i++) {
@@ -86,6 +109,24 @@ static bool read_blocker(const struct ek_json_node *node, size_t index, void *co
              ek_json_get_text(&relaxation, "host", EK_JSON_OPTIONAL, &blocker->relaxation_host)));
 }
 
+static bool read_stop(const struct ek_json_node *node, size_t index, void *context)
+{
+    static const char *const names[] = {"save", "shutdown"};
+    struct ek_stop_note *it = &((struct ek_stop_note *)context)[index];
+    unsigned int kind = 0;
+
+    *it = (struct ek_stop_note){.domain = ""};
+    if (!ek_json_get_text(node, "domain", EK_JSON_REQUIRED, &it->domain) ||
+        !ek_json_get_text(node, "name", EK_JSON_OPTIONAL, &it->name) ||
+        !ek_json_get_choice(node, "kind", EK_JSON_REQUIRED, names, 2, &kind) ||
+        !ek_json_get_bool(node, "running", EK_JSON_OPTIONAL, &it->running)) {
+        return false;
+    }
+    it->name = it->name == NULL ? it->domain : it->name;
+    it->kind = kind == 0 ? EK_MOVE_SAVE : EK_MOVE_SHUTDOWN;
+    return true;
+}
+
 /* Rounded, not cut: 1.001 s as a double may be a hair below 1001 ms. `absent_ms` when it is absent.
  */
 static bool read_seconds(const struct ek_json_node *node, const char *key, int64_t absent_ms,
@@ -122,6 +163,7 @@ static bool read_promise(const struct ek_json_node *node, struct ek_maintenance_
         !ek_json_get_integer(node, "deadline_ms", EK_JSON_OPTIONAL, 0, (int64_t)EK_JSON_MAX_NUMBER,
                              &out->deadline_ms) ||
         !ek_json_get_number(node, "slack_s", EK_JSON_OPTIONAL, &any, &slack_s) ||
+        !ek_json_get_pace(node, "pace", &out->pace) ||
         !ek_json_get_strings(node, "order", &order)) {
         return false;
     }
@@ -159,20 +201,25 @@ bool ek_codec_read_maintenance_status(struct ek_maintenance_status *out, struct 
                                       struct ek_error *err)
 {
     const struct ek_json_reader reader = {.name = name, .arena = arena, .err = err};
-    struct ek_json_list list = {.key = "blockers"};
+    struct ek_json_list lists[] = {{.key = "blockers"}, {.key = "stops"}};
     cJSON *document EK_JSON_SCOPED = NULL;
 
     *out = (struct ek_maintenance_status){.eta_ms = -1};
-    if (!ek_json_open(&reader, text, size, &list, 1, &document)) {
+    if (!ek_json_open(&reader, text, size, lists, 2, &document)) {
         return false;
     }
     const struct ek_json_node node = {.reader = &reader, .item = document};
-    struct ek_blocker *blockers = ek_arena_alloc(arena, list.left, sizeof(*blockers));
-    if (blockers == NULL) {
+    struct ek_blocker *blockers = ek_arena_alloc(arena, lists[0].left, sizeof(*blockers));
+    struct ek_stop_note *stops = ek_arena_alloc(arena, lists[1].left, sizeof(*stops));
+    if (blockers == NULL || stops == NULL) {
         return ek_json_no_memory(&reader);
     }
     out->blockers = blockers;
-    out->blocker_count = list.left;
+    out->blocker_count = lists[0].left;
+    out->stops = stops;
+    out->stop_count = lists[1].left;
     /* The count is that of the text; on failure nobody looks at the rest. */
-    return read_members(&node, out) && ek_json_read_list(&reader, &list, read_blocker, blockers);
+    return read_members(&node, out) &&
+           ek_json_read_list(&reader, &lists[0], read_blocker, blockers) &&
+           ek_json_read_list(&reader, &lists[1], read_stop, stops);
 }

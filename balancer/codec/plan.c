@@ -51,8 +51,8 @@ void ek_json_write_move(struct ek_json_writer *writer, const struct ek_plan *pla
     ek_json_put_seconds(writer, "start_s", slot->start_ms);
     ek_json_put_seconds(writer, "duration_s", slot->duration_ms);
     /* Whole MiB, upwards: more digits would claim what the model cannot know. */
-    ek_json_put_number(writer, "transfer_mib", ceil(move->cost.transfer_mib));
-    ek_json_put_integer(writer, "downtime_ms", move->cost.downtime_ms);
+    ek_json_put_number(writer, "transfer_mib", ceil(slot->cost.transfer_mib));
+    ek_json_put_integer(writer, "downtime_ms", slot->cost.downtime_ms);
     ek_json_put_number(writer, "gain", move->gain);
     ek_json_put_text(writer, "reason", move->reason);
     ek_json_put_text(writer, "kind", ek_move_kind_name(move->kind));
@@ -72,6 +72,40 @@ static void write_unresolved(struct ek_json_writer *writer, const struct ek_plan
         ek_json_put_bool(writer, "withheld", true);
     }
     ek_json_end(writer, '}');
+}
+
+static bool is_asked(const struct ek_plan_stop *stop, const bool *asked)
+{
+    return asked == NULL || asked[stop->host];
+}
+
+/* Absent when nobody is stopped, which is nearly always. */
+void ek_json_put_stops(struct ek_json_writer *writer, const struct ek_plan *plan, const bool *asked)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < plan->stop_count; i++) {
+        const struct ek_plan_stop *stop = &plan->stops[i];
+        const struct ek_domain *domain = &plan->snapshot->domains[stop->domain];
+        if (!is_asked(stop, asked)) {
+            continue;
+        }
+        if (count++ == 0) {
+            ek_json_break(writer);
+            ek_json_key(writer, "stops");
+            ek_json_begin(writer, '[');
+        }
+        ek_json_break(writer);
+        ek_json_begin(writer, '{');
+        ek_json_put_text(writer, "domain", domain->uuid);
+        ek_json_put_text(writer, "name", domain->name);
+        ek_json_put_text(writer, "host", plan->snapshot->hosts[stop->host].name);
+        ek_json_put_text(writer, "kind", ek_move_kind_name(stop->kind));
+        ek_json_end(writer, '}');
+    }
+    if (count > 0) {
+        ek_json_end(writer, ']');
+    }
 }
 
 void ek_json_put_plan(struct ek_json_writer *writer, const struct ek_plan *plan,
@@ -99,7 +133,11 @@ void ek_json_put_plan(struct ek_json_writer *writer, const struct ek_plan *plan,
         write_unresolved(writer, plan, &plan->unresolved[i]);
     }
     ek_json_end(writer, ']');
+    ek_json_put_stops(writer, plan, NULL);
     ek_json_break(writer);
+    if (schedule->pace != EK_PACE_LIMITS) {
+        ek_json_put_text(writer, "pace", ek_pace_name(schedule->pace));
+    }
     ek_json_put_seconds(writer, "makespan_s", schedule->makespan_ms);
     ek_json_put_seconds(writer, "makespan_lower_bound_s", schedule->lower_bound_ms);
 }

@@ -16,6 +16,11 @@ char *ek_codec_write_plan(const struct ek_plan *plan, const struct ek_schedule *
 void ek_json_put_plan(struct ek_json_writer *writer, const struct ek_plan *plan,
                       const struct ek_schedule *schedule);
 
+/* Its member `stops`, with those of the hosts (by index) for which `asked` is true; NULL: of all.
+ * Nothing when there are none. */
+void ek_json_put_stops(struct ek_json_writer *writer, const struct ek_plan *plan,
+                       const bool *asked);
+
 /* One of its moves as an object, on a line of its own. */
 void ek_json_write_move(struct ek_json_writer *writer, const struct ek_plan *plan,
                         const struct ek_schedule *schedule, size_t index);

@@ -41,13 +41,13 @@ static void print_move(FILE *out, const struct ek_plan *plan, const struct ek_sc
 {
     const struct ek_plan_move *move = &plan->moves[index];
 
-    (void)fprintf(out, "%4" PRIu32 "  %-24s %-12s -> %-12s %8.1f %8.1f %9.0f  %-8s %s\n", move->seq,
-                  name_of(&plan->snapshot->domains[move->domain]),
-                  plan->snapshot->hosts[move->source].name,
-                  plan->snapshot->hosts[move->destination].name,
-                  (double)schedule->slots[index].start_ms / 1000,
-                  (double)schedule->slots[index].duration_ms / 1000, move->cost.transfer_mib,
-                  ek_move_kind_name(move->kind), move->reason);
+    (void)fprintf(
+        out, "%4" PRIu32 "  %-24s %-12s -> %-12s %8.1f %8.1f %9.0f  %-8s %s\n", move->seq,
+        name_of(&plan->snapshot->domains[move->domain]), plan->snapshot->hosts[move->source].name,
+        plan->snapshot->hosts[move->destination].name,
+        (double)schedule->slots[index].start_ms / 1000,
+        (double)schedule->slots[index].duration_ms / 1000, schedule->slots[index].cost.transfer_mib,
+        ek_move_kind_name(move->kind), move->reason);
 }
 
 void ek_codec_print_plan(FILE *out, const struct ek_plan *plan, const struct ek_schedule *schedule)
@@ -61,9 +61,18 @@ void ek_codec_print_plan(FILE *out, const struct ek_plan *plan, const struct ek_
         for (size_t i = 0; i < plan->move_count; i++) {
             print_move(out, plan, schedule, i);
         }
-        (void)fprintf(out, "\ntakes %.1f s, at least %.1f s are needed\n",
-                      (double)schedule->makespan_ms / 1000,
-                      (double)schedule->lower_bound_ms / 1000);
+        bool raised = schedule->pace != EK_PACE_LIMITS;
+        (void)fprintf(out, "\ntakes %.1f s, at least %.1f s are needed%s%s\n",
+                      (double)schedule->makespan_ms / 1000, (double)schedule->lower_bound_ms / 1000,
+                      raised ? ", for a deadline at pace " : "",
+                      raised ? ek_pace_name(schedule->pace) : "");
+    }
+    for (size_t i = 0; i < plan->stop_count; i++) {
+        const struct ek_plan_stop *stop = &plan->stops[i];
+        (void)fprintf(out, "%s%s is %s on %s, last: its metadata say so\n", i == 0 ? "\n" : "",
+                      name_of(&plan->snapshot->domains[stop->domain]),
+                      stop->kind == EK_MOVE_SAVE ? "saved" : "shut down",
+                      plan->snapshot->hosts[stop->host].name);
     }
     for (size_t i = 0; i < plan->unresolved_count; i++) {
         const struct ek_unresolved *stuck = &plan->unresolved[i];

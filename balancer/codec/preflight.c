@@ -31,8 +31,10 @@ static void put_whole(struct ek_json_writer *writer, const struct ek_preflight *
 }
 
 static void write_host(struct ek_json_writer *writer, const struct ek_preflight *preflight,
-                       const struct ek_preflight_host *it)
+                       const struct ek_pace_choice *choice, const struct ek_preflight_host *it)
 {
+    const struct ek_pace_host *pace = ek_pace_find(choice, it->host);
+
     ek_json_break(writer);
     ek_json_begin(writer, '{');
     ek_json_put_text(writer, "host", preflight->plan->snapshot->hosts[it->host].name);
@@ -42,9 +44,17 @@ static void write_host(struct ek_json_writer *writer, const struct ek_preflight 
     ek_json_put_integer(writer, "leaving", it->leaving);
     ek_json_put_integer(writer, "arriving", it->arriving);
     ek_json_put_integer(writer, "stuck", it->stuck);
+    ek_json_put_integer(writer, "saved", it->saved);
+    ek_json_put_integer(writer, "shut_down", it->shut_down);
     ek_json_put_integer(writer, "unmeasured", it->unmeasured);
     ek_json_put_integer(writer, "doubtful", it->doubtful);
     put_eta(writer, &it->eta);
+    if (pace != NULL) {
+        ek_json_put_integer(writer, "deadline_ms",
+                            preflight->plan->snapshot->hosts[it->host].deadline_ms);
+        ek_json_put_number(writer, "slack_s", (double)ek_pace_slack_ms(pace, choice->pace) / 1000);
+        ek_json_put_paces(writer, pace);
+    }
     ek_json_end(writer, '}');
 }
 
@@ -85,20 +95,25 @@ static void write_stuck(struct ek_json_writer *writer, const struct ek_plan *pla
     ek_json_end(writer, '}');
 }
 
-char *ek_codec_write_preflight(const struct ek_preflight *preflight, const bool *asked,
-                               const bool *wanted)
+char *ek_codec_write_preflight(const struct ek_preflight *preflight,
+                               const struct ek_pace_choice *choice, const struct ek_policy *policy,
+                               const bool *asked, const bool *wanted)
 {
     const struct ek_plan *plan = preflight->plan;
     struct ek_json_writer writer = {0};
 
     ek_json_begin(&writer, '{');
     put_whole(&writer, preflight, asked);
+    if (choice->host_count > 0) {
+        ek_json_break(&writer);
+        ek_json_put_pace(&writer, choice, policy);
+    }
     ek_json_break(&writer);
     ek_json_key(&writer, "hosts");
     ek_json_begin(&writer, '[');
     for (size_t i = 0; i < preflight->host_count; i++) {
         if (asked[preflight->hosts[i].host]) {
-            write_host(&writer, preflight, &preflight->hosts[i]);
+            write_host(&writer, preflight, choice, &preflight->hosts[i]);
         }
     }
     ek_json_end(&writer, ']');
@@ -122,6 +137,7 @@ char *ek_codec_write_preflight(const struct ek_preflight *preflight, const bool 
         }
     }
     ek_json_end(&writer, ']');
+    ek_json_put_stops(&writer, plan, asked);
     ek_json_end(&writer, '}');
     return ek_json_finish(&writer);
 }

@@ -40,7 +40,7 @@ static const struct field order_fields[] = {
     ORDER(domain, TEXT, EK_JSON_REQUIRED),
     ORDER(name, TEXT, EK_JSON_OPTIONAL),
     ORDER(source, TEXT, EK_JSON_REQUIRED),
-    ORDER(destination, TEXT, EK_JSON_REQUIRED),
+    ORDER(destination, TEXT, EK_JSON_OPTIONAL), /* see has_destination() */
     ORDER(reason, TEXT, EK_JSON_OPTIONAL),
     ORDER(timeout_ms, INT64, EK_JSON_OPTIONAL),
     ORDER(progress_timeout_ms, INT64, EK_JSON_OPTIONAL),
@@ -53,6 +53,7 @@ static const struct field order_fields[] = {
     ORDER(tls, BOOL, EK_JSON_OPTIONAL),
     ORDER(parallel_connections, INT, EK_JSON_OPTIONAL),
     ORDER(disk_grace_ms, INT64, EK_JSON_OPTIONAL),
+    ORDER(shutdown_timeout_ms, INT64, EK_JSON_OPTIONAL),
     ORDER(predicted_transfer_mib, DOUBLE, EK_JSON_OPTIONAL),
     ORDER(predicted_duration_ms, INT64, EK_JSON_OPTIONAL),
     ORDER(predicted_downtime_ms, INT64, EK_JSON_OPTIONAL),
@@ -85,8 +86,9 @@ enum {
     RECORD_FIELDS = sizeof(record_fields) / sizeof(record_fields[0]),
 };
 
-static const char *const kind_names[] = {"balance", "rule", "evacuate", "park", "manual"};
-_Static_assert(sizeof(kind_names) / sizeof(kind_names[0]) == EK_MOVE_MANUAL + 1,
+static const char *const kind_names[] = {"balance", "rule", "evacuate", "park",
+                                         "manual",  "save", "shutdown"};
+_Static_assert(sizeof(kind_names) / sizeof(kind_names[0]) == EK_MOVE_KIND_COUNT,
                "every kind of move has its name here");
 
 static const char *const two_step_names[] = {"copied", "always", "never"};
@@ -189,6 +191,17 @@ static bool read_preparation(const struct ek_json_node *node, size_t index, void
                               &it->size_mib);
 }
 
+/* A move goes somewhere; a stop goes nowhere. */
+static bool has_destination(const struct ek_json_node *order, const struct ek_move_order *out)
+{
+    if (ek_move_stops(out->kind) != (out->destination[0] == '\0')) {
+        return ek_json_refuse(order, "destination",
+                              ek_move_stops(out->kind) ? "none, of a domain that is stopped"
+                                                       : "the name of a host");
+    }
+    return true;
+}
+
 bool ek_codec_read_record(struct ek_move_record *out, const char *text, size_t size,
                           const char *name, struct ek_error *err)
 {
@@ -208,7 +221,7 @@ bool ek_codec_read_record(struct ek_move_record *out, const char *text, size_t s
     struct ek_json_node node = {.reader = &reader, .item = document};
     if (!ek_json_get_object(&node, "order", EK_JSON_REQUIRED, &order) ||
         !read_fields(&order, order_fields, ORDER_FIELDS, &out->order) ||
-        !ek_json_get_choice(&order, "kind", EK_JSON_REQUIRED, kind_names, EK_MOVE_MANUAL + 1,
+        !ek_json_get_choice(&order, "kind", EK_JSON_REQUIRED, kind_names, EK_MOVE_KIND_COUNT,
                             &kind) ||
         !ek_json_get_choice(&order, "two_step", EK_JSON_OPTIONAL, two_step_names, EK_TWO_STEP_COUNT,
                             &two_step) ||
@@ -219,7 +232,8 @@ bool ek_codec_read_record(struct ek_move_record *out, const char *text, size_t s
     out->order.kind = (enum ek_move_kind)kind;
     out->order.two_step = (enum ek_two_step)two_step;
     out->state = (enum ek_move_state)state;
-    return read_fields(&node, record_fields, RECORD_FIELDS, out);
+    return has_destination(&order, &out->order) &&
+           read_fields(&node, record_fields, RECORD_FIELDS, out);
 }
 
 /* Predictions may be endless (a domain that never converges); the journal must stay readable all

@@ -1,5 +1,6 @@
 /* Reading policy.yaml, and its checks across keys. */
 #include "balancer/config/schema.h"
+#include "balancer/core/pace.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -145,6 +146,83 @@ static void check_post_copy(const struct ek_policy *policy, const int *lines,
     }
 }
 
+/* ---- the ceilings of a pace ---------------------------------------------------------------- */
+
+#define URGENT "maintenance.urgent."
+
+static int line_of(const int *lines, const char *path)
+{
+    return ek_schema_line(&ek_policy_schema, lines, path);
+}
+
+/* What the file does not name follows its limits. */
+static void take_ceilings(struct ek_policy *policy, const int *lines)
+{
+    const struct ek_limits usual = ek_pace_default_ceilings(policy);
+    struct ek_limits *urgent = &policy->urgent;
+
+    urgent->cluster = line_of(lines, URGENT "cluster") ? urgent->cluster : usual.cluster;
+    urgent->host_in = line_of(lines, URGENT "host_in") ? urgent->host_in : usual.host_in;
+    urgent->host_out = line_of(lines, URGENT "host_out") ? urgent->host_out : usual.host_out;
+    if (line_of(lines, URGENT "bandwidth_per_host") == 0) {
+        urgent->bandwidth_per_host_mib_s = usual.bandwidth_per_host_mib_s;
+    }
+    if (line_of(lines, URGENT "bandwidth_cluster") == 0) {
+        urgent->bandwidth_cluster_mib_s = usual.bandwidth_cluster_mib_s;
+    }
+}
+
+static void check_ceiling(const char *key, int ceiling, int limit, const int *lines,
+                          const struct ek_report *report)
+{
+    char path[sizeof(URGENT) + 40];
+
+    (void)snprintf(path, sizeof(path), URGENT "%s", key);
+    if (ceiling < limit) {
+        (void)ek_report_add(report, EK_ERR_INVALID, line_of(lines, path),
+                            "found %d for %s, expected at least the %d of limits.%s", ceiling, path,
+                            limit, key);
+    }
+}
+
+/* 0 is unlimited. */
+static void check_rate_ceiling(const char *key, double ceiling_mib_s, double limit_mib_s,
+                               const int *lines, const struct ek_report *report)
+{
+    char path[sizeof(URGENT) + 40];
+
+    (void)snprintf(path, sizeof(path), URGENT "%s", key);
+    if (ceiling_mib_s > 0 && !(limit_mib_s > 0)) {
+        (void)ek_report_add(report, EK_ERR_INVALID, line_of(lines, path),
+                            "found %gMiB/s for %s, expected 0MiB/s, since limits.%s is unlimited",
+                            ceiling_mib_s, path, key);
+    } else if (ceiling_mib_s > 0 && ceiling_mib_s < limit_mib_s) {
+        (void)ek_report_add(report, EK_ERR_INVALID, line_of(lines, path),
+                            "found %gMiB/s for %s, expected at least the %gMiB/s of limits.%s",
+                            ceiling_mib_s, path, limit_mib_s, key);
+    }
+}
+
+/* A deadline must not slow an evacuation down. */
+static void check_ceilings(const struct ek_policy *policy, const int *lines,
+                           const struct ek_report *report)
+{
+    const struct ek_limits *urgent = &policy->urgent;
+
+    if (report->problems->count > 0) {
+        return; /* a value that could not be read is not the one that was meant */
+    }
+    check_ceiling("cluster", urgent->cluster, policy->limit_cluster, lines, report);
+    check_ceiling("host_in", urgent->host_in, policy->limit_host_in, lines, report);
+    check_ceiling("host_out", urgent->host_out, policy->limit_host_out, lines, report);
+    check_rate_ceiling("bandwidth_per_host", urgent->bandwidth_per_host_mib_s,
+                       policy->bandwidth_per_host_mib_s, lines, report);
+    check_rate_ceiling("bandwidth_cluster", urgent->bandwidth_cluster_mib_s,
+                       policy->bandwidth_cluster_mib_s, lines, report);
+}
+
+/* ---- rules ----------------------------------------------------------------------------------- */
+
 static bool check_domains(const struct ek_rule *rule, struct ek_error *err)
 {
     bool of_hosts = rule->kind == EK_RULE_IGNORE && rule->hosts.count > 0;
@@ -187,9 +265,11 @@ static void read_tree(struct ek_policy_file *file, const char *text, size_t size
         apply_preset(&file->policy, root, scratch);
         ek_schema_read(&ek_policy_schema, root, file, lines, &file->rules.arena, report);
         take_resources(file, report);
+        take_ceilings(&file->policy, lines);
         ek_policy_take_calendar(file, report);
         check_weights(&file->policy, lines, report);
         check_post_copy(&file->policy, lines, report);
+        check_ceilings(&file->policy, lines, report);
         check_rules(&file->rules, scratch, report);
     }
 }

@@ -331,6 +331,50 @@ static const struct ek_schema_row rows[] = {
      .fallback = "0MiB/s",
      .doc = "What all migrations may take together; 0MiB/s: as much as their links carry"},
 
+    /* Of these the file's own limits make the defaults (policy_file.c): twice of each, so that a
+     * deadline does not set off what nobody has seen yet. */
+    {.path = "maintenance.urgent.cluster",
+     .type = EK_VALUE_INT,
+     FIELD(int, urgent.cluster),
+     .min = 1,
+     .max = 2000,
+     .fallback = "8",
+     .unit = "migrations",
+     .doc = "To how many at once a deadline may raise limits.cluster for what leaves hosts that "
+            "have one; by default twice limits.cluster, and not below it"},
+    {.path = "maintenance.urgent.host_in",
+     .type = EK_VALUE_INT,
+     FIELD(int, urgent.host_in),
+     .min = 1,
+     .max = 200,
+     .fallback = "2",
+     .unit = "migrations",
+     .doc = "Likewise for limits.host_in; by default twice that"},
+    {.path = "maintenance.urgent.host_out",
+     .type = EK_VALUE_INT,
+     FIELD(int, urgent.host_out),
+     .min = 1,
+     .max = 200,
+     .fallback = "2",
+     .unit = "migrations",
+     .doc = "Likewise for limits.host_out; by default twice that"},
+    {.path = "maintenance.urgent.bandwidth_per_host",
+     .type = EK_VALUE_RATE,
+     FIELD(double, urgent.bandwidth_per_host_mib_s),
+     .min = 0,
+     .max = 2 * 1024.0 * 1024.0,
+     .fallback = "0MiB/s",
+     .doc = "Likewise for limits.bandwidth_per_host, when more at once is not enough; by default "
+            "twice that, 0MiB/s: all of the link"},
+    {.path = "maintenance.urgent.bandwidth_cluster",
+     .type = EK_VALUE_RATE,
+     FIELD(double, urgent.bandwidth_cluster_mib_s),
+     .min = 0,
+     .max = 2 * 1024.0 * 1024.0,
+     .fallback = "0MiB/s",
+     .doc = "Likewise for limits.bandwidth_cluster; by default twice that, 0MiB/s: as much as the "
+            "links carry"},
+
     /* libvirt has no time-out for a migration at all: a guest that writes faster than the link
      * carries would be copied for ever. */
     {.path = "migration.timeout_min",
@@ -432,6 +476,15 @@ static const struct ek_schema_row rows[] = {
      .max = 30 * DAY,
      .fallback = "10m",
      .doc = "How long the source keeps a disk that was copied away, before it is removed"},
+    /* libvirt-guests gives its guests 5 minutes; whoever waits at the host's screen gives less. */
+    {.path = "migration.shutdown_timeout",
+     .type = EK_VALUE_DURATION,
+     FIELD(int64_t, shutdown_timeout_ms),
+     .min = SECOND,
+     .max = DAY,
+     .fallback = "180s",
+     .doc = "How long a guest may take to shut down whose metadata ask for it when its host is "
+            "emptied; one that takes longer runs on"},
     {.path = "migration.on_plan_failure",
      .type = EK_VALUE_WORD,
      FIELD(enum ek_on_plan_failure, on_plan_failure),
@@ -439,7 +492,7 @@ static const struct ek_schema_row rows[] = {
      .word_count = EK_ON_FAILURE_COUNT,
      .fallback = "replan",
      .doc = "After a failed move: replan makes a new plan, revert brings back what the plan had "
-            "moved, stop balances nothing until `evenkeel resume`"},
+            "moved (mode automatic), stop balances nothing until `evenkeel resume`"},
 
     {.path = "circuit.failures",
      .type = EK_VALUE_INT,

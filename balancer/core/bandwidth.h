@@ -15,8 +15,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Out of the source, into the destination, through the cluster. */
-enum { EK_FLOW_LINKS = 3 };
+/* Out of the source, into the destination, through the cluster; and the same once more, where what
+ * a flow may take of them is less than what they carry. */
+enum { EK_FLOW_LINKS = 6 };
 
 struct ek_flow {
     const char *key;               /* orders flows that have the same claim; borrowed */

@@ -88,7 +88,7 @@ static enum ek_block domain_block(const struct ek_cluster *cluster,
     }
     /* An operator's own order is that person's word. */
     if (source->maintenance && purpose != EK_PURPOSE_ORDERED &&
-        ek_evacuation_waits(it->evacuation) && binds(lifted, EK_BLOCK_EVACUATION)) {
+        ek_evacuation_stays(it->evacuation) && binds(lifted, EK_BLOCK_EVACUATION)) {
         return EK_BLOCK_EVACUATION;
     }
     return rest_block(ek_cooldown_find(cooldown, it->uuid), snapshot->taken_at_ms, purpose, lifted);
@@ -101,6 +101,16 @@ enum ek_block ek_constraint_domain(const struct ek_cluster *cluster,
     assert(domain < cluster->snapshot->domain_count);
     assert(cluster->host_of[domain] < cluster->snapshot->host_count);
     return domain_block(cluster, cooldown, domain, purpose, 0);
+}
+
+/* What keeps it from being moved does not keep it from being stopped. */
+enum ek_block ek_constraint_stop(const struct ek_cluster *cluster,
+                                 const struct ek_cooldown *cooldown, uint32_t domain)
+{
+    assert(domain < cluster->snapshot->domain_count);
+    assert(ek_evacuation_stops(cluster->snapshot->domains[domain].evacuation));
+    return domain_block(cluster, cooldown, domain, EK_PURPOSE_EVACUATE,
+                        1U << EK_BLOCK_IMMOVABLE | 1U << EK_BLOCK_EVACUATION);
 }
 
 /* Lists have a handful of items: searching beats any index. */
@@ -452,7 +462,11 @@ const char *ek_constraint_explain(const struct ek_cluster *cluster,
     case EK_BLOCK_IMMOVABLE:
         return explain_immovable(it, arena);
     case EK_BLOCK_EVACUATION:
-        return ek_arena_printf(arena, "its metadata say \"%s\": that is left to a person",
+        return ek_arena_printf(arena,
+                               ek_evacuation_stops(it->evacuation)
+                                   ? "its metadata say \"%s\": no evacuation moves it, it is "
+                                     "stopped last"
+                                   : "its metadata say \"%s\": that is left to a person",
                                ek_evacuation_name(it->evacuation));
     case EK_BLOCK_IGNORED:
         return explain_ignored(cluster, domain, arena);

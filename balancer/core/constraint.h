@@ -23,7 +23,7 @@
     X(EK_BLOCK_UNRESOLVED, "has a move whose outcome is unknown: an operator must resolve it") \
     X(EK_BLOCK_SOURCE_STATE, "is on a host that is not up")                                    \
     X(EK_BLOCK_SOURCE_IGNORED, "is on a host that a rule leaves alone")                        \
-    X(EK_BLOCK_EVACUATION, "has metadata that leave its evacuation to a person")               \
+    X(EK_BLOCK_EVACUATION, "has metadata that forbid an evacuation to move it")                \
     X(EK_BLOCK_RESTING, "rests after its last move")                                           \
     X(EK_BLOCK_FAILED_LATELY, "waits after a failed move")                                     \
     X(EK_BLOCK_HOST_STATE, "host is not up")                                                   \
@@ -63,6 +63,11 @@ const char *ek_block_text(enum ek_block block);
 enum ek_block ek_constraint_domain(const struct ek_cluster *cluster,
                                    const struct ek_cooldown *cooldown, uint32_t domain,
                                    enum ek_purpose purpose);
+
+/* The first reason that keeps a domain whose metadata say so from being saved or shut down when its
+ * host is emptied; EK_BLOCK_NONE: none. */
+enum ek_block ek_constraint_stop(const struct ek_cluster *cluster,
+                                 const struct ek_cooldown *cooldown, uint32_t domain);
 
 /* The same without rules and room: what no move of another domain changes. */
 enum ek_block ek_constraint_admission(const struct ek_cluster *cluster,

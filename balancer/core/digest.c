@@ -2,6 +2,8 @@
  * recommendations; they are no defence against forgery and need not be. */
 #include "balancer/core/digest.h"
 
+#include "balancer/core/pace.h"
+
 #include <assert.h>
 #include <math.h>
 #include <string.h>
@@ -111,6 +113,10 @@ static void feed_host(struct ek_digest *digest, const struct ek_host *host)
     if (host->partial || host->begun) {
         ek_digest_text(digest, host->partial ? "partial" : "begun");
     }
+    if (host->maintenance && host->deadline_ms != 0) {
+        ek_digest_text(digest, "deadline");
+        ek_digest_integer(digest, host->deadline_ms);
+    }
     ek_digest_number(digest, host->migration_mib_s);
     feed_quantities(digest, &host->resources);
     feed_labels(digest, &host->labels);
@@ -199,6 +205,21 @@ static void feed_rule(struct ek_digest *digest, const struct ek_rule *rule)
     ek_digest_number(digest, rule->weight);
 }
 
+/* Ceilings that are the default for these limits say nothing that those do not. */
+static void feed_urgent(struct ek_digest *digest, const struct ek_policy *policy)
+{
+    const struct ek_limits *urgent = &policy->urgent;
+    const struct ek_limits usual = ek_pace_default_ceilings(policy);
+
+    if (!ek_limits_equal(urgent, &usual)) {
+        ek_digest_integer(digest, urgent->cluster);
+        ek_digest_integer(digest, urgent->host_in);
+        ek_digest_integer(digest, urgent->host_out);
+        ek_digest_number(digest, urgent->bandwidth_per_host_mib_s);
+        ek_digest_number(digest, urgent->bandwidth_cluster_mib_s);
+    }
+}
+
 /* Field by field, not the structure's bytes: padding is not defined. Timeouts and retries stay out,
  * since they change how a move is carried out and not which is chosen. */
 void ek_digest_policy(struct ek_digest *digest, const struct ek_policy *policy)
@@ -219,6 +240,7 @@ void ek_digest_policy(struct ek_digest *digest, const struct ek_policy *policy)
 
     ek_digest_number(digest, policy->bandwidth_per_host_mib_s);
     ek_digest_number(digest, policy->bandwidth_cluster_mib_s);
+    feed_urgent(digest, policy);
     for (unsigned int r = 0; r < policy->resources.count; r++) {
         if (r >= EK_RESOURCE_FURTHER) {
             ek_digest_text(digest, policy->resources.names[r]);

@@ -1,6 +1,6 @@
 /* Effects: the engine's only way to the world. They are gathered while a step runs and put into
  * their documented order at its end, so that no code in between has to think of order. */
-#include "balancer/core/engine_state.h"
+#include "balancer/core/engine_parts.h"
 
 #include <assert.h>
 #include <stdarg.h>

@@ -3,7 +3,7 @@
 #include "balancer/core/engine.h"
 
 #include "balancer/core/digest.h"
-#include "balancer/core/engine_state.h"
+#include "balancer/core/engine_parts.h"
 #include "balancer/core/verify.h"
 
 #include <assert.h>
@@ -63,6 +63,7 @@ void ek_engine_destroy(struct ek_engine *engine)
     free(engine->running);
     free(engine->running_view);
     free(engine->recent);
+    free(engine->stop_ends);
     free(engine);
 }
 
@@ -126,6 +127,11 @@ const char *ek_engine_holding(const struct ek_engine *engine)
     return engine->closing.evacuations ? engine->closing.why : NULL;
 }
 
+bool ek_engine_may_start(const struct ek_engine *engine)
+{
+    return ek_engine_holding(engine) == NULL && !engine->outdated;
+}
+
 /* With every event, since each may start moves. What has not begun when it closes does not
  * begin. */
 static bool look_at_calendar(struct ek_engine *engine, struct ek_effects *effects,
@@ -160,9 +166,10 @@ static bool record_holding(struct ek_engine *engine, struct ek_effects *effects,
     if (why[0] != '\0') {
         return ek_effect_event(effects, "holding", "", err, "holding: %s", why);
     }
-    /* However long it held, what was worth a move then need not be so now. */
+    /* However long it held, what was worth a move then need not be so now; nor is what somebody
+     * wanted. */
     return ek_effect_event(effects, "holding", "", err, "no longer holding") &&
-           ek_engine_abandon(engine, EK_DROP_WAITING, effects, "starting was held meanwhile", err);
+           ek_engine_drop_waiting(engine, effects, "starting was held meanwhile", err);
 }
 
 /* ---- events -------------------------------------------------------------------------------- */
@@ -247,6 +254,7 @@ static bool on_snapshot(struct ek_engine *engine, const struct ek_event *event,
     engine->snapshot = *event->u.snapshot;
     memset(event->u.snapshot, 0, sizeof(*event->u.snapshot));
     engine->has_snapshot = true;
+    engine->outdated = false;
     if (!ek_snapshot_sort(&engine->snapshot, err)) {
         return false;
     }
@@ -276,15 +284,19 @@ static bool plan_anew(struct ek_engine *engine, struct ek_effects *effects, stru
 {
     bool failed = engine->replan_at_ms != 0 && engine->now_ms >= engine->replan_at_ms;
     bool changed = ek_engine_maintenance_digest(engine) != engine->maintenance_digest;
+    bool moved = ek_engine_deadline_digest(engine) != engine->deadline_digest;
+    bool late = ek_engine_falls_behind(engine);
 
     if (ek_engine_holding(engine) != NULL || engine->plan.snapshot != NULL ||
-        (ek_engine_planned_count(engine) > 0 && !changed && !failed)) {
+        (ek_engine_planned_count(engine) > 0 && !changed && !failed && !moved && !late)) {
         return true;
     }
     engine->replan_at_ms = failed ? 0 : engine->replan_at_ms;
     if (!ek_engine_replan(engine,
                           changed ? "the hosts to be emptied have changed"
-                                  : "what is left is planned anew",
+                          : moved ? "a deadline has changed"
+                          : !late ? "what is left is planned anew"
+                                  : "it falls behind, and a host would miss its deadline",
                           effects, err)) {
         return false;
     }
@@ -322,7 +334,8 @@ static bool on_adopt(struct ek_engine *engine, const struct ek_move_order *order
         return false;
     }
     running->adopted = true;
-    return order->kind != EK_MOVE_EVACUATE || ek_engine_begin_host(engine, order->source, err);
+    bool empties = order->kind == EK_MOVE_EVACUATE || ek_move_stops(order->kind);
+    return !empties || ek_engine_begin_host(engine, order->source, err);
 }
 
 static bool on_sign(struct ek_engine *engine, const struct ek_sign *sign,
@@ -366,6 +379,7 @@ static bool apply(struct ek_engine *engine, const struct ek_event *event,
         return record_holding(engine, effects, err);
     case EK_EVENT_RELEASE:
         engine->hold[0] = '\0';
+        engine->outdated = true;
         return record_holding(engine, effects, err);
     case EK_EVENT_COMMAND:
         return ek_engine_command(engine, event->u.command, effects, err);
@@ -405,6 +419,7 @@ static void undo(struct ek_engine *engine, struct ek_effects *effects)
     engine->rules_shown = false;
     engine->closing_shown[0] = '\0';
     engine->summary[0] = '\0';
+    engine->late_shown[0] = '\0';
 }
 
 /* After every event, not after snapshots only: an outcome frees room, links and limits. */
@@ -413,7 +428,7 @@ static bool act(struct ek_engine *engine, struct ek_effects *effects, struct ek_
     bool again = true;
 
     while (again) {
-        if (ek_engine_holding(engine) == NULL && !ek_engine_dispatch(engine, effects, err)) {
+        if (ek_engine_may_start(engine) && !ek_engine_dispatch(engine, effects, err)) {
             return false;
         }
         /* What brings back a plan's domains is a plan as well. */
@@ -421,8 +436,18 @@ static bool act(struct ek_engine *engine, struct ek_effects *effects, struct ek_
             return false;
         }
     }
-    return (ek_engine_holding(engine) != NULL || ek_engine_yield(engine, effects, err)) &&
-           ek_engine_share(engine, effects, err);
+    return (!ek_engine_may_start(engine) || ek_engine_yield(engine, effects, err)) &&
+           ek_engine_recall_stops(engine, effects, err) && ek_engine_share(engine, effects, err);
+}
+
+/* Last, when all that may leave its host has been ordered to; and only by a snapshot that was just
+ * taken, with the keys as they are now: a guest that was told to shut down cannot be told
+ * otherwise. */
+static bool stop_guests(struct ek_engine *engine, const struct ek_event *event,
+                        struct ek_effects *effects, struct ek_error *err)
+{
+    return event->kind != EK_EVENT_SNAPSHOT || !ek_engine_may_start(engine) ||
+           ek_engine_start_stops(engine, effects, err);
 }
 
 /* A plan that is wanted sooner than the next cycle. Offline snapshots have no period, and nobody
@@ -454,8 +479,8 @@ bool ek_engine_step(struct ek_engine *engine, const struct ek_event *event,
         /* Ends before the plan that they make room for. */
         ok = ek_engine_close(engine, effects, &added, err) &&
              (event->kind != EK_EVENT_SNAPSHOT || plan_anew(engine, effects, err)) &&
-             act(engine, effects, err) && ek_engine_record_maintenance(engine, effects, err) &&
-             wake(engine, effects, err);
+             act(engine, effects, err) && stop_guests(engine, event, effects, err) &&
+             ek_engine_record_maintenance(engine, effects, err) && wake(engine, effects, err);
     }
     ek_engine_show_circuits(engine, &effects->arena);
     if (event->kind == EK_EVENT_SNAPSHOT && engine->has_snapshot) {
@@ -514,24 +539,31 @@ size_t ek_engine_known_moves(const struct ek_engine *engine, struct ek_known_mov
 {
     size_t count = 0;
 
-    for (size_t i = 0; i < engine->running_count; i++, count++) {
+    for (size_t i = 0; i < engine->running_count; i++) {
         const struct ek_move_order *order = &engine->running[i].order;
-        if (count < room) {
-            out[count] = (struct ek_known_move){.domain = order->domain,
-                                                .source = order->source,
-                                                .destination = order->destination,
-                                                .started_at_ms = engine->running[i].started_at_ms};
+        if (ek_move_stops(order->kind)) {
+            continue; /* it goes nowhere */
+        }
+        if (count++ < room) {
+            out[count - 1] =
+                (struct ek_known_move){.domain = order->domain,
+                                       .source = order->source,
+                                       .destination = order->destination,
+                                       .started_at_ms = engine->running[i].started_at_ms};
         }
     }
-    for (size_t i = 0; i < engine->recent_count; i++, count++) {
+    for (size_t i = 0; i < engine->recent_count; i++) {
         const struct ek_outcome *outcome = &engine->recent[i].outcome;
-        if (count < room) {
-            out[count] = (struct ek_known_move){.domain = outcome->domain,
-                                                .source = outcome->source,
-                                                .destination = outcome->destination,
-                                                .started_at_ms = outcome->started_at_ms,
-                                                .ended_at_ms = outcome->ended_at_ms,
-                                                .failed = outcome->state != EK_MOVE_DONE};
+        if (ek_move_stops(outcome->kind)) {
+            continue;
+        }
+        if (count++ < room) {
+            out[count - 1] = (struct ek_known_move){.domain = outcome->domain,
+                                                    .source = outcome->source,
+                                                    .destination = outcome->destination,
+                                                    .started_at_ms = outcome->started_at_ms,
+                                                    .ended_at_ms = outcome->ended_at_ms,
+                                                    .failed = outcome->state != EK_MOVE_DONE};
         }
     }
     size_t left = count < room ? room - count : 0;

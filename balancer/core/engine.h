@@ -30,7 +30,8 @@ enum ek_event_kind {
                         * once is enough */
     EK_EVENT_BLOCK,    /* a domain whose last outcome is not known */
     EK_EVENT_HOLD,     /* start nothing new until EK_EVENT_RELEASE; running moves go on */
-    EK_EVENT_RELEASE,  /* what waited meanwhile is dropped, the next snapshot plans anew */
+    EK_EVENT_RELEASE,  /* what waited meanwhile is dropped, an operator's order, too; the next
+                        * snapshot plans anew, and nothing starts before it */
     EK_EVENT_COMMAND,  /* an operator's; answered by exactly one REPLY. Not RESOLVE */
     EK_EVENT_UNBLOCK,  /* a domain that an operator has resolved */
     EK_EVENT_SIGN,     /* what a running move tells before its end */
@@ -98,6 +99,14 @@ enum ek_feasibility {
     EK_NOT_FEASIBLE,
 };
 
+/* A domain that is, or will be, saved or shut down since its own metadata say so. */
+struct ek_stop_note {
+    const char *domain; /* UUID */
+    const char *name;
+    enum ek_move_kind kind; /* EK_MOVE_SAVE or EK_MOVE_SHUTDOWN */
+    bool running;           /* it is being stopped now; else when all others have left */
+};
+
 struct ek_maintenance_status {
     const char *host;
     enum ek_maintenance_state state;
@@ -108,11 +117,14 @@ struct ek_maintenance_status {
     int64_t eta_high_ms; /* at the latest */
     int64_t deadline_ms; /* 0: none */
     int64_t slack_ms;    /* what will be left until the deadline; below 0: it will be late */
+    enum ek_pace pace;   /* that it is emptied at; of one with a deadline */
     int64_t promised_at_ms; /* when the preflight was made that they come from; 0: none was */
     const struct ek_blocker *blockers;
     size_t blocker_count;
     const char *const *order; /* names of the domains in the order in which they are to start */
     size_t order_count;
+    const struct ek_stop_note *stops; /* those that are stopped last, as far as they are there */
+    size_t stop_count;
 };
 
 /* Whether domains_left was counted: of a host that nobody can look at no domain is known, and 0
@@ -216,6 +228,10 @@ const struct ek_cycle *ek_engine_cycle(const struct ek_engine *engine);
  * `room`, returns how many there are. Strings are valid until the next step. */
 size_t ek_engine_known_moves(const struct ek_engine *engine, struct ek_known_move *out,
                              size_t room);
+
+/* Why a move that runs may make no new attempt now, should its present one fail; NULL: it may. What
+ * is asked is what would keep such a move from its start. Valid until the next step. */
+const char *ek_engine_withholds(const struct ek_engine *engine, const struct ek_move_order *order);
 
 /* The engine's rests, to be kept over a restart. */
 struct ek_cooldown *ek_engine_cooldown(struct ek_engine *engine);

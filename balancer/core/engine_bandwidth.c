@@ -1,7 +1,7 @@
 /* The live bandwidth budget: what runs shares the links anew whenever something starts or ends, and
  * a move starts only where that leaves everybody enough. */
 #include "balancer/core/bandwidth.h"
-#include "balancer/core/engine_state.h"
+#include "balancer/core/engine_parts.h"
 
 #include <assert.h>
 #include <math.h>
@@ -21,8 +21,11 @@ struct ek_sharing {
     struct ek_flow *flows;
     size_t flow_count;
     uint64_t *budgets_mib_s;
-    uint32_t *hosts; /* per budget: 2 * host, + 1 for its other direction; EK_NONE: the cluster's */
+    uint32_t *names; /* per budget, see budget_name() */
     size_t budget_count;
+    struct ek_limits usual; /* of the policy: for all together that the pace does not bind ... */
+    struct ek_limits paced; /* ... and of the pace: for all that runs */
+    bool split;             /* their bandwidths differ */
     struct ek_arena arena;
 };
 
@@ -35,10 +38,11 @@ static uint64_t whole(double mib_s, bool up)
     return (uint64_t)fmax(1, fmin(rounded, MOST_MIB_S));
 }
 
-static uint64_t link_budget(const struct ek_engine *engine, uint32_t host)
+static uint64_t link_budget(const struct ek_engine *engine, const struct ek_limits *limits,
+                            uint32_t host)
 {
     uint64_t link = whole(engine->snapshot.hosts[host].migration_mib_s, true);
-    double allowed = engine->policy.bandwidth_per_host_mib_s;
+    double allowed = limits->bandwidth_per_host_mib_s;
 
     return allowed > 0 && whole(allowed, false) < link ? whole(allowed, false) : link;
 }
@@ -47,33 +51,58 @@ static uint32_t budget_of(struct ek_sharing *sharing, uint32_t name, uint64_t bu
 {
     uint32_t at = 0;
 
-    while (at < sharing->budget_count && sharing->hosts[at] != name) {
+    while (at < sharing->budget_count && sharing->names[at] != name) {
         at++;
     }
     if (at == sharing->budget_count) {
-        sharing->hosts[at] = name;
+        sharing->names[at] = name;
         sharing->budgets_mib_s[at] = budget_mib_s;
         sharing->budget_count++;
     }
     return at;
 }
 
-static void add_flow(struct ek_sharing *sharing, const char *key, uint32_t source,
-                     uint32_t destination)
+enum link_kind { OUT, IN, CLUSTER, LINK_KIND_COUNT };
+
+/* Each link in each direction has two, where the pace gives more than the policy. */
+static uint32_t budget_name(uint32_t host, enum link_kind kind, bool paced)
 {
-    const struct ek_engine *engine = sharing->engine;
-    double cluster = engine->policy.bandwidth_cluster_mib_s;
+    uint32_t of = paced ? 1 : 0;
+
+    return kind == CLUSTER ? EK_NONE - of : 4 * host + 2 * (uint32_t)kind + of;
+}
+
+static uint32_t link_of(struct ek_sharing *sharing, uint32_t host, enum link_kind kind, bool paced)
+{
+    const struct ek_limits *limits = paced ? &sharing->paced : &sharing->usual;
+    double cluster = limits->bandwidth_cluster_mib_s;
+    uint32_t name = budget_name(host, kind, paced);
+
+    if (kind == CLUSTER) {
+        return cluster > 0 ? budget_of(sharing, name, whole(cluster, false)) : EK_NONE;
+    }
+    /* A host that is not configured any more has no link that we know. */
+    return host == EK_NONE ? EK_NONE
+                           : budget_of(sharing, name, link_budget(sharing->engine, limits, host));
+}
+
+/* What the pace binds takes of its budgets alone; all else of both: together it never gets more
+ * than the policy leaves it, and with what the pace binds never more than there is. */
+static void add_flow(struct ek_sharing *sharing, const char *key, uint32_t source,
+                     uint32_t destination, bool paced)
+{
+    const uint32_t ends[LINK_KIND_COUNT] = {[OUT] = source, [IN] = destination};
     struct ek_flow *flow = &sharing->flows[sharing->flow_count++];
 
-    /* A host that is not configured any more has no link that we know. */
-    *flow = (struct ek_flow){
-        .key = key,
-        .links = {source == EK_NONE ? EK_NONE
-                                    : budget_of(sharing, 2 * source, link_budget(engine, source)),
-                  destination == EK_NONE
-                      ? EK_NONE
-                      : budget_of(sharing, 2 * destination + 1, link_budget(engine, destination)),
-                  cluster > 0 ? budget_of(sharing, EK_NONE, whole(cluster, false)) : EK_NONE}};
+    static_assert(EK_FLOW_LINKS == 2 * LINK_KIND_COUNT, "each link may have two budgets");
+    *flow = (struct ek_flow){.key = key};
+    for (size_t kind = 0; kind < LINK_KIND_COUNT; kind++) {
+        bool usual = !paced || !sharing->split;
+        flow->links[kind] =
+            usual ? link_of(sharing, ends[kind], (enum link_kind)kind, false) : EK_NONE;
+        flow->links[LINK_KIND_COUNT + kind] =
+            sharing->split ? link_of(sharing, ends[kind], (enum link_kind)kind, true) : EK_NONE;
+    }
 }
 
 static void add_order(struct ek_sharing *sharing, const struct ek_move_order *order)
@@ -81,7 +110,8 @@ static void add_order(struct ek_sharing *sharing, const struct ek_move_order *or
     const struct ek_snapshot *snapshot = &sharing->engine->snapshot;
 
     add_flow(sharing, order->id, ek_snapshot_find_host(snapshot, order->source),
-             ek_snapshot_find_host(snapshot, order->destination));
+             ek_snapshot_find_host(snapshot, order->destination),
+             ek_engine_is_paced(sharing->engine, order));
 }
 
 /* Whoever else migrates takes its share, though nobody can set it. */
@@ -99,7 +129,7 @@ static bool add_foreign(struct ek_sharing *sharing)
         ok = key != NULL;
         if (ok) {
             add_flow(sharing, key, ek_snapshot_find_host(snapshot, moves[f].source),
-                     ek_snapshot_find_host(snapshot, moves[f].destination));
+                     ek_snapshot_find_host(snapshot, moves[f].destination), false);
         }
     }
     return ok;
@@ -112,7 +142,7 @@ static bool add_foreign(struct ek_sharing *sharing)
 static bool is_waited_for(const struct ek_engine *engine, const struct ek_running *running,
                           bool lags)
 {
-    return !running->ending && (lags || !running->laggard) &&
+    return !ek_move_stops(running->order.kind) && !running->ending && (lags || !running->laggard) &&
            engine->now_ms <= running->started_at_ms + running->order.predicted_duration_ms;
 }
 
@@ -121,10 +151,13 @@ static bool is_waited_for(const struct ek_engine *engine, const struct ek_runnin
  * the operator's is kept to the last byte. */
 static bool has_share(const struct ek_engine *engine, const struct ek_running *running)
 {
-    const struct ek_policy *policy = &engine->policy;
+    const struct ek_limits limits = ek_engine_limits(engine, &running->order);
 
-    return !running->ending || policy->bandwidth_per_host_mib_s > 0 ||
-           policy->bandwidth_cluster_mib_s > 0;
+    if (ek_move_stops(running->order.kind)) {
+        return false; /* it uses no link */
+    }
+    return !running->ending || limits.bandwidth_per_host_mib_s > 0 ||
+           limits.bandwidth_cluster_mib_s > 0;
 }
 
 /* Room for the flows of all that runs, and one more. */
@@ -135,10 +168,14 @@ static bool share_begin(struct ek_sharing *sharing, const struct ek_engine *engi
 
     memset(sharing, 0, sizeof(*sharing));
     sharing->engine = engine;
+    sharing->usual = ek_limits_of(&engine->policy);
+    sharing->paced = ek_pace_limits(&engine->policy, engine->pace);
+    sharing->split = !ek_limits_same_bandwidth(&sharing->usual, &sharing->paced);
     sharing->flows = ek_arena_alloc(arena, room, sizeof(*sharing->flows));
-    sharing->budgets_mib_s = ek_arena_alloc(arena, 2 * room + 1, sizeof(*sharing->budgets_mib_s));
-    sharing->hosts = ek_arena_alloc(arena, 2 * room + 1, sizeof(*sharing->hosts));
-    return sharing->flows != NULL && sharing->budgets_mib_s != NULL && sharing->hosts != NULL;
+    size_t budgets = 2 * (2 * room + 1);
+    sharing->budgets_mib_s = ek_arena_alloc(arena, budgets, sizeof(*sharing->budgets_mib_s));
+    sharing->names = ek_arena_alloc(arena, budgets, sizeof(*sharing->names));
+    return sharing->flows != NULL && sharing->budgets_mib_s != NULL && sharing->names != NULL;
 }
 
 static bool share_end(struct ek_sharing *sharing)

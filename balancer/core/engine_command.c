@@ -1,5 +1,5 @@
 /* The engine's answer to an operator: cancel, abort, pause, resume, move. */
-#include "balancer/core/engine_state.h"
+#include "balancer/core/engine_parts.h"
 #include "balancer/core/plural.h"
 
 #include <assert.h>
@@ -44,9 +44,16 @@ static bool on_abort(struct ek_engine *engine, const struct ek_command *command,
                             command->subject),
             effects, err);
     }
-    const char *text = ek_arena_printf(
-        &effects->arena, "move %s of %s from %s to %s is being aborted", running->order.id,
-        running->order.name, running->order.source, running->order.destination);
+    const struct ek_move_order *order = &running->order;
+    const char *text =
+        ek_move_stops(order->kind)
+            ? ek_arena_printf(&effects->arena, "the %s of %s on %s is being aborted%s",
+                              ek_move_kind_name(order->kind), order->name, order->source,
+                              order->kind == EK_MOVE_SHUTDOWN
+                                  ? "; a guest that was told to shut down already will do so"
+                                  : "")
+            : ek_arena_printf(&effects->arena, "move %s of %s from %s to %s is being aborted",
+                              order->id, order->name, order->source, order->destination);
     return ek_engine_stop_move(running, EK_ABORT_OPERATOR, effects, err) &&
            reply(command, EK_ERR_NONE, text, effects, err);
 }
@@ -305,6 +312,29 @@ static const char *closed(const struct ek_engine *engine)
     return engine->closing.balancing ? engine->closing.why : NULL;
 }
 
+/* True when it was refused, *ok with the reply's success: a part of the plan would tear apart what
+ * must be together. */
+static bool refuse_split(struct ek_engine *engine, const struct ek_command *command,
+                         const struct ek_offered *offered, bool *ok, struct ek_effects *effects,
+                         struct ek_error *err)
+{
+    bool approves = command->kind == EK_COMMAND_APPROVE;
+    const char *text = NULL;
+
+    *ok = ek_engine_find_split(engine, offered->course, command->subject, approves, &text,
+                               &effects->arena, err);
+    if (*ok && text != NULL) {
+        *ok = reply(command, EK_ERR_DENIED,
+                    ek_arena_printf(&effects->arena,
+                                    "%s cannot be %s alone: %s; `evenkeel %s %s` "
+                                    "is for the whole plan",
+                                    command->subject, approves ? "approved" : "rejected", text,
+                                    approves ? "approve" : "reject", offered->course->id),
+                    effects, err);
+    }
+    return !*ok || text != NULL;
+}
+
 static bool on_approve(struct ek_engine *engine, const struct ek_command *command,
                        struct ek_effects *effects, struct ek_error *err)
 {
@@ -337,6 +367,9 @@ static bool on_approve(struct ek_engine *engine, const struct ek_command *comman
                                      command->subject, lacks->order.id, lacks->order.name),
                      effects, err);
     }
+    if (!offered.whole && refuse_split(engine, command, &offered, &ok, effects, err)) {
+        return ok;
+    }
     const char *text = ek_arena_printf(
         &effects->arena, "%zu move%s of plan %s %s approved and start%s as limits allow",
         offered.count, ek_plural(offered.count), offered.course->id,
@@ -351,7 +384,8 @@ static bool on_reject(struct ek_engine *engine, const struct ek_command *command
     const struct ek_offered offered = ek_engine_find_offered(engine, command->subject);
     bool ok = true;
 
-    if (refuse(engine, command, &offered, &ok, effects, err)) {
+    if (refuse(engine, command, &offered, &ok, effects, err) ||
+        (!offered.whole && refuse_split(engine, command, &offered, &ok, effects, err))) {
         return ok;
     }
     const char *text = ek_arena_printf(

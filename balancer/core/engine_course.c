@@ -1,6 +1,6 @@
 /* Plans under way: their moves from waiting to ended, and the one moment in which a plan's fate is
  * known. Several may be at once: the planner's, one whose last moves still run, an operator's. */
-#include "balancer/core/engine_state.h"
+#include "balancer/core/engine_parts.h"
 #include "balancer/core/plural.h"
 
 #include <assert.h>
@@ -164,7 +164,7 @@ static bool is_cut_off(const struct ek_course *course, const struct ek_step *ste
     return false;
 }
 
-static size_t drop_dependents(struct ek_course *course)
+size_t ek_course_drop_dependents(struct ek_course *course)
 {
     size_t dropped = 0;
     bool changed = true;
@@ -211,7 +211,7 @@ bool ek_course_drop(struct ek_course *course, enum ek_drop what, const char *fat
             dropped++;
         }
     }
-    dropped += drop_dependents(course);
+    dropped += ek_course_drop_dependents(course);
     if (dropped == 0) {
         return true;
     }
@@ -250,6 +250,17 @@ bool ek_engine_withdraw(struct ek_engine *engine, enum ek_drop what, struct ek_e
                         const char *why, struct ek_error *err)
 {
     return abandon(engine, true, what, effects, why, err);
+}
+
+bool ek_engine_drop_waiting(struct ek_engine *engine, struct ek_effects *effects, const char *why,
+                            struct ek_error *err)
+{
+    bool ok = true;
+
+    for (struct ek_course *it = engine->courses; ok && it != NULL; it = it->next) {
+        ok = ek_course_drop(it, EK_DROP_WAITING, "abandoned", why, effects, err);
+    }
+    return ok;
 }
 
 /* ---- ends ------------------------------------------------------------------------------------ */
@@ -292,17 +303,36 @@ static bool over(const struct ek_course *course)
            0;
 }
 
+/* Whether a host that is to be emptied is not: whoever has to leave it needs the room. */
+static bool is_emptying(const struct ek_engine *engine)
+{
+    const struct ek_snapshot *snapshot = &engine->snapshot;
+    bool found = false;
+
+    for (size_t d = 0; !found && d < snapshot->domain_count; d++) {
+        found = snapshot->hosts[snapshot->domains[d].host].maintenance;
+    }
+    return found;
+}
+
 /* Why what a failed plan has moved is not brought back; NULL: it may be. Whoever has paused
- * balancing, closed it, or wants only to be told, wants no moves the other way either. */
+ * balancing, closed it, wants only to be told, or to be asked before, wants no moves the other way
+ * either. */
 static const char *stays(const struct ek_engine *engine)
 {
     if (engine->policy.mode == EK_MODE_RECOMMEND) {
         return "the mode is recommend";
     }
+    if (engine->policy.mode == EK_MODE_APPROVE) {
+        return "the mode is approve, and nobody has approved it";
+    }
     if (engine->pause.why[0] != '\0') {
         return engine->pause.why;
     }
-    return engine->closing.balancing ? engine->closing.why : NULL;
+    if (engine->closing.balancing) {
+        return engine->closing.why;
+    }
+    return is_emptying(engine) ? "a host is being emptied, which needs the room" : NULL;
 }
 
 static bool record_stay(const struct ek_engine *engine, const struct ek_course *course,
@@ -337,9 +367,9 @@ bool ek_engine_close(struct ek_engine *engine, struct ek_effects *effects, bool 
             continue;
         }
         /* One plan can be made in a step: the other comes with the next one, which is at once. */
-        if (reverts && (engine->plan.snapshot != NULL || ek_engine_holding(engine) != NULL)) {
+        if (reverts && (engine->plan.snapshot != NULL || !ek_engine_may_start(engine))) {
             link = &course->next;
-            ok = ek_engine_holding(engine) != NULL || ek_effect_wake(effects, engine->now_ms, err);
+            ok = !ek_engine_may_start(engine) || ek_effect_wake(effects, engine->now_ms, err);
             continue;
         }
         *link = course->next;

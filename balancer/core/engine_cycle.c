@@ -1,5 +1,5 @@
 /* The cycle's own account: what was seen, asked and decided, put down when its step is over. */
-#include "balancer/core/engine_state.h"
+#include "balancer/core/engine_parts.h"
 
 #include <assert.h>
 #include <math.h>

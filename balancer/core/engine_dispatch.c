@@ -1,5 +1,5 @@
 /* The engine's dispatch: a stream of starts, each checked again on the newest figures. */
-#include "balancer/core/engine_state.h"
+#include "balancer/core/engine_parts.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -129,11 +129,14 @@ static void count_places(const struct ek_engine *engine, const struct ek_move_or
     const struct ek_foreign_load others =
         ek_engine_foreign_load(engine, order->source, order->destination);
 
-    *all = (int)engine->running_count;
+    *all = 0;
     *taken = (struct ek_circuit_limits){.out = 0};
     for (size_t i = 0; i < engine->running_count; i++) {
         const struct ek_move_order *other = &engine->running[i].order;
-        take_place(taken, order, other->source, other->destination);
+        if (!ek_move_stops(other->kind)) { /* which takes no link */
+            (*all)++;
+            take_place(taken, order, other->source, other->destination);
+        }
     }
     /* Whoever else migrates takes its places as well. */
     *all += others.all;
@@ -143,14 +146,13 @@ static void count_places(const struct ek_engine *engine, const struct ek_move_or
 
 enum ek_limit ek_engine_limit(const struct ek_engine *engine, const struct ek_step *step)
 {
-    const struct ek_policy *policy = &engine->policy;
     const struct ek_move_order *order = &step->order;
-    struct ek_circuit_limits limits = {policy->limit_host_out, policy->limit_host_in,
-                                       policy->limit_cluster};
+    const struct ek_limits own = ek_engine_limits(engine, order);
+    struct ek_circuit_limits limits = {own.host_out, own.host_in, own.cluster};
     struct ek_circuit_limits taken;
     int all = 0;
 
-    ek_circuit_lower(ek_cooldown_circuit(engine->cooldown), policy, order->source,
+    ek_circuit_lower(ek_cooldown_circuit(engine->cooldown), &engine->policy, order->source,
                      order->destination, engine->now_ms, &limits);
     count_places(engine, order, &all, &taken);
     if (taken.out >= limits.out || taken.pair >= limits.pair) {
@@ -159,11 +161,11 @@ enum ek_limit ek_engine_limit(const struct ek_engine *engine, const struct ek_st
     if (taken.in >= limits.in) {
         return EK_LIMIT_DESTINATION;
     }
-    if (all >= policy->limit_cluster) {
+    if (all >= own.cluster) {
         return EK_LIMIT_CLUSTER;
     }
     /* Alone on its links and without a budget, a move always finds its rate. */
-    bool alone = taken.out == 0 && taken.in == 0 && !(policy->bandwidth_cluster_mib_s > 0);
+    bool alone = taken.out == 0 && taken.in == 0 && !(own.bandwidth_cluster_mib_s > 0);
     return alone || ek_engine_links_carry(engine, step) ? EK_LIMIT_NONE : EK_LIMIT_LINKS;
 }
 
@@ -257,7 +259,7 @@ enum ek_verdict ek_engine_check(const struct ek_engine *engine, const struct ek_
         return EK_VERDICT_DROP;
     }
     if (runs_already(engine, order->domain)) {
-        (void)snprintf(why, size, "%s is being moved already", order->name);
+        (void)snprintf(why, size, "%s is being moved or stopped already", order->name);
         return EK_VERDICT_DROP;
     }
     /* The same rules as in planning, on figures that may be minutes younger. */

@@ -1,6 +1,6 @@
 /* What becomes of a plan when one of its moves does not end well: what depends on it is dropped,
  * and on_plan_failure says the rest. */
-#include "balancer/core/engine_state.h"
+#include "balancer/core/engine_parts.h"
 #include "balancer/core/plural.h"
 
 #include <assert.h>
@@ -17,13 +17,22 @@ void ek_engine_want_plan(struct ek_engine *engine, int64_t at_ms)
 
 /* ---- the domain ------------------------------------------------------------------------------ */
 
-/* Told to stop it stopped, or its user was faster: no failure of hosts, plan or guest. */
-static bool is_wanted(const struct ek_running *running, enum ek_move_state state)
+/* It never began: its start could not be recorded. */
+static bool is_unbegun(const struct ek_outcome *outcome)
 {
+    return outcome->state == EK_MOVE_CANCELLED && outcome->attempts == 0;
+}
+
+/* Told to stop it stopped, its user was faster, or it never began: no failure of hosts, plan or
+ * guest. */
+static bool is_wanted(const struct ek_running *running, const struct ek_outcome *outcome)
+{
+    enum ek_move_state state = outcome->state;
     bool back =
         state == EK_MOVE_CANCELLED || state == EK_MOVE_REJECTED || state == EK_MOVE_ROLLED_BACK;
 
-    return state == EK_MOVE_GUEST_OFF || (running->abort != EK_ABORT_NONE && back);
+    return state == EK_MOVE_GUEST_OFF || is_unbegun(outcome) ||
+           (running->abort != EK_ABORT_NONE && back);
 }
 
 /* Whether the hosts' load is another one now than before the move. */
@@ -38,7 +47,7 @@ static bool rest(struct ek_engine *engine, const struct ek_running *running,
     /* The guest's own fault (it does not converge, say) would follow it to any host. */
     const char *avoid = outcome->destination_at_fault ? outcome->destination : NULL;
 
-    if (is_wanted(running, outcome->state)) {
+    if (is_wanted(running, outcome)) {
         /* What gave way is as welcome to move as before. */
         return running->abort != EK_ABORT_OPERATOR ||
                ek_cooldown_aborted(engine->cooldown, &engine->policy, outcome->domain,
@@ -60,6 +69,10 @@ static bool note_hosts(struct ek_engine *engine, const struct ek_outcome *outcom
 {
     const struct ek_circuit_entry *opened = NULL;
 
+    /* No link was used, and whether its host answers the samples tell. */
+    if (ek_move_stops(outcome->kind)) {
+        return true;
+    }
     if (!outcome->destination_at_fault && !ek_move_state_blocks(outcome->state)) {
         return true;
     }
@@ -134,9 +147,10 @@ bool ek_engine_fail(struct ek_engine *engine, const struct ek_running *running,
                     struct ek_effects *effects, struct ek_error *err)
 {
     const struct ek_step *step = course == NULL ? NULL : ek_course_find(course, running->order.seq);
-    bool evacuates =
-        running->order.kind == EK_MOVE_EVACUATE || (step != NULL && step->rank == EK_RANK_EVACUATE);
-    bool wanted = is_wanted(running, outcome->state);
+    bool evacuates = running->order.kind == EK_MOVE_EVACUATE ||
+                     ek_move_stops(running->order.kind) ||
+                     (step != NULL && step->rank == EK_RANK_EVACUATE);
+    bool wanted = is_wanted(running, outcome);
 
     if (changes_load(outcome->state)) {
         engine->last_end_ms = outcome->ended_at_ms;
@@ -145,8 +159,17 @@ bool ek_engine_fail(struct ek_engine *engine, const struct ek_running *running,
         (!wanted && !note_hosts(engine, outcome, effects, err))) {
         return false;
     }
-    if (!wanted || evacuates) {
+    if (is_unbegun(outcome)) {
+        /* Not at once: what kept it from its record may last. */
+        ek_engine_want_plan(engine, outcome->ended_at_ms + ek_engine_period_ms(engine));
+    } else if (!wanted || evacuates) {
         plan_again(engine, outcome->domain, evacuates, outcome->ended_at_ms);
+    }
+    /* What levels would take the room that it needs for another try: the next plan keeps that. */
+    if (evacuates && outcome->state != EK_MOVE_GUEST_OFF &&
+        !ek_engine_abandon(engine, EK_DROP_BALANCING, effects,
+                           "an evacuation did not end well, and its room comes first", err)) {
+        return false;
     }
     if (course == NULL) {
         return true;

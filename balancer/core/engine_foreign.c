@@ -1,7 +1,7 @@
 /* Migrations that are not ours: an operator's virsh, Pacemaker, another tool. They count against
  * our limits while they run, and their domain rests afterwards as if we had moved it: whoever moved
  * it had a reason, and must not find it back at once. */
-#include "balancer/core/engine_state.h"
+#include "balancer/core/engine_parts.h"
 
 #include <assert.h>
 #include <inttypes.h>

@@ -1,7 +1,7 @@
 /* Copies out of the engine and back, for whoever stores them. */
 #include "balancer/core/engine_keep.h"
 
-#include "balancer/core/engine_state.h"
+#include "balancer/core/engine_parts.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -90,4 +90,11 @@ bool ek_engine_take_up(struct ek_engine *engine, const struct ek_kept *kept, str
         }
     }
     return ek_kept_apply(kept, engine->cooldown, err);
+}
+
+void ek_engine_take_up_nothing(struct ek_engine *engine, const char *why)
+{
+    engine->pause.all = true;
+    (void)snprintf(engine->pause.why, sizeof(engine->pause.why),
+                   "what was paused before is not known: %s", why);
 }

@@ -36,4 +36,8 @@ void ek_kept_finish(struct ek_kept *kept);
  * after which a part may be there. */
 bool ek_engine_take_up(struct ek_engine *engine, const struct ek_kept *kept, struct ek_error *err);
 
+/* An earlier engine has kept what cannot be read, a pause perhaps: everything is stopped until an
+ * operator resumes, which the events say with the next step that is not held. */
+void ek_engine_take_up_nothing(struct ek_engine *engine, const char *why);
+
 #endif

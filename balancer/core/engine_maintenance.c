@@ -1,6 +1,6 @@
 /* The engine's word on every host that is to be emptied. */
 #include "balancer/core/digest.h"
-#include "balancer/core/engine_state.h"
+#include "balancer/core/engine_parts.h"
 
 #include <assert.h>
 #include <string.h>
@@ -38,6 +38,20 @@ uint64_t ek_engine_maintenance_digest(const struct ek_engine *engine)
     return digest.state;
 }
 
+uint64_t ek_engine_deadline_digest(const struct ek_engine *engine)
+{
+    struct ek_digest digest = ek_digest_begin();
+
+    for (size_t h = 0; h < engine->snapshot.host_count; h++) {
+        const struct ek_host *host = &engine->snapshot.hosts[h];
+        if (host->maintenance && host->deadline_ms != 0) {
+            ek_digest_text(&digest, host->name);
+            ek_digest_integer(&digest, host->deadline_ms);
+        }
+    }
+    return digest.state;
+}
+
 /* Keeps count_left() from counting a domain twice, as resident and as moving. */
 static bool stands_on(const struct ek_snapshot *snapshot, const char *uuid, uint32_t host)
 {
@@ -47,11 +61,42 @@ static bool stands_on(const struct ek_snapshot *snapshot, const char *uuid, uint
     return domain != EK_NONE && snapshot->domains[domain].host == host;
 }
 
+/* Whether the move in flight is one of ours. A domain that no sample shows is known by its hosts.
+ */
+static bool is_ours(const struct ek_engine *engine, const struct ek_in_flight *flight)
+{
+    const struct ek_snapshot *snapshot = &engine->snapshot;
+    bool ours = false;
+
+    for (size_t i = 0; !ours && i < engine->running_count; i++) {
+        const struct ek_move_order *order = &engine->running[i].order;
+        ours = flight->domain != EK_NONE
+                   ? strcmp(order->domain, snapshot->domains[flight->domain].uuid) == 0
+                   : strcmp(order->source, snapshot->hosts[flight->source].name) == 0 &&
+                         strcmp(order->destination, snapshot->hosts[flight->destination].name) == 0;
+    }
+    return ours;
+}
+
+/* Migrations of others that are on their way to the host: what comes in runs there in a moment. */
+static uint32_t count_arrivals(const struct ek_engine *engine, uint32_t host)
+{
+    const struct ek_snapshot *snapshot = &engine->snapshot;
+    uint32_t count = 0;
+
+    for (size_t f = 0; f < snapshot->in_flight_count; f++) {
+        const struct ek_in_flight *flight = &snapshot->in_flight[f];
+        bool there = flight->domain != EK_NONE && snapshot->domains[flight->domain].host == host;
+        count += flight->destination == host && !there && !is_ours(engine, flight) ? 1 : 0;
+    }
+    return count;
+}
+
 /* Domains that are there, and moves that begin or end there: a host is empty only without any. */
 static uint32_t count_left(const struct ek_engine *engine, uint32_t host)
 {
     const struct ek_snapshot *snapshot = &engine->snapshot;
-    uint32_t left = 0;
+    uint32_t left = count_arrivals(engine, host);
 
     for (size_t d = 0; d < snapshot->domain_count; d++) {
         left += snapshot->domains[d].host == host ? 1 : 0;
@@ -105,10 +150,17 @@ static bool gather_blockers(const struct ek_engine *engine, const char *host,
     for (size_t i = 0; i < engine->stuck_count; i++) {
         const struct ek_stuck *stuck = &engine->stuck[i];
         if (strcmp(stuck->host, host) == 0) {
+            const char *error = ek_engine_stop_error(engine, stuck->domain);
+            const char *reason = error == NULL || error[0] == '\0'
+                                     ? stuck->reason
+                                     : ek_arena_printf(arena, "%s (%s)", stuck->reason, error);
+            if (reason == NULL) {
+                return ek_error_set(err, EK_ERR_NOMEM, "out of memory for a blocker");
+            }
             blockers[status->blocker_count++] =
                 (struct ek_blocker){.domain = stuck->domain,
                                     .name = stuck->name,
-                                    .reason = stuck->reason,
+                                    .reason = reason,
                                     .relaxation = stuck->relaxation,
                                     .relaxation_host = stuck->relaxation_host};
             *for_good = *for_good || !stuck->for_now;
@@ -156,7 +208,7 @@ static enum ek_maintenance_state state_of(const struct ek_engine *engine,
     if (host->state != EK_HOST_UP) {
         return EK_MAINTENANCE_BLOCKED;
     }
-    if (for_good && !host->partial && !host->begun) {
+    if (for_good && !host->partial && !ek_engine_has_begun(engine, host->name)) {
         return EK_MAINTENANCE_INFEASIBLE;
     }
     if (leaving(engine, host->name)) {
@@ -215,6 +267,7 @@ static bool record_host(struct ek_engine *engine, uint32_t h, struct ek_effects 
     struct ek_maintenance_status status = {.host = host->name,
                                            .deadline_ms = host->deadline_ms,
                                            .slack_ms = host->deadline_ms - engine->now_ms,
+                                           .pace = engine->pace,
                                            .domains_left = count_left(engine, h)};
     bool for_good = false;
 
@@ -235,6 +288,13 @@ static bool record_host(struct ek_engine *engine, uint32_t h, struct ek_effects 
     assert(h < engine->snapshot.host_count && host->maintenance);
     status.state = state_of(engine, host, &status, for_good);
     add_promise(engine, &status);
+    if (!ek_engine_list_stops(engine, host->name, &status, &effects->arena, err)) {
+        return false;
+    }
+    /* How long a guest takes to shut down nobody knows. */
+    if (status.stop_count > 0 && status.order_count == 0) {
+        status.eta_ms = -1;
+    }
     struct ek_effect *effect = ek_effect_add(effects, EK_EFFECT_RECORD_MAINTENANCE, err);
     if (effect == NULL) {
         return false;
@@ -251,6 +311,9 @@ static bool record_ended(struct ek_engine *engine, struct ek_effects *effects, s
         uint32_t h = ek_snapshot_find_host(&engine->snapshot, engine->maintained[i]);
         if (h != EK_NONE && engine->snapshot.hosts[h].maintenance) {
             continue;
+        }
+        if (!ek_engine_tell_stopped(engine, engine->maintained[i], effects, err)) {
+            return false;
         }
         struct ek_effect *effect = ek_effect_add(effects, EK_EFFECT_RECORD_MAINTENANCE, err);
         if (effect == NULL) {

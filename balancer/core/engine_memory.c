@@ -3,7 +3,7 @@
 #include "balancer/core/engine_memory.h"
 
 #include "balancer/core/digest.h"
-#include "balancer/core/engine_state.h"
+#include "balancer/core/engine_parts.h"
 
 #include <string.h>
 

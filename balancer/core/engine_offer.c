@@ -3,7 +3,7 @@
  * brings what it was to bring: figures that move from sample to sample must not make a new offer in
  * each cycle, of which nobody could approve any. */
 #include "balancer/core/digest.h"
-#include "balancer/core/engine_state.h"
+#include "balancer/core/engine_parts.h"
 #include "balancer/core/plural.h"
 
 #include <assert.h>

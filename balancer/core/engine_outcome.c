@@ -1,5 +1,5 @@
 /* What the end of a move means: where its domain is now, what was learned, what may follow. */
-#include "balancer/core/engine_state.h"
+#include "balancer/core/engine_parts.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -138,6 +138,10 @@ bool ek_engine_outcome(struct ek_engine *engine, const struct ek_outcome *outcom
      * limits for ever. */
     ek_engine_end(engine, outcome->id);
     land(engine, outcome->domain);
+    if (ek_move_stops(outcome->kind)) {
+        return recent_add(engine, outcome, err) &&
+               ek_engine_stopped(engine, &running, outcome, effects, err);
+    }
     return recent_add(engine, outcome, err) &&
            (done ? note_success(engine, &running, outcome, effects, err)
                  : ek_engine_fail(engine, &running, course, outcome, effects, err)) &&

@@ -1,5 +1,5 @@
 /* The engine's planning: when a plan is wanted, and how it becomes the present one. */
-#include "balancer/core/engine_state.h"
+#include "balancer/core/engine_parts.h"
 #include "balancer/core/plural.h"
 
 #include <assert.h>
@@ -152,9 +152,9 @@ static struct ek_move_order order_of(const struct ek_engine *engine,
         .parallel_connections = policy->parallel_connections,
         .two_step = policy->two_step,
         .disk_grace_ms = policy->disk_grace_ms,
-        .predicted_transfer_mib = move->cost.transfer_mib,
+        .predicted_transfer_mib = slot->cost.transfer_mib,
         .predicted_duration_ms = slot->duration_ms,
-        .predicted_downtime_ms = move->cost.downtime_ms,
+        .predicted_downtime_ms = slot->cost.downtime_ms,
     };
 
     static_assert(EK_ID_SIZE > 16 + 1 + 10, "a digest, a hyphen and any seq fit into an id");
@@ -184,6 +184,7 @@ static bool adopt_move(struct ek_engine *engine, struct ek_course *course, size_
     step->order = order_of(engine, move, slot);
     step->laggard = ek_engine_may_lag(engine, move->domain, move->source, move->destination);
     step->domain = move->domain;
+    step->start_ms = slot->start_ms;
     step->depends_count = slot->depends_count;
     step->depends_on =
         ek_arena_alloc(&course->arena, slot->depends_count, sizeof(*step->depends_on));
@@ -343,7 +344,8 @@ static void ask(struct ek_engine *engine)
                                                .balance_held = held ? engine->balance_held : NULL,
                                                .evacuate_only = engine->pause.why[0] != '\0' ||
                                                                 engine->closing.balancing,
-                                               .prefer_held = !figures_stand(engine)};
+                                               .prefer_held = !figures_stand(engine),
+                                               .pace = engine->pace};
     engine->wishes = NULL;
     engine->wish_count = 0;
 }
@@ -356,7 +358,7 @@ bool ek_engine_replan(struct ek_engine *engine, const char *why_now, struct ek_e
     }
     ask(engine);
     if (!ek_plan_make(&engine->plan, &engine->request, err) ||
-        !ek_schedule_make(&engine->schedule, &engine->plan, &engine->policy, err) ||
+        !ek_engine_choose_pace(engine, effects, err) ||
         !ek_engine_look_ahead(engine, &engine->request, err) ||
         !record_summary(engine, effects, err)) {
         return false;
@@ -369,6 +371,7 @@ bool ek_engine_replan(struct ek_engine *engine, const char *why_now, struct ek_e
         ok = start_plan(engine, EK_COURSE_PLANNED, effects, err);
     }
     engine->maintenance_digest = ek_engine_maintenance_digest(engine);
+    engine->deadline_digest = ek_engine_deadline_digest(engine);
     return ok;
 }
 

@@ -1,6 +1,6 @@
 /* Who comes first: maintenance over an operator's orders over rules over balance, at every dispatch
  * and not only within one plan; and who has to give way. */
-#include "balancer/core/engine_state.h"
+#include "balancer/core/engine_parts.h"
 #include "balancer/core/migration_cost.h"
 
 #include <assert.h>
@@ -19,6 +19,9 @@ static int rank_of(enum ek_move_kind kind)
         return EK_RANK_RULE;
     case EK_MOVE_BALANCE:
     case EK_MOVE_PARK: /* as what it is made for, see below */
+    case EK_MOVE_SAVE: /* these are in no plan */
+    case EK_MOVE_SHUTDOWN:
+    case EK_MOVE_KIND_COUNT:
         break;
     }
     return EK_RANK_BALANCE;
@@ -69,7 +72,7 @@ void ek_course_rank(struct ek_course *course)
 static bool converges(const struct ek_engine *engine, const struct ek_domain *domain,
                       uint32_t source, uint32_t destination)
 {
-    double rate_mib_s = ek_migration_rate(&engine->snapshot, &engine->policy, source, destination);
+    double rate_mib_s = ek_engine_rate(engine, source, destination);
 
     return ek_migration_cost(domain, rate_mib_s, engine->policy.max_downtime_ms).converges;
 }
@@ -115,7 +118,7 @@ static bool shares_a_limit(const struct ek_engine *engine, const struct ek_step 
 {
     return strcmp(step->order.source, other->order.source) == 0 ||
            strcmp(step->order.destination, other->order.destination) == 0 ||
-           (int)engine->running_count + 1 >= engine->policy.limit_cluster;
+           (int)engine->running_count + 1 >= ek_engine_limits(engine, &other->order).cluster;
 }
 
 /* Its copying may last until its deadline; whatever place it takes, the others would wait for it

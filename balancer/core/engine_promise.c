@@ -1,6 +1,6 @@
 /* The engine's promises: what emptying each host will take, said before its first move and anew
  * with every plan; and which evacuations have begun. */
-#include "balancer/core/engine_state.h"
+#include "balancer/core/engine_parts.h"
 
 #include <assert.h>
 #include <string.h>
@@ -59,6 +59,30 @@ static bool keep_stuck(struct ek_engine *engine, struct ek_error *err)
     return engine->stuck != NULL || nomem(err);
 }
 
+/* Who is stopped last. */
+static bool keep_dues(struct ek_engine *engine, struct ek_error *err)
+{
+    const struct ek_plan *plan = &engine->plan;
+    struct ek_arena *arena = &engine->stuck_arena;
+
+    engine->due_count = 0;
+    engine->dues = ek_arena_alloc(arena, plan->stop_count, sizeof(*engine->dues));
+    for (size_t i = 0; engine->dues != NULL && i < plan->stop_count; i++) {
+        const struct ek_domain *domain = &plan->snapshot->domains[plan->stops[i].domain];
+        struct ek_due *due = &engine->dues[i];
+
+        due->domain = ek_arena_strdup(arena, domain->uuid);
+        due->name = ek_arena_strdup(arena, domain->name == NULL ? domain->uuid : domain->name);
+        due->host = ek_arena_strdup(arena, plan->snapshot->hosts[plan->stops[i].host].name);
+        due->kind = plan->stops[i].kind;
+        if (due->domain == NULL || due->name == NULL || due->host == NULL) {
+            return nomem(err);
+        }
+        engine->due_count++;
+    }
+    return engine->dues != NULL || nomem(err);
+}
+
 static bool list_order(struct ek_engine *engine, uint32_t host, struct ek_promise *promise)
 {
     const struct ek_plan *plan = &engine->plan;
@@ -107,7 +131,7 @@ bool ek_engine_look_ahead(struct ek_engine *engine, const struct ek_plan_request
 
     ek_arena_finish(&engine->promise_arena);
     engine->promise_count = 0;
-    if (!keep_stuck(engine, err) ||
+    if (!keep_stuck(engine, err) || !keep_dues(engine, err) ||
         !ek_preflight_make(&preflight, &engine->plan, &engine->schedule, request, err)) {
         return false;
     }
@@ -133,7 +157,7 @@ const struct ek_promise *ek_engine_find_promise(const struct ek_engine *engine, 
 
 /* ---- what has begun -------------------------------------------------------------------------- */
 
-static bool has_begun(const struct ek_engine *engine, const char *host)
+bool ek_engine_has_begun(const struct ek_engine *engine, const char *host)
 {
     bool found = false;
 
@@ -176,12 +200,9 @@ static bool keep_begun(struct ek_engine *engine, const char *one_more, struct ek
 
 bool ek_engine_begin_host(struct ek_engine *engine, const char *host, struct ek_error *err)
 {
-    uint32_t index = ek_snapshot_find_host(&engine->snapshot, host);
-
-    if (index != EK_NONE) {
-        engine->snapshot.hosts[index].begun = engine->snapshot.hosts[index].maintenance;
-    }
-    return has_begun(engine, host) || keep_begun(engine, host, err);
+    /* The snapshot stays as it is until the next one: the plan that begins it was made from that,
+     * and is recorded with it. */
+    return ek_engine_has_begun(engine, host) || keep_begun(engine, host, err);
 }
 
 /* Of one that had not begun nothing is to be forgotten: what was promised of it stands. */
@@ -215,7 +236,7 @@ bool ek_engine_mark_begun(struct ek_engine *engine, struct ek_error *err)
     }
     for (size_t h = 0; h < engine->snapshot.host_count; h++) {
         struct ek_host *host = &engine->snapshot.hosts[h];
-        host->begun = host->maintenance && (host->begun || has_begun(engine, host->name));
+        host->begun = host->maintenance && (host->begun || ek_engine_has_begun(engine, host->name));
     }
     return true;
 }

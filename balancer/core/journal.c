@@ -8,7 +8,10 @@ bool ek_journal_check_step(const struct ek_move_record *record,
                            const struct ek_move_record *expected, struct ek_error *err)
 {
     assert(record != NULL);
-    if (expected == NULL || ek_move_state_may_write(expected->state, record->state)) {
+    bool may = expected == NULL || (ek_move_stops(record->order.kind)
+                                        ? ek_stop_state_may_write(expected->state, record->state)
+                                        : ek_move_state_may_write(expected->state, record->state));
+    if (may) {
         return true;
     }
     return ek_error_set(err, EK_ERR_INVALID,

@@ -2,6 +2,7 @@
  * prediction from one dirty rate; the migrator measures, this only ranks and schedules. */
 #include "balancer/core/migration_cost.h"
 
+#include "balancer/core/pace.h"
 #include "balancer/core/utilization.h"
 
 #include <assert.h>
@@ -67,21 +68,13 @@ struct ek_cost ek_migration_cost(const struct ek_domain *domain, double bandwidt
                             .converges = converges};
 }
 
-double ek_migration_link(const struct ek_host *host, const struct ek_policy *policy)
-{
-    return policy->bandwidth_per_host_mib_s > 0
-               ? fmin(host->migration_mib_s, policy->bandwidth_per_host_mib_s)
-               : host->migration_mib_s;
-}
-
 double ek_migration_rate(const struct ek_snapshot *snapshot, const struct ek_policy *policy,
                          uint32_t source, uint32_t destination)
 {
-    assert(source < snapshot->host_count && destination < snapshot->host_count);
-    double rate = fmin(ek_migration_link(&snapshot->hosts[source], policy),
-                       ek_migration_link(&snapshot->hosts[destination], policy));
+    const struct ek_limits limits = ek_limits_of(policy);
 
-    return policy->bandwidth_cluster_mib_s > 0 ? fmin(rate, policy->bandwidth_cluster_mib_s) : rate;
+    assert(source < snapshot->host_count && destination < snapshot->host_count);
+    return ek_limits_rate(&limits, &snapshot->hosts[source], &snapshot->hosts[destination]);
 }
 
 int64_t ek_migration_timeout_ms(const struct ek_domain *domain, const struct ek_policy *policy)

@@ -25,11 +25,8 @@ struct ek_cost {
 struct ek_cost ek_migration_cost(const struct ek_domain *domain, double bandwidth_mib_s,
                                  int64_t max_downtime_ms);
 
-/* What migrations may take of the host's link in each direction, in MiB/s. */
-double ek_migration_link(const struct ek_host *host, const struct ek_policy *policy);
-
 /* What one migration between the two hosts gets, in MiB/s: the slower of their links, within the
- * policy's bandwidths. */
+ * policy's bandwidths; what leaves a host with a deadline may get more (pace.h). */
 double ek_migration_rate(const struct ek_snapshot *snapshot, const struct ek_policy *policy,
                          uint32_t source, uint32_t destination);
 

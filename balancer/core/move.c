@@ -2,17 +2,19 @@
 #include "balancer/core/move.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 static const char *const kind_names[] = {
-    [EK_MOVE_BALANCE] = "balance", [EK_MOVE_RULE] = "rule",     [EK_MOVE_EVACUATE] = "evacuate",
-    [EK_MOVE_PARK] = "park",       [EK_MOVE_MANUAL] = "manual",
+    [EK_MOVE_BALANCE] = "balance",   [EK_MOVE_RULE] = "rule",     [EK_MOVE_EVACUATE] = "evacuate",
+    [EK_MOVE_PARK] = "park",         [EK_MOVE_MANUAL] = "manual", [EK_MOVE_SAVE] = "save",
+    [EK_MOVE_SHUTDOWN] = "shutdown",
 };
 
 /* The array's own length: a kind added to the enum without a name here fails the assertion. */
 enum { KIND_COUNT = sizeof(kind_names) / sizeof(kind_names[0]) };
 
-static_assert(KIND_COUNT == EK_MOVE_MANUAL + 1, "every kind of move has a name");
+static_assert(KIND_COUNT == (int)EK_MOVE_KIND_COUNT, "every kind of move has a name");
 
 const char *ek_two_step_name(enum ek_two_step when)
 {
@@ -39,6 +41,22 @@ bool ek_move_kind_parse(const char *name, enum ek_move_kind *kind)
         }
     }
     return false;
+}
+
+bool ek_move_stops(enum ek_move_kind kind)
+{
+    assert((unsigned int)kind < KIND_COUNT);
+    return kind == EK_MOVE_SAVE || kind == EK_MOVE_SHUTDOWN;
+}
+
+const char *ek_move_way(const struct ek_move_order *order, char out[EK_WAY_SIZE])
+{
+    if (ek_move_stops(order->kind)) {
+        (void)snprintf(out, EK_WAY_SIZE, "stays on %s", order->source);
+    } else {
+        (void)snprintf(out, EK_WAY_SIZE, "%s -> %s", order->source, order->destination);
+    }
+    return out;
 }
 
 const char *ek_preparation_kind_name(enum ek_preparation_kind kind)

@@ -15,12 +15,20 @@ enum ek_move_kind {
     EK_MOVE_EVACUATE, /* to empty a host */
     EK_MOVE_PARK,     /* to make room; followed by the domain's last move */
     EK_MOVE_MANUAL,   /* ordered by an operator */
+    /* Stops: the domain stays where it is, and ends there, because its own metadata say so. */
+    EK_MOVE_SAVE,     /* its memory goes to its host's disk (a managed save) */
+    EK_MOVE_SHUTDOWN, /* its guest is asked to shut down, and never forced */
+    EK_MOVE_KIND_COUNT
 };
 
 const char *ek_move_kind_name(enum ek_move_kind kind);
 
 /* The kind of that name; false when there is none. */
 bool ek_move_kind_parse(const char *name, enum ek_move_kind *kind);
+
+/* Whether it is a stop: an order without a destination, and with a life of its own
+ * (ek_stop_state_allowed). */
+bool ek_move_stops(enum ek_move_kind kind);
 
 /* What a running move tells before its end. */
 enum ek_sign_kind {
@@ -42,6 +50,7 @@ enum ek_abort {
     EK_ABORT_NONE,
     EK_ABORT_OPERATOR, /* who does not want it again soon */
     EK_ABORT_YIELD,    /* others go first */
+    EK_ABORT_UNWANTED, /* its host is not to be emptied any more */
 };
 
 /* The hand-over in two steps: the destination stays paused until the source is known to be gone,
@@ -66,7 +75,7 @@ struct ek_move_order {
     char domain[EK_UUID_SIZE];
     char name[EK_NAME_SIZE];
     char source[EK_NAME_SIZE];
-    char destination[EK_NAME_SIZE];
+    char destination[EK_NAME_SIZE]; /* "": of a stop */
     char reason[EK_TEXT_SIZE];
 
     /* How to carry it out; from the policy, so that a reload does not change a running move. */
@@ -83,6 +92,7 @@ struct ek_move_order {
     int parallel_connections; /* 0 and 1: one */
     enum ek_two_step two_step;
     int64_t disk_grace_ms;
+    int64_t shutdown_timeout_ms; /* of a shutdown: how long its guest may take */
 
     double predicted_transfer_mib;
     int64_t predicted_duration_ms;
@@ -94,6 +104,11 @@ static inline const char *ek_move_domain(const struct ek_move_order *order)
 {
     return order->name[0] != '\0' ? order->name : order->domain;
 }
+
+enum { EK_WAY_SIZE = 2 * EK_NAME_SIZE + 8 };
+
+/* Where it goes, for people: "h1 -> h2", or of a stop "stays on h1". Returns `out`. */
+const char *ek_move_way(const struct ek_move_order *order, char out[EK_WAY_SIZE]);
 
 /* How a move ended. `state` is terminal. */
 struct ek_outcome {

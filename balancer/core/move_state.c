@@ -50,6 +50,20 @@ static const unsigned int followers[EK_MOVE_STATE_COUNT] = {
                            BIT(EK_MOVE_ROLLED_BACK) | BIT(EK_MOVE_REJECTED),
 };
 
+/* The same of a stop. Only one host is asked, so that nothing can be "unverified"; it is "failed"
+ * when the guest is left paused. */
+static const unsigned int stop_followers[EK_MOVE_STATE_COUNT] = {
+    [EK_MOVE_PLANNED] = BIT(EK_MOVE_CLAIMED) | BIT(EK_MOVE_CANCELLED),
+    [EK_MOVE_CLAIMED] = BIT(EK_MOVE_PRECHECK) | BIT(EK_MOVE_CANCELLED),
+    [EK_MOVE_PRECHECK] = BIT(EK_MOVE_RUNNING) | BIT(EK_MOVE_REJECTED) | BIT(EK_MOVE_CANCELLED),
+    [EK_MOVE_RUNNING] = BIT(EK_MOVE_COMMIT_PENDING),
+    [EK_MOVE_COMMIT_PENDING] = BIT(EK_MOVE_DONE),
+    /* Back to running: the save goes on, or the guest may still shut down. */
+    [EK_MOVE_RECONCILE] = BIT(EK_MOVE_RUNNING) | BIT(EK_MOVE_DONE) | BIT(EK_MOVE_ROLLED_BACK) |
+                          BIT(EK_MOVE_CANCELLED) | BIT(EK_MOVE_GUEST_OFF) | BIT(EK_MOVE_VM_DOWN) |
+                          BIT(EK_MOVE_FAILED) | BIT(EK_MOVE_UNKNOWN),
+};
+
 const char *ek_move_state_name(enum ek_move_state state)
 {
     assert((unsigned int)state < EK_MOVE_STATE_COUNT);
@@ -85,22 +99,41 @@ bool ek_move_state_blocks(enum ek_move_state state)
     return state == EK_MOVE_UNKNOWN || state == EK_MOVE_UNVERIFIED;
 }
 
-bool ek_move_state_allowed(enum ek_move_state from, enum ek_move_state to)
+static bool allowed(const unsigned int *table, enum ek_move_state from, enum ek_move_state to)
 {
     assert((unsigned int)from < EK_MOVE_STATE_COUNT && (unsigned int)to < EK_MOVE_STATE_COUNT);
-    assert(!states[from].terminal || followers[from] == 0);
+    assert(!states[from].terminal || table[from] == 0);
     if (states[from].terminal) {
         return false;
     }
     /* Any step may be cut off by a crash or an error, reconcile's own included: it repeats itself
      * without a step. */
-    return (to == EK_MOVE_RECONCILE && from != EK_MOVE_RECONCILE) ||
-           (followers[from] & BIT(to)) != 0;
+    return (to == EK_MOVE_RECONCILE && from != EK_MOVE_RECONCILE) || (table[from] & BIT(to)) != 0;
+}
+
+static bool may_write(const unsigned int *table, enum ek_move_state from, enum ek_move_state to)
+{
+    bool resolved = ek_move_state_blocks(from) && states[to].terminal && !ek_move_state_blocks(to);
+
+    return from == to || resolved || allowed(table, from, to);
+}
+
+bool ek_move_state_allowed(enum ek_move_state from, enum ek_move_state to)
+{
+    return allowed(followers, from, to);
 }
 
 bool ek_move_state_may_write(enum ek_move_state from, enum ek_move_state to)
 {
-    bool resolved = ek_move_state_blocks(from) && states[to].terminal && !ek_move_state_blocks(to);
+    return may_write(followers, from, to);
+}
 
-    return from == to || resolved || ek_move_state_allowed(from, to);
+bool ek_stop_state_allowed(enum ek_move_state from, enum ek_move_state to)
+{
+    return allowed(stop_followers, from, to);
+}
+
+bool ek_stop_state_may_write(enum ek_move_state from, enum ek_move_state to)
+{
+    return may_write(stop_followers, from, to);
 }

@@ -67,4 +67,14 @@ bool ek_move_state_allowed(enum ek_move_state from, enum ek_move_state to);
  * state where it is, and one that blocks its domain is closed by an operator's word. */
 bool ek_move_state_may_write(enum ek_move_state from, enum ek_move_state to);
 
+/* The same of a stop (a save, a shutdown): the same states and fewer of them, since nothing is
+ * prepared, copied to another host or cleaned up.
+ *
+ *   planned -> claimed -> precheck -> running -> commit-pending -> done
+ *
+ * Between running and commit-pending the guest's memory is written to disk, or the guest shuts
+ * down; a stop is not tried again within its life. */
+bool ek_stop_state_allowed(enum ek_move_state from, enum ek_move_state to);
+bool ek_stop_state_may_write(enum ek_move_state from, enum ek_move_state to);
+
 #endif

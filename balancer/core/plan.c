@@ -176,6 +176,15 @@ static const char *withheld_part(struct ek_plan *out)
                                  out->withheld_count == 1 ? "s" : "");
 }
 
+/* Who is stopped last; "" when nobody is. NULL: out of memory. */
+static const char *stops_part(struct ek_plan *out)
+{
+    return out->stop_count == 0
+               ? ""
+               : ek_arena_printf(&out->arena, ", %zu %s stopped last", out->stop_count,
+                                 out->stop_count == 1 ? "is" : "are");
+}
+
 /* One sentence for every plan, the empty ones too: "nothing to move" needs its reason most. A
  * parking counts as what it is made for: it is not yet marked. */
 static bool summarise(struct ek_plan_work *work, struct ek_error *err)
@@ -187,17 +196,18 @@ static bool summarise(struct ek_plan_work *work, struct ek_error *err)
     size_t stuck = out->stuck_count - out->withheld_count;
     const char *rules = rules_part(out, repairing);
     const char *stay = withheld_part(out);
+    const char *stop = stops_part(out);
 
-    if (rules == NULL || stay == NULL) {
+    if (rules == NULL || stay == NULL || stop == NULL) {
         return ek_plan_nomem(err);
     }
-    if (evacuating > 0 || out->stuck_count > 0) {
+    if (evacuating > 0 || out->stuck_count > 0 || out->stop_count > 0) {
         out->summary = ek_arena_printf(
             &out->arena,
-            "%zu move%s to empty hosts in maintenance, %zu domain%s cannot leave%s; "
+            "%zu move%s to empty hosts in maintenance, %zu domain%s cannot leave%s%s; "
             "%s%zu move%s to balance (%s)",
-            evacuating, ek_plural(evacuating), stuck, ek_plural(stuck), stay, rules, balancing,
-            ek_plural(balancing), work->why);
+            evacuating, ek_plural(evacuating), stuck, ek_plural(stuck), stay, stop, rules,
+            balancing, ek_plural(balancing), work->why);
     } else if (rules[0] != '\0') {
         out->summary = ek_arena_printf(&out->arena, "%s%zu move%s to balance (%s)", rules,
                                        balancing, ek_plural(balancing), work->why);

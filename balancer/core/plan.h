@@ -6,6 +6,7 @@
 #include "balancer/core/evaluate.h"
 #include "balancer/core/migration_cost.h"
 #include "balancer/core/move.h"
+#include "balancer/core/pace.h"
 #include "balancer/core/relaxation.h"
 
 struct ek_policy_ops;
@@ -37,6 +38,14 @@ struct ek_unresolved {
                                         looked for */
 };
 
+/* A domain whose own metadata say that it is stopped when its host is emptied: last of all, when
+ * nobody else is left there. It is no move, and needs no place. */
+struct ek_plan_stop {
+    uint32_t domain;
+    uint32_t host;
+    enum ek_move_kind kind; /* EK_MOVE_SAVE or EK_MOVE_SHUTDOWN */
+};
+
 struct ek_plan {
     char id[EK_ID_SIZE];
     const struct ek_snapshot *snapshot; /* borrowed; must outlive the plan */
@@ -49,10 +58,12 @@ struct ek_plan {
     struct ek_plan_move *moves;
     size_t move_count;
     struct ek_unresolved *unresolved;
-    size_t unresolved_count; /* those on hosts in maintenance come first ... */
-    size_t stuck_count;      /* ... and are so many, ... */
-    size_t withheld_count;   /* ... of whom the last so many are withheld */
-    const char *summary;     /* one sentence: what it does, or why it does nothing */
+    size_t unresolved_count;    /* those on hosts in maintenance come first ... */
+    size_t stuck_count;         /* ... and are so many, ... */
+    size_t withheld_count;      /* ... of whom the last so many are withheld */
+    struct ek_plan_stop *stops; /* on hosts in maintenance that can be emptied */
+    size_t stop_count;
+    const char *summary; /* one sentence: what it does, or why it does nothing */
     double offered_gain; /* relative fall of the score by the balance moves that were found, taken
                             or too little; NAN: none were weighed */
     struct ek_arena arena;
@@ -65,8 +76,9 @@ struct ek_plan_request {
     const char *balance_held;            /* why balancing must wait; NULL: it need not */
     bool evacuate_only;                  /* must rules wait as well */
     bool prefer_held;                    /* figures are in motion: should rules wait, too */
-    bool as_far;     /* what can leave a host in maintenance leaves it, whatever its key says */
-    uint64_t trials; /* the most that the search may make; 0: as many as are worth while */
+    bool as_far;       /* what can leave a host in maintenance leaves it, whatever its key says */
+    enum ek_pace pace; /* of the plan before; the planner itself does not ask (pace_choice.h) */
+    uint64_t trials;   /* the most that the search may make; 0: as many as are worth while */
 };
 
 /* Every move of the result is feasible after those before it. A host in maintenance that cannot be

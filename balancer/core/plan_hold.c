@@ -33,12 +33,26 @@ static void reserve(struct ek_cluster *cluster, uint32_t domain, uint32_t host, 
 }
 
 /* Whether it is to be saved or shut down, and needs no place. */
-static bool goes_nowhere(const struct ek_plan_work *work, uint32_t domain)
+bool ek_plan_goes_nowhere(const struct ek_plan_work *work, uint32_t domain)
 {
-    enum ek_evacuation evacuation = work->out->snapshot->domains[domain].evacuation;
-
-    return evacuation == EK_EVACUATE_SAVE || evacuation == EK_EVACUATE_SHUTDOWN;
+    return ek_evacuation_stops(work->out->snapshot->domains[domain].evacuation);
 }
+
+bool ek_plan_can_stop(const struct ek_plan_work *work, uint32_t domain)
+{
+    return ek_plan_goes_nowhere(work, domain) &&
+           ek_constraint_stop(&work->cluster, work->request->cooldown, domain) == EK_BLOCK_NONE;
+}
+
+/* Its own host, unless a rule keeps it there: a rule does not end by itself. */
+static uint32_t place_to_stop(const struct ek_plan_work *work, uint32_t domain)
+{
+    enum ek_block block = ek_constraint_stop(&work->cluster, work->request->cooldown, domain);
+
+    return block == EK_BLOCK_IGNORED ? EK_NONE : work->cluster.host_of[domain];
+}
+
+/* Of one that cannot be stopped now. */
 
 static bool name_person(const struct ek_plan_work *work, struct ek_unresolved *it,
                         struct ek_arena *arena, struct ek_error *err)
@@ -85,7 +99,7 @@ static bool relax(const struct ek_plan_work *work, struct ek_cluster *model,
             .host = EK_NONE, .text = "an operator has to end it on one of the two hosts"};
         return true;
     }
-    if (goes_nowhere(work, it->domain)) {
+    if (ek_plan_goes_nowhere(work, it->domain)) {
         return name_person(work, it, arena, err);
     }
     if (kept != EK_NONE) {
@@ -149,8 +163,9 @@ static void keep_room(struct ek_plan_work *work, bool begun, double *unplaced_mi
         if (!stays(work, d) || snapshot->hosts[host].begun != begun) {
             continue;
         }
-        work->place[d] =
-            goes_nowhere(work, d) ? host : find_place(work, &work->cluster, d, EK_PLAN_PASSING);
+        work->place[d] = ek_plan_goes_nowhere(work, d)
+                             ? place_to_stop(work, d)
+                             : find_place(work, &work->cluster, d, EK_PLAN_PASSING);
         if (work->place[d] != EK_NONE && work->place[d] != host) {
             reserve(&work->cluster, d, work->place[d], 1);
         } else if (work->place[d] == EK_NONE && is_whole(&snapshot->hosts[host])) {
@@ -172,7 +187,7 @@ static bool fits_alone(const struct ek_plan_work *work, struct ek_cluster *model
 
     for (; fits && end < snapshot->domain_count; end++) {
         bool leaves = snapshot->domains[end].host == host && !model->in_flight[end] &&
-                      !goes_nowhere(work, end);
+                      !ek_plan_goes_nowhere(work, end);
         place[end] = leaves ? find_place(work, model, end, lifted) : EK_NONE;
         fits = !leaves || place[end] != EK_NONE;
         if (place[end] != EK_NONE) {
@@ -376,7 +391,8 @@ static bool keep_stuck(struct ek_plan_work *work, struct ek_plan_held *held, str
 
     for (uint32_t d = 0; d < snapshot->domain_count; d++) {
         uint32_t host = work->cluster.host_of[d];
-        if (!stays(work, d) || !held->hosts[snapshot->host_count + host]) {
+        if (!stays(work, d) || !held->hosts[snapshot->host_count + host] ||
+            ek_plan_can_stop(work, d)) {
             continue;
         }
         struct ek_unresolved it = {.domain = d, .host = host, .rule = EK_NONE};

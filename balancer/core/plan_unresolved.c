@@ -100,7 +100,11 @@ const char *ek_plan_stuck_reason(struct ek_plan_work *work, uint32_t domain, boo
 {
     const struct ek_cluster *cluster = &work->cluster;
     const struct ek_cooldown *cooldown = work->request->cooldown;
-    enum ek_block block = ek_constraint_domain(cluster, cooldown, domain, EK_PURPOSE_EVACUATE);
+    bool stops = cluster->snapshot->hosts[cluster->host_of[domain]].maintenance &&
+                 ek_plan_goes_nowhere(work, domain);
+    enum ek_block block =
+        stops ? ek_constraint_stop(cluster, cooldown, domain)
+              : ek_constraint_domain(cluster, cooldown, domain, EK_PURPOSE_EVACUATE);
     bool passing = (EK_PLAN_PASSING >> block & 1U) != 0;
 
     *for_now = work->place[domain] != EK_NONE || ek_plan_stuck_for_now(work, domain);
@@ -215,6 +219,9 @@ static bool list_broken(struct ek_plan_work *work, struct ek_error *err)
     for (size_t i = 0; i < work->out->unresolved_count; i++) {
         listed[work->out->unresolved[i].domain] = true;
     }
+    for (size_t i = 0; i < work->out->stop_count; i++) { /* these need no place any more */
+        listed[work->out->stops[i].domain] = true;
+    }
     for (uint32_t r = 0; ek_rule_set_broken(set) > 0 && r < set->rule_count; r++) {
         size_t count = 0;
         const uint32_t *members = ek_rule_set_members(set, r, &count);
@@ -258,7 +265,7 @@ static bool list_others(struct ek_plan_work *work, struct ek_error *err)
         uint32_t host = work->cluster.host_of[d];
         /* What is in flight is leaving already. */
         if (!out->snapshot->hosts[host].maintenance || work->cluster.in_flight[d] ||
-            ek_plan_holds(work, host)) {
+            ek_plan_holds(work, host) || ek_plan_can_stop(work, d)) {
             continue;
         }
         struct ek_unresolved it = {.domain = d, .host = host, .rule = EK_NONE};
@@ -305,11 +312,33 @@ static void list_withheld(struct ek_plan_work *work)
     out->withheld_count = out->unresolved_count - first;
 }
 
+static bool list_stops(struct ek_plan_work *work, struct ek_error *err)
+{
+    struct ek_plan *out = work->out;
+    size_t count = 0;
+
+    for (uint32_t d = 0; d < out->snapshot->domain_count; d++) {
+        count += ek_plan_goes_nowhere(work, d) ? 1 : 0;
+    }
+    out->stops = ek_arena_alloc(&out->arena, count, sizeof(*out->stops));
+    for (uint32_t d = 0; out->stops != NULL && d < out->snapshot->domain_count; d++) {
+        uint32_t host = work->cluster.host_of[d];
+        if (out->snapshot->hosts[host].maintenance && !ek_plan_holds(work, host) &&
+            ek_plan_can_stop(work, d)) {
+            bool saves = out->snapshot->domains[d].evacuation == EK_EVACUATE_SAVE;
+            out->stops[out->stop_count++] =
+                (struct ek_plan_stop){d, host, saves ? EK_MOVE_SAVE : EK_MOVE_SHUTDOWN};
+        }
+    }
+    assert(out->stop_count <= count);
+    return out->stops != NULL || ek_plan_nomem(err);
+}
+
 bool ek_plan_list_unresolved(struct ek_plan_work *work, struct ek_error *err)
 {
     struct ek_plan *out = work->out;
 
-    if (!list_held(work, err) || !list_others(work, err)) {
+    if (!list_stops(work, err) || !list_held(work, err) || !list_others(work, err)) {
         return false;
     }
     list_withheld(work);

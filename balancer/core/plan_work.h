@@ -77,6 +77,10 @@ struct ek_plan_phase {
 
 bool ek_plan_nomem(struct ek_error *err);
 
+/* plan_hold.c: whether its own metadata say that an evacuation stops it; whether it can be. */
+bool ek_plan_goes_nowhere(const struct ek_plan_work *work, uint32_t domain);
+bool ek_plan_can_stop(const struct ek_plan_work *work, uint32_t domain);
+
 /* The model before any move, an empty plan with its id, of which the wishes are part. Error: NOMEM;
  * plan and model are to be finished all the same. */
 bool ek_plan_begin(struct ek_plan_work *work, const struct ek_plan_wish *wishes, size_t count,

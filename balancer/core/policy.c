@@ -51,6 +51,8 @@ void ek_policy_defaults(struct ek_policy *policy)
         .limit_host_in = 1,
         .limit_host_out = 1,
         .moves_per_plan = 40,
+        /* Twice of each: enough to be of use, and nothing that the limits have not nearly seen. */
+        .urgent = {.cluster = 8, .host_in = 2, .host_out = 2},
         .timeout_min_ms = 300 * SECOND_MS,
         /* 150 s for each GiB and 150 s without progress are KubeVirt's figures, in wide use. */
         .timeout_per_gib_ms = 150 * SECOND_MS,
@@ -65,6 +67,7 @@ void ek_policy_defaults(struct ek_policy *policy)
         .parallel_connections = 1,
         .two_step = EK_TWO_STEP_COPIED,
         .disk_grace_ms = 10 * 60 * SECOND_MS,
+        .shutdown_timeout_ms = 180 * SECOND_MS,
         .on_plan_failure = EK_ON_FAILURE_REPLAN,
         /* One failure is a guest's bad day, two may be chance. */
         .circuit_failures = 3,

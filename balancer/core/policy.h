@@ -31,6 +31,15 @@ enum ek_on_plan_failure {
     EK_ON_FAILURE_COUNT
 };
 
+/* How much may be under way at once, and what it may take of the links (pace.h). */
+struct ek_limits {
+    int cluster;                     /* migrations at once, >= 1 */
+    int host_in;                     /* >= 1 */
+    int host_out;                    /* >= 1 */
+    double bandwidth_per_host_mib_s; /* of migrations in one direction of a link; 0: all of it */
+    double bandwidth_cluster_mib_s;  /* of all migrations; 0: unlimited */
+};
+
 struct ek_policy {
     enum ek_mode mode;
     int64_t approval_lapse_ms; /* a plan that nobody approved for so long is proposed no more */
@@ -66,6 +75,7 @@ struct ek_policy {
     double bandwidth_per_host_mib_s; /* of migrations in one direction of a link; 0: all of it */
     double bandwidth_cluster_mib_s;  /* of all migrations; 0: unlimited */
     int moves_per_plan;              /* >= 1; evacuations are not limited by it */
+    struct ek_limits urgent;         /* what an evacuation with a deadline may come to (pace.h) */
 
     int64_t timeout_min_ms;      /* a migration may take at least this ... */
     int64_t timeout_per_gib_ms;  /* ... or this for each GiB to copy, whichever is longer */
@@ -76,9 +86,10 @@ struct ek_policy {
     int64_t backoff_ms; /* before the first retry; doubles, at most 5 minutes */
     bool post_copy;     /* a migration that does not converge ends in post-copy, not in an abort */
     bool tls;           /* guests' memory and disks travel encrypted */
-    int parallel_connections;  /* >= 1: for one guest's memory */
-    enum ek_two_step two_step; /* see there */
-    int64_t disk_grace_ms;     /* a copied disk stays on the source that long */
+    int parallel_connections;    /* >= 1: for one guest's memory */
+    enum ek_two_step two_step;   /* see there */
+    int64_t disk_grace_ms;       /* a copied disk stays on the source that long */
+    int64_t shutdown_timeout_ms; /* a guest that an evacuation shuts down has that long */
     enum ek_on_plan_failure on_plan_failure;
 
     int circuit_failures;        /* >= 1: so many open a circuit (circuit.h) ... */

@@ -21,12 +21,32 @@ bool ek_preflight_measured(const struct ek_domain *domain)
     return domain->dirty_measured_at_ms > 0 || domain->dirty_mib_s > 0;
 }
 
-static struct ek_cost cost_at(enum end end, const struct ek_plan *plan,
-                              const struct ek_policy *policy, uint32_t index, uint32_t source,
-                              uint32_t destination)
+/* What the moves of a schedule cost depends on the rates that its pace gives them. */
+struct pricing {
+    const struct ek_plan *plan;
+    const struct ek_policy *policy;
+    struct ek_limits usual;
+    struct ek_limits paced;
+};
+
+static struct pricing pricing_of(const struct ek_plan *plan, const struct ek_policy *policy,
+                                 enum ek_pace pace)
 {
-    struct ek_domain domain = plan->snapshot->domains[index];
-    double rate_mib_s = ek_migration_rate(plan->snapshot, policy, source, destination);
+    return (struct pricing){.plan = plan,
+                            .policy = policy,
+                            .usual = ek_limits_of(policy),
+                            .paced = ek_pace_limits(policy, pace)};
+}
+
+static struct ek_cost cost_at(enum end end, const struct pricing *pricing, enum ek_move_kind kind,
+                              uint32_t index, uint32_t source, uint32_t destination)
+{
+    const struct ek_host *hosts = pricing->plan->snapshot->hosts;
+    const struct ek_policy *policy = pricing->policy;
+    struct ek_domain domain = pricing->plan->snapshot->domains[index];
+    bool paced = ek_pace_binds(kind, &hosts[source]);
+    double rate_mib_s = ek_limits_rate(paced ? &pricing->paced : &pricing->usual, &hosts[source],
+                                       &hosts[destination]);
     double factor = domain.migration_factor > 0 ? domain.migration_factor : 1;
     double newest = fmin(fmax(2 * factor - 1, EK_LEARNED_MIN), EK_LEARNED_MAX);
 
@@ -45,23 +65,31 @@ static struct ek_cost cost_at(enum end end, const struct ek_plan *plan,
     return cost;
 }
 
-/* The same moves at other costs. The caller finishes the schedule; the plan's moves are the
- * arena's. */
+/* The same moves at other costs, at the same pace; the caller finishes the schedule. */
 static bool schedule_at(enum end end, const struct ek_plan *plan, const struct ek_policy *policy,
-                        struct ek_plan *varied, struct ek_schedule *schedule,
-                        struct ek_arena *arena, struct ek_error *err)
+                        enum ek_pace pace, struct ek_schedule *schedule, struct ek_error *err)
 {
-    *varied = *plan;
-    varied->moves = ek_arena_alloc(arena, plan->move_count, sizeof(*varied->moves));
-    if (varied->moves == NULL) {
-        return nomem(err);
+    const struct pricing pricing = pricing_of(plan, policy, pace);
+    struct ek_arena arena = {.newest = NULL};
+    struct ek_cost *costs = ek_arena_alloc(&arena, plan->move_count, sizeof(*costs));
+
+    for (size_t i = 0; costs != NULL && i < plan->move_count; i++) {
+        const struct ek_plan_move *move = &plan->moves[i];
+        costs[i] =
+            cost_at(end, &pricing, move->kind, move->domain, move->source, move->destination);
     }
-    for (size_t i = 0; i < plan->move_count; i++) {
-        varied->moves[i] = plan->moves[i];
-        varied->moves[i].cost = cost_at(end, plan, policy, plan->moves[i].domain,
-                                        plan->moves[i].source, plan->moves[i].destination);
-    }
-    return ek_schedule_make(schedule, varied, policy, err);
+    bool ok =
+        costs != NULL ? ek_schedule_make_at(schedule, plan, policy, pace, costs, err) : nomem(err);
+    ek_arena_finish(&arena);
+    return ok;
+}
+
+bool ek_preflight_schedule(struct ek_schedule *out, const struct ek_plan *plan,
+                           const struct ek_policy *policy, enum ek_pace pace, struct ek_error *err)
+{
+    /* The costs are the plan's until the links give more. */
+    return pace == EK_PACE_URGENT ? schedule_at(LIKELY, plan, policy, pace, out, err)
+                                  : ek_schedule_make_at(out, plan, policy, pace, NULL, err);
 }
 
 /* ---- times ----------------------------------------------------------------------------------- */
@@ -83,10 +111,9 @@ static int64_t last_end_ms(const struct ek_schedule *schedule, uint32_t host)
 
 /* What is left of the migrations that run from there, were each to take that long in all. Of one
  * that no sample shows nothing is known. */
-static int64_t flights_ms(const struct ek_plan *plan, uint32_t host, enum end end,
-                          const struct ek_policy *policy)
+static int64_t flights_ms(const struct pricing *pricing, uint32_t host, enum end end)
 {
-    const struct ek_snapshot *snapshot = plan->snapshot;
+    const struct ek_snapshot *snapshot = pricing->plan->snapshot;
     int64_t left_ms = 0;
 
     for (size_t f = 0; f < snapshot->in_flight_count; f++) {
@@ -94,12 +121,20 @@ static int64_t flights_ms(const struct ek_plan *plan, uint32_t host, enum end en
         if (flight->source != host || flight->domain == EK_NONE) {
             continue;
         }
-        struct ek_cost cost =
-            cost_at(end, plan, policy, flight->domain, flight->source, flight->destination);
+        struct ek_cost cost = cost_at(end, pricing, EK_MOVE_EVACUATE, flight->domain,
+                                      flight->source, flight->destination);
         int64_t of_it_ms = cost.duration_ms - (snapshot->taken_at_ms - flight->started_at_ms);
         left_ms = of_it_ms > left_ms ? of_it_ms : left_ms;
     }
     return left_ms;
+}
+
+int64_t ek_preflight_likely_ms(const struct ek_schedule *schedule, const struct ek_policy *policy,
+                               uint32_t host)
+{
+    const struct pricing pricing = pricing_of(schedule->plan, policy, schedule->pace);
+
+    return last_end_ms(schedule, host) + flights_ms(&pricing, host, LIKELY);
 }
 
 /* What runs has its links to itself in the schedule until nothing else can start: at worst all that
@@ -107,10 +142,11 @@ static int64_t flights_ms(const struct ek_plan *plan, uint32_t host, enum end en
 static struct ek_eta estimate(const struct ek_plan *plan, const struct ek_policy *policy,
                               const struct ek_schedule *const ends[END_COUNT], uint32_t host)
 {
-    int64_t first_ms = flights_ms(plan, host, LOW, policy);
+    const struct pricing pricing = pricing_of(plan, policy, ends[LIKELY]->pace);
+    int64_t first_ms = flights_ms(&pricing, host, LOW);
     int64_t low_ms = last_end_ms(ends[LOW], host);
-    int64_t likely_ms = last_end_ms(ends[LIKELY], host) + flights_ms(plan, host, LIKELY, policy);
-    int64_t high_ms = last_end_ms(ends[HIGH], host) + flights_ms(plan, host, HIGH, policy);
+    int64_t likely_ms = ek_preflight_likely_ms(ends[LIKELY], policy, host);
+    int64_t high_ms = last_end_ms(ends[HIGH], host) + flights_ms(&pricing, host, HIGH);
 
     /* Dearer moves may by chance make a shorter schedule. */
     low_ms = low_ms > first_ms ? low_ms : first_ms;
@@ -125,8 +161,9 @@ static struct ek_eta estimate(const struct ek_plan *plan, const struct ek_policy
 
 /* ---- what stands on the hosts ---------------------------------------------------------------- */
 
-static void count_domains(const struct ek_plan *plan, struct ek_preflight_host *it)
+static void count_domains(const struct ek_schedule *schedule, struct ek_preflight_host *it)
 {
+    const struct ek_plan *plan = schedule->plan;
     const struct ek_snapshot *snapshot = plan->snapshot;
 
     for (size_t d = 0; d < snapshot->domain_count; d++) {
@@ -143,8 +180,14 @@ static void count_domains(const struct ek_plan *plan, struct ek_preflight_host *
         if (plan->moves[i].source == it->host) {
             const struct ek_domain *domain = &snapshot->domains[plan->moves[i].domain];
             it->unmeasured += ek_preflight_measured(domain) ? 0 : 1;
-            it->doubtful += plan->moves[i].cost.converges ? 0 : 1;
+            it->doubtful += schedule->slots[i].cost.converges ? 0 : 1;
         }
+    }
+    for (size_t i = 0; i < plan->stop_count; i++) {
+        const struct ek_plan_stop *stop = &plan->stops[i];
+        bool here = stop->host == it->host;
+        it->saved += here && stop->kind == EK_MOVE_SAVE ? 1 : 0;
+        it->shut_down += here && stop->kind == EK_MOVE_SHUTDOWN ? 1 : 0;
     }
     it->waits = true;
     for (size_t i = 0; i < plan->stuck_count - plan->withheld_count; i++) {
@@ -162,7 +205,7 @@ static void add_host(struct ek_preflight *out, const struct ek_policy *policy,
 
     *it = (struct ek_preflight_host){.host = host, .eta = estimate(out->plan, policy, ends, host)};
     assert(it->eta.low_ms <= it->eta.likely_ms && it->eta.likely_ms <= it->eta.high_ms);
-    count_domains(out->plan, it);
+    count_domains(out->schedule, it);
     if (out->plan->snapshot->hosts[host].state != EK_HOST_UP) {
         it->problem = "the host has no fresh sample";
     }
@@ -173,12 +216,11 @@ static bool list_hosts(struct ek_preflight *out, const struct ek_policy *policy,
                        struct ek_error *err)
 {
     const struct ek_plan *plan = out->plan;
-    struct ek_plan varied[2];
     struct ek_schedule low = {.plan = NULL};
     struct ek_schedule high = {.plan = NULL};
     const struct ek_schedule *const ends[END_COUNT] = {&low, out->schedule, &high};
-    bool ok = schedule_at(LOW, plan, policy, &varied[0], &low, &out->arena, err) &&
-              schedule_at(HIGH, plan, policy, &varied[1], &high, &out->arena, err);
+    bool ok = schedule_at(LOW, plan, policy, out->schedule->pace, &low, err) &&
+              schedule_at(HIGH, plan, policy, out->schedule->pace, &high, err);
 
     for (uint32_t h = 0; ok && h < plan->snapshot->host_count; h++) {
         if (plan->snapshot->hosts[h].maintenance) {

@@ -5,7 +5,8 @@
  *
  * The estimate is the end of the last move away from the host in the schedule, that is the
  * planner's cost model (migration_cost.h) with measured dirty rates and what was learned of each
- * domain (learned.h), under the policy's limits. A dirty rate that was not measured counts as 0.
+ * domain (learned.h), under the policy's limits, or at the schedule's pace where a deadline has
+ * raised them (pace_choice.h). A dirty rate that was not measured counts as 0.
  * What runs already from there comes before it.
  *
  * The range is two further schedules of the same moves, each with every cost at one end, and then a
@@ -62,6 +63,8 @@ struct ek_preflight_host {
     uint32_t leaving;    /* migrations that run from there */
     uint32_t arriving;   /* migrations that still run there */
     uint32_t stuck;
+    uint32_t saved;      /* that will be saved, when all others have left, */
+    uint32_t shut_down;  /* or shut down; the estimate does not count either */
     uint32_t unmeasured; /* of those that move, whose dirty rate is not known */
     uint32_t doubtful;   /* of those that move, who are not expected to converge */
     struct ek_eta eta;   /* until all that can leave has left */
@@ -76,6 +79,15 @@ struct ek_preflight {
     size_t stuck_count;
     struct ek_arena arena;
 };
+
+/* The plan's schedule at that pace, at likely costs: from one that gives the links more, moves are
+ * shorter than the plan says. Error: NOMEM. The caller owns the result. */
+bool ek_preflight_schedule(struct ek_schedule *out, const struct ek_plan *plan,
+                           const struct ek_policy *policy, enum ek_pace pace, struct ek_error *err);
+
+/* The likely estimate of that host alone; 0: nothing leaves it. */
+int64_t ek_preflight_likely_ms(const struct ek_schedule *schedule, const struct ek_policy *policy,
+                               uint32_t host);
 
 /* Made from the plan of that request and its schedule, which must outlive it. Error: NOMEM. The
  * caller owns the result. */

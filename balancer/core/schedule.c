@@ -13,18 +13,19 @@
  * time. */
 static bool lower_bound(struct ek_schedule_tasks *tasks, int64_t *out)
 {
-    const struct ek_plan *plan = tasks->plan;
     double bound = 0;
     double *mib =
         ek_arena_alloc(&tasks->occupied.arena, 2 * (size_t)tasks->part_count, sizeof(*mib));
 
     for (uint32_t i = 0; mib != NULL && i < tasks->count; i++) {
-        mib[2 * tasks->tasks[i].source] += plan->moves[i].cost.transfer_mib;
-        mib[2 * tasks->tasks[i].destination + 1] += plan->moves[i].cost.transfer_mib;
-        bound = fmax(bound, (double)plan->moves[i].cost.duration_ms);
+        const struct ek_schedule_task *task = &tasks->tasks[i];
+        mib[2 * task->source] += task->cost.transfer_mib;
+        mib[2 * task->destination + 1] += task->cost.transfer_mib;
+        bound = fmax(bound, (double)task->cost.duration_ms);
     }
     for (uint32_t p = 0; mib != NULL && p < tasks->part_count; p++) {
-        bound = fmax(bound, fmax(mib[2 * p], mib[2 * p + 1]) / tasks->parts[p].link_mib_s * 1e3);
+        double link_mib_s = tasks->parts[p].link_mib_s[EK_SCHEDULE_PACED];
+        bound = fmax(bound, fmax(mib[2 * p], mib[2 * p + 1]) / link_mib_s * 1e3);
     }
     *out = (int64_t)ceil(fmin(bound, EK_FOREVER_MS));
     return mib != NULL;
@@ -47,6 +48,7 @@ static bool fill(struct ek_schedule *out, struct ek_schedule_tasks *tasks)
         out->slots[i].start_ms = starts_ms[i];
         out->slots[i].duration_ms = tasks->tasks[i].duration_ms;
         out->slots[i].rate_mib_s = tasks->tasks[i].rate_mib_s;
+        out->slots[i].cost = tasks->tasks[i].cost;
         assert(out->slots[i].duration_ms >= 1);
     }
     return lower_bound(tasks, &out->lower_bound_ms);
@@ -55,11 +57,19 @@ static bool fill(struct ek_schedule *out, struct ek_schedule_tasks *tasks)
 bool ek_schedule_make(struct ek_schedule *out, const struct ek_plan *plan,
                       const struct ek_policy *policy, struct ek_error *err)
 {
+    return ek_schedule_make_at(out, plan, policy, EK_PACE_LIMITS, NULL, err);
+}
+
+bool ek_schedule_make_at(struct ek_schedule *out, const struct ek_plan *plan,
+                         const struct ek_policy *policy, enum ek_pace pace,
+                         const struct ek_cost *costs, struct ek_error *err)
+{
     struct ek_schedule_tasks tasks;
 
     memset(out, 0, sizeof(*out));
     out->plan = plan;
-    if (!ek_schedule_tasks_init(&tasks, plan, policy, err)) {
+    out->pace = pace;
+    if (!ek_schedule_tasks_init(&tasks, plan, policy, pace, costs, err)) {
         return false;
     }
     bool ok = fill(out, &tasks);

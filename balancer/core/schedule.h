@@ -7,12 +7,14 @@
 #ifndef EK_CORE_SCHEDULE_H
 #define EK_CORE_SCHEDULE_H
 
+#include "balancer/core/pace.h"
 #include "balancer/core/plan.h"
 
 struct ek_slot {
     int64_t start_ms; /* from the plan's dispatch */
     int64_t duration_ms;
-    double rate_mib_s; /* what it takes of both links and of the cluster's bandwidth meanwhile */
+    double rate_mib_s;   /* what it takes of both links and of the cluster's bandwidth meanwhile */
+    struct ek_cost cost; /* at that rate; the plan's, unless the pace gives it more */
     const uint32_t
         *depends_on; /* seqs of moves that must have ended: they free the room needed here */
     size_t depends_count;
@@ -20,6 +22,7 @@ struct ek_slot {
 
 struct ek_schedule {
     const struct ek_plan *plan; /* borrowed */
+    enum ek_pace pace;          /* of what leaves hosts with deadlines */
     struct ek_slot *slots;      /* slots[i] belongs to plan->moves[i] */
     size_t slot_count;
     uint32_t
@@ -34,6 +37,13 @@ struct ek_schedule {
  * Error: NOMEM. The caller owns the result. */
 bool ek_schedule_make(struct ek_schedule *out, const struct ek_plan *plan,
                       const struct ek_policy *policy, struct ek_error *err);
+
+/* The same at that pace, with those costs of the moves, by their places in the plan (NULL: the
+ * plan's). A move that the pace does not bind starts only where the policy's limits and bandwidths
+ * leave it room beside all that runs. */
+bool ek_schedule_make_at(struct ek_schedule *out, const struct ek_plan *plan,
+                         const struct ek_policy *policy, enum ek_pace pace,
+                         const struct ek_cost *costs, struct ek_error *err);
 void ek_schedule_finish(struct ek_schedule *schedule);
 
 #endif

@@ -102,8 +102,9 @@ static void find_pressure(struct choice *choice)
     for (uint32_t i = 0; i < it->count; i++) {
         const struct ek_schedule_task *task = &it->tasks[i];
         double work = (double)task->duration_ms * task->rate_mib_s;
-        busy[2 * task->source] += work / it->parts[task->source].link_mib_s;
-        busy[2 * task->destination + 1] += work / it->parts[task->destination].link_mib_s;
+        busy[2 * task->source] += work / it->parts[task->source].link_mib_s[task->class];
+        busy[2 * task->destination + 1] +=
+            work / it->parts[task->destination].link_mib_s[task->class];
     }
     for (uint32_t i = 0; i < it->count; i++) {
         const struct ek_schedule_task *task = &it->tasks[i];

@@ -12,14 +12,14 @@
 
 #define NONE EK_SCHEDULE_NONE
 
-/* Rates are added and taken off again, which is not exact; this part of a link is never missed. */
+/* Rates are added and taken off again, which is not exact; this part of a rate is never missed. */
 #define SLACK 1e-6
 
 enum direction { OUT, IN };
 
 struct link {
     int running;
-    double left_mib_s;
+    double used_mib_s;
     uint32_t waiting; /* head of a list of tasks */
 };
 
@@ -122,36 +122,40 @@ static struct link *link_at(struct ek_schedule_play *play, uint32_t part, enum d
     return &play->places[part].links[direction];
 }
 
-static double capacity(const struct ek_schedule_play *play, uint32_t part)
+/* What a move of that class finds on the link when nothing runs there. */
+static double capacity(const struct ek_schedule_play *play, uint32_t part,
+                       enum ek_schedule_class class)
 {
-    return play->it->parts[part].link_mib_s;
+    return play->it->parts[part].link_mib_s[class];
 }
 
-static double cluster_capacity(const struct ek_schedule_play *play)
+static double cluster_capacity(const struct ek_schedule_play *play, enum ek_schedule_class class)
 {
-    double limit = play->it->policy->bandwidth_cluster_mib_s;
+    double limit = play->it->limits[class].bandwidth_cluster_mib_s;
 
     return limit > 0 ? limit : HUGE_VAL;
 }
 
-/* Only what takes its full rate counts against a link: two slow ones may share a fast one. */
-static bool carries(const struct link *link, int limit, double rate_mib_s)
+/* Only what takes its full rate counts against a link: two slow ones may share a fast one. All that
+ * runs counts, under whichever limits it was started. */
+static bool carries(const struct link *link, int limit, double capacity_mib_s, double rate_mib_s)
 {
-    return link->running < limit && rate_mib_s <= link->left_mib_s + SLACK * rate_mib_s;
+    return link->running < limit &&
+           rate_mib_s <= capacity_mib_s - link->used_mib_s + SLACK * rate_mib_s;
 }
 
 static void load(struct link *link, double rate_mib_s)
 {
     link->running++;
-    link->left_mib_s -= rate_mib_s;
+    link->used_mib_s += rate_mib_s;
 }
 
-static void unload(struct link *link, double rate_mib_s, double capacity_mib_s)
+static void unload(struct link *link, double rate_mib_s)
 {
     assert(link->running > 0);
     link->running--;
     /* Idle means idle, whatever the sum says. */
-    link->left_mib_s = link->running == 0 ? capacity_mib_s : link->left_mib_s + rate_mib_s;
+    link->used_mib_s = link->running == 0 ? 0 : link->used_mib_s - rate_mib_s;
 }
 
 /* ---- start and end -------------------------------------------------------------------------- */
@@ -209,7 +213,7 @@ static bool has_room(const struct ek_schedule_play *play, const struct ek_schedu
 static void consider(struct ek_schedule_play *play, uint32_t index)
 {
     const struct ek_schedule_task *task = &play->it->tasks[index];
-    const struct ek_policy *policy = play->it->policy;
+    const struct ek_limits *limits = &play->it->limits[task->class];
     struct link *out = link_at(play, task->source, OUT);
     struct link *in = link_at(play, task->destination, IN);
     bool never = false;
@@ -222,11 +226,14 @@ static void consider(struct ek_schedule_play *play, uint32_t index)
         play->blocked[rule] = index;
     } else if (!has_room(play, task)) {
         wait_in(play, &play->places[task->destination].waiting, index);
-    } else if (!carries(out, policy->limit_host_out, task->rate_mib_s)) {
+    } else if (!carries(out, limits->host_out, capacity(play, task->source, task->class),
+                        task->rate_mib_s)) {
         wait_in(play, &out->waiting, index);
-    } else if (!carries(in, policy->limit_host_in, task->rate_mib_s)) {
+    } else if (!carries(in, limits->host_in, capacity(play, task->destination, task->class),
+                        task->rate_mib_s)) {
         wait_in(play, &in->waiting, index);
-    } else if (!carries(&play->cluster, policy->limit_cluster, task->rate_mib_s)) {
+    } else if (!carries(&play->cluster, limits->cluster, cluster_capacity(play, task->class),
+                        task->rate_mib_s)) {
         wait_in(play, &play->cluster.waiting, index);
     } else {
         start(play, index);
@@ -288,10 +295,9 @@ static void finish(struct ek_schedule_play *play, uint32_t index)
         ek_schedule_note_departure(play->notes, index);
     }
     play->phases[index] = ENDED;
-    unload(&play->cluster, task->rate_mib_s, cluster_capacity(play));
-    unload(link_at(play, task->source, OUT), task->rate_mib_s, capacity(play, task->source));
-    unload(link_at(play, task->destination, IN), task->rate_mib_s,
-           capacity(play, task->destination));
+    unload(&play->cluster, task->rate_mib_s);
+    unload(link_at(play, task->source, OUT), task->rate_mib_s);
+    unload(link_at(play, task->destination, IN), task->rate_mib_s);
     ek_rule_set_vacate(rules, task->domain, destination);
     ek_rule_set_move(rules, task->domain, destination);
     /* Only now: until its end a failed move has to find its room on the source again. */
@@ -317,11 +323,20 @@ static void finish(struct ek_schedule_play *play, uint32_t index)
 
 /* ---- moves of others ------------------------------------------------------------------------ */
 
-/* What a move in flight takes of the links is not known; the most that it can is assumed. */
+/* What a move in flight takes of the links is not known; the most that it can is assumed. What
+ * leaves a host with a deadline is its evacuation. */
+static double flight_rate(const struct ek_schedule_play *play, const struct ek_in_flight *flight)
+{
+    const struct ek_host *hosts = play->it->plan->snapshot->hosts;
+    bool paced = ek_pace_binds(EK_MOVE_EVACUATE, &hosts[flight->source]);
+
+    return ek_limits_rate(&play->it->limits[paced ? EK_SCHEDULE_PACED : EK_SCHEDULE_USUAL],
+                          &hosts[flight->source], &hosts[flight->destination]);
+}
+
 static void fly(struct ek_schedule_play *play, const struct ek_in_flight *flight)
 {
-    double rate = ek_migration_rate(play->it->plan->snapshot, play->it->policy, flight->source,
-                                    flight->destination);
+    double rate = flight_rate(play, flight);
     uint32_t source = play->it->part_of[flight->source];
     uint32_t destination = play->it->part_of[flight->destination];
 
@@ -337,18 +352,17 @@ static void fly(struct ek_schedule_play *play, const struct ek_in_flight *flight
 static void unfly(struct ek_schedule_play *play, const struct ek_in_flight *flight)
 {
     const struct ek_snapshot *snapshot = play->it->plan->snapshot;
-    double rate =
-        ek_migration_rate(snapshot, play->it->policy, flight->source, flight->destination);
+    double rate = flight_rate(play, flight);
     uint32_t source = play->it->part_of[flight->source];
     uint32_t destination = play->it->part_of[flight->destination];
 
-    unload(&play->cluster, rate, cluster_capacity(play));
+    unload(&play->cluster, rate);
     if (source != NONE) {
-        unload(link_at(play, source, OUT), rate, capacity(play, source));
+        unload(link_at(play, source, OUT), rate);
         wake(play, &link_at(play, source, OUT)->waiting);
     }
     if (destination != NONE) {
-        unload(link_at(play, destination, IN), rate, capacity(play, destination));
+        unload(link_at(play, destination, IN), rate);
         wake(play, &link_at(play, destination, IN)->waiting);
     }
     if (flight->domain != EK_NONE) {
@@ -382,9 +396,9 @@ static bool land(struct ek_schedule_play *play)
 
 /* ---- the play ------------------------------------------------------------------------------- */
 
-static struct link idle(double capacity_mib_s)
+static struct link idle(void)
 {
-    return (struct link){.running = 0, .left_mib_s = capacity_mib_s, .waiting = NONE};
+    return (struct link){.running = 0, .used_mib_s = 0, .waiting = NONE};
 }
 
 static void begin_tasks(struct ek_schedule_play *play, const uint32_t *order)
@@ -411,7 +425,7 @@ static void begin_place(struct place *place, const struct ek_schedule_part *part
 {
     bool promised = room == EK_SCHEDULE_ROOM_PROMISED;
 
-    *place = (struct place){.links = {idle(part->link_mib_s), idle(part->link_mib_s)},
+    *place = (struct place){.links = {idle(), idle()},
                             .room = promised ? part->left : part->room,
                             .unfit = part->unfit,
                             .waiting = NONE};
@@ -427,7 +441,7 @@ static void begin(struct ek_schedule_play *play, const uint32_t *order)
     play->now_ms = 0;
     play->makespan_ms = 0;
     play->started = 0;
-    play->cluster = idle(cluster_capacity(play));
+    play->cluster = idle();
     for (uint32_t p = 0; p < it->part_count; p++) {
         begin_place(&play->places[p], &it->parts[p], play->room);
     }
@@ -484,7 +498,8 @@ int64_t ek_schedule_play(struct ek_schedule_play *play, const uint32_t *order,
     begin(play, order);
     bool more = true;
     while (more && play->makespan_ms <= limit_ms) {
-        while (play->ready.count > 0 && play->cluster.running < play->it->policy->limit_cluster) {
+        int most = play->it->limits[EK_SCHEDULE_PACED].cluster;
+        while (play->ready.count > 0 && play->cluster.running < most) {
             consider(play, ek_schedule_heap_pop(&play->ready).task);
         }
         more = advance(play);

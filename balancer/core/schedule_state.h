@@ -17,6 +17,9 @@ enum ek_schedule_rank {
     EK_SCHEDULE_DOUBTFUL, /* its guest is not expected to converge */
 };
 
+/* Under whose limits a move is. Those of the pace are nowhere below the policy's. */
+enum ek_schedule_class { EK_SCHEDULE_USUAL, EK_SCHEDULE_PACED, EK_SCHEDULE_CLASS_COUNT };
+
 /* Room on a host. */
 struct ek_schedule_space {
     double mib;
@@ -33,11 +36,13 @@ struct ek_schedule_task {
     uint32_t after;       /* the earlier move of the same domain, which is parked; or NONE */
     uint32_t next;        /* its later move; or NONE */
     enum ek_schedule_rank rank;
+    enum ek_schedule_class class;
     uint32_t first_entry; /* in entries; the next task's tells the end */
     double rate_mib_s;
     double memory_mib;
     double vcpus;
     int64_t duration_ms;
+    struct ek_cost cost;
     bool fits; /* at the beginning, beside all that go there before it in the plan */
 };
 
@@ -51,18 +56,19 @@ struct ek_schedule_entry {
 /* One host that is a source or a destination. */
 struct ek_schedule_part {
     uint32_t host;
-    double link_mib_s;             /* what the policy leaves of it, in each direction */
-    struct ek_schedule_space room; /* at the beginning */
-    struct ek_schedule_space left; /* of that, beside those arrivals that fit then */
-    uint32_t unfit;                /* first of its arrivals that does not fit then; or their end */
-    uint32_t first_arrival;        /* in arrivals; the next part's tells the end */
+    double link_mib_s[EK_SCHEDULE_CLASS_COUNT]; /* what is left of it, in each direction */
+    struct ek_schedule_space room;              /* at the beginning */
+    struct ek_schedule_space left;              /* of that, beside those arrivals that fit then */
+    uint32_t unfit;         /* first of its arrivals that does not fit then; or their end */
+    uint32_t first_arrival; /* in arrivals; the next part's tells the end */
     uint32_t first_departure;
 };
 
 struct ek_schedule_tasks {
     const struct ek_plan *plan;
-    const struct ek_policy *policy;
-    struct ek_cluster occupied; /* rules at the present instant of a play; scratch is its arena */
+    struct ek_limits limits[EK_SCHEDULE_CLASS_COUNT];
+    const struct ek_cost *costs; /* by the plan's moves; NULL: their own */
+    struct ek_cluster occupied;  /* rules at the present instant of a play; scratch is its arena */
     struct ek_schedule_task *tasks;
     uint32_t count;
     struct ek_schedule_part *parts;
@@ -78,7 +84,8 @@ struct ek_schedule_tasks {
 
 /* Error: NOMEM. */
 bool ek_schedule_tasks_init(struct ek_schedule_tasks *out, const struct ek_plan *plan,
-                            const struct ek_policy *policy, struct ek_error *err);
+                            const struct ek_policy *policy, enum ek_pace pace,
+                            const struct ek_cost *costs, struct ek_error *err);
 void ek_schedule_tasks_finish(struct ek_schedule_tasks *tasks);
 
 /* Whether that room is enough for the task. */

@@ -29,9 +29,11 @@ static uint32_t part_of(struct ek_schedule_tasks *out, uint32_t host)
 {
     if (out->part_of[host] == EK_SCHEDULE_NONE) {
         out->part_of[host] = out->part_count;
+        const struct ek_host *it = &out->plan->snapshot->hosts[host];
         out->parts[out->part_count++] = (struct ek_schedule_part){
             .host = host,
-            .link_mib_s = ek_migration_link(&out->plan->snapshot->hosts[host], out->policy),
+            .link_mib_s = {ek_limits_link(&out->limits[EK_SCHEDULE_USUAL], it),
+                           ek_limits_link(&out->limits[EK_SCHEDULE_PACED], it)},
             .room = room_of(&out->occupied, host)};
     }
     return out->part_of[host];
@@ -52,19 +54,25 @@ static void take(struct ek_schedule_tasks *out, uint32_t index)
     const struct ek_plan_move *move = &out->plan->moves[index];
     const struct ek_snapshot *snapshot = out->plan->snapshot;
     const struct ek_domain *domain = &snapshot->domains[move->domain];
-    double rate_mib_s = ek_migration_rate(snapshot, out->policy, move->source, move->destination);
+    const struct ek_host *source = &snapshot->hosts[move->source];
+    const struct ek_cost *cost = out->costs == NULL ? &move->cost : &out->costs[index];
+    enum ek_schedule_class class =
+        ek_pace_binds(move->kind, source) ? EK_SCHEDULE_PACED : EK_SCHEDULE_USUAL;
 
-    out->tasks[index] = (struct ek_schedule_task){
-        .domain = move->domain,
-        .source = part_of(out, move->source),
-        .destination = part_of(out, move->destination),
-        .after = EK_SCHEDULE_NONE,
-        .next = EK_SCHEDULE_NONE,
-        .rank = rank_of(move->kind, &move->cost),
-        .rate_mib_s = rate_mib_s,
-        .memory_mib = domain->memory_mib,
-        .vcpus = domain->vcpus,
-        .duration_ms = move->cost.duration_ms > 0 ? move->cost.duration_ms : 1};
+    out->tasks[index] =
+        (struct ek_schedule_task){.domain = move->domain,
+                                  .source = part_of(out, move->source),
+                                  .destination = part_of(out, move->destination),
+                                  .after = EK_SCHEDULE_NONE,
+                                  .next = EK_SCHEDULE_NONE,
+                                  .rank = rank_of(move->kind, cost),
+                                  .class = class,
+                                  .rate_mib_s = ek_limits_rate(&out->limits[class], source,
+                                                               &snapshot->hosts[move->destination]),
+                                  .memory_mib = domain->memory_mib,
+                                  .vcpus = domain->vcpus,
+                                  .duration_ms = cost->duration_ms > 0 ? cost->duration_ms : 1,
+                                  .cost = *cost};
 }
 
 /* A domain that is parked moves twice: its second move waits for its first. */
@@ -223,12 +231,15 @@ static bool build(struct ek_schedule_tasks *out)
 }
 
 bool ek_schedule_tasks_init(struct ek_schedule_tasks *out, const struct ek_plan *plan,
-                            const struct ek_policy *policy, struct ek_error *err)
+                            const struct ek_policy *policy, enum ek_pace pace,
+                            const struct ek_cost *costs, struct ek_error *err)
 {
     assert(plan->move_count < EK_SCHEDULE_NONE / 2);
     memset(out, 0, sizeof(*out));
     out->plan = plan;
-    out->policy = policy;
+    out->limits[EK_SCHEDULE_USUAL] = ek_limits_of(policy);
+    out->limits[EK_SCHEDULE_PACED] = ek_pace_limits(policy, pace);
+    out->costs = costs;
     out->count = (uint32_t)plan->move_count;
     if (!(plan->model != NULL ? ek_cluster_copy(&out->occupied, plan->model, err)
                               : ek_cluster_init(&out->occupied, plan->snapshot, policy, err))) {
@@ -248,13 +259,15 @@ void ek_schedule_tasks_finish(struct ek_schedule_tasks *tasks)
     memset(tasks, 0, sizeof(*tasks));
 }
 
-/* The parts of the bound that one host makes: what its links carry, and how many at once. */
+/* The parts of the bound that one host makes: what its links carry, and how many at once. By the
+ * pace, which allows no less than the policy does. */
 static double part_bound_ms(const struct ek_schedule_tasks *tasks, const double *work,
                             const double *time, uint32_t part)
 {
-    double link = tasks->parts[part].link_mib_s;
-    double out = fmax(work[0] / link, time[0] / tasks->policy->limit_host_out);
-    double in = fmax(work[1] / link, time[1] / tasks->policy->limit_host_in);
+    const struct ek_limits *limits = &tasks->limits[EK_SCHEDULE_PACED];
+    double link = tasks->parts[part].link_mib_s[EK_SCHEDULE_PACED];
+    double out = fmax(work[0] / link, time[0] / limits->host_out);
+    double in = fmax(work[1] / link, time[1] / limits->host_in);
 
     return fmax(out, in);
 }
@@ -262,6 +275,7 @@ static double part_bound_ms(const struct ek_schedule_tasks *tasks, const double 
 /* work and time: two of each part, zeroed. */
 static double bound_ms(const struct ek_schedule_tasks *tasks, double *work, double *time)
 {
+    const struct ek_limits *limits = &tasks->limits[EK_SCHEDULE_PACED];
     double total_work = 0;
     double total_time = 0;
     double bound = 0;
@@ -280,10 +294,10 @@ static double bound_ms(const struct ek_schedule_tasks *tasks, double *work, doub
     for (uint32_t p = 0; p < tasks->part_count; p++) {
         bound = fmax(bound, part_bound_ms(tasks, work + 2 * p, time + 2 * p, p));
     }
-    if (tasks->policy->bandwidth_cluster_mib_s > 0) {
-        bound = fmax(bound, total_work / tasks->policy->bandwidth_cluster_mib_s);
+    if (limits->bandwidth_cluster_mib_s > 0) {
+        bound = fmax(bound, total_work / limits->bandwidth_cluster_mib_s);
     }
-    return fmax(bound, total_time / tasks->policy->limit_cluster);
+    return fmax(bound, total_time / limits->cluster);
 }
 
 bool ek_schedule_bound(struct ek_schedule_tasks *tasks, int64_t *out)

@@ -25,9 +25,14 @@ const char *ek_evacuation_name(enum ek_evacuation evacuation)
     return names[evacuation];
 }
 
-bool ek_evacuation_waits(enum ek_evacuation evacuation)
+bool ek_evacuation_stays(enum ek_evacuation evacuation)
 {
     return evacuation != EK_EVACUATE_MIGRATE && evacuation != EK_EVACUATE_POSTCOPY;
+}
+
+bool ek_evacuation_stops(enum ek_evacuation evacuation)
+{
+    return evacuation == EK_EVACUATE_SAVE || evacuation == EK_EVACUATE_SHUTDOWN;
 }
 
 const char *ek_host_state_name(enum ek_host_state state)

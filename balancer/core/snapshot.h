@@ -95,16 +95,19 @@ struct ek_pressure {
 enum ek_evacuation {
     EK_EVACUATE_MIGRATE,
     EK_EVACUATE_POSTCOPY, /* migrate, by post-copy if it does not converge */
-    EK_EVACUATE_SAVE,     /* these three are left to a person: nobody is saved, */
-    EK_EVACUATE_SHUTDOWN, /* or shut down, by us, */
-    EK_EVACUATE_BLOCK,    /* and this one is not moved by an evacuation */
+    EK_EVACUATE_SAVE,     /* not moved by an evacuation, but saved last of all ... */
+    EK_EVACUATE_SHUTDOWN, /* ... or shut down */
+    EK_EVACUATE_BLOCK,    /* not moved by an evacuation: left to a person */
     EK_EVACUATION_COUNT
 };
 
 const char *ek_evacuation_name(enum ek_evacuation evacuation);
 
-/* Whether a person has to see to it. */
-bool ek_evacuation_waits(enum ek_evacuation evacuation);
+/* Whether no evacuation moves it. */
+bool ek_evacuation_stays(enum ek_evacuation evacuation);
+
+/* Whether it is stopped instead: saved or shut down. */
+bool ek_evacuation_stops(enum ek_evacuation evacuation);
 
 enum ek_host_state {
     EK_HOST_UP,    /* a fresh sample is there */

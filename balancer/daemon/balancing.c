@@ -16,6 +16,18 @@ enum {
 
 /* ---- engine -------------------------------------------------------------------------------- */
 
+/* After each step: a pause, a blackout or a maintenance key is for moves between two attempts, too.
+ */
+static void tell_withheld(struct ek_balancing *balancing)
+{
+    const struct ek_engine_view view = ek_engine_view(balancing->engine);
+
+    for (size_t i = 0; i < view.running_count; i++) {
+        ek_executor_withhold(balancing->executor, view.running[i].id,
+                             ek_engine_withholds(balancing->engine, &view.running[i]));
+    }
+}
+
 void ek_balancing_step(struct ek_balancing *balancing, const struct ek_event *event)
 {
     struct ek_error err = {0};
@@ -23,6 +35,7 @@ void ek_balancing_step(struct ek_balancing *balancing, const struct ek_event *ev
     if (!ek_engine_step(balancing->engine, event, &balancing->effects, &err)) {
         ek_log(EK_LOG_ERROR, "the engine stopped half-way: %s", err.message);
     }
+    tell_withheld(balancing);
     ek_balancing_carry_out(balancing);
 }
 
@@ -60,7 +73,7 @@ static void push_outcome(struct ek_balancing *balancing, const struct ek_outcome
     node->outcome = *outcome;
     node->epoch = epoch;
     /* Lives count on a clock that does not jump; samples and the engine live by the wall's. */
-    int64_t drift_ms = ek_clock_now_ms() - ek_clock_steady_ms();
+    int64_t drift_ms = ek_clock_drift_ms();
     node->outcome.started_at_ms += drift_ms;
     node->outcome.ended_at_ms += drift_ms;
     push(balancing, node);
@@ -119,7 +132,9 @@ static void take_news(struct ek_balancing *balancing, const struct ek_outcome_no
     ek_http_ended(balancing->daemon->http, &node->outcome);
     /* Both hosts are not what their last samples say any more. */
     ek_collecting_hasten(balancing->daemon->collecting, node->outcome.source);
-    ek_collecting_hasten(balancing->daemon->collecting, node->outcome.destination);
+    if (node->outcome.destination[0] != '\0') {
+        ek_collecting_hasten(balancing->daemon->collecting, node->outcome.destination);
+    }
 }
 
 static void on_outcomes(uv_async_t *async)
@@ -312,7 +327,8 @@ const char *ek_balancing_needs(const struct ek_balancing *balancing, const struc
         if (!has_host(config, view.running[i].source)) {
             return view.running[i].source;
         }
-        if (!has_host(config, view.running[i].destination)) {
+        if (!ek_move_stops(view.running[i].kind) &&
+            !has_host(config, view.running[i].destination)) {
             return view.running[i].destination;
         }
     }

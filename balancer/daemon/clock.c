@@ -30,6 +30,11 @@ int64_t ek_clock_steady_ms(void)
     return read_ms(CLOCK_MONOTONIC) + offset_ms;
 }
 
+int64_t ek_clock_drift_ms(void)
+{
+    return ek_clock_now_ms() - ek_clock_steady_ms();
+}
+
 int ek_clock_local_offset_min(int64_t time_ms)
 {
     time_t seconds = (time_t)(time_ms / 1000);

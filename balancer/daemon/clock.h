@@ -11,6 +11,9 @@ int64_t ek_clock_now_ms(void);
  * first call. For durations and deadlines. */
 int64_t ek_clock_steady_ms(void);
 
+/* How far the machine's time is ahead of the one that never jumps. */
+int64_t ek_clock_drift_ms(void);
+
 /* How many minutes local time is ahead of UTC at that time. */
 int ek_clock_local_offset_min(int64_t time_ms);
 

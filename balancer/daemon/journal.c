@@ -23,16 +23,40 @@ static bool write_work(struct ek_store *store, struct ek_store_job *job, struct 
     return ek_store_write_move(store, it->record, it->expected, err);
 }
 
+/* A time that is not known stays so. */
+static void shift(int64_t *time_ms, int64_t by_ms)
+{
+    *time_ms += *time_ms == 0 ? 0 : by_ms;
+}
+
+static struct ek_move_record shifted(const struct ek_move_record *record, int64_t by_ms)
+{
+    struct ek_move_record out = *record;
+
+    shift(&out.planned_at_ms, by_ms);
+    shift(&out.started_at_ms, by_ms);
+    shift(&out.updated_at_ms, by_ms);
+    shift(&out.discard_at_ms, by_ms);
+    return out;
+}
+
+struct ek_move_record ek_journal_recalled(const struct ek_move_record *record)
+{
+    return shifted(record, -ek_clock_drift_ms());
+}
+
 static bool journal_write(void *context, const struct ek_move_record *record,
                           const struct ek_move_record *expected, struct ek_error *err)
 {
     const struct ek_journal_parts *parts = context;
-    struct write_job job = {.job = {.work = write_work}, .record = record, .expected = expected};
+    /* For others, who have the machine's time: when volumes may go, what samples show by now. */
+    const struct ek_move_record told = shifted(record, ek_clock_drift_ms());
+    struct write_job job = {.job = {.work = write_work}, .record = &told, .expected = expected};
     bool done = ek_store_thread_call(parts->thread, &job.job, err);
 
     /* Away: it is to outlive this process, too. Refused: the record is somebody else's by now. */
     if (!done && (err->code == EK_ERR_UNAVAILABLE || err->code == EK_ERR_TIMEOUT)) {
-        ek_spool_keep(parts->spool, record, expected);
+        ek_spool_keep(parts->spool, &told, expected);
     } else if (done || err->code == EK_ERR_FENCED || err->code == EK_ERR_CONFLICT) {
         ek_spool_drop(parts->spool, record->order.id);
     }

@@ -12,6 +12,10 @@ struct ek_journal_parts {
     struct ek_spool *spool;
 };
 
+/* The record as a life may go on from it: the journal has the machine's times, which may have been
+ * stepped, and a life those of the clock that never jumps. The port writes the former. */
+struct ek_move_record ek_journal_recalled(const struct ek_move_record *record);
+
 /* The port; `parts` must stay in place and, with what it names, outlive it. Its calls come from the
  * migrations' threads, never from the loop's. */
 struct ek_journal ek_daemon_journal(struct ek_journal_parts *parts);

@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* So many halves of the lease one step of the loop may take; beyond that it hangs. */
+enum { RENEWALS_MEANWHILE = 8 };
+
 struct lease_job {
     struct ek_store_job job;
     struct ek_balancing *balancing;
@@ -51,7 +54,11 @@ static void restore_rests(struct ek_balancing *balancing, const char *json)
         return;
     }
     if (!ek_codec_read_rests(&kept, json, strlen(json), "engine", &err)) {
-        ek_log(EK_LOG_WARNING, "cooldowns, circuits and pauses of before are lost: %s",
+        /* Perhaps an operator had stopped everything: only he may let it go on. */
+        ek_engine_take_up_nothing(balancing->engine, err.message);
+        ek_log(EK_LOG_WARNING,
+               "cooldowns, circuits and pauses of before are lost, so that nothing starts until "
+               "`evenkeel resume`: %s",
                err.message);
         return;
     }
@@ -117,7 +124,8 @@ static void adopt(struct ek_balancing *balancing, const struct lease_job *job)
         ek_log(EK_LOG_WARNING,
                "%s is left alone: its move %s from %s to %s ended as %s: %s; `evenkeel resolve %s` "
                "shows what may be done",
-               name, order->id, order->source, order->destination,
+               name, order->id, order->source,
+               ek_move_stops(order->kind) ? "nowhere" : order->destination,
                ek_move_state_name(job->blocking[i].state), job->blocking[i].error, name);
         ek_balancing_step(balancing, &(struct ek_event){.kind = EK_EVENT_BLOCK,
                                                         .now_ms = ek_clock_now_ms(),
@@ -131,7 +139,8 @@ static void adopt(struct ek_balancing *balancing, const struct lease_job *job)
         if (record->epoch == job->epoch && record->epoch == job->before) {
             continue;
         }
-        if (!ek_executor_adopt(balancing->executor, record, job->epoch, &err)) {
+        const struct ek_move_record recalled = ek_journal_recalled(record);
+        if (!ek_executor_adopt(balancing->executor, &recalled, job->epoch, &err)) {
             /* Nobody watches it now: at least its domain is left alone. */
             ek_log(EK_LOG_ERROR, "move %s is not adopted: %s", record->order.id, err.message);
             ek_balancing_step(balancing, &(struct ek_event){.kind = EK_EVENT_BLOCK,
@@ -178,7 +187,8 @@ static bool sweep_work(struct ek_store *store, struct ek_store_job *job, struct 
     for (size_t h = 0; done && h < config->host_count; h++) {
         done = ek_store_delete_maintenance_status(store, config->hosts[h].name, err);
     }
-    return done;
+    /* A host that left evenkeel.yaml may come back. */
+    return done && ek_store_sweep_maintenance_statuses(store, err);
 }
 
 static void sweep_done(struct ek_store_job *job, const struct ek_error *err)
@@ -236,6 +246,29 @@ static void lead(struct ek_balancing *balancing, const struct lease_job *job)
     ek_balancing_take_commands(balancing);
 }
 
+static bool renew_work(struct ek_store *store, void *context)
+{
+    const struct ek_balancing *balancing = context;
+    struct ek_error err = {0};
+    bool held = false;
+
+    return !ek_store_renew(store, balancing->owner, balancing->daemon->config.lease_ms, &held,
+                           &err) ||
+           held;
+}
+
+/* Who makes a long plan must not lose the lease over it: its first record would be fenced. */
+static void renew_meanwhile(struct ek_balancing *balancing)
+{
+    ek_store_thread_chore(balancing->daemon->store,
+                          &(struct ek_store_chore){
+                              .work = renew_work,
+                              .context = balancing,
+                              .period_ms = balancing->daemon->config.lease_ms / 2,
+                              .times = RENEWALS_MEANWHILE,
+                          });
+}
+
 static void lease_done(struct ek_store_job *job, const struct ek_error *err)
 {
     struct lease_job *it = (struct lease_job *)job;
@@ -250,6 +283,7 @@ static void lease_done(struct ek_store_job *job, const struct ek_error *err)
         (void)snprintf(why, sizeof(why), "another balancer leads: %s", it->holder);
         ek_balancing_follow(balancing, why);
     } else if (!balancing->daemon->stopping) {
+        renew_meanwhile(balancing);
         lead(balancing, it);
     }
     if (!balancing->leading) { /* else its status in Redis comes first */
@@ -305,6 +339,7 @@ void ek_balancing_release(struct ek_balancing *balancing)
     if (job == NULL) {
         return;
     }
+    ek_store_thread_chore(balancing->daemon->store, NULL);
     job->job.work = release_work;
     job->job.done = release_done;
     (void)snprintf(job->owner, sizeof(job->owner), "%s", balancing->owner);
@@ -317,6 +352,7 @@ void ek_balancing_follow(struct ek_balancing *balancing, const char *why)
 {
     struct ek_engine_view view = ek_engine_view(balancing->engine);
 
+    ek_store_thread_chore(balancing->daemon->store, NULL);
     balancing->leading = false;
     balancing->away = false;
     if (view.holding == NULL || strcmp(view.holding, why) != 0) {

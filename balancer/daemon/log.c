@@ -1,5 +1,7 @@
 #include "balancer/daemon/log.h"
 
+#include "balancer/codec/json.h"
+
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -54,6 +56,31 @@ static void print_front(char *out, size_t size, enum ek_log_level level)
     (void)snprintf(out, size, "%s.%03ldZ ", seconds, now.tv_nsec / 1000000);
 }
 
+/* U+0080 to U+009F, as UTF-8: to many a terminal each is a sequence of ESC and a letter. */
+static bool is_late_control(const char *at, size_t length)
+{
+    return length == 2 && (unsigned char)at[0] == 0xC2 && (unsigned char)at[1] < 0xA0;
+}
+
+/* Texts of whoever may write to Redis, or ask over HTTP, stand in our lines: they are not to end
+ * one, so that the next looks like ours, nor to steer the terminal of who reads. */
+static void make_printable(char *text)
+{
+    size_t left = strlen(text);
+
+    while (left > 0) {
+        size_t length = ek_json_utf8_length(text, left);
+        size_t step = length == 0 ? 1 : length;
+        if (length == 0) {
+            *text = '?';
+        } else if ((unsigned char)*text < ' ' || *text == 0x7F || is_late_control(text, length)) {
+            memset(text, ' ', step);
+        }
+        text += step;
+        left -= step;
+    }
+}
+
 void ek_log(enum ek_log_level level, const char *format, ...)
 {
     char front[48];
@@ -67,5 +94,6 @@ void ek_log(enum ek_log_level level, const char *format, ...)
     va_start(args, format);
     (void)vsnprintf(text, sizeof(text), format, args);
     va_end(args);
+    make_printable(text);
     (void)fprintf(stderr, "%s%-7s %s\n", front, ek_log_level_name(level), text);
 }

@@ -1,6 +1,7 @@
 /* Log lines on standard error: "LEVEL what happened and why", for journald or a file; with a time
  * in front, or for the journal with the level's number, as `journalctl -p` wants it. Thread-safe;
- * one write per line. */
+ * one write per line. Control characters, line ends among them, become blanks, and what is no UTF-8
+ * question marks. */
 #ifndef EK_DAEMON_LOG_H
 #define EK_DAEMON_LOG_H
 

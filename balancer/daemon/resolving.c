@@ -262,7 +262,7 @@ static bool close_record(struct ek_resolving *it, const struct ek_offer *offer)
     struct ek_move_record closed = it->record;
 
     closed.epoch = it->epoch;
-    closed.updated_at_ms = ek_clock_steady_ms();
+    closed.updated_at_ms = ek_clock_now_ms();
     if (offer->choice != EK_CHOICE_FORGET) {
         closed.state = offer->closes_as;
         clean_up(it, &closed);

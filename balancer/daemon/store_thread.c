@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <time.h>
 
 struct queue {
     struct ek_store_job *first;
@@ -17,6 +18,8 @@ struct ek_store_thread {
     pthread_cond_t finished; /* a waiter's job is done */
     struct queue todo;
     struct queue done;
+    struct ek_store_chore chore; /* times 0: none */
+    struct timespec chore_at;    /* CLOCK_MONOTONIC */
     bool stop;
     uv_async_t async;
 };
@@ -48,6 +51,53 @@ static bool is_away(const struct ek_store_job *job)
     return !job->ok && (job->err.code == EK_ERR_UNAVAILABLE || job->err.code == EK_ERR_TIMEOUT);
 }
 
+static void chore_later(struct ek_store_thread *thread)
+{
+    const int64_t ms = thread->chore.period_ms;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &thread->chore_at);
+    thread->chore_at.tv_sec += ms / 1000;
+    thread->chore_at.tv_nsec += ms % 1000 * 1000000;
+    if (thread->chore_at.tv_nsec >= 1000000000) {
+        thread->chore_at.tv_sec++;
+        thread->chore_at.tv_nsec -= 1000000000;
+    }
+}
+
+static bool chore_due(const struct ek_store_thread *thread)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return thread->chore.times > 0 && !thread->stop &&
+           (now.tv_sec > thread->chore_at.tv_sec ||
+            (now.tv_sec == thread->chore_at.tv_sec && now.tv_nsec >= thread->chore_at.tv_nsec));
+}
+
+/* The loop may begin another chore meanwhile, which counts then. */
+static void chore_do(struct ek_store_thread *thread)
+{
+    const struct ek_store_chore chore = thread->chore;
+
+    thread->chore.times--;
+    chore_later(thread);
+    (void)pthread_mutex_unlock(&thread->mutex);
+    bool more = chore.work(thread->store, chore.context);
+    (void)pthread_mutex_lock(&thread->mutex);
+    if (!more && thread->chore.times == chore.times - 1) {
+        thread->chore.times = 0;
+    }
+}
+
+static void wait_for_work(struct ek_store_thread *thread)
+{
+    if (thread->chore.times > 0) {
+        (void)pthread_cond_timedwait(&thread->wanted, &thread->mutex, &thread->chore_at);
+    } else {
+        (void)pthread_cond_wait(&thread->wanted, &thread->mutex);
+    }
+}
+
 static void *thread_main(void *argument)
 {
     struct ek_store_thread *thread = argument;
@@ -55,9 +105,14 @@ static void *thread_main(void *argument)
 
     (void)pthread_mutex_lock(&thread->mutex);
     while (!thread->stop || thread->todo.first != NULL) {
+        if (chore_due(thread)) {
+            chore_do(thread);
+        }
         struct ek_store_job *job = queue_take(&thread->todo);
         if (job == NULL) {
-            (void)pthread_cond_wait(&thread->wanted, &thread->mutex);
+            if (!thread->stop) {
+                wait_for_work(thread);
+            }
             continue;
         }
         if (thread->stop && away.code != EK_ERR_NONE) {
@@ -104,6 +159,7 @@ struct ek_store_thread *ek_store_thread_create(uv_loop_t *loop, struct ek_store 
                                                struct ek_error *err)
 {
     struct ek_store_thread *thread = calloc(1, sizeof(*thread));
+    pthread_condattr_t monotonic;
 
     if (thread == NULL) {
         (void)ek_error_set(err, EK_ERR_NOMEM, "out of memory for the store's thread");
@@ -111,7 +167,10 @@ struct ek_store_thread *ek_store_thread_create(uv_loop_t *loop, struct ek_store 
     }
     thread->store = store;
     (void)pthread_mutex_init(&thread->mutex, NULL);
-    (void)pthread_cond_init(&thread->wanted, NULL);
+    (void)pthread_condattr_init(&monotonic);
+    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&thread->wanted, &monotonic);
+    (void)pthread_condattr_destroy(&monotonic);
     (void)pthread_cond_init(&thread->finished, NULL);
     thread->async.data = thread;
     if (uv_async_init(loop, &thread->async, on_async) != 0 ||
@@ -135,6 +194,15 @@ bool ek_store_thread_submit(struct ek_store_thread *thread, struct ek_store_job 
     }
     (void)pthread_mutex_unlock(&thread->mutex);
     return taken;
+}
+
+void ek_store_thread_chore(struct ek_store_thread *thread, const struct ek_store_chore *chore)
+{
+    (void)pthread_mutex_lock(&thread->mutex);
+    thread->chore = chore == NULL ? (struct ek_store_chore){.times = 0} : *chore;
+    chore_later(thread);
+    (void)pthread_cond_signal(&thread->wanted);
+    (void)pthread_mutex_unlock(&thread->mutex);
 }
 
 bool ek_store_thread_call(struct ek_store_thread *thread, struct ek_store_job *job,

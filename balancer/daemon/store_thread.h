@@ -23,6 +23,15 @@ struct ek_store_job {
     struct ek_error err;
 };
 
+/* What is done again and again while the loop is busy with one long step (a plan for a thousand
+ * hosts takes seconds), on the store's thread. */
+struct ek_store_chore {
+    bool (*work)(struct ek_store *store, void *context); /* false: no more */
+    void *context;                                       /* outlives the thread */
+    int64_t period_ms;
+    unsigned int times; /* at most: a loop that hangs for good is not to be covered up */
+};
+
 /* Takes the store over. NULL on error. */
 struct ek_store_thread *ek_store_thread_create(uv_loop_t *loop, struct ek_store *store,
                                                struct ek_error *err);
@@ -34,6 +43,10 @@ bool ek_store_thread_submit(struct ek_store_thread *thread, struct ek_store_job 
 /* Runs the work on the store's thread and waits for it; from any thread but the loop's. */
 bool ek_store_thread_call(struct ek_store_thread *thread, struct ek_store_job *job,
                           struct ek_error *err);
+
+/* Begins the chore: first after one period, so that a loop which begins it anew in time never needs
+ * it. In place of the one before; NULL: none. */
+void ek_store_thread_chore(struct ek_store_thread *thread, const struct ek_store_chore *chore);
 
 /* Ends after the queued jobs are done (their `done` is called from here), or have failed because
  * Redis is away; closes its handle, so the loop must run once more. */

@@ -23,7 +23,7 @@ static bool pause_or_stop(struct ek_watch *watch)
 {
     struct timespec until;
 
-    (void)clock_gettime(CLOCK_REALTIME, &until);
+    (void)clock_gettime(CLOCK_MONOTONIC, &until); /* the clock of watch->stopped */
     until.tv_sec += 1;
     (void)pthread_mutex_lock(&watch->mutex);
     if (!watch->stop) {
@@ -72,6 +72,19 @@ static void on_async(uv_async_t *async)
     watch->options.changed(watch->options.context);
 }
 
+/* By default a condition waits on the wall clock: one that is set back by an hour would keep keys
+ * and commands unheard for as long. */
+static void init_locks(struct ek_watch *watch)
+{
+    pthread_condattr_t monotonic;
+
+    (void)pthread_mutex_init(&watch->mutex, NULL);
+    (void)pthread_condattr_init(&monotonic);
+    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&watch->stopped, &monotonic);
+    (void)pthread_condattr_destroy(&monotonic);
+}
+
 struct ek_watch *ek_watch_start(uv_loop_t *loop, const struct ek_watch_options *options,
                                 struct ek_error *err)
 {
@@ -85,8 +98,7 @@ struct ek_watch *ek_watch_start(uv_loop_t *loop, const struct ek_watch_options *
     }
     watch->options = *options;
     watch->async.data = watch;
-    (void)pthread_mutex_init(&watch->mutex, NULL);
-    (void)pthread_cond_init(&watch->stopped, NULL);
+    init_locks(watch);
     if (uv_async_init(loop, &watch->async, on_async) != 0 ||
         pthread_create(&watch->thread, NULL, thread_main, watch) != 0) {
         (void)ek_error_set(err, EK_ERR_IO, "cannot start a watcher of Redis");

@@ -456,6 +456,8 @@ void ek_sim_cluster_observe(struct ek_sim_cluster *cluster, uint32_t domain, uin
     out->run = copy->run;
     out->job = copy->job;
     out->persistent = copy->persistent;
+    out->saving = copy->active && copy->saving;
+    out->saved = !copy->active && copy->saved;
     out->downtime_ms = copy->downtime_ms;
     out->transferred_mib = copy->transferred_mib;
     /* The definition of a domain that comes in cannot be read before it has arrived. */

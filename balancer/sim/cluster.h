@@ -98,8 +98,10 @@ struct ek_sim_copy {
     enum ek_run_state run;
     enum ek_job job;       /* OUT: this copy leaves; IN: it comes in */
     char mark[EK_ID_SIZE]; /* the move whose mark its metadata bears; "": none */
-    int64_t since_ms;      /* since when it is here: its counters begin at zero then */
-    int64_t downtime_ms;   /* of the migration that brought it; 0: not known */
+    bool saving;           /* a save of it runs: its job is OTHER meanwhile */
+    bool saved;          /* off, with its memory on disk: what started it next would go on there */
+    int64_t since_ms;    /* since when it is here: its counters begin at zero then */
+    int64_t downtime_ms; /* of the migration that brought it; 0: not known */
     double transferred_mib;
 };
 

@@ -124,6 +124,8 @@ bool ek_sim_cluster_start(struct ek_sim_cluster *cluster, uint32_t domain, uint3
     }
     copy->persistent = true;
     copy->whole = true;
+    copy->saving = false;
+    copy->saved = false;
     copy->since_ms = cluster->queue->now_ms; /* a new QEMU, with counters of its own */
     it->fate = EK_SIM_ALIVE;
     /* Nobody's move brought it here: what a move that was cut off says of it proves nothing. */

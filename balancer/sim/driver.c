@@ -4,6 +4,7 @@
 
 #include "balancer/core/snapshot.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,7 @@ struct ek_sim_life {
     enum ek_abort cancel;
     bool limited;
     uint64_t limit_mib_s;
+    char withheld[EK_TEXT_SIZE];  /* why it may make no new attempt; "": it may */
     struct ek_life_action action; /* the newest */
     bool waits_for_journal;
     int64_t journal_retry_ms;
@@ -42,6 +44,7 @@ static void feed(struct ek_sim_driver *driver, uint32_t index, struct ek_life_in
     input.cancel = it->cancel;
     input.limited = it->limited;
     input.limit_mib_s = it->limit_mib_s;
+    input.withheld = it->withheld[0] == '\0' ? NULL : it->withheld;
     it->action = ek_life_step(&it->life, &input, driver->queue->now_ms);
     it->journal_retry_ms = RETRY_FIRST_MS;
     carry_on(driver, index);
@@ -454,6 +457,16 @@ void ek_sim_driver_limit(struct ek_sim_driver *driver, const char *id, uint64_t 
         driver->items[index].limited = true;
         driver->items[index].limit_mib_s = bandwidth_mib_s;
         wake(driver, index);
+    }
+}
+
+void ek_sim_driver_withhold(struct ek_sim_driver *driver, const char *id, const char *why)
+{
+    uint32_t index = find(driver, id);
+
+    if (index != EK_NONE) {
+        (void)snprintf(driver->items[index].withheld, sizeof(driver->items[index].withheld), "%s",
+                       why == NULL ? "" : why);
     }
 }
 

@@ -52,6 +52,9 @@ bool ek_sim_driver_cancel(struct ek_sim_driver *driver, const char *id, enum ek_
  * that id runs. */
 void ek_sim_driver_limit(struct ek_sim_driver *driver, const char *id, uint64_t bandwidth_mib_s);
 
+/* Says why the move may make no new attempt after one that failed; NULL: it may. */
+void ek_sim_driver_withhold(struct ek_sim_driver *driver, const char *id, const char *why);
+
 /* The daemon dies at this moment: all lives are forgotten, nothing is written. What runs on the
  * hosts runs on. */
 void ek_sim_driver_crash(struct ek_sim_driver *driver);

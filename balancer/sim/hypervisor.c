@@ -190,7 +190,10 @@ static void fill(struct ek_sim_hypervisor *hypervisor, struct ek_sim_call *call,
     call->record = *record;
     call->domain = ek_sim_cluster_find_domain(hypervisor->cluster, order->domain);
     call->source = ek_sim_cluster_find_host(hypervisor->cluster, order->source);
-    call->destination = ek_sim_cluster_find_host(hypervisor->cluster, order->destination);
+    /* Of a stop no other host is asked. */
+    call->destination = ek_move_stops(order->kind)
+                            ? call->source
+                            : ek_sim_cluster_find_host(hypervisor->cluster, order->destination);
     /* A host that left the cluster, or a domain that never was: the caller is told "no such", as by
      * libvirt. */
     call->known =
@@ -227,9 +230,8 @@ void ek_sim_hypervisor_call(struct ek_sim_hypervisor *hypervisor, uint32_t calle
 
 /* ---- migrate calls ------------------------------------------------------------------------- */
 
-/* The migration ended; its reply is on its way if the source can still send it. */
-static void migration_ended(void *context, uint32_t index, uint32_t serial,
-                            const struct ek_call_result *result)
+void ek_sim_call_ended(void *context, uint32_t index, uint32_t serial,
+                       const struct ek_call_result *result)
 {
     struct ek_sim_hypervisor *hypervisor = context;
     struct ek_sim_call *call = &hypervisor->items[index];
@@ -314,7 +316,7 @@ void ek_sim_hypervisor_init(struct ek_sim_hypervisor *hypervisor,
                                              .migrations = migrations,
                                              .queue = migrations->queue,
                                              .random = ek_random_stream(seed, PURPOSE_LATENCY)};
-    migrations->ended = migration_ended;
+    migrations->ended = ek_sim_call_ended;
     migrations->context = hypervisor;
 }
 

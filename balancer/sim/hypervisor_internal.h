@@ -25,7 +25,7 @@ struct ek_sim_call {
     bool committing; /* made in commit-pending: no other host is asked */
     double bandwidth_mib_s;
 
-    /* of a migrate call */
+    /* of a migrate call, or of a save */
     bool began;
     bool over;   /* its result will not come any more */
     bool ending; /* the end of its connection is on its way */
@@ -34,6 +34,20 @@ struct ek_sim_call {
 /* Does what the call asks for and writes its reply; false: the reply comes later (a migration). */
 bool ek_sim_call_perform(struct ek_sim_hypervisor *hypervisor, uint32_t index,
                          struct ek_sim_reply *reply);
+
+/* The migrate call, or the save, ended so; its reply is on its way if the source can still send it.
+ * Does nothing unless the call in that slot is still the one with that serial. */
+void ek_sim_call_ended(void *context, uint32_t index, uint32_t serial,
+                       const struct ek_call_result *result);
+
+/* stop.c: the calls of a stop, to its one host. Of `stop` false: the reply comes later. */
+void ek_sim_stop_precheck(struct ek_sim_hypervisor *hypervisor, const struct ek_sim_call *call,
+                          struct ek_sim_reply *reply);
+bool ek_sim_stop(struct ek_sim_hypervisor *hypervisor, uint32_t index, struct ek_sim_reply *reply);
+void ek_sim_stop_progress(struct ek_sim_hypervisor *hypervisor, const struct ek_sim_call *call,
+                          struct ek_sim_reply *reply);
+void ek_sim_stop_abort(struct ek_sim_hypervisor *hypervisor, const struct ek_sim_call *call,
+                       struct ek_sim_reply *reply);
 
 /* The connection of this migrate call breaks a little later; its migration goes on. */
 void ek_sim_call_lose_later(struct ek_sim_hypervisor *hypervisor, uint32_t index);

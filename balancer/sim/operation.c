@@ -258,6 +258,30 @@ static void ask_of_job(struct ek_sim_hypervisor *hypervisor, const struct ek_sim
     }
 }
 
+/* ---- stops --------------------------------------------------------------------------------- */
+
+static bool do_stop(struct ek_sim_hypervisor *hypervisor, uint32_t index,
+                    struct ek_sim_reply *reply)
+{
+    const struct ek_sim_call *call = &hypervisor->items[index];
+
+    if (call->operation == EK_SIM_MIGRATE) {
+        return ek_sim_stop(hypervisor, index, reply);
+    }
+    if (call->operation == EK_SIM_PRECHECK) {
+        ek_sim_stop_precheck(hypervisor, call, reply);
+    } else if (call->operation == EK_SIM_PROGRESS) {
+        ek_sim_stop_progress(hypervisor, call, reply);
+    } else if (call->operation == EK_SIM_ABORT) {
+        ek_sim_stop_abort(hypervisor, call, reply);
+    } else if (call->operation == EK_SIM_OBSERVE) {
+        look(hypervisor, call, call->source, &reply->source);
+        reply->destination =
+            (struct ek_observation){.presence = EK_PRESENCE_ABSENT, .text = "none"};
+    }
+    return true;
+}
+
 /* ---- all ----------------------------------------------------------------------------------- */
 
 /* Whether this call is one that its counter lets fail. */
@@ -333,11 +357,12 @@ bool ek_sim_call_perform(struct ek_sim_hypervisor *hypervisor, uint32_t index,
         ek_sim_reply_lost(call->operation, "no such domain or host", reply);
         return true;
     }
+    bool stops = ek_move_stops(call->record.order.kind);
     if (!fault_strikes(fault)) {
-        return do_it(hypervisor, index, reply);
+        return stops ? do_stop(hypervisor, index, reply) : do_it(hypervisor, index, reply);
     }
     /* Losing a migrate call's reply must not keep the migration from happening. */
-    if (call->operation == EK_SIM_MIGRATE && fault->failure == EK_FAILURE_LOST) {
+    if (call->operation == EK_SIM_MIGRATE && fault->failure == EK_FAILURE_LOST && !stops) {
         return migrate(hypervisor, index, true, reply);
     }
     ek_sim_reply_lost(call->operation, fault->error == NULL ? "fault" : fault->error, reply);

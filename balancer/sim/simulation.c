@@ -68,6 +68,9 @@ static void move_ended(void *context, const struct ek_outcome *outcome)
         out->failed += failed ? 1 : 0;
         return;
     }
+    if (ek_move_stops(outcome->kind)) {
+        return; /* it ended where it was: no move */
+    }
     if (out->move_count == run->move_room) {
         size_t room = run->move_room == 0 ? 256 : 2 * run->move_room;
         struct ek_simulation_move *moves = realloc(out->moves, room * sizeof(*moves));

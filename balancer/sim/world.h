@@ -106,6 +106,9 @@ void ek_world_set_maintenance(struct ek_world *world, uint32_t host, bool wanted
 /* SET of a key that says "partial": what can leave is to leave. */
 void ek_world_set_partial_maintenance(struct ek_world *world, uint32_t host);
 
+/* SET of a key with a deadline, as ek_world_now_ms() counts. */
+void ek_world_set_deadline(struct ek_world *world, uint32_t host, int64_t deadline_ms);
+
 /* The policy file changed. */
 void ek_world_set_policy(struct ek_world *world, const struct ek_policy *policy);
 

@@ -75,6 +75,17 @@ static void carry_out(struct ek_world *world, const struct ek_effect *effect)
     }
 }
 
+/* Before anything is carried out, for that may step the engine again. */
+static void tell_withheld(struct ek_world *world)
+{
+    const struct ek_engine_view view = ek_engine_view(world->engine);
+
+    for (size_t i = 0; i < view.running_count; i++) {
+        ek_sim_driver_withhold(&world->driver, view.running[i].id,
+                               ek_engine_withholds(world->engine, &view.running[i]));
+    }
+}
+
 void ek_world_step(struct ek_world *world, struct ek_event *event)
 {
     struct ek_error err = {0};
@@ -88,6 +99,7 @@ void ek_world_step(struct ek_world *world, struct ek_event *event)
         ek_world_fail(world, &err);
         return;
     }
+    tell_withheld(world);
     for (size_t i = 0; i < world->effects.count; i++) {
         carry_out(world, &world->effects.items[i]);
     }
@@ -202,6 +214,9 @@ static bool is_true(struct ek_world *world, const struct ek_outcome *outcome)
     }
     if (it->fate != EK_SIM_ALIVE) {
         return true;
+    }
+    if (ek_move_stops(outcome->kind) && outcome->state == EK_MOVE_DONE) {
+        return false; /* it lives */
     }
     if (outcome->state == EK_MOVE_DONE) {
         return is_at(world, domain, outcome->destination) && !is_at(world, domain, outcome->source);

@@ -26,10 +26,17 @@ void ek_world_set_partial_maintenance(struct ek_world *world, uint32_t host)
     world->entries[host].partial = true;
 }
 
+void ek_world_set_deadline(struct ek_world *world, uint32_t host, int64_t deadline_ms)
+{
+    ek_world_set_maintenance(world, host, true);
+    world->entries[host].deadline_ms = world->options.begin_ms + deadline_ms;
+}
+
 void ek_world_set_maintenance(struct ek_world *world, uint32_t host, bool wanted)
 {
     world->entries[host].maintenance = wanted;
     world->entries[host].partial = false;
+    world->entries[host].deadline_ms = 0;
     ek_world_say(world, "operator", "%s maintenance of %s", wanted ? "sets" : "deletes",
                  world->cluster.hosts[host].name);
     /* A keyspace notification does the same for the daemon. */

@@ -37,6 +37,24 @@ bool ek_store_lease(struct ek_store *store, const char *owner, int64_t ttl_ms, b
     return true;
 }
 
+bool ek_store_renew(struct ek_store *store, const char *owner, int64_t ttl_ms, bool *held,
+                    struct ek_error *err)
+{
+    char leader[EK_KEY_SIZE];
+
+    *held = false;
+    if (!ek_store_key(store, leader, "leader", "", err)) {
+        return false;
+    }
+    struct ek_decimal ttl = ek_decimal(ttl_ms);
+    const char *keys[] = {leader};
+    const char *args[] = {owner, ttl.text};
+    redisReply *reply EK_REPLY_SCOPED =
+        ek_store_script(store, EK_SCRIPT_RENEW, leader, err, keys, 1, args, 2);
+    *held = reply != NULL && ek_reply_is(reply, "OK", 1);
+    return reply != NULL;
+}
+
 /* By a script, since between a GET and a DEL the lease could lapse and pass to another. */
 bool ek_store_release(struct ek_store *store, const char *owner, struct ek_error *err)
 {

@@ -89,15 +89,15 @@ bool ek_store_get_maintenance(struct ek_store *store, const char *const *hosts, 
 }
 
 /* The prefix is the operator's: what it has of the pattern's signs stands for itself. */
-bool ek_store_maintenance_pattern(const struct ek_store *store, char pattern[EK_KEY_SIZE],
-                                  struct ek_error *err)
+static bool make_pattern(const struct ek_store *store, const char *kind, char pattern[EK_KEY_SIZE],
+                         struct ek_error *err)
 {
-    static const char end[] = "maintenance:*";
+    size_t end = strlen(kind) + sizeof("*");
     size_t used = 0;
 
     for (const char *at = store->options.key_prefix; *at != '\0'; at++) {
         /* Two for an escaped sign. */
-        if (used + 2 + sizeof(end) > EK_KEY_SIZE) {
+        if (used + 2 + end > EK_KEY_SIZE) {
             return ek_error_set(err, EK_ERR_INVALID, "Redis key prefix %.60s...: it is too long",
                                 store->options.key_prefix);
         }
@@ -106,8 +106,14 @@ bool ek_store_maintenance_pattern(const struct ek_store *store, char pattern[EK_
         }
         pattern[used++] = *at;
     }
-    memcpy(pattern + used, end, sizeof(end));
+    (void)snprintf(pattern + used, EK_KEY_SIZE - used, "%s*", kind);
     return true;
+}
+
+bool ek_store_maintenance_pattern(const struct ek_store *store, char pattern[EK_KEY_SIZE],
+                                  struct ek_error *err)
+{
+    return make_pattern(store, "maintenance:", pattern, err);
 }
 
 static bool is_one_of(const char *name, const char *const *hosts, size_t host_count)
@@ -120,34 +126,15 @@ static bool is_one_of(const char *name, const char *const *hosts, size_t host_co
     return false;
 }
 
-/* One page of a scan: the names of its keys that are no hosts. */
-static void add_strays(const struct ek_store *store, const redisReply *keys,
-                       const char *const *hosts, size_t host_count, char *out, size_t size)
-{
-    size_t skip = strlen(store->options.key_prefix) + strlen("maintenance:");
+/* What becomes of one page of the keys of a scan. */
+typedef bool visit_keys(struct ek_store *store, const redisReply *keys, void *context,
+                        struct ek_error *err);
 
-    for (size_t i = 0; i < keys->elements; i++) {
-        const redisReply *key = keys->element[i];
-        size_t used = strlen(out);
-        if (key->type != REDIS_REPLY_STRING || key->len < skip ||
-            is_one_of(key->str + skip, hosts, host_count)) {
-            continue;
-        }
-        (void)snprintf(out + used, size - used, "%s\"%.100s\"", used == 0 ? "" : ", ",
-                       key->str + skip);
-    }
-}
-
-bool ek_store_stray_maintenance(struct ek_store *store, const char *const *hosts, size_t host_count,
-                                char *out, size_t size, struct ek_error *err)
+static bool scan(struct ek_store *store, const char *pattern, visit_keys *visit, void *context,
+                 struct ek_error *err)
 {
-    char pattern[EK_KEY_SIZE];
     char cursor[32] = "0";
 
-    out[0] = '\0';
-    if (!ek_store_maintenance_pattern(store, pattern, err)) {
-        return false;
-    }
     do {
         redisReply *reply EK_REPLY_SCOPED =
             ek_store_command(store, "SCAN", err, "SCAN %s MATCH %s COUNT 5000", cursor, pattern);
@@ -159,9 +146,50 @@ bool ek_store_stray_maintenance(struct ek_store *store, const char *const *hosts
             return ek_error_set(err, EK_ERR_INVALID, "SCAN: found no cursor in the answer");
         }
         (void)snprintf(cursor, sizeof(cursor), "%s", reply->element[0]->str);
-        add_strays(store, reply->element[1], hosts, host_count, out, size);
+        if (!visit(store, reply->element[1], context, err)) {
+            return false;
+        }
     } while (strcmp(cursor, "0") != 0);
     return true;
+}
+
+struct strays {
+    const char *const *hosts;
+    size_t host_count;
+    char *out;
+    size_t size;
+};
+
+/* The names of the keys that are no hosts. */
+static bool add_strays(struct ek_store *store, const redisReply *keys, void *context,
+                       struct ek_error *err)
+{
+    const struct strays *strays = context;
+    size_t skip = strlen(store->options.key_prefix) + strlen("maintenance:");
+
+    (void)err;
+    for (size_t i = 0; i < keys->elements; i++) {
+        const redisReply *key = keys->element[i];
+        size_t used = strlen(strays->out);
+        if (key->type != REDIS_REPLY_STRING || key->len < skip ||
+            is_one_of(key->str + skip, strays->hosts, strays->host_count)) {
+            continue;
+        }
+        (void)snprintf(strays->out + used, strays->size - used, "%s\"%.100s\"",
+                       used == 0 ? "" : ", ", key->str + skip);
+    }
+    return true;
+}
+
+bool ek_store_stray_maintenance(struct ek_store *store, const char *const *hosts, size_t host_count,
+                                char *out, size_t size, struct ek_error *err)
+{
+    struct strays strays = {.hosts = hosts, .host_count = host_count, .out = out, .size = size};
+    char pattern[EK_KEY_SIZE];
+
+    out[0] = '\0';
+    return ek_store_maintenance_pattern(store, pattern, err) &&
+           scan(store, pattern, add_strays, &strays, err);
 }
 
 bool ek_store_set_maintenance(struct ek_store *store, const char *host, const char *value,
@@ -211,6 +239,32 @@ bool ek_store_delete_maintenance_status(struct ek_store *store, const char *host
     }
     redisReply *reply EK_REPLY_SCOPED = ek_store_command(store, key, err, "DEL %s", key);
     return reply != NULL;
+}
+
+static bool delete_keys(struct ek_store *store, const redisReply *keys, void *context,
+                        struct ek_error *err)
+{
+    (void)context;
+    for (size_t i = 0; i < keys->elements; i++) {
+        const redisReply *key = keys->element[i];
+        if (key->type != REDIS_REPLY_STRING) {
+            continue;
+        }
+        redisReply *reply EK_REPLY_SCOPED =
+            ek_store_command(store, key->str, err, "DEL %b", key->str, key->len);
+        if (reply == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool ek_store_sweep_maintenance_statuses(struct ek_store *store, struct ek_error *err)
+{
+    char pattern[EK_KEY_SIZE];
+
+    return make_pattern(store, "maintenance-status:", pattern, err) &&
+           scan(store, pattern, delete_keys, NULL, err);
 }
 
 bool ek_store_get_maintenance_status(struct ek_store *store, const char *host, char **json,

@@ -136,6 +136,13 @@ static const char *const texts[EK_SCRIPT_COUNT] = {
                         "redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])\n"
                         "return {'OK', redis.call('GET', KEYS[2]), ARGV[1]}\n",
 
+    /* KEYS leader; ARGV owner TTL */
+    [EK_SCRIPT_RENEW] = "if redis.call('GET', KEYS[1]) ~= ARGV[1] then\n"
+                        "  return {'LOST'}\n"
+                        "end\n"
+                        "redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])\n"
+                        "return {'OK'}\n",
+
     /* KEYS leader; ARGV owner. */
     [EK_SCRIPT_RELEASE] = "if redis.call('GET', KEYS[1]) == ARGV[1] then\n"
                           "  redis.call('DEL', KEYS[1])\n"

@@ -174,6 +174,10 @@ bool ek_store_put_maintenance_status(struct ek_store *store, const char *host, c
 bool ek_store_delete_maintenance_status(struct ek_store *store, const char *host,
                                         struct ek_error *err);
 
+/* Deletes all of them, also those of hosts that are configured no more. Scans all keys: once, by
+ * who begins to lead. Errors: also DENIED, without the right to scan. */
+bool ek_store_sweep_maintenance_statuses(struct ek_store *store, struct ek_error *err);
+
 /* The text, malloc'ed for the caller, NULL in *json when there is none. */
 bool ek_store_get_maintenance_status(struct ek_store *store, const char *host, char **json,
                                      struct ek_error *err);
@@ -323,6 +327,10 @@ bool ek_store_settle_trash(struct ek_store *store, const char *id, int64_t again
  * when not, *holder (holder_size bytes) says who does. */
 bool ek_store_lease(struct ek_store *store, const char *owner, int64_t ttl_ms, bool *held,
                     int64_t *epoch, char *holder, size_t holder_size, struct ek_error *err);
+
+/* Renews the lease if we hold it, and does not take it. *held: whether we do. */
+bool ek_store_renew(struct ek_store *store, const char *owner, int64_t ttl_ms, bool *held,
+                    struct ek_error *err);
 
 /* Gives the lease back if we hold it. */
 bool ek_store_release(struct ek_store *store, const char *owner, struct ek_error *err);

@@ -25,10 +25,11 @@ static void show(struct follow *follow)
 {
     const struct ek_move_record *record = &follow->record;
     char span[EK_SPAN_SIZE];
+    char way[EK_WAY_SIZE];
 
     ek_wait_show(&follow->line, record->state == EK_MOVE_DONE ? 1 : record->progress,
-                 "%s: %s -> %s, %s%s%s%s%s", ek_move_domain(&record->order), record->order.source,
-                 record->order.destination, ek_move_state_name(record->state),
+                 "%s: %s, %s%s%s%s%s", ek_move_domain(&record->order),
+                 ek_move_way(&record->order, way), ek_move_state_name(record->state),
                  record->eta_ms >= 0 && !ek_move_state_terminal(record->state) ? ", about " : "",
                  record->eta_ms >= 0 && !ek_move_state_terminal(record->state)
                      ? ek_span(record->eta_ms, span)

@@ -252,12 +252,13 @@ static void add_row(struct ek_table *table, const struct ek_move_record *record)
     bool over = ek_move_state_terminal(record->state) && record->started_at_ms > 0;
     bool done = record->state == EK_MOVE_DONE;
     char when[EK_SPAN_SIZE];
+    char way[EK_WAY_SIZE];
 
     ek_table_cell(
         table, EK_COLOUR_NONE, "%s",
         ek_time(record->started_at_ms > 0 ? record->started_at_ms : record->planned_at_ms, when));
     ek_table_cell(table, EK_COLOUR_NONE, "%s", ek_move_domain(order));
-    ek_table_cell(table, EK_COLOUR_NONE, "%s -> %s", order->source, order->destination);
+    ek_table_cell(table, EK_COLOUR_NONE, "%s", ek_move_way(order, way));
     ek_table_cell(table, EK_COLOUR_NONE, "%s", ek_move_kind_name(order->kind));
     ek_table_cell(table, colour_of(record->state), "%s", ek_move_state_name(record->state));
     ek_table_number(table,

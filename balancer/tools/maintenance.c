@@ -44,16 +44,22 @@ static bool read_span(const char *text, int64_t *ms)
     return ek_value_parse(&row, text, ms, NULL, &no_memory);
 }
 
-/* A time, or a span from now on. */
-static bool read_deadline(const char *text, int64_t *time_ms)
+/* A time, or a span from now on; of a snapshot in a file, from when it was taken. */
+static bool read_deadline(const char *text, struct request *request)
 {
-    if (ek_time_parse(text, time_ms)) {
+    struct ek_plan_input *input = request->input;
+    int64_t *key_ms = &request->entry.key.deadline_ms;
+
+    input->deadline_ms = 0;
+    input->deadline_span_ms = 0;
+    if (ek_time_parse(text, &input->deadline_ms)) {
+        *key_ms = input->deadline_ms;
         return true;
     }
-    if (!read_span(text, time_ms)) {
+    if (!read_span(text, &input->deadline_span_ms)) {
         return false;
     }
-    *time_ms += ek_tool_now_ms();
+    *key_ms = ek_tool_now_ms() + input->deadline_span_ms;
     return true;
 }
 
@@ -72,12 +78,9 @@ static bool take_option(struct ek_tool *tool, struct request *request, int optio
         (void)snprintf(entry->key.reason, sizeof(entry->key.reason), "%s", optarg);
         break;
     case DEADLINE:
-        if (!read_deadline(optarg, &entry->key.deadline_ms)) {
-            return usage(tool,
-                         "--deadline: expected a time such as 2026-12-01T18:00:00Z, or a span "
-                         "from now such as 90m");
-        }
-        break;
+        return read_deadline(optarg, request) ||
+               usage(tool, "--deadline: expected a time such as 2026-12-01T18:00:00Z, or a span "
+                           "from now such as 90m");
     case TTL:
         if (!read_span(optarg, &entry->ttl_ms)) {
             return usage(tool, "--ttl: expected a span such as 2h, of 1 s or more");
@@ -123,13 +126,16 @@ static bool take_options(struct ek_tool *tool, int argc, char **argv, struct req
 static bool check_options(struct ek_tool *tool, const struct request *request)
 {
     bool files = request->input->snapshot_path != NULL || request->input->policy_path != NULL;
+    bool enters = strcmp(request->action, "enter") == 0;
+    bool checks = strcmp(request->action, "check") == 0;
 
-    if (strcmp(request->action, "enter") != 0 && request->wants_entry) {
-        return usage(
-            tool, "--reason, --deadline, --ttl, --partial, --force and --wait go with enter only");
+    if (!enters && request->wants_entry) {
+        return usage(tool, "--reason, --ttl, --partial, --force and --wait go with enter only");
     }
-    return strcmp(request->action, "check") == 0 || !files ||
-           usage(tool, "--snapshot and --policy go with check only");
+    if (!enters && !checks && request->entry.key.deadline_ms != 0) {
+        return usage(tool, "--deadline goes with check and enter only");
+    }
+    return checks || !files || usage(tool, "--snapshot and --policy go with check only");
 }
 
 static bool take_words(struct ek_tool *tool, int argc, char **argv, struct request *request)
@@ -234,9 +240,15 @@ static int print_items(struct ek_host_maintenance *items, size_t count, const st
     }
     if (wanted == 0) {
         (void)printf("%s", shown->count == 0 ? "no host is in maintenance\n" : "");
-        return EK_EXIT_DONE;
+    } else if (!ek_host_maintenance_print(items, count, stdout)) {
+        return EK_EXIT_FAILED;
     }
-    return ek_host_maintenance_print(items, count, stdout) ? EK_EXIT_DONE : EK_EXIT_FAILED;
+    for (size_t i = 0; i < count; i++) {
+        if (items[i].key.wanted || (shown->count > 0 && is_shown(shown, items[i].host))) {
+            ek_host_maintenance_print_stopped(&items[i], stdout);
+        }
+    }
+    return EK_EXIT_DONE;
 }
 
 int ek_maintenance_status_print(struct ek_tool *tool, const char *const *hosts, size_t count,
@@ -256,6 +268,9 @@ int ek_maintenance_status_print(struct ek_tool *tool, const char *const *hosts, 
         (void)ek_error_set(&err, EK_ERR_NOMEM, "out of memory");
     } else if (ek_store_get_maintenance(tool->store, names, all, keys, &err)) {
         items = ek_host_maintenance_read(tool, keys, &arena, &err);
+    }
+    if (items != NULL && !ek_view_stopped(tool, items, all, &arena, &err)) {
+        items = NULL;
     }
     if (items == NULL) {
         status = ek_tool_complain(EK_EXIT_FAILED, "%s", err.message);
@@ -293,6 +308,30 @@ static int leave_one(struct ek_tool *tool, const char *host)
     return EK_EXIT_DONE;
 }
 
+/* For whoever uses the hosts again: what he has to start himself. */
+static int print_stopped(struct ek_tool *tool, const struct request *request)
+{
+    struct ek_arena arena = {.newest = NULL};
+    size_t count = request->entry.host_count;
+    struct ek_host_maintenance *items = ek_arena_alloc(&arena, count, sizeof(*items));
+    struct ek_error err;
+    int status = EK_EXIT_DONE;
+
+    for (size_t i = 0; items != NULL && i < count; i++) {
+        items[i].host = request->entry.hosts[i];
+    }
+    if (items == NULL) {
+        status = ek_tool_complain(EK_EXIT_FAILED, "out of memory");
+    } else if (!ek_view_stopped(tool, items, count, &arena, &err)) {
+        status = ek_tool_complain(EK_EXIT_FAILED, "%s", err.message);
+    }
+    for (size_t i = 0; status == EK_EXIT_DONE && i < count; i++) {
+        ek_host_maintenance_print_stopped(&items[i], stdout);
+    }
+    ek_arena_finish(&arena);
+    return status;
+}
+
 static int leave(struct ek_tool *tool, const struct request *request)
 {
     int status = EK_EXIT_DONE;
@@ -300,10 +339,12 @@ static int leave(struct ek_tool *tool, const struct request *request)
     for (size_t i = 0; status == EK_EXIT_DONE && i < request->entry.host_count; i++) {
         status = leave_one(tool, request->entry.hosts[i]);
     }
-    return status == EK_EXIT_DONE && tool->json
-               ? ek_maintenance_status_print(tool, request->entry.hosts, request->entry.host_count,
-                                             NULL)
-               : status;
+    if (status != EK_EXIT_DONE) {
+        return status;
+    }
+    return tool->json ? ek_maintenance_status_print(tool, request->entry.hosts,
+                                                    request->entry.host_count, NULL)
+                      : print_stopped(tool, request);
 }
 
 /* By the keys of the hosts that are named, or of all. */
@@ -348,13 +389,17 @@ static int run(struct ek_tool *tool, int argc, char **argv)
 
 const struct ek_verb ek_verb_maintenance = {
     .name = "maintenance",
-    .arguments = " check HOST... | enter HOST... [--reason TEXT] [--deadline T] [--ttl SPAN] "
-                 "[--partial | --force] [--wait] | leave HOST... | status [HOST...]",
+    .arguments =
+        " check HOST... [--deadline T] | enter HOST... [--reason TEXT] [--deadline T] [--ttl SPAN] "
+        "[--partial | --force] [--wait] | leave HOST... | status [HOST...]",
     .help = "empty a host, use it again, or show how far it is",
     .details =
         "  check HOST...    what emptying them together would take: whether it can be done, how\n"
         "                   long, in which order, and what is in the way; nothing is done. Exit\n"
-        "                   status 3: one of them cannot be emptied\n"
+        "                   status 3: one of them cannot be emptied, or not before its deadline\n"
+        "    --deadline T   at which pace they would be emptied until then, and what a gentler "
+        "one\n"
+        "                   would mean\n"
         "    --snapshot FILE, --policy FILE  as of `plan`\n"
         "  enter HOST...    ask for the hosts to be emptied, after the same look ahead; exit "
         "status\n"
@@ -366,7 +411,8 @@ const struct ek_verb ek_verb_maintenance = {
         "    --force        set the key without looking ahead: emptied when all can leave\n"
         "    --wait         until they are empty; exit status 3: one cannot be emptied. An\n"
         "                   interrupt ends the waiting, not the maintenance\n"
-        "  leave HOST...    use them again\n"
+        "  leave HOST...    use them again; says which domains were saved or shut down there, and\n"
+        "                   how they are started\n"
         "  status [HOST...] all hosts in maintenance, or those\n",
     .run = run,
 };

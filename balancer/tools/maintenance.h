@@ -21,6 +21,9 @@ void ek_host_maintenance_cell(struct ek_table *table, const struct ek_host_maint
 /* A table of those that are in maintenance; false when memory ran out. `count` is that of all. */
 bool ek_host_maintenance_print(const struct ek_host_maintenance *items, size_t count, FILE *out);
 
+/* One line for each domain that was stopped on that host and runs nowhere, with its command. */
+void ek_host_maintenance_print_stopped(const struct ek_host_maintenance *item, FILE *out);
+
 /* ---- the preflight (maintenance_check.c) ---------------------------------------------------- */
 
 struct ek_plan_input;

@@ -13,6 +13,8 @@ enum { HOSTS_SHOWN = 8, NAMES_SHOWN = 50 };
 /* What is shown: the hosts that were asked for, the moves that they need. By index. */
 struct view {
     const struct ek_preflight *preflight;
+    const struct ek_pace_choice *choice;
+    const struct ek_policy *policy;
     bool *asked;
     bool *wanted;
 };
@@ -50,6 +52,15 @@ static void print_flights(const struct ek_preflight_host *it)
     }
 }
 
+/* Last, and by their own metadata: the time is without them. */
+static void print_stops(const struct ek_preflight_host *it)
+{
+    if (it->feasible && it->saved + it->shut_down > 0) {
+        (void)printf("; %" PRIu32 " will be saved, %" PRIu32 " shut down, last", it->saved,
+                     it->shut_down);
+    }
+}
+
 static void print_host(const struct ek_plan *plan, const struct ek_preflight_host *it)
 {
     const char *host = plan->snapshot->hosts[it->host].name;
@@ -63,15 +74,69 @@ static void print_host(const struct ek_plan *plan, const struct ek_preflight_hos
         return;
     }
     if (it->feasible) {
-        (void)printf("%s can be emptied: %" PRIu32 " domain%s, ", host, it->domains,
+        (void)printf("%s can be emptied: %" PRIu32 " domain%s", host, it->domains,
                      ek_plural(it->domains));
-        print_eta(&it->eta);
+        if (it->domains + it->arriving > it->saved + it->shut_down) {
+            (void)printf(", ");
+            print_eta(&it->eta);
+        }
     } else {
         (void)printf("%s cannot be emptied: %" PRIu32 " of %" PRIu32 " domain%s cannot leave", host,
                      it->stuck, it->domains, ek_plural(it->domains));
     }
     print_flights(it);
+    print_stops(it);
     (void)printf("\n");
+}
+
+static void print_slack(const struct ek_pace_host *it, enum ek_pace pace)
+{
+    int64_t slack_ms = ek_pace_slack_ms(it, pace);
+    char span[EK_SPAN_SIZE];
+
+    ek_terminal_print(stdout, slack_ms < 0 ? EK_COLOUR_WARN : EK_COLOUR_NONE,
+                      slack_ms < 0 ? "misses its deadline by %s" : "%s before its deadline",
+                      ek_span_about(slack_ms < 0 ? -slack_ms : slack_ms,
+                                    slack_ms < 0 ? EK_ROUND_UP : EK_ROUND_DOWN, span));
+    (void)printf(" at pace %s", ek_pace_name(pace));
+}
+
+/* The pace that a deadline needs, and what the gentler one would have meant. */
+static bool print_pace(const struct view *view, const struct ek_preflight_host *host)
+{
+    const struct ek_pace_host *it = ek_pace_find(view->choice, host->host);
+    const struct ek_limits limits = ek_pace_limits(view->policy, view->choice->pace);
+    enum ek_pace gentler = ek_pace_gentler(view->choice);
+    struct ek_arena arena = {.newest = NULL};
+    const char *allowed = ek_limits_text(&limits, &arena);
+
+    if (it != NULL && host->problem == NULL && it->likely_ms[view->choice->pace] > 0 &&
+        allowed != NULL) {
+        (void)printf("  ");
+        print_slack(it, view->choice->pace);
+        (void)printf(" (%s)\n", allowed);
+        if (gentler != view->choice->pace) {
+            (void)printf("  ");
+            print_slack(it, gentler);
+            (void)printf("\n");
+        }
+    }
+    ek_arena_finish(&arena);
+    return allowed != NULL;
+}
+
+static bool print_hosts(const struct view *view)
+{
+    const struct ek_preflight *preflight = view->preflight;
+    bool ok = true;
+
+    for (size_t i = 0; ok && i < preflight->host_count; i++) {
+        if (view->asked[preflight->hosts[i].host]) {
+            print_host(preflight->plan, &preflight->hosts[i]);
+            ok = print_pace(view, &preflight->hosts[i]);
+        }
+    }
+    return ok;
 }
 
 static void add_move(struct ek_table *table, const struct ek_preflight *preflight, uint32_t index)
@@ -85,9 +150,9 @@ static void add_move(struct ek_table *table, const struct ek_preflight *prefligh
                   plan->snapshot->hosts[move->destination].name);
     ek_table_number(table, (double)slot->start_ms / 1000, 1);
     ek_table_number(table, (double)slot->duration_ms / 1000, 1);
-    ek_table_number(table, move->cost.transfer_mib, 0);
+    ek_table_number(table, slot->cost.transfer_mib, 0);
     ek_table_cell(table, EK_COLOUR_NONE, "%s%s", move->reason,
-                  move->cost.converges ? "" : "; is not expected to converge");
+                  slot->cost.converges ? "" : "; is not expected to converge");
 }
 
 static bool print_moves(const struct view *view)
@@ -186,12 +251,7 @@ static bool print_all(const struct view *view)
 {
     const struct ek_preflight *preflight = view->preflight;
 
-    for (size_t i = 0; i < preflight->host_count; i++) {
-        if (view->asked[preflight->hosts[i].host]) {
-            print_host(preflight->plan, &preflight->hosts[i]);
-        }
-    }
-    if (!print_moves(view)) {
+    if (!print_hosts(view) || !print_moves(view)) {
         return false;
     }
     for (size_t i = 0; i < preflight->stuck_count; i++) {
@@ -264,17 +324,43 @@ static int complain_of_infeasible(const struct view *view)
     return EK_EXIT_DONE;
 }
 
+static int complain_of_late(const struct view *view)
+{
+    const struct ek_snapshot *snapshot = view->preflight->plan->snapshot;
+    char span[EK_SPAN_SIZE];
+
+    for (size_t i = 0; i < view->choice->host_count; i++) {
+        const struct ek_pace_host *it = &view->choice->hosts[i];
+        int64_t slack_ms = ek_pace_slack_ms(it, view->choice->pace);
+        if (view->asked[it->host] && it->likely_ms[view->choice->pace] > 0 && slack_ms < 0) {
+            return ek_tool_complain(EK_EXIT_NOT_POSSIBLE,
+                                    "%s would be empty %s after its deadline, at pace %s, the "
+                                    "steepest there is",
+                                    snapshot->hosts[it->host].name,
+                                    ek_span_about(-slack_ms, EK_ROUND_UP, span),
+                                    ek_pace_name(view->choice->pace));
+        }
+    }
+    return EK_EXIT_DONE;
+}
+
+static char *write_view(const struct view *view)
+{
+    return ek_codec_write_preflight(view->preflight, view->choice, view->policy, view->asked,
+                                    view->wanted);
+}
+
 static int show(const struct ek_tool *tool, const struct view *view)
 {
     int status = EK_EXIT_DONE;
 
     if (tool->json) {
-        status = ek_tool_print_json(
-            ek_codec_write_preflight(view->preflight, view->asked, view->wanted));
+        status = ek_tool_print_json(write_view(view));
     } else if (!print_all(view)) {
         status = ek_tool_complain(EK_EXIT_FAILED, "out of memory");
     }
-    return status == EK_EXIT_DONE ? complain_of_infeasible(view) : status;
+    status = status == EK_EXIT_DONE ? complain_of_infeasible(view) : status;
+    return status == EK_EXIT_DONE ? complain_of_late(view) : status;
 }
 
 /* The verdict and what is in the way, without the moves; a document is handed on. */
@@ -285,14 +371,12 @@ static int foresee(const struct ek_tool *tool, const struct view *view,
 
     foresight->may_begin = may_begin(view);
     if (tool->json) {
-        foresight->json = ek_codec_write_preflight(preflight, view->asked, view->wanted);
+        foresight->json = write_view(view);
         return foresight->json == NULL ? ek_tool_complain(EK_EXIT_FAILED, "out of memory")
                                        : EK_EXIT_DONE;
     }
-    for (size_t i = 0; i < preflight->host_count; i++) {
-        if (view->asked[preflight->hosts[i].host]) {
-            print_host(preflight->plan, &preflight->hosts[i]);
-        }
+    if (!print_hosts(view)) {
+        return ek_tool_complain(EK_EXIT_FAILED, "out of memory");
     }
     for (size_t i = 0; i < preflight->stuck_count; i++) {
         if (view->asked[preflight->stuck[i].host]) {
@@ -308,10 +392,13 @@ static int look(const struct ek_tool *tool, const struct ek_plan_input *in,
 {
     struct ek_schedule schedule = {.plan = NULL};
     struct ek_preflight preflight = {.plan = NULL};
+    struct ek_pace_choice choice = {.hosts = NULL};
     struct ek_arena arena = {.newest = NULL};
     struct ek_error err;
     struct view view = {
         .preflight = &preflight,
+        .choice = &choice,
+        .policy = &in->policy,
         .asked = ek_arena_alloc(&arena, in->snapshot->host_count, sizeof(bool)),
         .wanted = ek_arena_alloc(&arena, in->plan.move_count, sizeof(bool)),
     };
@@ -319,7 +406,8 @@ static int look(const struct ek_tool *tool, const struct ek_plan_input *in,
     bool made = (view.asked != NULL && view.wanted != NULL) ||
                 ek_error_set(&err, EK_ERR_NOMEM, "out of memory");
 
-    made = made && ek_schedule_make(&schedule, &in->plan, &in->policy, &err) &&
+    made = made &&
+           ek_pace_choose(&choice, &schedule, &in->plan, &in->policy, in->request.pace, &err) &&
            ek_preflight_make(&preflight, &in->plan, &schedule, &in->request, &err);
     for (size_t i = 0; made && i < in->evacuate_count; i++) {
         view.asked[ek_snapshot_find_host(in->snapshot, in->evacuate[i])] = true;
@@ -331,6 +419,7 @@ static int look(const struct ek_tool *tool, const struct ek_plan_input *in,
         (void)ek_tool_complain(EK_EXIT_FAILED, "%s", err.message);
     }
     ek_preflight_finish(&preflight);
+    ek_pace_choice_finish(&choice);
     ek_schedule_finish(&schedule);
     ek_arena_finish(&arena);
     return status;

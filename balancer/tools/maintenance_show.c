@@ -45,17 +45,31 @@ static enum ek_colour state_colour(const struct ek_host_maintenance *item)
     return item->status.state == EK_MAINTENANCE_EVACUATED ? EK_COLOUR_GOOD : EK_COLOUR_WARN;
 }
 
+/* What a deadline makes of it: nothing, unless it takes more than the limits. */
+static const char *pace_text(const struct ek_host_maintenance *item, char *out, size_t size)
+{
+    const struct ek_maintenance_status *status = &item->status;
+    bool raised = item->has_status && status->deadline_ms != 0 && status->pace != EK_PACE_LIMITS &&
+                  status->state == EK_MAINTENANCE_EVACUATING;
+
+    (void)snprintf(out, size, raised ? ", pace %s%s" : "%s%s",
+                   raised ? ek_pace_name(status->pace) : "",
+                   raised && status->slack_ms < 0 ? ", late" : "");
+    return out;
+}
+
 /* The reason is the operator's own text, whatever it holds: the table cleans it. */
 void ek_host_maintenance_cell(struct ek_table *table, const struct ek_host_maintenance *item)
 {
     const char *reason = item->key.reason;
+    char pace[40];
 
     if (!item->key.wanted) {
         ek_table_cell(table, EK_COLOUR_FAINT, "-");
         return;
     }
-    ek_table_cell(table, state_colour(item), "%s%s%s", state_text(item),
-                  reason[0] == '\0' ? "" : ": ", reason);
+    ek_table_cell(table, state_colour(item), "%s%s%s%s", state_text(item),
+                  pace_text(item, pace, sizeof(pace)), reason[0] == '\0' ? "" : ": ", reason);
 }
 
 /* An ETA below 0 is "not known". */
@@ -83,10 +97,18 @@ static void print_blockers(const struct ek_host_maintenance *item, FILE *out)
 
     if (item->has_status && item->status.deadline_ms != 0) {
         int64_t slack_ms = item->status.slack_ms;
-        ek_terminal_print(out, slack_ms < 0 ? EK_COLOUR_WARN : EK_COLOUR_NONE, "  %s: %s %s\n",
-                          item->host,
-                          slack_ms < 0 ? "will miss its deadline by" : "slack until its deadline:",
-                          ek_span(slack_ms < 0 ? -slack_ms : slack_ms, span));
+        ek_terminal_print(
+            out, slack_ms < 0 ? EK_COLOUR_WARN : EK_COLOUR_NONE, "  %s: %s %s, at pace %s\n",
+            item->host, slack_ms < 0 ? "will miss its deadline by" : "slack until its deadline:",
+            ek_span(slack_ms < 0 ? -slack_ms : slack_ms, span), ek_pace_name(item->status.pace));
+    }
+    for (size_t i = 0; item->has_status && i < item->status.stop_count; i++) {
+        const struct ek_stop_note *it = &item->status.stops[i];
+        bool saves = it->kind == EK_MOVE_SAVE;
+        ek_terminal_print(out, EK_COLOUR_NONE, "  %s: %s %s\n", item->host, it->name,
+                          it->running ? saves ? "is being saved" : "is being shut down"
+                          : saves     ? "will be saved, last"
+                                      : "will be shut down, last");
     }
     for (size_t i = 0; item->has_status && i < item->status.blocker_count; i++) {
         const struct ek_blocker *blocker = &item->status.blockers[i];
@@ -97,6 +119,19 @@ static void print_blockers(const struct ek_host_maintenance *item, FILE *out)
         if (blocker->relaxation != NULL) {
             ek_terminal_print(out, EK_COLOUR_FAINT, "    would do: %s\n", blocker->relaxation);
         }
+    }
+}
+
+void ek_host_maintenance_print_stopped(const struct ek_host_maintenance *item, FILE *out)
+{
+    char when[EK_SPAN_SIZE];
+
+    for (size_t i = 0; i < item->stopped_count; i++) {
+        const struct ek_stopped *it = &item->stopped[i];
+        ek_terminal_print(out, EK_COLOUR_NONE,
+                          "  %s: %s was %s there at %s, and is not started by us: virsh start %s\n",
+                          item->host, it->name, it->kind == EK_MOVE_SAVE ? "saved" : "shut down",
+                          ek_time(it->at_ms, when), it->name);
     }
 }
 

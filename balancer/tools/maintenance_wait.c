@@ -1,8 +1,8 @@
 /* evenkeel maintenance enter --wait: until the host is empty, or cannot be emptied.
  *
- * The balancer rewrites a status only when it changes, and its own status after every cycle. So a
- * host counts as stuck when the balancer has spoken PATIENCE times while the host was blocked or
- * infeasible: a single such word can be a pause between two moves. */
+ * The balancer rewrites a status only when it changes, and its own status, which counts its cycles,
+ * after each of them and in between. So a host counts as stuck when there were PATIENCE cycles
+ * while the host was blocked or infeasible: a single such word can be a pause between two moves. */
 #include "balancer/codec/status.h"
 #include "balancer/core/plural.h"
 #include "balancer/tools/maintenance.h"
@@ -34,12 +34,14 @@ struct waited {
     const char *host;
     const char *uri;
     const struct ek_wait_before *before;
-    int status;           /* GO_ON: it is waited for */
-    uint32_t most;        /* domains that were left at the most */
-    int64_t spoken_at_ms; /* the balancer's newest word that was counted */
-    int stuck;            /* words in a row that the host is stuck */
-    size_t active;        /* domains that its libvirt shows although it is called empty */
-    bool deaf;            /* its libvirt cannot be asked from here */
+    int status;         /* GO_ON: it is waited for; EK_EXIT_DONE can become GO_ON again */
+    bool asked;         /* whether it is empty, in this look at all of them */
+    uint32_t most;      /* domains that were left at the most */
+    int64_t cycles;     /* the newest cycle that was seen ... */
+    char identity[128]; /* ... and whose it was: the next balancer begins at 0 */
+    int stuck;          /* cycles in a row that the host is stuck */
+    size_t active;      /* domains that its libvirt shows although it is called empty */
+    bool deaf;          /* its libvirt cannot be asked from here */
     struct look look;
 };
 
@@ -227,19 +229,23 @@ static void list_blockers(const struct ek_maintenance_status *status)
 
 /* ---- deciding ------------------------------------------------------------------------------ */
 
-/* Counts the balancer's words while the host is stuck; true when there were enough. */
+/* Counts the balancer's cycles while the host is stuck; true when there were enough. */
 static bool is_stuck(struct waited *it)
 {
-    const struct look *look = &it->look;
-    enum ek_maintenance_state state = look->status.state;
+    const struct ek_balancer_status *balancer = &it->look.balancer;
+    enum ek_maintenance_state state = it->look.status.state;
+    bool another = it->look.has_balancer && (balancer->cycles != it->cycles ||
+                                             strcmp(balancer->identity, it->identity) != 0);
 
     if (state != EK_MAINTENANCE_BLOCKED && state != EK_MAINTENANCE_INFEASIBLE) {
         it->stuck = 0;
-    } else if (look->has_balancer && look->balancer.at_ms != it->spoken_at_ms) {
+    } else if (another) {
         it->stuck++;
     }
-    /* at_ms is only asked for being another one: it is the balancer's clock, not ours. */
-    it->spoken_at_ms = look->balancer.at_ms;
+    if (another) {
+        it->cycles = balancer->cycles;
+        memcpy(it->identity, balancer->identity, sizeof(it->identity));
+    }
     return it->stuck >= PATIENCE;
 }
 
@@ -252,6 +258,7 @@ static int confirm(struct wait *wait, struct waited *it, struct ek_error *err)
     int64_t sampled_at_ms = 0;
     size_t domains = 0;
 
+    it->asked = true;
     if (!it->deaf) {
         it->deaf = !ek_inspect_active(&it->active, it->uri,
                                       (int)wait->tool->config.connect_timeout_ms, &why);
@@ -267,6 +274,7 @@ static int confirm(struct wait *wait, struct waited *it, struct ek_error *err)
     if (!note_sample(wait->tool, it->host, &sampled_at_ms, &domains, err)) {
         return GO_ON;
     }
+    it->active = domains;
     return sampled_at_ms > it->before->sampled_at_ms && domains == 0 ? EK_EXIT_DONE : GO_ON;
 }
 
@@ -279,7 +287,8 @@ static int judge_status(struct wait *wait, struct waited *it)
 
     it->active = status->state == EK_MAINTENANCE_EVACUATED ? it->active : 0;
     if (status->state == EK_MAINTENANCE_EVACUATED) {
-        return confirm(wait, it, &err);
+        /* Who was asked once is asked again when all are done, see ask_again(). */
+        return it->status == EK_EXIT_DONE ? EK_EXIT_DONE : confirm(wait, it, &err);
     }
     /* Only a change of the policy would change that: waiting is pointless. */
     if (status->state == EK_MAINTENANCE_PREFLIGHT) {
@@ -321,7 +330,7 @@ static int judge(struct wait *wait, struct waited *it, int64_t now_ms)
     /* Its status outlives a restart; without one for longer, waiting would never end. */
     if (it->look.has_balancer) {
         wait->heard_at_ms = now_ms;
-    } else if (now_ms - wait->heard_at_ms > EK_WAIT_GRACE_MS) {
+    } else if (it->status == GO_ON && now_ms - wait->heard_at_ms > EK_WAIT_GRACE_MS) {
         ek_wait_end_line(&wait->line);
         return ek_tool_complain(EK_EXIT_FAILED,
                                 "no balancer runs; the key stays set, and %s is emptied when one "
@@ -347,38 +356,66 @@ static void lose(struct wait *wait, const struct ek_error *err, int64_t now_ms)
     }
 }
 
-/* True: each host has come to its end. */
-static bool poll_once(struct wait *wait)
+/* A host that was found empty is looked at further while others are waited for: its maintenance may
+ * be ended meanwhile, and something may start there. */
+static bool is_open(const struct waited *it)
 {
-    struct ek_error err;
-    int64_t now_ms = ek_wait_now_ms();
+    return it->status == GO_ON || it->status == EK_EXIT_DONE;
+}
+
+static bool has_ended(const struct wait *wait)
+{
     bool ended = true;
 
     for (size_t i = 0; i < wait->count; i++) {
-        if (wait->hosts[i].status == GO_ON && !look_at(wait, &wait->hosts[i], &err)) {
-            lose(wait, &err, now_ms);
-            return wait->hosts[0].status != GO_ON;
-        }
-    }
-    show(wait);
-    for (size_t i = 0; i < wait->count; i++) {
-        struct waited *it = &wait->hosts[i];
-        it->status = it->status == GO_ON ? judge(wait, it, now_ms) : it->status;
-        ended = ended && it->status != GO_ON;
+        ended = ended && wait->hosts[i].status != GO_ON;
     }
     return ended;
 }
 
-/* The worst of all; of one that is still waited for, that it was interrupted. */
+/* The worst of all. Of a host that is still waited for nothing good is known. */
 static int status_of(const struct wait *wait)
 {
     int status = EK_EXIT_DONE;
 
     for (size_t i = 0; i < wait->count; i++) {
-        int one = wait->hosts[i].status;
+        int one = wait->hosts[i].status == GO_ON ? EK_EXIT_FAILED : wait->hosts[i].status;
         status = one > status ? one : status;
     }
     return status;
+}
+
+/* "All are empty" is said of one moment: those that were found empty an hour ago are asked now. */
+static void ask_again(struct wait *wait)
+{
+    struct ek_error err;
+
+    for (size_t i = 0; status_of(wait) == EK_EXIT_DONE && i < wait->count; i++) {
+        struct waited *it = &wait->hosts[i];
+        it->status = it->asked ? it->status : confirm(wait, it, &err);
+    }
+}
+
+/* True: each host has come to its end. */
+static bool poll_once(struct wait *wait)
+{
+    struct ek_error err;
+    int64_t now_ms = ek_wait_now_ms();
+
+    for (size_t i = 0; i < wait->count; i++) {
+        wait->hosts[i].asked = false;
+        if (is_open(&wait->hosts[i]) && !look_at(wait, &wait->hosts[i], &err)) {
+            lose(wait, &err, now_ms);
+            return has_ended(wait);
+        }
+    }
+    show(wait);
+    for (size_t i = 0; i < wait->count; i++) {
+        struct waited *it = &wait->hosts[i];
+        it->status = is_open(it) ? judge(wait, it, now_ms) : it->status;
+    }
+    ask_again(wait);
+    return has_ended(wait);
 }
 
 static int interrupt(struct wait *wait)

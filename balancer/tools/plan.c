@@ -1,6 +1,7 @@
 /* evenkeel plan: what would be moved, from the cluster as it is or from a file. Nothing is done. */
 #include "balancer/codec/plan.h"
 #include "balancer/codec/explanation.h"
+#include "balancer/core/pace_choice.h"
 #include "balancer/core/plural.h"
 #include "balancer/tools/plan_input.h"
 
@@ -55,17 +56,19 @@ static int show(const struct ek_tool *tool, const struct ek_plan *plan,
 static int show_plan(const struct ek_tool *tool, const struct ek_plan_input *in, bool explain)
 {
     struct ek_schedule schedule = {.plan = NULL};
+    struct ek_pace_choice choice = {.hosts = NULL};
     struct ek_explanation explanation = {.plan = NULL};
     struct ek_error err;
     int status = EK_EXIT_DONE;
 
-    if (ek_schedule_make(&schedule, &in->plan, &in->policy, &err) &&
+    if (ek_pace_choose(&choice, &schedule, &in->plan, &in->policy, in->request.pace, &err) &&
         (!explain || ek_explain_plan(&explanation, &in->plan, &in->request, EK_NONE, &err))) {
         status = show(tool, &in->plan, &schedule, explain ? &explanation : NULL);
     } else {
         status = ek_tool_complain(EK_EXIT_FAILED, "%s", err.message);
     }
     ek_explanation_finish(&explanation);
+    ek_pace_choice_finish(&choice);
     ek_schedule_finish(&schedule);
     return status;
 }

@@ -301,6 +301,12 @@ static bool mark_evacuated(struct ek_tool *tool, struct ek_plan_input *in)
             return false;
         }
         in->snapshot->hosts[host].maintenance = true;
+        if (in->deadline_ms != 0) {
+            in->snapshot->hosts[host].deadline_ms = in->deadline_ms;
+        } else if (in->deadline_span_ms != 0) {
+            in->snapshot->hosts[host].deadline_ms =
+                in->snapshot->taken_at_ms + in->deadline_span_ms;
+        }
     }
     return true;
 }

@@ -29,6 +29,8 @@ struct ek_plan_input {
     const char *policy_path;   /* NULL: the configured policy, or the defaults */
     const char **evacuate;
     size_t evacuate_count;
+    int64_t deadline_ms;       /* of these hosts; 0: none but what their keys say */
+    int64_t deadline_span_ms;  /* or this long after the snapshot */
     const char *evacuate_word; /* what complaints of them begin with; "--evacuate" */
     const char *balance_held;  /* why balancing is left out; NULL: it is not */
     bool as_far;               /* what can leave leaves, though its host cannot be emptied */

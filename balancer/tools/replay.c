@@ -3,8 +3,8 @@
 #include "balancer/codec/input.h"
 #include "balancer/codec/plan.h"
 #include "balancer/codec/writer.h"
+#include "balancer/core/pace_choice.h"
 #include "balancer/core/plural.h"
-#include "balancer/core/schedule.h"
 #include "balancer/tools/terminal.h"
 #include "balancer/tools/tool.h"
 #include "policies/policy_ops.h"
@@ -50,23 +50,28 @@ static bool make_plan(const struct ek_input *input, const struct ek_policy *poli
     struct ek_evaluation evaluation = {.snapshot = NULL};
     struct ek_plan plan = {.snapshot = NULL};
     struct ek_schedule schedule = {.plan = NULL};
+    struct ek_pace_choice choice = {.hosts = NULL};
     const struct ek_plan_request request = {
         .evaluation = &evaluation,
         .balance = input->balances ? ek_policy_find(policy->kind) : NULL,
         .cooldown = cooldown,
         .balance_held = input->balance_held,
         .evacuate_only = input->evacuate_only,
-        .prefer_held = input->prefer_held};
+        .prefer_held = input->prefer_held,
+        .pace = input->pace};
 
-    bool ok = ek_evaluate(&evaluation, &input->snapshot, policy, err) &&
-              (input->ordered ? ek_plan_bring(&plan, &request, input->wishes, input->wish_count,
-                                              input->summary, err)
-                              : ek_plan_make(&plan, &request, err)) &&
-              ek_schedule_make(&schedule, &plan, policy, err);
+    bool ok =
+        ek_evaluate(&evaluation, &input->snapshot, policy, err) &&
+        (input->ordered
+             ? ek_plan_bring(&plan, &request, input->wishes, input->wish_count, input->summary, err)
+             : ek_plan_make(&plan, &request, err)) &&
+        (input->ordered ? ek_schedule_make(&schedule, &plan, policy, err)
+                        : ek_pace_choose(&choice, &schedule, &plan, policy, input->pace, err));
     if (ok) {
         *json = ek_codec_write_plan(&plan, &schedule);
         ok = *json != NULL || ek_error_set(err, EK_ERR_NOMEM, "out of memory for the plan");
     }
+    ek_pace_choice_finish(&choice);
     ek_schedule_finish(&schedule);
     ek_plan_finish(&plan);
     ek_evaluation_finish(&evaluation);

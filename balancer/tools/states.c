@@ -39,6 +39,14 @@ static char *write_states(const struct ek_move_timing *timing)
             }
         }
         ek_json_end(&writer, ']');
+        ek_json_key(&writer, "stop_followers");
+        ek_json_begin(&writer, '[');
+        for (unsigned int next = 0; next < EK_MOVE_STATE_COUNT; next++) {
+            if (ek_stop_state_allowed((enum ek_move_state)s, (enum ek_move_state)next)) {
+                ek_json_text(&writer, ek_move_state_name((enum ek_move_state)next));
+            }
+        }
+        ek_json_end(&writer, ']');
         ek_json_end(&writer, '}');
     }
     ek_json_end(&writer, ']');

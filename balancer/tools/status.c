@@ -153,9 +153,10 @@ static void add_move(struct ek_table *table, const struct ek_move_record *record
     const struct ek_move_order *order = &record->order;
     char bar[EK_BAR_SIZE];
     char span[EK_SPAN_SIZE];
+    char way[EK_WAY_SIZE];
 
     ek_table_cell(table, EK_COLOUR_NONE, "%s", ek_move_domain(order));
-    ek_table_cell(table, EK_COLOUR_NONE, "%s -> %s", order->source, order->destination);
+    ek_table_cell(table, EK_COLOUR_NONE, "%s", ek_move_way(order, way));
     ek_table_cell(table, EK_COLOUR_NONE, "%s", ek_move_kind_name(order->kind));
     ek_table_cell(table, EK_COLOUR_STRONG, "%s", ek_move_state_name(record->state));
     ek_table_cell(table, EK_COLOUR_NONE, "%s %3.0f %%", ek_bar(record->progress, BAR_WIDTH, bar),
@@ -205,6 +206,7 @@ static void print_foreign(const struct ek_snapshot *snapshot)
 static void print_blocked(const struct report *report)
 {
     char when[EK_SPAN_SIZE];
+    char way[EK_WAY_SIZE];
 
     if (report->seen.blocking_count == 0) {
         return;
@@ -215,11 +217,10 @@ static void print_blocked(const struct report *report)
         "domains whose last move ended without a clear outcome; they are left alone:\n");
     for (size_t i = 0; i < report->seen.blocking_count; i++) {
         const struct ek_move_record *record = &report->seen.blocking[i];
-        ek_terminal_print(stdout, EK_COLOUR_NONE, "  %s, %s -> %s, %s since %s (move %s)%s%s\n",
-                          ek_move_domain(&record->order), record->order.source,
-                          record->order.destination, ek_move_state_name(record->state),
-                          ek_time(record->updated_at_ms, when), record->order.id,
-                          record->error[0] == '\0' ? "" : ": ", record->error);
+        ek_terminal_print(stdout, EK_COLOUR_NONE, "  %s, %s, %s since %s (move %s)%s%s\n",
+                          ek_move_domain(&record->order), ek_move_way(&record->order, way),
+                          ek_move_state_name(record->state), ek_time(record->updated_at_ms, when),
+                          record->order.id, record->error[0] == '\0' ? "" : ": ", record->error);
     }
     const struct ek_move_order *first = &report->seen.blocking[0].order;
     ek_terminal_print(stdout, EK_COLOUR_NONE,

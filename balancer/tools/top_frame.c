@@ -90,10 +90,10 @@ static void add_move(struct ek_table *table, const struct ek_move_record *record
 {
     char bar[EK_BAR_SIZE];
     char span[EK_SPAN_SIZE];
+    char way[EK_WAY_SIZE];
 
     ek_table_cell(table, EK_COLOUR_NONE, "%s", ek_move_domain(&record->order));
-    ek_table_cell(table, EK_COLOUR_NONE, "%s -> %s", record->order.source,
-                  record->order.destination);
+    ek_table_cell(table, EK_COLOUR_NONE, "%s", ek_move_way(&record->order, way));
     ek_table_cell(table, EK_COLOUR_STRONG, "%s", ek_move_state_name(record->state));
     ek_table_cell(table, EK_COLOUR_GOOD, "%s %3.0f %%", ek_bar(record->progress, BAR_WIDTH, bar),
                   100 * record->progress);
@@ -190,6 +190,9 @@ static void add_traffic(struct ek_table *table, const struct ek_top *top, const 
     for (size_t i = 0; i < top->view.open_count; i++) {
         const struct ek_move_record *record = &top->view.open[i];
         bool out = strcmp(record->order.source, host) == 0;
+        if (ek_move_stops(record->order.kind)) {
+            continue; /* it uses no link */
+        }
         if (out || strcmp(record->order.destination, host) == 0) {
             moves[out]++;
             rate_mib_s[out] += record->rate_mib_s;

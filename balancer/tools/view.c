@@ -24,6 +24,22 @@ bool ek_view_gather(struct ek_view *view, struct ek_tool *tool)
     return false;
 }
 
+/* What is wrong with single samples is said by verbs that show them. */
+static void keep_quiet(void *context, const char *text)
+{
+    (void)context;
+    (void)text;
+}
+
+bool ek_view_stopped(struct ek_tool *tool, struct ek_host_maintenance *items, size_t count,
+                     struct ek_arena *arena, struct ek_error *err)
+{
+    const struct ek_view_source source = {
+        .store = tool->store, .config = &tool->config, .warn = keep_quiet};
+
+    return ek_view_read_stopped(&source, items, count, arena, err);
+}
+
 bool ek_view_why_not_up(const struct ek_view *view, size_t host, char *out, size_t size)
 {
     const struct ek_unsampled *it = ek_view_unsampled(view, host);

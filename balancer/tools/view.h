@@ -35,6 +35,10 @@ void ek_view_expect(struct ek_view *view, const struct ek_tool *tool,
 int ek_view_run(struct ek_tool *tool, int argc, char **argv,
                 int (*show)(struct ek_tool *tool, struct ek_view *view));
 
+/* As ek_view_read_stopped(). */
+bool ek_view_stopped(struct ek_tool *tool, struct ek_host_maintenance *items, size_t count,
+                     struct ek_arena *arena, struct ek_error *err);
+
 /* Reads that host's maintenance status. *there is false when there is none. Strings are owned by
  * the arena. False with a message in `err`: it cannot be read. */
 bool ek_view_maintenance_status(struct ek_tool *tool, const char *host,

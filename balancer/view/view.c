@@ -129,12 +129,13 @@ static bool know_moves(struct ek_view *view, struct gathered *in, int64_t at_ms,
         period_ms = of_host > period_ms ? of_host : period_ms;
     }
     for (size_t i = 0; i < view->open_count; i++) {
-        if (!ended_meanwhile(in, view->open[i].order.id)) {
+        if (!ek_move_stops(view->open[i].order.kind) &&
+            !ended_meanwhile(in, view->open[i].order.id)) {
             in->moves[in->move_count++] = known(&view->open[i], false);
         }
     }
     for (size_t i = 0; i < in->recent_count; i++) {
-        if (unseen(&in->recent[i], period_ms, at_ms)) {
+        if (!ek_move_stops(in->recent[i].order.kind) && unseen(&in->recent[i], period_ms, at_ms)) {
             in->moves[in->move_count++] = known(&in->recent[i], true);
         }
     }

@@ -62,7 +62,22 @@ struct ek_host_maintenance {
     struct ek_maintenance key;
     bool has_status;
     struct ek_maintenance_status status;
+    const struct ek_stopped *stopped; /* see ek_view_read_stopped; none unless that was called */
+    size_t stopped_count;
 };
+
+/* A domain that an evacuation of ours saved or shut down, and that runs nowhere now. */
+struct ek_stopped {
+    const char *domain; /* UUID */
+    const char *name;
+    enum ek_move_kind kind; /* EK_MOVE_SAVE or EK_MOVE_SHUTDOWN */
+    int64_t at_ms;
+};
+
+/* Fills in what the journal's newest moves say was stopped on each of the hosts. Owned by the
+ * arena. Errors: those of the store, NOMEM. */
+bool ek_view_read_stopped(const struct ek_view_source *source, struct ek_host_maintenance *items,
+                          size_t count, struct ek_arena *arena, struct ek_error *err);
 
 /* One entry per host, in the order of the snapshot's (by name); the keys are those of the
  * configuration's hosts, in its order. The statuses of hosts in maintenance are read here. Owned by

@@ -177,11 +177,18 @@ class Rights(Case):
 
     def test_daemons_and_operator(self):
         """Both roles as daemons; an operator commands and empties a host. The balancer asks to turn
-        notifications on, which the file has done already: all else is allowed."""
+        notifications on, which the file has done already: all else is allowed. What was said of a host
+        that is configured no more is gone, lest it come back."""
+        for host in ("h1", "h9"):
+            self.redis.admin("SET", f"evenkeel:maintenance-status:{host}", "{}")
+        self.redis.admin("SET", "other:maintenance-status:h9", "{}")
         self.daemon("collector", COLLECTOR)
         self.daemon("balancer", BALANCER)
         for key in ("status:balancer", "unsampled:h1", "leader", "candidates"):
             self.until(key, lambda key=key: self.redis.admin("EXISTS", f"evenkeel:{key}") == "1")
+        self.until("no word on hosts that are gone", lambda: self.redis.admin(
+            "EXISTS", "evenkeel:maintenance-status:h1", "evenkeel:maintenance-status:h9") == "0")
+        self.assertEqual(self.redis.admin("EXISTS", "other:maintenance-status:h9"), "1")
         self.check(self.run_as(OPERATOR, "pause"), 0, out="balancing is paused until", err="")
         self.check(self.run_as(OPERATOR, "resume"), 0)
         self.refused(self.run_as(OPERATOR, "move", "web-1", "h2"), 3, "no fresh sample")

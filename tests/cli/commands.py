@@ -151,6 +151,21 @@ class Away(Case):
         self.check(daemon.run("status"), 0, out="`evenkeel resume` ends it")
 
 
+class Unreadable(Case):
+    def test_what_was_paused_before_is_not_known(self):
+        """Nothing starts until somebody resumes, and the events say why."""
+        world = World()
+        self.addCleanup(world.close)
+        world.redis("SET", "evenkeel:engine", '{"version": 1, "paused": 7}')
+        daemon = Daemon(world)
+        self.addCleanup(daemon.close)
+        daemon.until(lambda: "what was paused before is not known" in
+                     world.redis("XREVRANGE", "evenkeel:events", "+", "-"))
+        self.check(daemon.run("status"), 0, out="what was paused before is not known: engine: ")
+        self.check(daemon.run("resume"), 0, err="")
+        self.assertNotIn("is not known", daemon.run("status").out)
+
+
 class Unanswered(Fresh):
     def test_nobody_leads(self):
         """Said at once; no command is left behind that somebody might take later."""

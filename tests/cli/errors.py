@@ -55,6 +55,8 @@ WORDS = [
     ("maintenance leave", "expected the name of a host"),
     ("maintenance leave h1 --wait", "go with enter only"),
     ("maintenance status --reason x", "go with enter only"),
+    ("maintenance leave h1 --deadline 2h", "--deadline goes with check and enter only"),
+    ("maintenance check h1 --deadline soon", "--deadline: expected a time such as 2026-12-01T18:00:00Z"),
     ("maintenance enter h1 --policy x", "go with check only"),
     ("approve", "expected a plan's id"), ("reject", "expected a plan's id"),
     ("approve p1 --move p2-1", "expected a move of plan p1, such as p1-1"),

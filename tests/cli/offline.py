@@ -205,6 +205,42 @@ class PlanInput(Case):
         self.assertLess(document["eta_low_s"], document["eta_s"])
         self.assertGreater(document["eta_high_s"], document["eta_s"])
 
+    def test_check_against_a_deadline(self):
+        """The pace that it takes, its limits, and what the gentler one would have meant."""
+        alone = check("h1", "--json", snapshot="drain").json()
+        self.assertNotIn("pace", alone)
+        self.assertNotIn("paces", alone["hosts"][0])
+        near = check("h1", "--deadline", "6m", "--json", snapshot="drain")
+        self.check(near, 0, err="")
+        document = near.json()
+        host, = document["hosts"]
+        self.assertEqual(document["pace"], {
+            "name": "half", "in_time": True, "cluster": 6, "host_in": 2, "host_out": 2,
+            "bandwidth_per_host_mib_s": 0, "bandwidth_cluster_mib_s": 0})
+        self.assertEqual(host["deadline_ms"], 1764000360000)
+        limits, half = host["paces"]
+        self.assertEqual([limits["pace"], half["pace"]], ["limits", "half"])
+        self.assertEqual(limits["eta_s"], alone["eta_s"])
+        self.assertEqual([half["eta_s"], half["slack_s"]], [host["eta_s"], host["slack_s"]])
+        for it in (limits, half):
+            self.assertAlmostEqual(it["eta_s"] + it["slack_s"], 360)
+        self.assertLess(limits["eta_s"] / 2 - 2, half["eta_s"])
+        text = check("h1", "--deadline", "6m", snapshot="drain")
+        self.check(text, 0, ["before its deadline at pace half (6 at once, 2 from a host, 2 to a host)",
+                             "at pace limits\n"], "")
+        self.assertEqual(check("h1", "--deadline", "2025-11-24T16:06:00Z", snapshot="drain").out, text.out)
+
+    def test_check_that_is_late(self):
+        """At the steepest pace it is late: said, and status 3; a far deadline needs nothing."""
+        late = check("h1", "--deadline", "60s", snapshot="drain")
+        self.check(late, 3, ["misses its deadline by", "at pace parallel (8 at once"],
+                   ["h1 would be empty", "after its deadline, at pace parallel, the steepest there is"])
+        document = check("h1", "--deadline", "60s", "--json", snapshot="drain").json()
+        self.assertFalse(document["pace"]["in_time"])
+        self.assertLess(document["hosts"][0]["slack_s"], 0)
+        far = check("h1", "--deadline", "1h", "--json", snapshot="drain").json()
+        self.assertEqual([far["pace"]["name"], len(far["hosts"][0]["paces"])], ["limits", 1])
+
     def test_check_of_two_hosts(self):
         """They are planned together: what each could do alone both cannot do at once."""
         for host in ("h1", "h2"):

@@ -20,6 +20,7 @@ if schemas.jsonschema is None:
     sys.exit(SKIPPED)
 
 WEB_2 = "00000000-0000-4000-8000-000000000002"
+DRAIN = DATA / "drain.snapshot.json"
 HOT, FULL = DATA / "hot-host.snapshot.json", DATA / "no-room.snapshot.json"
 TOO_SMALL = ["simulate", "--hosts", "2", "--host-cores", "4", "--domains", "3", "--load", "100",
              "--days", "1.5"]
@@ -116,6 +117,10 @@ class Documents(WithWorld):
                      run=evenkeel)
         cls.take("maintenance", "check", "h1", "--snapshot", HOT, run=evenkeel)
         cls.take("maintenance", "check", "h1", "h3", "--snapshot", FULL, status=3, run=evenkeel)
+        cls.take("maintenance", "check", "h1", "--deadline", "6m", "--snapshot", DRAIN, run=evenkeel)
+        near = json.loads(DRAIN.read_text())
+        near["hosts"][0] |= {"maintenance": True, "deadline_ms": near["taken_at_ms"] + 360000}
+        cls.take("plan", "--snapshot", "-", stdin=json.dumps(near), run=evenkeel)
         cls.take(*TOO_SMALL, run=evenkeel)
         nobody = cls.file("nobody.yaml", "hosts: [{name: h1, uri: 'qemu+tcp://127.0.0.1:1/system'},"
                           "{name: h2, uri: 'qemu+tcp://127.0.0.2:1/system'}]\n")
@@ -163,7 +168,7 @@ class Documents(WithWorld):
         world.tell("drain h2 blocked 1 rests after its last move")
         status = json.loads(world.redis("GET", "evenkeel:maintenance-status:h2"))
         world.redis("SET", "evenkeel:maintenance-status:h2",
-                    json.dumps(status | {"deadline_ms": 4099744800000, "slack_s": -10.5}))
+                    json.dumps(status | {"deadline_ms": 4099744800000, "slack_s": -10.5, "pace": "half"}))
         sample = json.loads(world.redis("GET", "evenkeel:host:h2"))
         sample["domains"][0] |= {"emulator_mib": 100, "evacuation": "block"}
         world.redis("SET", "evenkeel:host:h2", json.dumps(sample))
@@ -172,6 +177,7 @@ class Documents(WithWorld):
                       ["maintenance", "status"], ["maintenance", "enter", "h3"],
                       ["maintenance", "leave", "h2"], ["maintenance", "leave", "h3"]):
             cls.take(*words, status=3 * (words[0] == "plan"))
+        cls.take_stops(sample)
         twice = {**COMING, "uuid": "00000000-0000-4000-8000-00000000000b", "incoming": False}
         for name in ("h1", "h3"):
             cls.sample({**HOST, "name": name, "uuid": f"uuid-of-{name}"}, [twice])
@@ -186,6 +192,32 @@ class Documents(WithWorld):
         cls.take("samples", "import", cls.folder / "past")
         cls.take("backtest", "--history", cls.folder / "past", "--policy",
                  cls.file("still.yaml", "aggressiveness: 1\n"), run=evenkeel)
+
+    @classmethod
+    def take_stops(cls, sample):
+        """What is shown of domains that an evacuation saves and shuts down, before and after."""
+        world = cls.world
+        sample["domains"] = [sample["domains"][0] | {"evacuation": "save"}]
+        world.redis("SET", "evenkeel:host:h2", json.dumps(sample))
+        world.redis("DEL", "evenkeel:maintenance:h2")
+        uuid = sample["domains"][0]["uuid"]
+        cls.take("plan", "--evacuate", "h2")
+        cls.take("maintenance", "check", "h2")
+        record = json.loads(world.redis("HGET", "evenkeel:move:p1-4", "json"))
+        record["order"] |= {"id": "s1-1", "kind": "shutdown", "source": "h2", "destination": "",
+                            "domain": "00000000-0000-4000-8000-00000000000f", "name": "off",
+                            "shutdown_timeout_ms": 180000}
+        world.redis("HSET", "evenkeel:move:s1-1", "version", "1", "json",
+                    json.dumps(record | {"state": "done", "preparations": []}))
+        world.redis("LPUSH", "evenkeel:moves:recent", "s1-1")
+        world.redis("SET", "evenkeel:maintenance:h2", "")
+        status = json.loads(world.redis("GET", "evenkeel:maintenance-status:h2") or
+                            '{"version": 1, "state": "evacuating", "blockers": []}')
+        world.redis("SET", "evenkeel:maintenance-status:h2", json.dumps(status | {
+            "stops": [{"domain": uuid, "name": "kept", "kind": "save", "running": True}]}))
+        cls.take("maintenance", "status", "h2")
+        cls.take("history")
+        cls.take("maintenance", "leave", "h2")
 
     @classmethod
     def with_a_daemon(cls):

@@ -1,5 +1,6 @@
 """evenkeel maintenance enter --wait, with a balancer that the test plays."""
 
+import re
 import shutil
 import subprocess
 import time
@@ -118,6 +119,24 @@ class Waiting(Fresh):
         self.evacuate()
         self.assertEqual(terminal.wait(), 0)
 
+    def test_words_between_cycles_do_not_count(self):
+        """The balancer also speaks at each command and outcome, without another cycle."""
+        terminal = self.on_terminal()
+        self.world.tell("drain h2 blocked 1 resting")
+        terminal.wait_for("h2: blocked")
+        for _ in range(5):
+            self.world.tell("balancer automatic 5 -")
+            self.next_looks(terminal)
+        self.evacuate()
+        self.assertEqual(terminal.wait(), 0)
+
+    @staticmethod
+    def next_looks(terminal):
+        """Until the bar was drawn twice again: the second look began after the first."""
+        for _ in range(2):
+            terminal.seen = ""
+            terminal.wait_for("\033[K")
+
     def test_recommend(self):
         """In mode recommend nothing will move: status 3, the key stays."""
         process = self.enter()
@@ -155,13 +174,27 @@ class Waiting(Fresh):
         self.check(self.end(self.enter()), 1, err=["no balancer runs", "the key stays set"])
         self.assertTrue(self.key_set())
 
-    def test_several_hosts(self):
-        """Each has to come to its end; the status is the worst of all."""
+    def enter_both(self):
         process = subprocess.Popen([EVENKEEL, "-c", self.world.config, "maintenance", "enter", "h2", "h3",
                                     "--force", "--wait"], text=True, env=ENVIRONMENT,
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.addCleanup(process.kill)
-        self.until(self.key_set)
+        self.until(lambda: self.world.redis("EXISTS", "evenkeel:maintenance:h3") == "1")
+        return process
+
+    def looks(self):
+        """How often anything was read by GET, which each look does several times."""
+        found = re.search(r"cmdstat_get:calls=(\d+)", self.world.redis("INFO", "commandstats"))
+        return int(found[1]) if found else 0
+
+    def look_again(self, process):
+        """Until it has looked for sure once more, or ended."""
+        seen = self.looks()
+        self.until(lambda: self.looks() >= seen + 20 or process.poll() is not None)
+
+    def test_several_hosts(self):
+        """Each has to come to its end; the status is the worst of all."""
+        process = self.enter_both()
         self.world.tell("drain h2 evacuating 2 -")
         self.world.tell("drain h3 infeasible 1 too large")
         line = None
@@ -178,6 +211,52 @@ class Waiting(Fresh):
         result = self.end(process)
         self.check(result, 3, err=["h3 is infeasible: 1 domain cannot leave"])
         self.assertNotIn("is empty", result.out)
+
+    def test_one_done_and_a_look_fails(self):
+        """What cannot be read of one host now is no end for it, though the first one has come to its end."""
+        process = self.enter_both()
+        self.world.tell("drain h3 evacuating 2 -")
+        self.evacuate()
+        self.assertIn("the libvirt of h2 cannot be asked", process.stderr.readline())
+        self.look_again(process)
+        self.world.redis("SET", "evenkeel:maintenance-status:h3", "{")
+        self.look_again(process)
+        self.assertIsNone(process.poll())
+        self.world.tell("drain h3 preflight 2 -")
+        result = self.end(process)
+        self.check(result, 3, err="2 domains stay on h3")
+        self.assertNotIn("is empty", result.out)
+
+    def test_one_done_and_somebody_ends_it(self):
+        """A host that was found empty is not forgotten while the other one is waited for."""
+        process = self.enter_both()
+        self.world.tell("drain h3 evacuating 2 -")
+        self.evacuate()
+        self.assertIn("the libvirt of h2 cannot be asked", process.stderr.readline())
+        self.look_again(process)
+        self.world.redis("DEL", "evenkeel:maintenance:h2")
+        self.look_again(process)
+        self.world.tell("drain h3 evacuated 0 -")
+        self.world.tell("empty h3")
+        result = self.end(process)
+        self.check(result, 1, err="somebody has ended the maintenance of h2")
+        self.assertNotIn("is empty", result.out)
+
+    def test_one_done_and_something_starts(self):
+        """When the last one is done, every host is asked again, whatever the balancer said last: who has a
+        domain then is not empty."""
+        process = self.enter_both()
+        self.world.tell("drain h3 evacuating 2 -")
+        self.evacuate()
+        self.assertIn("the libvirt of h2 cannot be asked", process.stderr.readline())
+        self.look_again(process)
+        self.world.tell("samples")  # with one on h2
+        self.world.tell("drain h3 evacuated 0 -")
+        self.world.tell("empty h3")
+        while "h2: evacuated, but its libvirt still shows 1 domain;" not in process.stdout.readline():
+            self.assertIsNone(process.poll())
+        self.world.tell("empty h2")
+        self.check(self.end(process), 0, ["h2 is empty", "h3 is empty"])
 
 
 if __name__ == "__main__":

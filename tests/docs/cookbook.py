@@ -30,6 +30,7 @@ def domain(name, at, cores=0.2, gib=2, **more):
             "cpu_used_cores": cores, "memory_used_mib": gib * 1024, **more}
 
 
+TAKEN_AT_MS = 1764000000000
 THREE = [host("h1"), host("h2"), host("h3")]
 # h1 is hot: three busy domains of one size.
 BUSY = [domain(f"web-{n}", "h1", 4.5) for n in (1, 2, 3)]
@@ -76,6 +77,10 @@ CASES = {
     "gentle": (
         THREE, [domain(f"a-{n}", "h1", 0.2, 4) for n in (1, 2, 3, 4)],
         {"empties": ["h1"], "at_once": 1, "makespan_s": [600, 1200]}, ["h1"]),
+    "gentle-until-late": (
+        [host("h1", deadline_ms=TAKEN_AT_MS + 400000), host("h2"), host("h3")],
+        [domain(f"a-{n}", "h1", 0.2, 4) for n in (1, 2, 3, 4)],
+        {"empties": ["h1"], "makespan_s": [180, 200], "says": ["for a deadline at pace urgent"]}, ["h1"]),
     "rack-quickly": (
         [host(f"h{n}", migration_mib_s=1100 if n < 3 else 275) for n in range(1, 7)],
         [domain(f"a-{n}", f"h{n % 2 + 1}", 0.2, 4) for n in range(12)],
@@ -103,7 +108,7 @@ SIMULATED = {"at-night": (0.03, 0.1), "at-weekends": (2, 5.2)}
 
 def simulated_moves(policy, days):
     """How many moves BUSY takes in that time."""
-    snapshot = {"version": 1, "taken_at_ms": 1764000000000, "hosts": THREE, "domains": BUSY}
+    snapshot = {"version": 1, "taken_at_ms": TAKEN_AT_MS, "hosts": THREE, "domains": BUSY}
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "policy.yaml"
         path.write_text(policy, encoding="utf-8")
@@ -155,7 +160,7 @@ def faults(block):
     if block.words in SIMULATED:
         return simulated_faults(block)
     hosts, domains, wanted, evacuate = CASES[block.words]
-    snapshot = {"version": 1, "taken_at_ms": 1764000000000, "hosts": hosts, "domains": domains,
+    snapshot = {"version": 1, "taken_at_ms": TAKEN_AT_MS, "hosts": hosts, "domains": domains,
                 "laws": wanted}
     try:
         found = judged(snapshot, f"version: 1\n{block.text}\n", evacuate)

@@ -144,9 +144,14 @@ def instants(cluster, moves):
     return found
 
 
-def room_faults(cluster, policy, moves):
+def raised(limit, pace):
+    """What a pace makes of a limit whose ceiling the policy does not name: up to twice of it."""
+    return {None: limit, "half": limit + (limit + 1) // 2}.get(pace, 2 * limit)
+
+
+def room_faults(cluster, policy, moves, pace=None):
     """Each destination that has no room at an instant at which something arrives, and each limit
-    that is exceeded."""
+    that is exceeded. `pace` is the plan's, which binds what leaves hosts that have a deadline."""
     capacity = {k: setting(policy, k, v) for k, v in CAPACITY.items()}
     limits = {k: setting(policy, k, v) for k, v in LIMITS.items()}
     for instant in instants(cluster, moves):
@@ -161,8 +166,11 @@ def room_faults(cluster, policy, moves):
         for move in arriving:
             arrivals = sum(m["destination"] == move["destination"] for m in instant.running)
             departures = sum(m["source"] == move["source"] for m in instant.running)
-            if (arrivals > limits["host_in"] or departures > limits["host_out"] or
-                    len(instant.running) > limits["cluster"]):
+            source = cluster.hosts[move["source"]]
+            paced = source.get("maintenance") and source.get("deadline_ms")
+            own = {k: raised(v, pace if paced else None) for k, v in limits.items()}
+            if (arrivals > own["host_in"] or departures > own["host_out"] or
+                    len(instant.running) > own["cluster"]):
                 yield f"{instant.when} ms: more migrations than the limits allow"
 
 

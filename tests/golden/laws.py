@@ -239,7 +239,7 @@ def permuted(case, _):
 def sound(case, _):
     """What every plan must be: in order, with room and within limits at every instant."""
     yield from order_faults(case.begin, case.moves)
-    yield from room_faults(case.begin, case.policy, case.moves)
+    yield from room_faults(case.begin, case.policy, case.moves, case.plan.get("pace"))
 
 
 LAWS = {f.__name__: f for f in (

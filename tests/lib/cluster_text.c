@@ -152,6 +152,8 @@ static void host_word(struct ek_snapshot *out, struct ek_host *host, const char 
         host->partial = true;
     } else if (strcmp(word, "maintenance") == 0) {
         host->maintenance = true;
+    } else if (value_of(word, "deadline") != NULL) {
+        host->deadline_ms = (int64_t)(1000 * strtod(value_of(word, "deadline"), NULL));
     } else if (value_of(word, "hv") != NULL) {
         host->hypervisor = keep(out, value_of(word, "hv"));
     } else if (value_of(word, "uuid") != NULL) {
@@ -184,6 +186,8 @@ static bool flag(struct ek_domain *domain, const char *word)
         domain->movable = false;
     } else if (strcmp(word, "block") == 0) {
         domain->evacuation = EK_EVACUATE_BLOCK;
+    } else if (strcmp(word, "save") == 0) {
+        domain->evacuation = EK_EVACUATE_SAVE;
     } else if (strcmp(word, "shutdown") == 0) {
         domain->evacuation = EK_EVACUATE_SHUTDOWN;
     } else if (strcmp(word, "postcopy") == 0) {

@@ -6,13 +6,13 @@
  * "?" is a move in flight that no sample shows. Its UUID is its name. Sizes are G or M (MiB).
  *
  * Host words: 8c cores, 16G memory, used=3c and used=4G (of the whole host), up, stale, down,
- * maintenance, link=110 (MiB/s), net=a,b (net= means none), stor=, cpu=MODEL, hv=QEMU, uuid=,
- * label=rack:r1,zone:z1.
- * Domain words: 2v vCPUs, 2G configured memory, 1.5c CPU use, a second size: resident memory,
- * want=2c and noise=0.3c (CPU as forecast), steal=0.1, dirty=35 (MiB/s), disk=2G (local),
- * immovable, paused, incoming, net=, stor=, dev=, cpu=, label=tier:web, rule=pin+hosts=h1 (a rule
- * that travels with it, blanks written as '+'). Whatever is not written is as in a snapshot
- * document: not known, or its default. */
+ * maintenance, deadline=1100 (Unix time in seconds; a story begins at 1000), link=110 (MiB/s),
+ * net=a,b (net= means none), stor=, cpu=MODEL, hv=QEMU, uuid=, label=rack:r1,zone:z1. Domain words:
+ * 2v vCPUs, 2G configured memory, 1.5c CPU use, a second size: resident memory, want=2c and
+ * noise=0.3c (CPU as forecast), steal=0.1, dirty=35 (MiB/s), disk=2G (local), immovable, paused,
+ * incoming, net=, stor=, dev=, cpu=, label=tier:web, rule=pin+hosts=h1 (a rule that travels with
+ * it, blanks written as '+'). Whatever is not written is as in a snapshot document: not known, or
+ * its default. */
 #ifndef EK_TESTS_LIB_CLUSTER_TEXT_H
 #define EK_TESTS_LIB_CLUSTER_TEXT_H
 

@@ -3,7 +3,7 @@
 #include "balancer/codec/codec.h"
 #include "balancer/codec/plan.h"
 #include "balancer/config/config.h"
-#include "balancer/core/schedule.h"
+#include "balancer/core/pace_choice.h"
 #include "policies/policy_ops.h"
 #include "tests/lib/cmocka.h"
 #include "tests/lib/referee.h"
@@ -109,19 +109,21 @@ static void plan_and_judge(const struct reading *in, struct ek_text *complaints)
     struct ek_evaluation evaluation;
     struct ek_plan plan;
     struct ek_schedule schedule;
+    struct ek_pace_choice choice;
     struct ek_error err;
     const struct ek_plan_request request = {
         .evaluation = &evaluation, .trials = 2000, .balance = ek_policy_find(in->policy.kind)};
 
     assert_true(ek_evaluate(&evaluation, &in->snapshot, &in->policy, &err));
     assert_true(ek_plan_make(&plan, &request, &err));
-    assert_true(ek_schedule_make(&schedule, &plan, &in->policy, &err));
+    assert_true(ek_pace_choose(&choice, &schedule, &plan, &in->policy, EK_PACE_LIMITS, &err));
     char *text = ek_codec_write_plan(&plan, &schedule);
     assert_non_null(text);
     free(text);
     if (judgeable(&in->snapshot)) {
         ek_referee_judge(&plan, &schedule, &in->policy, complaints);
     }
+    ek_pace_choice_finish(&choice);
     ek_schedule_finish(&schedule);
     ek_plan_finish(&plan);
     ek_evaluation_finish(&evaluation);

@@ -362,10 +362,29 @@ static void judge_held(struct trial *trial)
     }
 }
 
+/* Whether the plan says that it is saved or shut down, as its metadata ask for, and nothing else.
+ */
+static bool is_stopped(struct trial *trial, uint32_t domain)
+{
+    enum ek_evacuation asked = trial->snapshot->domains[domain].evacuation;
+
+    for (size_t i = 0; i < trial->plan->stop_count; i++) {
+        const struct ek_plan_stop *stop = &trial->plan->stops[i];
+        if (stop->domain == domain) {
+            return asked == (stop->kind == EK_MOVE_SAVE ? EK_EVACUATE_SAVE : EK_EVACUATE_SHUTDOWN);
+        }
+    }
+    return false;
+}
+
 static void judge_left(struct trial *trial, uint32_t domain)
 {
     bool said = false;
     uint32_t home = trial->place[domain];
+
+    if (is_stopped(trial, domain)) {
+        return;
+    }
 
     for (size_t i = 0; i < trial->plan->unresolved_count; i++) {
         said = said || trial->plan->unresolved[i].domain == domain;
@@ -557,19 +576,75 @@ static void judge_further_room(struct trial *trial, size_t index, int64_t at_ms)
     }
 }
 
+/* What binds the move: the policy's limits, or those of the schedule's pace where it leaves a host
+ * in maintenance that has a deadline. */
+static bool is_paced(const struct trial *trial, const struct ek_plan_move *move)
+{
+    const struct ek_host *source = &trial->snapshot->hosts[move->source];
+
+    return source->maintenance && source->deadline_ms != 0 &&
+           (move->kind == EK_MOVE_EVACUATE || move->kind == EK_MOVE_PARK);
+}
+
+struct ceilings {
+    int all;
+    int out;
+    int in;
+    double own_mib_s;
+    double all_mib_s;
+};
+
+static double or_endless(double mib_s)
+{
+    return mib_s > 0 ? mib_s : HUGE_VAL;
+}
+
+static struct ceilings ceilings_of(const struct trial *trial, const struct ek_plan_move *move)
+{
+    const struct ek_policy *policy = trial->policy;
+    const struct ek_limits *urgent = &policy->urgent;
+    struct ceilings it = {policy->limit_cluster, policy->limit_host_out, policy->limit_host_in,
+                          or_endless(policy->bandwidth_per_host_mib_s),
+                          or_endless(policy->bandwidth_cluster_mib_s)};
+    double part = trial->schedule->pace == EK_PACE_LIMITS ? 0
+                  : trial->schedule->pace == EK_PACE_HALF ? 0.5
+                                                          : 1;
+
+    if (is_paced(trial, move)) {
+        it.all += (int)ceil(part * fmax(0, urgent->cluster - it.all));
+        it.out += (int)ceil(part * fmax(0, urgent->host_out - it.out));
+        it.in += (int)ceil(part * fmax(0, urgent->host_in - it.in));
+    }
+    if (is_paced(trial, move) && trial->schedule->pace == EK_PACE_URGENT) {
+        it.own_mib_s = fmax(it.own_mib_s, or_endless(urgent->bandwidth_per_host_mib_s));
+        it.all_mib_s = fmax(it.all_mib_s, or_endless(urgent->bandwidth_cluster_mib_s));
+    }
+    return it;
+}
+
+/* Whether it counts for a move that starts then: what is bound by the pace may start at the same
+ * instant after it, where it could not have. */
+static bool counts_for(const struct trial *trial, const struct ek_plan_move *move, size_t other,
+                       int64_t at_ms)
+{
+    const struct ek_slot *slot = &trial->schedule->slots[other];
+    bool after = is_paced(trial, &trial->plan->moves[other]) && slot->start_ms == at_ms;
+
+    return runs(slot, at_ms) && (is_paced(trial, move) || !after);
+}
+
 /* What the slots take of the two links and of the cluster at that instant. */
 static void judge_rates(struct trial *trial, const struct ek_plan_move *move, int64_t at_ms)
 {
-    const struct ek_policy *policy = trial->policy;
-    double own = policy->bandwidth_per_host_mib_s > 0 ? policy->bandwidth_per_host_mib_s : HUGE_VAL;
-    double all = policy->bandwidth_cluster_mib_s > 0 ? policy->bandwidth_cluster_mib_s : HUGE_VAL;
-    double out = fmin(own, trial->snapshot->hosts[move->source].migration_mib_s);
-    double in = fmin(own, trial->snapshot->hosts[move->destination].migration_mib_s);
+    const struct ceilings ceilings = ceilings_of(trial, move);
+    double all = ceilings.all_mib_s;
+    double out = fmin(ceilings.own_mib_s, trial->snapshot->hosts[move->source].migration_mib_s);
+    double in = fmin(ceilings.own_mib_s, trial->snapshot->hosts[move->destination].migration_mib_s);
 
     for (size_t i = 0; i < trial->plan->move_count; i++) {
         const struct ek_plan_move *other = &trial->plan->moves[i];
         double rate = trial->schedule->slots[i].rate_mib_s;
-        bool now = runs(&trial->schedule->slots[i], at_ms);
+        bool now = counts_for(trial, move, i, at_ms);
         all -= now ? rate : 0;
         out -= now && other->source == move->source ? rate : 0;
         in -= now && other->destination == move->destination ? rate : 0;
@@ -581,18 +656,18 @@ static void judge_rates(struct trial *trial, const struct ek_plan_move *move, in
 
 static void judge_limits(struct trial *trial, const struct ek_plan_move *move, int64_t at_ms)
 {
+    const struct ceilings ceilings = ceilings_of(trial, move);
     int all = 0;
     int out = 0;
     int in = 0;
 
     for (size_t i = 0; i < trial->plan->move_count; i++) {
-        bool now = runs(&trial->schedule->slots[i], at_ms);
+        bool now = counts_for(trial, move, i, at_ms);
         all += now ? 1 : 0;
         out += now && trial->plan->moves[i].source == move->source ? 1 : 0;
         in += now && trial->plan->moves[i].destination == move->destination ? 1 : 0;
     }
-    if (all > trial->policy->limit_cluster || out > trial->policy->limit_host_out ||
-        in > trial->policy->limit_host_in) {
+    if (all > ceilings.all || out > ceilings.out || in > ceilings.in) {
         COMPLAIN(trial, "limits are exceeded at %lld ms\n", (long long)at_ms);
     }
 }
@@ -657,8 +732,9 @@ static void judge_makespan(struct trial *trial)
         double in_mib = 0;
         for (size_t i = 0; i < trial->plan->move_count; i++) {
             const struct ek_plan_move *move = &trial->plan->moves[i];
-            out_mib += move->source == h ? move->cost.transfer_mib : 0;
-            in_mib += move->destination == h ? move->cost.transfer_mib : 0;
+            double mib = trial->schedule->slots[i].cost.transfer_mib;
+            out_mib += move->source == h ? mib : 0;
+            in_mib += move->destination == h ? mib : 0;
         }
         double rate = trial->snapshot->hosts[h].migration_mib_s;
         longest_s = fmax(longest_s, fmax(out_mib, in_mib) / rate);

@@ -50,6 +50,10 @@ static void print_promise(struct ek_story *story, const struct ek_maintenance_st
         ek_text_add(&story->trace, ", %.1f s (%.1f to %.1f)", (double)status->eta_ms / 1000,
                     (double)status->eta_low_ms / 1000, (double)status->eta_high_ms / 1000);
     }
+    if (status->deadline_ms != 0) {
+        ek_text_add(&story->trace, ", slack %.1f s at pace %s", (double)status->slack_ms / 1000,
+                    ek_pace_name(status->pace));
+    }
     for (size_t i = 0; i < status->order_count; i++) {
         ek_text_add(&story->trace, "%s%s", i == 0 ? ", order " : " ", status->order[i]);
     }
@@ -61,6 +65,10 @@ static void print_maintenance(struct ek_story *story, const struct ek_maintenanc
                 ek_maintenance_state_name(status->state), (unsigned int)status->domains_left);
     if (story->promises) {
         print_promise(story, status);
+    }
+    for (size_t i = 0; i < status->stop_count; i++) {
+        ek_text_add(&story->trace, ", %s %s", ek_move_kind_name(status->stops[i].kind),
+                    status->stops[i].name);
     }
     for (size_t i = 0; i < status->blocker_count; i++) {
         ek_text_add(&story->trace, "; %s: %s", status->blockers[i].name,
@@ -104,8 +112,13 @@ static void print_effect(struct ek_story *story, const struct ek_effect *effect)
         ek_text_add(&story->trace, "abort %s\n", effect->u.abort.id);
         break;
     case EK_EFFECT_START:
-        ek_text_add(&story->trace, "start %s %s->%s\n", effect->u.start.name,
-                    effect->u.start.source, effect->u.start.destination);
+        if (ek_move_stops(effect->u.start.kind)) {
+            ek_text_add(&story->trace, "%s %s on %s\n", ek_move_kind_name(effect->u.start.kind),
+                        effect->u.start.name, effect->u.start.source);
+        } else {
+            ek_text_add(&story->trace, "start %s %s->%s\n", effect->u.start.name,
+                        effect->u.start.source, effect->u.start.destination);
+        }
         break;
     case EK_EFFECT_WAKE:
         ek_text_add(&story->trace, "wake +%lld s\n",
@@ -154,7 +167,8 @@ void ek_story_settle(struct ek_story *story, const char *cluster)
     ek_story_cycle(story, cluster);
 }
 
-static void end(struct ek_story *story, const char *domain, enum ek_move_state state, bool fault)
+static void end(struct ek_story *story, const char *domain, enum ek_move_state state, bool fault,
+                int attempts)
 {
     struct ek_engine_view view = ek_engine_view(story->engine);
     size_t i = 0;
@@ -166,7 +180,7 @@ static void end(struct ek_story *story, const char *domain, enum ek_move_state s
     const struct ek_move_order order = view.running[i];
     struct ek_outcome outcome = {.kind = order.kind,
                                  .state = state,
-                                 .attempts = 1,
+                                 .attempts = attempts,
                                  .destination_at_fault = fault,
                                  .started_at_ms = story->now_ms};
     story->now_ms += 1000;
@@ -181,12 +195,17 @@ static void end(struct ek_story *story, const char *domain, enum ek_move_state s
 
 void ek_story_outcome(struct ek_story *story, const char *domain, enum ek_move_state state)
 {
-    end(story, domain, state, false);
+    end(story, domain, state, false, 1);
 }
 
 void ek_story_fault(struct ek_story *story, const char *domain, enum ek_move_state state)
 {
-    end(story, domain, state, true);
+    end(story, domain, state, true, 1);
+}
+
+void ek_story_refuse_start(struct ek_story *story, const char *domain)
+{
+    end(story, domain, EK_MOVE_CANCELLED, false, 0);
 }
 
 void ek_story_adopt(struct ek_story *story, const char *domain, const char *source,

@@ -47,6 +47,9 @@ void ek_story_outcome(struct ek_story *story, const char *domain, enum ek_move_s
 /* The same with the destination at fault. */
 void ek_story_fault(struct ek_story *story, const char *domain, enum ek_move_state state);
 
+/* The same of a start that could not be recorded. */
+void ek_story_refuse_start(struct ek_story *story, const char *domain);
+
 void ek_story_adopt(struct ek_story *story, const char *domain, const char *source,
                     const char *destination);
 void ek_story_block(struct ek_story *story, const char *domain);

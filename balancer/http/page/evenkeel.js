@@ -336,6 +336,11 @@
 
   /* ---- migrations ---- */
 
+  /* A domain that is saved or shut down goes nowhere. */
+  function wayOf(order) {
+    return order.destination ? `${order.source} \u2192 ${order.destination}` : `stays on ${order.source}`;
+  }
+
   function makeMove(record) {
     const order = record.order;
     const button = el("button", "small", "Abort");
@@ -343,7 +348,7 @@
     button.addEventListener("click", () =>
       change(`Abort the move of ${order.name || order.domain}? It stays on ${order.source}.`, `/api/v1/abort/${encodeURIComponent(order.id)}`));
     return el("div", "row move", el("div", "", el("span", "name", order.name || order.domain), " ", el("span", "chip")),
-      el("div", "", `${order.source} \u2192 ${order.destination}`), bar("copied", "move-bar"), button, el("div", "small full"), el("div", "small bad full"));
+      el("div", "", wayOf(order)), bar("copied", "move-bar"), button, el("div", "small full"), el("div", "small bad full"));
   }
 
   function updateMove(node, record) {
@@ -383,7 +388,7 @@
     setText(chip, record.state);
     chip.className = `chip ${record.state === "done" ? "good" : record.state === "unknown" || record.state === "unverified" ? "bad" : "warn"}`;
     setText(name, record.order.name || record.order.domain);
-    setText(way, `${record.order.source} \u2192 ${record.order.destination}`);
+    setText(way, wayOf(record.order));
     setText(facts, [when(record.updated_at_ms), record.order.kind, took,
       record.state === "done" && record.downtime_ms > 0 ? `downtime ${record.downtime_ms} ms` : "",
       record.transferred_mib > 0 ? mib(record.transferred_mib) : "",
@@ -411,7 +416,7 @@
       notices.push("No balancer leads: none has left a status in Redis.");
     }
     for (const record of status.blocked) {
-      notices.push(`${record.order.name || record.order.domain} is left alone: its move from ${record.order.source} to ${record.order.destination} ended as ${record.state}; evenkeel resolve shows what may be done.`);
+      notices.push(`${record.order.name || record.order.domain} is left alone: its ${record.order.destination ? "move" : record.order.kind} (${wayOf(record.order)}) ended as ${record.state}; evenkeel resolve shows what may be done.`);
     }
     for (const host of status.hosts_not_up.slice(0, 10)) notices.push(`Host ${host.name} is ${host.state}${host.error ? `: ${host.error}` : ""}`);
     if (status.hosts_not_up.length > 10) notices.push(`${status.hosts_not_up.length - 10} more hosts are not up.`);
@@ -456,7 +461,12 @@
         ? ` (${span(1000 * status.eta_low_s)} to ${span(1000 * status.eta_high_s)})` : "";
       parts.push(`empty in ${span(1000 * status.eta_s)}${range}`);
     }
-    if (item.deadline_ms) parts.push(`deadline ${when(item.deadline_ms)}`);
+    if (status && status.stops) parts.push(`${status.stops.length} are saved or shut down last`);
+    if (item.deadline_ms) {
+      const slack = status && status.slack_s;
+      const left = slack === undefined ? "" : slack < 0 ? ` (missed by ${span(-1000 * slack)})` : ` (${span(1000 * slack)} to spare)`;
+      parts.push(`deadline ${when(item.deadline_ms)}${left}${status && status.pace ? `, pace ${status.pace}` : ""}`);
+    }
     setText(line, parts.join(", "));
     setText(reason, item.reason || "");
     setText(blockers, (status ? status.blockers : []).map((one) => `${one.name || one.domain || "the host"}: ${one.reason}`
@@ -482,6 +492,10 @@
       facts: `${move.kind} \u00b7 begins after ${span(1000 * move.start_s)}, takes ${span(1000 * move.duration_s)}, ${mib(move.transfer_mib)}`, reason: move.reason,
     }));
     if (plan.moves.length > lines.length) lines.push({key: `${plan.id}-more`, name: `${plan.moves.length - lines.length} more`, way: "", facts: "", reason: ""});
+    for (const one of plan.stops || []) {
+      lines.push({key: `${plan.id}-stop-${one.domain}`, name: one.name || one.domain, way: `stays on ${one.host}`,
+        facts: `${one.kind} \u00b7 last, as its metadata say`, reason: ""});
+    }
     for (const one of plan.unresolved) {
       lines.push({key: `${plan.id}-u-${one.domain}`, name: one.name || one.domain, way: `stays on ${one.host}`, facts: "", reason: one.reason});
     }

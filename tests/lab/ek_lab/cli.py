@@ -223,6 +223,7 @@ def add_guest_verbs(verbs):
     sub = verb(actions, "set", do_guest_set, "change a running guest's load")
     sub.add_argument("guest", metavar="NAME")
     add_load(sub, None)
+    sub.add_argument("--deaf", type=int, choices=(0, 1), help="1: it does not hear its power button")
     sub = verb(actions, "stop", do_guest_stop, "end guests and forget them")
     sub.add_argument("names", nargs="+", metavar="NAME")
     sub.add_argument("--force", action="store_true", help="without asking the guest")

@@ -13,7 +13,7 @@ from .base import (LabError, NET_ADDRESS, in_netns, need, progress, read_json, r
 from .cache import locked
 
 NBD_FIRST_PORT = 10809
-SETTINGS = ("burn", "dirty", "footprint")
+SETTINGS = ("burn", "dirty", "footprint", "deaf")
 PARALLEL = 4
 
 
@@ -49,7 +49,7 @@ def record_of(name, host, options):
     """The record of a new guest."""
     return {"name": name, "uuid": str(uuid.uuid4()), "host": host.name,
             "memory_mib": options.memory, "vcpus": options.vcpus, "burn": options.burn,
-            "dirty": options.dirty, "footprint": options.footprint, "disk": options.disk,
+            "dirty": options.dirty, "footprint": options.footprint, "deaf": 0, "disk": options.disk,
             "disk_data": options.disk_data,
             "network": options.network or bool(options.nwfilter), "nwfilter": options.nwfilter}
 

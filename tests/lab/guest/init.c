@@ -70,6 +70,7 @@ static struct {
     atomic_uint dirty_mib_s;   /* memory to dirty, MiB per second */
     atomic_uint footprint_mib; /* memory to hold, as asked for */
     atomic_uint held_mib;      /* memory held in fact */
+    atomic_bool deaf;          /* the power button is not heard */
     pthread_mutex_t lock;
     pthread_cond_t changed;
 } g = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
@@ -250,6 +251,8 @@ static bool take_setting(const char *name, const char *value)
         atomic_store(&g.dirty_mib_s, (unsigned)strtoul(value, NULL, 10));
     else if (strcmp(name, "footprint") == 0)
         atomic_store(&g.footprint_mib, (unsigned)strtoul(value, NULL, 10));
+    else if (strcmp(name, "deaf") == 0)
+        atomic_store(&g.deaf, strcmp(value, "1") == 0);
     else
         return false;
     pthread_mutex_lock(&g.lock);
@@ -409,7 +412,8 @@ static void read_button(int fd)
     struct input_event event;
 
     while (read(fd, &event, sizeof(event)) == (ssize_t)sizeof(event))
-        if (event.type == EV_KEY && event.code == KEY_POWER && event.value == 1)
+        if (event.type == EV_KEY && event.code == KEY_POWER && event.value == 1 &&
+            !atomic_load(&g.deaf))
             power_off();
 }
 

@@ -3,6 +3,7 @@
 #include "balancer/codec/codec.h"
 #include "balancer/codec/input.h"
 #include "balancer/codec/plan.h"
+#include "balancer/core/pace_choice.h"
 #include "policies/policy_ops.h"
 #include "tests/lib/cmocka.h"
 #include "tests/lib/story.h"
@@ -43,6 +44,7 @@ static char *plan_again(const struct ek_story *story, const struct ek_input *inp
     struct ek_evaluation evaluation;
     struct ek_plan plan;
     struct ek_schedule schedule;
+    struct ek_pace_choice choice = {.hosts = NULL};
     struct ek_error err;
     struct ek_cooldown *cooldown = ek_cooldown_create();
     const struct ek_plan_request request = {.evaluation = &evaluation,
@@ -50,7 +52,8 @@ static char *plan_again(const struct ek_story *story, const struct ek_input *inp
                                             .cooldown = cooldown,
                                             .balance_held = input->balance_held,
                                             .evacuate_only = input->evacuate_only,
-                                            .prefer_held = input->prefer_held};
+                                            .prefer_held = input->prefer_held,
+                                            .pace = input->pace};
 
     assert_true(ek_kept_apply(&input->kept, cooldown, &err));
     for (size_t i = 0; i < input->blocked.count; i++) {
@@ -60,7 +63,10 @@ static char *plan_again(const struct ek_story *story, const struct ek_input *inp
     assert_true(input->ordered ? ek_plan_bring(&plan, &request, input->wishes, input->wish_count,
                                                input->summary, &err)
                                : ek_plan_make(&plan, &request, &err));
-    assert_true(ek_schedule_make(&schedule, &plan, &story->policy, &err));
+    assert_true(input->ordered
+                    ? ek_schedule_make(&schedule, &plan, &story->policy, &err)
+                    : ek_pace_choose(&choice, &schedule, &plan, &story->policy, input->pace, &err));
+    ek_pace_choice_finish(&choice);
     char *text = ek_codec_write_plan(&plan, &schedule);
     ek_schedule_finish(&schedule);
     ek_plan_finish(&plan);
@@ -109,6 +115,31 @@ static void a_plan_of_the_policy(void **state)
     ek_story_end(&story);
 }
 
+/* Of an evacuation with a deadline the pace before is part of what it was made from: the limits
+ * alone would do now, but not with the reserve that a pace is lowered for. */
+static void a_plan_at_a_pace(void **state)
+{
+#define DRAIN(deadline)                                           \
+    "h1 maintenance deadline=" deadline                           \
+    " link=100; h2 link=50; h3 link=50; a@h1 1v 1000M dirty=0.1;" \
+    "b@h1 1v 1000M dirty=0.1; c@h1 1v 1000M dirty=0.1; d@h1 1v 1000M dirty=0.1"
+    struct ek_story story;
+
+    (void)state;
+    ek_story_begin(&story);
+    story.policy.aggressiveness = 1;
+    ek_story_policy(&story);
+    ek_story_cycle(&story, DRAIN("1090"));
+    assert_int_equal(plan_of(&story)->u.plan.request->pace, EK_PACE_LIMITS);
+    assert_int_equal(plan_of(&story)->u.plan.schedule->pace, EK_PACE_HALF);
+    expect_the_same(&story, false);
+    ek_story_cycle(&story, DRAIN("1095"));
+    assert_int_equal(plan_of(&story)->u.plan.request->pace, EK_PACE_HALF);
+    assert_int_equal(plan_of(&story)->u.plan.schedule->pace, EK_PACE_HALF);
+    expect_the_same(&story, false);
+    ek_story_end(&story);
+}
+
 /* An operator's order is made again of its wish. */
 static void an_order(void **state)
 {
@@ -145,6 +176,8 @@ static void bad_inputs(void **state)
              ", \"summary\": \"\", \"wishes\": [{\"domain\": \"u\", \"destination\": \"h\"}]")
              PARTS,
          "request.wishes[0].domain: found \"u\", expected the UUID of one"},
+        {"{\"version\": 1, \"policy\": \"\", " REQUEST(", \"pace\": \"hasty\"") PARTS,
+         "request.pace: found \"hasty\", expected"},
         {"{\"version\": 2}", "version: found 2"},
     };
     struct ek_input input;
@@ -165,6 +198,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_plan_of_the_policy),
+        cmocka_unit_test(a_plan_at_a_pace),
         cmocka_unit_test(an_order),
         cmocka_unit_test(bad_inputs),
     };

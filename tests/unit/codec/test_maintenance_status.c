@@ -26,6 +26,8 @@ static void test_round_trip(void **state)
         {"u1", "db-1", "too large", "512 MiB more have to be free for domains on h2", "h2"},
         {"", "", "no lease", NULL, NULL}};
     const char *const order[] = {"web-1", "web-2"};
+    const struct ek_stop_note stops[] = {{"u2", "web-3", EK_MOVE_SAVE, true},
+                                         {"u3", "web-4", EK_MOVE_SHUTDOWN, false}};
 
     (void)state;
     for (unsigned int s = EK_MAINTENANCE_ENDED; s <= EK_MAINTENANCE_INFEASIBLE; s++) {
@@ -38,10 +40,13 @@ static void test_round_trip(void **state)
                                                      .promised_at_ms = 1764000000000,
                                                      .deadline_ms = 1764000030000,
                                                      .slack_ms = -10500,
+                                                     .pace = EK_PACE_PARALLEL,
                                                      .order = order,
                                                      .order_count = 2,
                                                      .blockers = blockers,
-                                                     .blocker_count = 2};
+                                                     .blocker_count = 2,
+                                                     .stops = stops,
+                                                     .stop_count = 2};
         struct ek_maintenance_status read;
         struct ek_error err;
         char *text = ek_codec_write_maintenance(&status);
@@ -56,6 +61,8 @@ static void test_round_trip(void **state)
         assert_true(read.promised_at_ms == 1764000000000);
         assert_int_equal(read.deadline_ms, s == EK_MAINTENANCE_EVACUATED ? 0 : 1764000030000);
         assert_int_equal(read.slack_ms, s == EK_MAINTENANCE_EVACUATED ? 0 : -10500);
+        assert_int_equal(read.pace,
+                         s == EK_MAINTENANCE_EVACUATED ? EK_PACE_LIMITS : EK_PACE_PARALLEL);
         assert_int_equal(read.order_count, 2);
         assert_string_equal(read.order[1], "web-2");
         assert_int_equal(read.blocker_count, 2);
@@ -63,6 +70,10 @@ static void test_round_trip(void **state)
         assert_null(read.blockers[1].relaxation);
         assert_string_equal(read.blockers[0].reason, "too large");
         assert_string_equal(read.blockers[1].name, "");
+        assert_int_equal(read.stop_count, 2);
+        assert_string_equal(read.stops[0].name, "web-3");
+        assert_true(read.stops[0].kind == EK_MOVE_SAVE && read.stops[0].running);
+        assert_true(read.stops[1].kind == EK_MOVE_SHUTDOWN && !read.stops[1].running);
         free(text);
     }
 }

@@ -128,6 +128,32 @@ static void test_states_and_kinds(void **state)
     }
 }
 
+/* A save and a shutdown have no destination, and no move is without one. */
+static void test_stops(void **state)
+{
+    struct ek_move_record record = full;
+    struct ek_move_record read;
+    struct ek_error err;
+
+    (void)state;
+    record.order.destination[0] = '\0';
+    record.order.shutdown_timeout_ms = 180000;
+    for (int kind = 0; kind < EK_MOVE_KIND_COUNT; kind++) {
+        record.order.kind = (enum ek_move_kind)kind;
+        char *text = ek_codec_write_record(&record);
+        bool done = ek_codec_read_record(&read, text, strlen(text), "k", &err);
+        assert_int_equal(done, ek_move_stops(record.order.kind));
+        assert_true(!done || (read.order.kind == record.order.kind &&
+                              read.order.shutdown_timeout_ms == 180000));
+        free(text);
+    }
+    record.order.destination[0] = 'x';
+    char *text = ek_codec_write_record(&record);
+    assert_false(ek_codec_read_record(&read, text, strlen(text), "k", &err));
+    assert_non_null(strstr(err.message, "order.destination: found \"x"));
+    free(text);
+}
+
 /* A record that holds what JSON cannot (an endless prediction, a message cut inside a character) is
  * written so that it can be read: an unreadable journal would be worse. */
 static void test_odd_values_stay_readable(void **state)
@@ -168,14 +194,17 @@ static void test_required_fields(void **state)
     assert_non_null(strstr(err.message, "k: state: found nothing, expected planned, claimed"));
     assert_false(ek_codec_read_record(&record, bad_kind, strlen(bad_kind), "k", &err));
     assert_string_equal(err.message, "k: order.kind: found \"shove\", expected balance, rule, "
-                                     "evacuate, park or manual");
+                                     "evacuate, park, manual, save or shutdown");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),       cmocka_unit_test(test_bad_preparations),
-        cmocka_unit_test(test_states_and_kinds), cmocka_unit_test(test_odd_values_stay_readable),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_bad_preparations),
+        cmocka_unit_test(test_states_and_kinds),
+        cmocka_unit_test(test_stops),
+        cmocka_unit_test(test_odd_values_stay_readable),
         cmocka_unit_test(test_required_fields),
     };
 

@@ -1,4 +1,5 @@
 /* Dumps: a file that people can read and that reads back as the same values. */
+#include "balancer/core/pace.h"
 #include "support.h"
 
 #include <math.h>
@@ -79,6 +80,7 @@ static void policy_round_trip(void **state)
             randomize(&ek_policy_schema.rows[i], (unsigned char *)&policy, &seed);
         }
         policy.weight[EK_CPU] = fmax(policy.weight[EK_CPU], 0.25); /* both may not be 0 */
+        policy.urgent = ek_pace_limits(&policy, EK_PACE_URGENT);   /* not below the limits */
         policy.post_copy = false; /* goes neither with two_step: always nor with many connections */
         const char *text = dump_policy(&policy);
         ek_policy_defaults(&back);

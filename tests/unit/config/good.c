@@ -92,6 +92,27 @@ static void every_policy_key_is_read(void **state)
     assert_int_equal(p.backoff_ms, 6000);
 }
 
+/* What the file does not say of a deadline's ceilings follows its limits, whatever order they stand
+ * in: twice of each, and what is unlimited stays so. */
+static void ceilings_follow_the_limits(void **state)
+{
+    struct ek_policy p;
+
+    (void)state;
+    read_policy(&p, "limits: {cluster: 11, host_in: 3, bandwidth_per_host: 15MiB/s}\n");
+    assert_true(p.urgent.cluster == 22 && p.urgent.host_in == 6 && p.urgent.host_out == 2);
+    assert_true(p.urgent.bandwidth_per_host_mib_s == 30 && p.urgent.bandwidth_cluster_mib_s == 0);
+    read_policy(&p, "maintenance: {urgent: {cluster: 40, host_in: 3, host_out: 5,\n"
+                    "  bandwidth_per_host: 0MiB/s, bandwidth_cluster: 1GiB/s}}\n"
+                    "limits: {cluster: 11, host_in: 3, bandwidth_per_host: 15MiB/s,\n"
+                    "  bandwidth_cluster: 100MiB/s}\n");
+    assert_true(p.urgent.cluster == 40 && p.urgent.host_in == 3 && p.urgent.host_out == 5);
+    assert_true(p.urgent.bandwidth_per_host_mib_s == 0 && p.urgent.bandwidth_cluster_mib_s == 1024);
+    read_policy(&p, "limits: {cluster: 1000, host_out: 100, bandwidth_cluster: 1048576MiB/s}\n");
+    assert_true(p.urgent.cluster == 2000 && p.urgent.host_out == 200);
+    assert_true(p.urgent.bandwidth_cluster_mib_s == 2097152);
+}
+
 /* One host is a whole configuration; the rest has the documented defaults. */
 static void defaults_of_evenkeel_yaml(void **state)
 {
@@ -328,6 +349,7 @@ int main(void)
         cmocka_unit_test(empty_policies_are_defaults),
         cmocka_unit_test(given_keys_win_over_the_preset),
         cmocka_unit_test(every_policy_key_is_read),
+        cmocka_unit_test(ceilings_follow_the_limits),
         cmocka_unit_test(defaults_of_evenkeel_yaml),
         cmocka_unit_test(times_of_moves),
         cmocka_unit_test(uris),

@@ -6,8 +6,8 @@ static const struct bad cases[] = {
     {"triger: {imbalance: 0.1}\n",
      "p:1: found unknown key \"triger\", expected one of version, mode, approval, policy, "
      "aggressiveness, "
-     "resources, trigger, cost_weight, forecast, capacity, cooldown, limits, migration, circuit, "
-     "timezone, windows, blackouts, rules; did "
+     "resources, trigger, cost_weight, forecast, capacity, cooldown, limits, maintenance, "
+     "migration, circuit, timezone, windows, blackouts, rules; did "
      "you mean "
      "\"trigger\"?",
      0},
@@ -19,14 +19,15 @@ static const struct bad cases[] = {
      "p:1: found unknown key \"trigger.imbalance\", expected one of version, mode, approval, "
      "policy, "
      "aggressiveness, resources, trigger, cost_weight, forecast, capacity, cooldown, limits, "
-     "migration, circuit, timezone, windows, blackouts, rules; keys are nested: write \"trigger:\" "
+     "maintenance, migration, circuit, timezone, windows, blackouts, rules; keys are nested: write "
+     "\"trigger:\" "
      "and below it \"imbalance:\"",
      0},
     {"imbalance: 0.1\n",
      "p:1: found unknown key \"imbalance\", expected one of version, mode, approval, policy, "
      "aggressiveness, "
-     "resources, trigger, cost_weight, forecast, capacity, cooldown, limits, migration, circuit, "
-     "timezone, windows, blackouts, rules; did "
+     "resources, trigger, cost_weight, forecast, capacity, cooldown, limits, maintenance, "
+     "migration, circuit, timezone, windows, blackouts, rules; did "
      "you mean "
      "\"trigger.imbalance\"?",
      0},
@@ -45,6 +46,24 @@ static const struct bad cases[] = {
      "p:1: found 7 further resources, expected at most 6", 0},
     {"resources: {cpu: {weight: 0}, memory: {weight: 0}, further: [{name: a, weight: 0}]}\n",
      "p:1: found 0 for the weights of all resources, expected one above 0", 0},
+    {"limits: {cluster: 6}\nmaintenance:\n  urgent:\n    cluster: 5\n",
+     "p:4: found 5 for maintenance.urgent.cluster, expected at least the 6 of limits.cluster", 0},
+    {"maintenance: {urgent: {host_in: 2}}\nlimits: {host_in: 3}\n",
+     "p:1: found 2 for maintenance.urgent.host_in, expected at least the 3 of limits.host_in", 0},
+    {"limits: {host_out: 3}\nmaintenance: {urgent: {host_out: 2}}\n",
+     "p:2: found 2 for maintenance.urgent.host_out, expected at least the 3 of limits.host_out", 0},
+    {"limits: {bandwidth_per_host: 50MiB/s}\n"
+     "maintenance: {urgent: {bandwidth_per_host: 40MiB/s}}\n",
+     "p:2: found 40MiB/s for maintenance.urgent.bandwidth_per_host, expected at least the 50MiB/s "
+     "of limits.bandwidth_per_host",
+     0},
+    {"\nmaintenance: {urgent: {bandwidth_cluster: 40MiB/s}}\n",
+     "p:2: found 40MiB/s for maintenance.urgent.bandwidth_cluster, expected 0MiB/s, since "
+     "limits.bandwidth_cluster is unlimited",
+     0},
+    {"maintenance: {urgent: {cluster: many}}\n",
+     "p:1: found \"many\" for maintenance.urgent.cluster, expected a whole number from 1 to 2000",
+     0},
     {"mode: automatic\nmode: recommend\n",
      "p:2: found key \"mode\" again, expected it once (first in line 1)", 0},
     {"limits: {cluster: 1}\ncooldown: {}\nlimits: {cluster: 2}\n",
@@ -241,8 +260,8 @@ static const struct bad cases[] = {
      "p:2: found \"x\" for cost_weight, expected a number from 0 to 1000\n"
      "p:3: found unknown key \"zz\", expected one of version, mode, approval, policy, "
      "aggressiveness, "
-     "resources, trigger, cost_weight, forecast, capacity, cooldown, limits, migration, circuit, "
-     "timezone, windows, blackouts, rules\n"
+     "resources, trigger, cost_weight, forecast, capacity, cooldown, limits, maintenance, "
+     "migration, circuit, timezone, windows, blackouts, rules\n"
      "p:4: found key \"mode\" again, expected it once (first in line 1)",
      0},
 };

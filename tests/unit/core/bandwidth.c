@@ -26,6 +26,16 @@ static uint32_t chance(uint32_t below)
     return (state_of_chance >> 8) % below;
 }
 
+static bool crosses(const struct ek_flow *flow, uint32_t link)
+{
+    bool found = false;
+
+    for (size_t i = 0; i < EK_FLOW_LINKS; i++) {
+        found = found || flow->links[i] == link;
+    }
+    return found;
+}
+
 static void make(struct random_case *it)
 {
     memset(it, 0, sizeof(*it));
@@ -39,8 +49,14 @@ static void make(struct random_case *it)
         uint32_t in =
             (out + 1 + chance((uint32_t)it->budget_count - 1)) % (uint32_t)it->budget_count;
         (void)snprintf(it->keys[f], sizeof(it->keys[f]), "m%02u", (unsigned int)f);
-        it->flows[f] = (struct ek_flow){.key = it->keys[f],
-                                        .links = {out, chance(5) == 0 ? EK_NONE : in, EK_NONE}};
+        it->flows[f] = (struct ek_flow){
+            .key = it->keys[f],
+            .links = {out, chance(5) == 0 ? EK_NONE : in, EK_NONE, EK_NONE, EK_NONE, EK_NONE}};
+        /* Two budgets at once bind many of them. */
+        for (size_t i = 2; chance(3) == 0 && i < EK_FLOW_LINKS; i++) {
+            uint32_t more = chance((uint32_t)it->budget_count);
+            it->flows[f].links[i] = crosses(&it->flows[f], more) ? EK_NONE : more;
+        }
     }
 }
 
@@ -51,11 +67,6 @@ static void share(struct random_case *it)
     assert_true(
         ek_bandwidth_share(it->budgets, it->budget_count, it->flows, it->flow_count, &arena));
     ek_arena_finish(&arena);
-}
-
-static bool crosses(const struct ek_flow *flow, uint32_t link)
-{
-    return flow->links[0] == link || flow->links[1] == link || flow->links[2] == link;
 }
 
 static void load_of(const struct random_case *it, uint32_t link, uint64_t *sum, uint64_t *count,
@@ -146,8 +157,8 @@ static void the_order_does_not_matter(void **state)
 static void the_slower_end_leaves_the_rest(void **state)
 {
     const uint64_t budgets[] = {100, 30, 1000};
-    struct ek_flow flows[] = {{.key = "a", .links = {0, 1, EK_NONE}},
-                              {.key = "b", .links = {0, 2, EK_NONE}}};
+    struct ek_flow flows[] = {{.key = "a", .links = {0, 1, EK_NONE, EK_NONE, EK_NONE, EK_NONE}},
+                              {.key = "b", .links = {0, 2, EK_NONE, EK_NONE, EK_NONE, EK_NONE}}};
     struct ek_arena arena = {0};
 
     (void)state;
@@ -159,7 +170,8 @@ static void the_slower_end_leaves_the_rest(void **state)
 /* What nothing bounds is not limited; nothing at all is shared by nobody. */
 static void without_links_there_is_no_limit(void **state)
 {
-    struct ek_flow flow = {.key = "a", .links = {EK_NONE, EK_NONE, EK_NONE}};
+    struct ek_flow flow = {.key = "a",
+                           .links = {EK_NONE, EK_NONE, EK_NONE, EK_NONE, EK_NONE, EK_NONE}};
     struct ek_arena arena = {0};
 
     (void)state;

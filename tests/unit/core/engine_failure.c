@@ -149,6 +149,19 @@ static void nothing_is_reverted_in_mode_recommend(void **state)
     expect_no_way_back("the mode is recommend");
 }
 
+/* Nor does who wants to be asked before: an approval was for the way there alone. */
+static void nothing_is_reverted_in_mode_approve(void **state)
+{
+    (void)state;
+    it.policy.mode = EK_MODE_APPROVE;
+    on_failure(EK_ON_FAILURE_REVERT);
+    ek_story_cycle(&it, UNEVEN);
+    ek_story_command(&it, EK_COMMAND_APPROVE, ek_engine_view(it.engine).offer_id, "");
+    ek_story_outcome(&it, running(0)->domain, EK_MOVE_DONE);
+    assert_int_equal(running_count(), 1);
+    expect_no_way_back("the mode is approve, and nobody has approved it");
+}
+
 static void nothing_is_reverted_in_a_pause(void **state)
 {
     (void)state;
@@ -166,6 +179,16 @@ static void nothing_is_reverted_outside_the_window(void **state)
     half_done();
     it.now_ms = 3600000;
     expect_no_way_back("outside the window");
+}
+
+/* Nor while a host is emptied, whose domains need the room. */
+static void nothing_is_reverted_while_a_host_is_emptied(void **state)
+{
+    (void)state;
+    half_done();
+    ek_story_cycle(&it, "h1 10c; h2 10c; h3 10c maintenance; z@h3 1v 1G 0c immovable;"
+                        "a@h2 1v 1G 2c; b@h1 1v 1G 2c; c@h1 1v 1G 2c; d@h1 1v 1G 2c");
+    expect_no_way_back("a host is being emptied, which needs the room");
 }
 
 /* What cannot go back stays, and is named with its reason. */
@@ -187,6 +210,32 @@ static void what_cannot_go_back_is_named(void **state)
                                           "outcome is unknown"));
     assert_non_null(strstr(it.trace.text, "brings 0 of its 1 domain back"));
     assert_int_equal(running_count(), 0);
+}
+
+/* A start that could not be recorded, since Redis went away, is no failed move: nothing is paused
+ * or brought back for it, the domain does not rest, and it is planned anew one period later. */
+static void a_start_without_its_record_fails_no_plan(void **state)
+{
+    static const enum ek_on_plan_failure what[] = {EK_ON_FAILURE_STOP, EK_ON_FAILURE_REVERT};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        on_failure(what[i]);
+        ek_story_settle(&it, UNEVEN);
+        ek_story_outcome(&it, running(0)->domain, EK_MOVE_DONE);
+        assert_int_equal(running_count(), 1);
+        ek_text_clear(&it.trace);
+        ek_story_refuse_start(&it, running(0)->domain);
+        ek_story_expect(&it, "fate cancelled\nwake +10 s\n");
+        assert_null(ek_engine_view(it.engine).paused);
+        teardown(state);
+        setup(state);
+    }
+    ek_story_cycle(&it, DRAIN);
+    ek_story_refuse_start(&it, "a");
+    ek_story_cycle(&it, DRAIN);
+    ek_story_outcome(&it, running(0)->domain, EK_MOVE_DONE);
+    assert_string_equal(running(0)->domain, "a");
 }
 
 /* A way back that fails is not turned round once more. */
@@ -256,6 +305,25 @@ static void a_failed_evacuation_holds_up_nobody(void **state)
                          "maintenance h1 evacuating, 2 left\n"
                          "start c h1->h3\n"
                          "wake +10 s\n");
+}
+
+/* What levels waits in its plan for the evacuation, and takes no room meanwhile of one that failed:
+ * the next plan keeps that. */
+static void a_failed_evacuation_comes_before_what_levels(void **state)
+{
+    static const char cluster[] = "h1 maintenance; h2 10c; h3 10c; z@h1 1v 3G 0c;"
+                                  "a@h2 1v 1G 4c; b@h2 1v 1G 4c";
+
+    (void)state;
+    it.policy.limit_cluster = 1;
+    ek_story_policy(&it);
+    ek_story_cycle(&it, cluster);
+    assert_non_null(strstr(it.trace.text, "z h1->h3 evacuate, "));
+    assert_non_null(strstr(it.trace.text, " h2->h3 balance"));
+    assert_int_equal(ek_engine_view(it.engine).waiting_count, 1);
+    ek_story_outcome(&it, "z", EK_MOVE_ROLLED_BACK);
+    assert_int_equal(running_count(), 0);
+    assert_int_equal(ek_engine_view(it.engine).waiting_count, 0);
 }
 
 /* Where the destination was at fault another one is tried in the next cycle. */
@@ -551,16 +619,20 @@ int main(void)
         TEST(a_failed_plan_is_made_anew_at_once),
         TEST(a_failed_plan_stops_balancing),
         TEST(a_failed_plan_is_reverted),
+        TEST(nothing_is_reverted_while_a_host_is_emptied),
         TEST(what_cannot_go_back_is_named),
+        TEST(a_start_without_its_record_fails_no_plan),
         TEST(a_failed_way_back_is_not_reverted),
         TEST(an_evacuation_is_never_reverted),
         TEST(an_aborted_move_fails_no_plan),
         TEST(a_failed_evacuation_holds_up_nobody),
+        TEST(a_failed_evacuation_comes_before_what_levels),
         TEST(another_destination_is_tried),
         TEST(unknown_outcomes_block_the_domain),
         TEST(blocked_domains_stay),
         TEST(a_stop_drops_other_plans),
         TEST(nothing_is_reverted_in_mode_recommend),
+        TEST(nothing_is_reverted_in_mode_approve),
         TEST(nothing_is_reverted_in_a_pause),
         TEST(nothing_is_reverted_outside_the_window),
         TEST(a_laggard_leaves_last),

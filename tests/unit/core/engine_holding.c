@@ -1,6 +1,8 @@
 /* Stories of holding: when the engine watches and starts nothing. */
 #include "tests/unit/core/engine_story.h"
 
+#include <string.h>
+
 static const char UNEVEN[] = "h1 10c; h2 10c; a@h1 1v 1G 3c; b@h1 1v 1G 3c; c@h1 1v 1G 0.5c";
 static const char DRAIN[] = "h1 maintenance; h2; h3; a@h1 1v 3G 0c; b@h1 1v 2G 0c";
 
@@ -61,6 +63,78 @@ static void what_waited_is_planned_anew(void **state)
                          "maintenance h1 evacuating, 1 left\n"
                          "start b h1->h3\n"
                          "wake +10 s\n");
+}
+
+/* An operator's order waits no longer either: he saw another cluster when he gave it. */
+static void an_order_that_waited_is_dropped(void **state)
+{
+    static const char cluster[] = "h1; h2; h3; a@h1; b@h1";
+
+    (void)state;
+    ek_story_cycle(&it, cluster);
+    ek_story_command(&it, EK_COMMAND_MOVE, "a", "h2");
+    ek_story_command(&it, EK_COMMAND_MOVE, "b", "h3");
+    assert_int_equal(ek_engine_view(it.engine).waiting_count, 1);
+    ek_story_hold(&it, "Redis is away");
+    ek_story_outcome(&it, "a", EK_MOVE_DONE);
+    it.now_ms += 3600 * 1000;
+    ek_text_clear(&it.trace);
+    ek_story_release(&it);
+    ek_story_expect(&it, "fate abandoned\n");
+    ek_story_cycle(&it, cluster);
+    ek_story_expect(&it, "");
+}
+
+/* Nor does anything start on a snapshot of before: neither a new order nor the way back of a plan
+ * that failed meanwhile. */
+static void nothing_starts_before_a_new_snapshot(void **state)
+{
+    static const char even[] = "h1 10c; h2 10c; h3 10c; a@h1 1v 1G 0c";
+
+    (void)state;
+    ek_story_cycle(&it, even);
+    ek_story_hold(&it, "Redis is away");
+    ek_story_release(&it);
+    ek_story_command(&it, EK_COMMAND_MOVE, "a", "h2");
+    assert_int_equal(ek_engine_view(it.engine).running_count, 0);
+    ek_story_cycle(&it, even);
+    assert_int_equal(ek_engine_view(it.engine).running_count, 1);
+}
+
+static void no_way_back_before_a_new_snapshot(void **state)
+{
+    static const char uneven[] = "h1 10c; h2 10c; a@h1 1v 1G 2c; b@h1 1v 1G 2c; c@h1 1v 1G 2c;"
+                                 "d@h1 1v 1G 2c";
+
+    (void)state;
+    it.policy.on_plan_failure = EK_ON_FAILURE_REVERT;
+    ek_story_policy(&it);
+    ek_story_cycle(&it, uneven);
+    ek_story_outcome(&it, ek_engine_view(it.engine).running[0].domain, EK_MOVE_DONE);
+    ek_story_hold(&it, "Redis is away");
+    ek_story_outcome(&it, ek_engine_view(it.engine).running[0].domain, EK_MOVE_ROLLED_BACK);
+    ek_text_clear(&it.trace);
+    ek_story_release(&it);
+    assert_null(strstr(it.trace.text, "start "));
+    ek_story_cycle(&it, "h1 10c; h2 10c; a@h2 1v 1G 2c; b@h1 1v 1G 2c; c@h1 1v 1G 2c;"
+                        "d@h1 1v 1G 2c");
+    assert_non_null(strstr(it.trace.text, "start a h2->h1"));
+}
+
+/* Where an earlier engine's pause cannot be read, nothing starts until somebody resumes. */
+static void an_unreadable_pause_is_one(void **state)
+{
+    (void)state;
+    it.events = true;
+    ek_engine_take_up_nothing(it.engine, "engine:1:2: found x");
+    ek_story_release(&it);
+    ek_story_cycle(&it, DRAIN);
+    assert_non_null(strstr(it.trace.text, "event holding: holding: what was paused before is not "
+                                          "known: engine:1:2: found x\n"));
+    assert_null(strstr(it.trace.text, "start "));
+    ek_story_command(&it, EK_COMMAND_RESUME, "", "");
+    ek_story_cycle(&it, DRAIN);
+    assert_int_equal(ek_engine_view(it.engine).running_count, 1);
 }
 
 /* When most hosts are lost at once it holds; hosts in maintenance do not count. */
@@ -132,6 +206,10 @@ int main(void)
         TEST(holding_holds_evacuations),
         TEST(running_moves_go_on),
         TEST(what_waited_is_planned_anew),
+        TEST(an_order_that_waited_is_dropped),
+        TEST(nothing_starts_before_a_new_snapshot),
+        TEST(no_way_back_before_a_new_snapshot),
+        TEST(an_unreadable_pause_is_one),
         TEST(losing_most_hosts_holds),
         TEST(losing_half_does_not_hold),
         TEST(a_clock_going_back_holds_one_cycle),

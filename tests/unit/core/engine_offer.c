@@ -282,6 +282,36 @@ static void what_a_move_waits_for_comes_first(void **state)
     assert_int_equal(ek_engine_view(it.engine).waiting_count, 1);
 }
 
+/* What a must rule keeps together is approved, and rejected, together: one move of it would tear it
+ * apart. What concerns none of them may go alone. */
+static void what_belongs_together_is_not_torn_apart(void **state)
+{
+    static const char pair[] = "h1 8G; h2 8G; h3 8G; a@h1 1v 1G rule=pin+hosts=h2 "
+                               "rule=affinity+group=ab; b@h1 1v 2G rule=affinity+group=ab; "
+                               "c@h1 1v 1G rule=pin+hosts=h3";
+
+    (void)state;
+    approve_mode();
+    ek_story_cycle(&it, pair);
+    assert_non_null(strstr(it.trace.text, "plan proposed: "));
+    note_plan();
+    int alone = strstr(it.trace.text, ": c h1->h3") != NULL ? 1 : 3;
+    for (int seq = 1; seq <= 3; seq++) {
+        if (seq != alone) {
+            command(EK_COMMAND_APPROVE, move(seq), EK_ERR_DENIED);
+            assert_non_null(
+                strstr(reply()->u.reply.text, "keeps a, b together; `evenkeel approve"));
+            command(EK_COMMAND_REJECT, move(seq), EK_ERR_DENIED);
+            assert_non_null(strstr(reply()->u.reply.text, "keeps a, b together; `evenkeel reject"));
+        }
+    }
+    assert_int_equal(ek_engine_view(it.engine).offered_count, 3);
+    command(EK_COMMAND_REJECT, move(alone), EK_ERR_NONE);
+    command(EK_COMMAND_APPROVE, plan, EK_ERR_NONE);
+    assert_int_equal(
+        ek_engine_view(it.engine).running_count + ek_engine_view(it.engine).waiting_count, 2);
+}
+
 /* A pause, a new policy and a cancellation take an offer back. */
 static void offers_are_taken_back(void **state)
 {
@@ -351,6 +381,7 @@ int main(void)
         TEST(an_evacuation_needs_no_approval),
         TEST(refusals),
         TEST(what_a_move_waits_for_comes_first),
+        TEST(what_belongs_together_is_not_torn_apart),
         TEST(offers_are_taken_back),
         TEST(what_has_lapsed_is_not_approved),
         TEST(nothing_is_approved_while_balancing_is_closed),

@@ -118,8 +118,6 @@ static void the_slowest_counts(void **state)
     assert_near(ek_migration_rate(&snapshot, &policy, 0, 1), 100, 0);
     assert_near(ek_migration_rate(&snapshot, &policy, 1, 0), 100, 0);
     policy.bandwidth_per_host_mib_s = 300;
-    assert_near(ek_migration_link(&snapshot.hosts[0], &policy), 100, 0);
-    assert_near(ek_migration_link(&snapshot.hosts[1], &policy), 300, 0);
     assert_near(ek_migration_rate(&snapshot, &policy, 0, 1), 100, 0);
     policy.bandwidth_cluster_mib_s = 50;
     assert_near(ek_migration_rate(&snapshot, &policy, 0, 1), 50, 0);

@@ -1,5 +1,5 @@
 /* Plans for random clusters before a referee that shares no code with the planner. */
-#include "balancer/core/schedule.h"
+#include "balancer/core/pace_choice.h"
 #include "policies/policy_ops.h"
 #include "tests/lib/cmocka.h"
 #include "tests/lib/random.h"
@@ -61,6 +61,26 @@ static void add_bandwidths(struct trial *trial, uint64_t seed)
 
     trial->policy.bandwidth_per_host_mib_s = 90 * (double)ek_random_below(&random, 3);
     trial->policy.bandwidth_cluster_mib_s = 150 * (double)ek_random_below(&random, 3);
+}
+
+/* Deadlines of hosts in maintenance that are near, far and past, and ceilings of their own. */
+static void add_deadlines(struct trial *trial, uint64_t seed)
+{
+    struct ek_random random = {seed};
+    struct ek_policy *policy = &trial->policy;
+
+    policy->urgent = ek_pace_default_ceilings(policy);
+    policy->urgent.cluster += (int)ek_random_below(&random, 4);
+    policy->urgent.host_out += (int)ek_random_below(&random, 3);
+    for (size_t h = 0; h < trial->snapshot.host_count; h++) {
+        struct ek_host *host = &trial->snapshot.hosts[h];
+        host->maintenance = host->maintenance || ek_random_below(&random, 4) == 0;
+        host->migration_mib_s *= 1 + ek_random_below(&random, 4);
+        if (host->maintenance && ek_random_below(&random, 3) > 0) {
+            host->deadline_ms =
+                trial->snapshot.taken_at_ms - 10000 + (int64_t)ek_random_below(&random, 400) * 1000;
+        }
+    }
 }
 
 static void make(struct trial *trial)
@@ -126,6 +146,40 @@ static void plans_keep_rules(void **state)
     }
 }
 
+/* At whatever pace: no limit of it is exceeded on either end of a move, and none of the policy by a
+ * move that it does not bind. Each pace is taken by some cluster. */
+static void no_pace_exceeds_its_limits(void **state)
+{
+    static struct ek_text complaints;
+    size_t taken[EK_PACE_COUNT] = {0};
+
+    (void)state;
+    for (uint64_t seed = 1; seed <= CLUSTERS; seed++) {
+        struct ek_pace_choice choice;
+        struct ek_error err = {0};
+        struct trial trial;
+        begin(&trial, seed);
+        add_bandwidths(&trial, seed);
+        add_deadlines(&trial, seed);
+        make(&trial);
+        ek_schedule_finish(&trial.schedule);
+        assert_true(ek_pace_choose(&choice, &trial.schedule, &trial.plan, &trial.policy,
+                                   EK_PACE_LIMITS, &err));
+        taken[choice.pace]++;
+        ek_text_clear(&complaints);
+        ek_referee_judge(&trial.plan, &trial.schedule, &trial.policy, &complaints);
+        if (complaints.used > 0) {
+            fail_msg("seed %llu:\n%s", (unsigned long long)seed, complaints.text);
+        }
+        ek_pace_choice_finish(&choice);
+        finish(&trial);
+        ek_snapshot_finish(&trial.snapshot);
+    }
+    for (int pace = 0; pace < EK_PACE_COUNT; pace++) {
+        assert_true(taken[pace] > 0);
+    }
+}
+
 /* Every move of the plan is carried out, and the hosts' figures follow. */
 static void carry_out(struct trial *trial)
 {
@@ -163,9 +217,9 @@ static void plans_come_to_an_end(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(plans_stand_before_the_referee),
-                                       cmocka_unit_test(plans_keep_rules),
-                                       cmocka_unit_test(plans_come_to_an_end)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(plans_stand_before_the_referee), cmocka_unit_test(plans_keep_rules),
+        cmocka_unit_test(no_pace_exceeds_its_limits), cmocka_unit_test(plans_come_to_an_end)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

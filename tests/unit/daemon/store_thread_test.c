@@ -230,6 +230,71 @@ static void test_callers(void **state)
     assert_int_equal(ended_count, JOBS);
 }
 
+/* How often a chore was done, and after how many times it has enough. */
+struct chore {
+    pthread_mutex_t mutex;
+    pthread_cond_t told;
+    unsigned int done;
+    unsigned int enough;
+};
+
+static bool count_chore(struct ek_store *store, void *context)
+{
+    struct chore *chore = context;
+
+    (void)store;
+    (void)pthread_mutex_lock(&chore->mutex);
+    bool more = ++chore->done < chore->enough;
+    (void)pthread_cond_broadcast(&chore->told);
+    (void)pthread_mutex_unlock(&chore->mutex);
+    return more;
+}
+
+static void wait_for_chores(struct chore *chore, unsigned int count)
+{
+    (void)pthread_mutex_lock(&chore->mutex);
+    while (chore->done < count) {
+        (void)pthread_cond_wait(&chore->told, &chore->mutex);
+    }
+    (void)pthread_mutex_unlock(&chore->mutex);
+}
+
+/* While the loop, which is this thread, does nothing at all, a chore is done as often as was said,
+ * or until it has enough; a new one begins anew. */
+static void test_chore(void **state)
+{
+    struct fixture *fixture = *state;
+    struct chore chore = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 100};
+    struct chore other = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 2};
+
+    ek_store_thread_chore(
+        fixture->thread, &(struct ek_store_chore){count_chore, &chore, .period_ms = 1, .times = 3});
+    wait_for_chores(&chore, 3);
+    ek_store_thread_chore(fixture->thread, &(struct ek_store_chore){count_chore, &other,
+                                                                    .period_ms = 1, .times = 1000});
+    wait_for_chores(&other, 2);
+    submit_all(fixture, JOBS);
+    stop(fixture);
+    assert_int_equal(ended_count, JOBS);
+    assert_int_equal(chore.done, 3);
+    assert_int_equal(other.done, 2);
+}
+
+/* One that is taken back is not done, nor one whose time has not come. */
+static void test_no_chore(void **state)
+{
+    struct fixture *fixture = *state;
+    struct chore chore = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 100};
+    const struct ek_store_chore late = {count_chore, &chore, .period_ms = 3600000, .times = 3};
+
+    ek_store_thread_chore(fixture->thread, &late);
+    submit_all(fixture, JOBS);
+    ek_store_thread_chore(fixture->thread, NULL);
+    stop(fixture);
+    assert_int_equal(ended_count, JOBS);
+    assert_int_equal(chore.done, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -238,6 +303,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_limit, setup, teardown),
         cmocka_unit_test_setup_teardown(test_failure_is_told, setup, teardown),
         cmocka_unit_test_setup_teardown(test_callers, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_chore, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_no_chore, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -78,6 +78,29 @@ static void test_journal_comes_before_effect(void **state)
                         "running migrate() commit-pending observe() post observe post() done ");
 }
 
+/* A save and a shutdown are carried out by their own call, journalled before it; nothing is
+ * migrated, prepared or cleaned up. */
+static void test_stops_are_no_migrations(void **state)
+{
+    struct scene *scene = *state;
+
+    for (int n = 1; n <= 2; n++) {
+        struct ek_move_order order = fake_order(n);
+        struct ek_error err = {0};
+
+        order.kind = n == 1 ? EK_MOVE_SAVE : EK_MOVE_SHUTDOWN;
+        order.destination[0] = '\0';
+        assert_true(ek_executor_start(scene->executor, &order, 5, &err));
+        assert_true(fake_await_ends(&scene->fake, (size_t)n));
+        assert_int_equal(scene->fake.outcomes[n - 1].state, EK_MOVE_DONE);
+        assert_int_equal(scene->fake.outcomes[n - 1].kind, order.kind);
+    }
+    assert_non_null(strstr(scene->fake.trace, "claimed precheck precheck-memory precheck() running "
+                                              "stop() commit-pending observe() done "));
+    assert_null(strstr(scene->fake.trace, "migrate()"));
+    assert_null(strstr(scene->fake.trace, "post()"));
+}
+
 /* A cancel aborts a running copy; the move is cancelled once the domain was seen on its source. */
 static void test_cancel_aborts(void **state)
 {
@@ -90,6 +113,28 @@ static void test_cancel_aborts(void **state)
     assert_false(ek_executor_cancel(scene->executor, "p-2", EK_ABORT_OPERATOR));
     assert_ended(scene, EK_MOVE_CANCELLED);
     assert_true(fake_traced(&scene->fake, "abort() reconcile observe()"));
+}
+
+/* A word against new attempts reaches the move between two of them, and no other one. */
+static void test_attempts_are_withheld(void **state)
+{
+    struct scene *scene = *state;
+    struct ek_move_order orders[] = {fake_order(1), fake_order(2)};
+    struct ek_error err = {0};
+
+    fake_set(&scene->fake, &scene->fake.busy, true);
+    for (size_t i = 0; i < 2; i++) {
+        orders[i].retries = 1000;
+        assert_true(ek_executor_start(scene->executor, &orders[i], 5, &err));
+    }
+    ek_executor_withhold(scene->executor, "p-1", "paused");
+    assert_true(fake_await_ends(&scene->fake, 1));
+    assert_string_equal(scene->fake.outcomes[0].id, "p-1");
+    assert_int_equal(scene->fake.outcomes[0].state, EK_MOVE_ROLLED_BACK);
+    assert_string_equal(scene->fake.outcomes[0].error, "busy; not tried again: paused");
+    fake_set(&scene->fake, &scene->fake.busy, false);
+    assert_true(fake_await_ends(&scene->fake, 2));
+    assert_int_equal(scene->fake.outcomes[1].state, EK_MOVE_DONE);
 }
 
 /* A limit reaches a running migration, the newest one; before the call it needs no tuning. */
@@ -318,7 +363,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         SCENE(test_journal_comes_before_effect),
+        SCENE(test_stops_are_no_migrations),
         SCENE(test_cancel_aborts),
+        SCENE(test_attempts_are_withheld),
         SCENE(test_limit_is_live),
         SCENE(test_late_call_is_not_made),
         SCENE(test_journal_away_begins_nothing),

@@ -70,7 +70,13 @@ static struct ek_call_result precheck(void *context, const struct ek_move_record
     (void)record;
     *findings = ((struct fake *)context)->findings;
     note(note_context, "precheck-memory", "fits");
-    return traced_ok(context, "precheck()");
+    struct ek_call_result result = traced_ok(context, "precheck()");
+    struct fake *fake = lock(context);
+    if (fake->busy) {
+        result = (struct ek_call_result){.failure = EK_FAILURE_SAME_PAIR, .error = "busy"};
+    }
+    unlock(fake);
+    return result;
 }
 
 static struct ek_call_result prepare(void *context, const struct ek_move_record *record,
@@ -106,6 +112,16 @@ static struct ek_call_result migrate(void *context, const struct ek_move_record 
     }
     unlock(fake);
     return result;
+}
+
+static struct ek_call_result stop(void *context, const struct ek_move_record *record)
+{
+    struct fake *fake = lock(context);
+
+    trace(fake, "stop()");
+    domain_of(fake, record)->stopped = true;
+    unlock(fake);
+    return (struct ek_call_result){.ok = true};
 }
 
 static bool progress(void *context, const struct ek_move_record *record,
@@ -168,6 +184,11 @@ static void observe(void *context, const struct ek_move_record *record,
     *source = (struct ek_observation){.presence = EK_PRESENCE_ABSENT};
     *destination = *source;
     *(domain->arrived ? destination : source) = here;
+    if (domain->stopped) {
+        *source = (struct ek_observation){.presence = EK_PRESENCE_INACTIVE,
+                                          .run = EK_RUN_SHUTOFF_SHUTDOWN,
+                                          .saved = record->order.kind == EK_MOVE_SAVE};
+    }
     unlock(fake);
 }
 
@@ -317,6 +338,7 @@ void fake_init(struct fake *fake)
     fake->port = (struct ek_hypervisor){.precheck = precheck,
                                         .prepare = prepare,
                                         .migrate = migrate,
+                                        .stop = stop,
                                         .progress = progress,
                                         .abort = abort_job,
                                         .tune = tune,

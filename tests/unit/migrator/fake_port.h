@@ -18,6 +18,7 @@ struct fake_domain {
     bool copying;
     bool aborted;
     bool arrived;
+    bool stopped; /* saved or shut down on the source */
     int migrates;
 };
 
@@ -37,6 +38,7 @@ struct fake {
 
     /* faults */
     bool hold;                        /* migrations do not end by themselves */
+    bool busy;                        /* prechecks fail, and may be tried again */
     bool hang_observe;                /* observe does not return while it is set */
     enum ek_error_code journal_fault; /* every write fails so; EK_ERR_NONE: none */
     enum ek_move_state fault_at;      /* ... only when this state is written; STATE_COUNT: any */

@@ -12,6 +12,7 @@ struct story {
     struct ek_life_action action; /* the newest */
     int64_t now_ms;
     enum ek_abort cancel;
+    const char *withheld;
     bool shutdown;
     bool limited; /* as of an input */
     uint64_t limit_mib_s;
@@ -36,6 +37,10 @@ struct ek_move_order story_order(void);
 /* A life of story_order() at time 1,000,000; no step taken. */
 void story_begin(struct story *story);
 void story_adopt(struct story *story, enum ek_move_state state);
+
+/* The same of a save or a shutdown; from then on `absent` is the other end. */
+void story_begin_stop(struct story *story, enum ek_move_kind kind);
+void story_adopt_stop(struct story *story, enum ek_move_kind kind, enum ek_move_state state);
 
 /* Feed one input; each returns the kind of the action that came. */
 enum ek_life_action_kind story_start(struct story *story);

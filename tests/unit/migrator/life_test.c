@@ -132,6 +132,43 @@ static void test_busy_destination_is_tried_again(void **state)
     assert_int_equal(outcome_of(&story).attempts, 3);
 }
 
+/* What keeps a new move from its start keeps one from its next attempt, asked when the wait is
+ * over: it ends on its source, with both reasons. */
+static void test_a_withheld_attempt_is_not_made(void **state)
+{
+    struct story story;
+
+    (void)state;
+    story_begin(&story);
+    story.withheld = "paused";
+    story_to_running(&story);
+    story_broke(&story, EK_FAILURE_LOST, "connection lost");
+    story_keep_seeing(&story, &running, &absent);
+    assert_int_equal(story_ok(&story), EK_LIFE_WAIT);
+    assert_int_equal(state_of(&story), EK_MOVE_RETRY_WAIT);
+    story_wake(&story);
+    assert_ended(&story, EK_MOVE_ROLLED_BACK);
+    assert_string_equal(outcome_of(&story).error, "connection lost; not tried again: paused");
+    assert_int_equal(story.migrates, 1);
+}
+
+/* Nor does it end while nobody knows whether that lasts. */
+static void test_what_was_withheld_may_be_allowed_again(void **state)
+{
+    struct story story;
+
+    (void)state;
+    story_begin(&story);
+    story_start(&story);
+    story_wake(&story);
+    story.withheld = "Redis is away";
+    story_fail(&story, EK_FAILURE_SAME_PAIR, "busy");
+    assert_int_equal(state_of(&story), EK_MOVE_RETRY_WAIT);
+    story.withheld = NULL;
+    assert_int_equal(story_wake(&story), EK_LIFE_GO_ON);
+    assert_int_equal(state_of(&story), EK_MOVE_CLAIMED);
+}
+
 /* The backoff doubles up to five minutes and no further. */
 static void test_backoff_has_a_cap(void **state)
 {
@@ -653,6 +690,8 @@ int main(void)
         cmocka_unit_test(test_switchover_is_shown),
         cmocka_unit_test(test_failed_clean_up_leaves_the_move_done),
         cmocka_unit_test(test_busy_destination_is_tried_again),
+        cmocka_unit_test(test_a_withheld_attempt_is_not_made),
+        cmocka_unit_test(test_what_was_withheld_may_be_allowed_again),
         cmocka_unit_test(test_backoff_has_a_cap),
         cmocka_unit_test(test_bad_destination_is_blamed),
         cmocka_unit_test(test_domain_that_cannot_move_is_rejected),

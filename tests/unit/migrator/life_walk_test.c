@@ -124,6 +124,9 @@ static void answer(struct walk *walk)
     if (chance(2)) {
         story->cancel = true;
     }
+    if (chance(2)) {
+        story->withheld = story->withheld == NULL ? "(story)" : NULL;
+    }
     if (kind == EK_LIFE_OBSERVE) {
         see(walk);
     } else if (kind == EK_LIFE_WATCH) {

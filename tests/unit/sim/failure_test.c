@@ -265,6 +265,23 @@ static void test_prepare_is_retried(void **state)
     ek_world_destroy(it);
 }
 
+/* ... and not when its host is not to be emptied any more by then: it stays where it is. */
+static void test_no_retry_without_its_key(void **state)
+{
+    struct ek_world *it = world(TWO_HOSTS "a@h1 2v 4G 1c");
+
+    (void)state;
+    fail_next(it, EK_SIM_PREPARE, 1, EK_FAILURE_SAME_PAIR);
+    drain(it, "h1");
+    until_state(it, EK_MOVE_RETRY_WAIT, EK_WORLD_MINUTE_MS);
+    ek_world_set_maintenance(it, host(it, "h1"), false);
+    pass(it, 15 * EK_WORLD_MINUTE_MS);
+    assert_told(it, "not tried again: its host is not to be emptied any more");
+    assert_string_equal(home(it, "a"), "h1");
+    assert_int_equal(ended(it, EK_MOVE_ROLLED_BACK), 1);
+    ek_world_destroy(it);
+}
+
 /* A clean-up that fails for good does not undo a move that is done. */
 static void test_failed_cleanup_is_no_failed_move(void **state)
 {
@@ -355,6 +372,7 @@ int main(void)
         cmocka_unit_test(test_orphan_is_removed),
         cmocka_unit_test(test_precheck_rejects),
         cmocka_unit_test(test_prepare_is_retried),
+        cmocka_unit_test(test_no_retry_without_its_key),
         cmocka_unit_test(test_failed_cleanup_is_no_failed_move),
         cmocka_unit_test(test_unknown_blocks_until_resolved),
         cmocka_unit_test(test_third_host_is_asked_before_a_resume),

@@ -83,6 +83,26 @@ static void test_foreign_release(void **state)
     assert_true(lease("b", 60000) == 0);
 }
 
+/* Renewing lengthens one's own lease, and neither takes a free one nor another's. */
+static void test_renew(void **state)
+{
+    struct ek_error err;
+    bool held = true;
+
+    (void)state;
+    assert_done(ek_store_renew(server.store, "a", 60000, &held, &err), &err);
+    assert_false(held);
+    assert_string_equal(server_say(&server, "EXISTS evenkeel:leader"), "0");
+    int64_t epoch = lease("a", 1000);
+    assert_done(ek_store_renew(server.store, "a", 60000, &held, &err), &err);
+    assert_true(held);
+    assert_true(strtol(server_say(&server, "PTTL evenkeel:leader"), NULL, 10) > 10000);
+    assert_true(lease("a", 60000) == epoch);
+    assert_done(ek_store_renew(server.store, "b", 60000, &held, &err), &err);
+    assert_false(held);
+    assert_true(lease("b", 60000) == 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -91,6 +111,7 @@ int main(void)
         cmocka_unit_test_setup(test_epoch_of_a_server_that_forgot, clean),
         cmocka_unit_test_setup(test_expiry, clean),
         cmocka_unit_test_setup(test_foreign_release, clean),
+        cmocka_unit_test_setup(test_renew, clean),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

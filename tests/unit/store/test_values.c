@@ -209,6 +209,23 @@ static void test_maintenance_status(void **state)
     assert_null(json);
 }
 
+/* Those of hosts that nobody has configured go as well, and no other key does. */
+static void test_maintenance_statuses_are_swept(void **state)
+{
+    struct ek_error err;
+
+    (void)state;
+    assert_string_equal(server_say(&server, "SET evenkeel:maintenance-status:gone {}"), "OK");
+    assert_string_equal(server_say(&server, "SET evenkeel:maintenance-status:h1 {}"), "OK");
+    assert_string_equal(server_say(&server, "SET evenkeel:maintenance:gone disks"), "OK");
+    assert_string_equal(server_say(&server, "SET other:maintenance-status:h1 {}"), "OK");
+    assert_done(ek_store_sweep_maintenance_statuses(server.store, &err), &err);
+    assert_string_equal(server_say(&server, "GET evenkeel:maintenance:gone"), "disks");
+    assert_string_equal(server_say(&server, "GET other:maintenance-status:h1"), "{}");
+    assert_string_equal(server_say(&server, "DBSIZE"), "2");
+    assert_done(ek_store_sweep_maintenance_statuses(server.store, &err), &err);
+}
+
 /* The latest plan is the one put last for the first time, whatever becomes of an earlier one. */
 static void test_latest_plan(void **state)
 {
@@ -446,6 +463,7 @@ int main(void)
         cmocka_unit_test_setup(test_maintenance_ttl, clean),
         cmocka_unit_test_setup(test_maintenance_long_reason, clean),
         cmocka_unit_test_setup(test_maintenance_status, clean),
+        cmocka_unit_test_setup(test_maintenance_statuses_are_swept, clean),
         cmocka_unit_test_setup(test_latest_plan, clean),
         cmocka_unit_test_setup(test_fenced_values, clean),
         cmocka_unit_test_setup(test_engine_state_and_input, clean),
