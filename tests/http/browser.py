@@ -198,7 +198,7 @@ class Acting(Browser):
         page.click("#reject")
         page.until("document.querySelector('#ask').open")
         asked = page.run("document.querySelector('#ask-text').innerText")
-        self.assertRegex(asked, rf"^Drop plan {plan}, \d+ moves\?$")
+        self.assertRegex(asked, rf"^Drop plan {plan}, \d+ moves?\?$")
         page.click("#ask button.yes")
         page.until(f"document.querySelector('#events').innerText.includes('plan {plan} is rejected')")
         page.until("document.querySelector('#offer').hidden || "
