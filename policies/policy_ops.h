@@ -5,10 +5,10 @@
 #ifndef EK_POLICIES_POLICY_OPS_H
 #define EK_POLICIES_POLICY_OPS_H
 
-#include "balancer/core/choice.h"
 #include "balancer/core/constraint.h"
 #include "balancer/core/evaluate.h"
-#include "balancer/core/search.h"
+#include "balancer/core/planner/choice.h"
+#include "balancer/core/planner/search.h"
 
 struct ek_policy_ops {
     const char *name;

@@ -7,8 +7,8 @@
 #ifndef EK_POLICIES_STEPS_H
 #define EK_POLICIES_STEPS_H
 
-#include "balancer/core/choice.h"
-#include "balancer/core/search.h"
+#include "balancer/core/planner/choice.h"
+#include "balancer/core/planner/search.h"
 
 /* Which of the hosts that can take a domain gets it. */
 enum ek_fit {

@@ -2,7 +2,7 @@
 #ifndef EK_CODEC_CYCLE_H
 #define EK_CODEC_CYCLE_H
 
-#include "balancer/core/cycle.h"
+#include "balancer/core/engine/cycle.h"
 
 /* Malloc'ed for the caller, NULL when memory ran out. `number` is the balancer's count of cycles.
  */

@@ -3,8 +3,8 @@
 #ifndef EK_CODEC_EXPLANATION_H
 #define EK_CODEC_EXPLANATION_H
 
-#include "balancer/core/explain.h"
-#include "balancer/core/schedule.h"
+#include "balancer/core/explain/explain.h"
+#include "balancer/core/schedule/schedule.h"
 
 #include <stdio.h>
 

@@ -3,8 +3,8 @@
 #ifndef EK_CODEC_INPUT_H
 #define EK_CODEC_INPUT_H
 
-#include "balancer/core/engine.h"
-#include "balancer/core/engine_keep.h"
+#include "balancer/core/engine/engine.h"
+#include "balancer/core/engine/engine_keep.h"
 
 /* As it is read back. */
 struct ek_input {

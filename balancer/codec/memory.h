@@ -3,7 +3,7 @@
 #ifndef EK_CODEC_MEMORY_H
 #define EK_CODEC_MEMORY_H
 
-#include "balancer/core/engine_memory.h"
+#include "balancer/core/engine/engine_memory.h"
 
 /* {"version": 1, "sustained": {...}, "window_ms": ..., "forecasts": [...], "learned": [...]}, about
  * 240 bytes for each domain; malloc'ed for the caller, NULL when memory ran out. */

@@ -3,7 +3,7 @@
 #ifndef EK_CODEC_PLAN_H
 #define EK_CODEC_PLAN_H
 
-#include "balancer/core/engine.h"
+#include "balancer/core/engine/engine.h"
 
 #include <stdio.h>
 

@@ -3,8 +3,8 @@
 #define EK_CODEC_PREFLIGHT_H
 
 #include "balancer/codec/writer.h"
-#include "balancer/core/pace_choice.h"
-#include "balancer/core/preflight.h"
+#include "balancer/core/schedule/pace_choice.h"
+#include "balancer/core/schedule/preflight.h"
 
 /* The pace that was chosen, with its limits, as the member "pace"; and what each that was asked
  * would mean for one host, as "paces" (pace.c). */

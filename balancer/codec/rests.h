@@ -3,7 +3,7 @@
 #ifndef EK_CODEC_RESTS_H
 #define EK_CODEC_RESTS_H
 
-#include "balancer/core/engine_keep.h"
+#include "balancer/core/engine/engine_keep.h"
 
 /* {"version": 1, "paused": "...", "paused_all": false, "rests": [...], "circuits": [...]};
  * malloc'ed for the caller, NULL when memory ran out. */

@@ -3,7 +3,7 @@
 #ifndef EK_CODEC_STATUS_H
 #define EK_CODEC_STATUS_H
 
-#include "balancer/core/engine.h"
+#include "balancer/core/engine/engine.h"
 
 struct ek_balancer_status {
     char identity[128]; /* "hostname:pid" */

@@ -6,7 +6,7 @@
 #ifndef EK_CODEC_WRITER_H
 #define EK_CODEC_WRITER_H
 
-#include "balancer/core/engine.h"
+#include "balancer/core/engine/engine.h"
 
 #include <stdbool.h>
 #include <stddef.h>

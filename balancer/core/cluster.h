@@ -6,7 +6,7 @@
 #define EK_CORE_CLUSTER_H
 
 #include "balancer/core/policy.h"
-#include "balancer/core/rule_set.h"
+#include "balancer/core/rules/rule_set.h"
 #include "balancer/core/snapshot.h"
 #include "balancer/core/utilization.h"
 

@@ -8,7 +8,7 @@
 
 #include "balancer/core/calendar.h"
 #include "balancer/core/move.h"
-#include "balancer/core/rule.h"
+#include "balancer/core/rules/rule.h"
 #include "balancer/core/utilization.h"
 
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 /* The key `candidates`: with each cycle the balancer says from which hosts it would move domains,
  * so that collectors, wherever they run, measure there what is costly to measure. */
 #include "balancer/codec/candidates.h"
-#include "balancer/core/giver.h"
+#include "balancer/core/engine/giver.h"
 #include "balancer/daemon/balancing.h"
 #include "balancer/daemon/log.h"
 

@@ -1,5 +1,5 @@
 /* Reading both files and the command line's roles into one configuration that can be used. */
-#include "balancer/core/rule_foresee.h"
+#include "balancer/core/rules/rule_foresee.h"
 #include "balancer/daemon/daemon.h"
 
 #include <errno.h>

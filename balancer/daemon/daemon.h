@@ -27,7 +27,7 @@
 #define EK_DAEMON_DAEMON_H
 
 #include "balancer/config/config.h"
-#include "balancer/core/engine.h"
+#include "balancer/core/engine/engine.h"
 #include "balancer/daemon/store_thread.h"
 #include "balancer/http/http.h"
 #include "balancer/store/embedded.h"

@@ -9,7 +9,7 @@
 #ifndef EK_SIM_WORLD_H
 #define EK_SIM_WORLD_H
 
-#include "balancer/core/engine.h"
+#include "balancer/core/engine/engine.h"
 #include "balancer/sim/driver.h"
 #include "balancer/sim/journal.h"
 #include "balancer/sim/sampler.h"

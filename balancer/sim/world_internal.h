@@ -2,8 +2,8 @@
 #ifndef EK_SIM_WORLD_INTERNAL_H
 #define EK_SIM_WORLD_INTERNAL_H
 
-#include "balancer/core/engine_keep.h"
-#include "balancer/core/engine_memory.h"
+#include "balancer/core/engine/engine_keep.h"
+#include "balancer/core/engine/engine_memory.h"
 #include "balancer/sim/world.h"
 
 struct ek_world_trace {

@@ -1,6 +1,6 @@
 /* evenkeel hosts: how busy each host is, and how level they are together. */
 #include "balancer/tools/host_facts.h"
-#include "balancer/tools/maintenance.h"
+#include "balancer/tools/maintenance/maintenance.h"
 #include "balancer/tools/table.h"
 #include "balancer/view/documents.h"
 

@@ -1,8 +1,8 @@
 /* evenkeel plan: what would be moved, from the cluster as it is or from a file. Nothing is done. */
 #include "balancer/codec/plan.h"
 #include "balancer/codec/explanation.h"
-#include "balancer/core/pace_choice.h"
 #include "balancer/core/plural.h"
+#include "balancer/core/schedule/pace_choice.h"
 #include "balancer/tools/plan_input.h"
 
 enum { EXPLAIN = 'x' };

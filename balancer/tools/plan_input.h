@@ -3,7 +3,7 @@
 #ifndef EK_TOOLS_PLAN_INPUT_H
 #define EK_TOOLS_PLAN_INPUT_H
 
-#include "balancer/core/plan.h"
+#include "balancer/core/planner/plan.h"
 #include "balancer/tools/view.h"
 
 /* Options of these verbs for ek_tool_option, to stand in the verb's own list. */

@@ -1,7 +1,7 @@
 /* evenkeel status: what the balancer does, what moves, what an operator should know. */
 #include "balancer/codec/plan.h"
 #include "balancer/core/plural.h"
-#include "balancer/tools/maintenance.h"
+#include "balancer/tools/maintenance/maintenance.h"
 #include "balancer/view/documents.h"
 
 #include <inttypes.h>

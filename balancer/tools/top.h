@@ -5,7 +5,7 @@
 
 #include "balancer/codec/plan.h"
 #include "balancer/codec/status.h"
-#include "balancer/tools/maintenance.h"
+#include "balancer/tools/maintenance/maintenance.h"
 #include "balancer/tools/view.h"
 
 enum { EK_TOP_WAITING = 8 };

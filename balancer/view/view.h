@@ -5,7 +5,7 @@
 
 #include "balancer/codec/unsampled.h"
 #include "balancer/config/config.h"
-#include "balancer/core/engine.h"
+#include "balancer/core/engine/engine.h"
 #include "balancer/store/store.h"
 
 struct ek_json_writer;

@@ -6,7 +6,7 @@
  * step in milliseconds, reading not included, and how many moves the cycles started. */
 #include "balancer/codec/codec.h"
 #include "balancer/config/config.h"
-#include "balancer/core/engine.h"
+#include "balancer/core/engine/engine.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -13,7 +13,7 @@
  *
  * Prints "SEQ START_MS DURATION_MS" of each move in the order of the input, then "bound MS" and
  * "took US", the time of the scheduler alone. */
-#include "balancer/core/schedule.h"
+#include "balancer/core/schedule/schedule.h"
 
 #include <math.h>
 #include <stdio.h>

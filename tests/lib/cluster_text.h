@@ -16,7 +16,7 @@
 #ifndef EK_TESTS_LIB_CLUSTER_TEXT_H
 #define EK_TESTS_LIB_CLUSTER_TEXT_H
 
-#include "balancer/core/plan.h"
+#include "balancer/core/planner/plan.h"
 #include "tests/lib/text.h"
 
 /* Fails the test on a word that it does not know. The caller owns the result: ek_snapshot_finish.

@@ -3,7 +3,7 @@
 #include "balancer/codec/codec.h"
 #include "balancer/codec/plan.h"
 #include "balancer/config/config.h"
-#include "balancer/core/pace_choice.h"
+#include "balancer/core/schedule/pace_choice.h"
 #include "policies/policy_ops.h"
 #include "tests/lib/cmocka.h"
 #include "tests/lib/referee.h"

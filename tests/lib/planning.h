@@ -2,7 +2,7 @@
 #ifndef EK_TESTS_LIB_PLANNING_H
 #define EK_TESTS_LIB_PLANNING_H
 
-#include "balancer/core/schedule.h"
+#include "balancer/core/schedule/schedule.h"
 
 struct ek_planning {
     struct ek_snapshot snapshot;

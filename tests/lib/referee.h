@@ -5,7 +5,7 @@
 #ifndef EK_TESTS_LIB_REFEREE_H
 #define EK_TESTS_LIB_REFEREE_H
 
-#include "balancer/core/schedule.h"
+#include "balancer/core/schedule/schedule.h"
 #include "tests/lib/text.h"
 
 /* The cluster's levels as the contract defines them. */

@@ -1,8 +1,8 @@
-/* The referee's own reading of placement rules: nothing in it comes from balancer/core/rule*.c. */
+/* The referee's own reading of placement rules: nothing in it comes from balancer/core/rules. */
 #ifndef EK_TESTS_LIB_REFEREE_RULES_H
 #define EK_TESTS_LIB_REFEREE_RULES_H
 
-#include "balancer/core/schedule.h"
+#include "balancer/core/schedule/schedule.h"
 #include "tests/lib/text.h"
 
 struct ek_referee_rules;

@@ -7,7 +7,7 @@
 #ifndef EK_TESTS_LIB_RULES_TEXT_H
 #define EK_TESTS_LIB_RULES_TEXT_H
 
-#include "balancer/core/rule.h"
+#include "balancer/core/rules/rule.h"
 
 /* Fails the test on a word that it does not know. The caller owns the result: ek_rules_finish. */
 void ek_test_rules(struct ek_rules *out, const char *text);

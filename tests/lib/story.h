@@ -11,8 +11,8 @@
 #ifndef EK_TESTS_LIB_STORY_H
 #define EK_TESTS_LIB_STORY_H
 
-#include "balancer/core/engine.h"
-#include "balancer/core/engine_keep.h"
+#include "balancer/core/engine/engine.h"
+#include "balancer/core/engine/engine_keep.h"
 #include "tests/lib/text.h"
 
 struct ek_story {

@@ -5,6 +5,7 @@ Argument: the link lines as CMake knows them, "folder|target|links" on each line
 import re
 import sys
 from collections import namedtuple
+from pathlib import Path
 
 from tree import ROOT, SOURCE_FOLDERS, files, finish, lines, within
 
@@ -51,14 +52,15 @@ def library_of(header):
     return "libc" if header.removesuffix(".h") in LIBC else "posix"
 
 
-def include_fault(arrow, folder, header, is_ours):
+def include_fault(table, folder, header, is_ours):
     """What is wrong with an #include, None when it is allowed."""
+    arrow = table[folder]
     if not is_ours:
         library = library_of(header)
         return None if library in arrow.libraries else f"<{header}> ({library})"
     if not (ROOT / header).exists():
         return f'"{header}", which is not a path from the root of the source'
-    if header.startswith(f"{folder}/") and "/" not in header[len(folder) + 1:]:
+    if folder_of(table, Path(header)) in (folder, folder.rpartition("/")[0]):
         return None
     allowed = any(header == a or header.startswith(f"{a}/") for a in arrow.ours)
     return None if allowed else f'"{header}"'
@@ -74,7 +76,7 @@ def check_includes(table):
             continue
         for number, line in lines(path):
             found = re.match(r'\s*#\s*include\s*([<"])([^>"]+)', line)
-            fault = found and include_fault(table[folder], folder, found[2], found[1] == '"')
+            fault = found and include_fault(table, folder, found[2], found[1] == '"')
             if fault:
                 findings.append(f"{path}:{number}: {folder} must not include {fault}")
     return findings

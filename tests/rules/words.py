@@ -12,7 +12,7 @@ PURE = ("balancer/core/", "policies/", "balancer/sim/", "migrator/life", "migrat
 # Pauses that stand for no condition, and why they may.
 PAUSES = {
     "balancer/store/embedded.c": "between two looks at a condition",
-    "balancer/tools/maintenance_wait.c": "between two looks at a condition",
+    "balancer/tools/maintenance/maintenance_wait.c": "between two looks at a condition",
     "migrator/volume.c": "between two looks at a pool that is busy",
     "collector/events.c": "a failing poll must not eat a core",
     "migrator/events.c": "a failing poll must not eat a core",

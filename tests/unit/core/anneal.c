@@ -1,7 +1,7 @@
 /* Annealing and polishing: what they find, and what they never do. */
-#include "balancer/core/anneal.h"
+#include "balancer/core/planner/anneal.h"
 
-#include "balancer/core/polish.h"
+#include "balancer/core/planner/polish.h"
 #include "tests/lib/cluster_text.h"
 #include "tests/lib/cmocka.h"
 #include "tests/lib/planning.h"

@@ -1,5 +1,5 @@
 /* The engine's memory, told as stories: what it expects, what it counted and what it learned. */
-#include "balancer/core/engine_memory.h"
+#include "balancer/core/engine/engine_memory.h"
 
 #include "tests/lib/cluster_text.h"
 #include "tests/lib/cmocka.h"

@@ -1,5 +1,5 @@
 /* Explanations: the numbers behind moves, stays and refusals. */
-#include "balancer/core/explain.h"
+#include "balancer/core/explain/explain.h"
 
 #include "policies/policy_ops.h"
 #include "tests/lib/cluster_text.h"

@@ -1,5 +1,5 @@
 /* Which hosts would give domains away. */
-#include "balancer/core/giver.h"
+#include "balancer/core/engine/giver.h"
 
 #include "tests/lib/cluster_text.h"
 #include "tests/lib/cmocka.h"

@@ -1,5 +1,5 @@
 /* Goals: what is weighed, what must hold at the end. */
-#include "balancer/core/goal.h"
+#include "balancer/core/planner/goal.h"
 
 #include "tests/lib/cluster_text.h"
 #include "tests/lib/cmocka.h"

@@ -1,9 +1,9 @@
 /* Out of memory: the n-th allocation of the core fails, for every n. Errors must be clean, nothing
  * may leak (ASan watches), and the engine must go on afterwards. The linker puts the functions
  * below before the C library's. */
-#include "balancer/core/engine.h"
-#include "balancer/core/explain.h"
-#include "balancer/core/preflight.h"
+#include "balancer/core/engine/engine.h"
+#include "balancer/core/explain/explain.h"
+#include "balancer/core/schedule/preflight.h"
 #include "policies/policy_ops.h"
 #include "tests/lib/cluster_text.h"
 #include "tests/lib/cmocka.h"

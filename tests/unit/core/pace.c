@@ -1,5 +1,5 @@
 /* Paces: the ladder between the limits and their ceilings, and which step a deadline needs. */
-#include "balancer/core/pace_choice.h"
+#include "balancer/core/schedule/pace_choice.h"
 
 #include "tests/lib/cluster_text.h"
 #include "tests/lib/cmocka.h"

@@ -1,4 +1,4 @@
-#include "balancer/core/plan.h"
+#include "balancer/core/planner/plan.h"
 
 #include "policies/policy_ops.h"
 #include "tests/lib/cluster_text.h"

@@ -1,5 +1,5 @@
 /* Preflights: whether hosts can be emptied, how long it takes, and what would let the rest go. */
-#include "balancer/core/preflight.h"
+#include "balancer/core/schedule/preflight.h"
 
 #include "policies/policy_ops.h"
 #include "tests/lib/cluster_text.h"

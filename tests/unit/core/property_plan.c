@@ -1,5 +1,5 @@
 /* Plans for random clusters before a referee that shares no code with the planner. */
-#include "balancer/core/pace_choice.h"
+#include "balancer/core/schedule/pace_choice.h"
 #include "policies/policy_ops.h"
 #include "tests/lib/cmocka.h"
 #include "tests/lib/random.h"

@@ -1,6 +1,6 @@
 /* hotspot and pack on random clusters, with rules of all kinds: the referee for what binds every
  * plan, and the laws of each policy beside it. */
-#include "balancer/core/schedule.h"
+#include "balancer/core/schedule/schedule.h"
 #include "policies/policy_ops.h"
 #include "tests/lib/cmocka.h"
 #include "tests/lib/random.h"

@@ -1,5 +1,5 @@
 /* Repair and evacuation against a search through all sequences of moves, on tiny clusters. */
-#include "balancer/core/schedule.h"
+#include "balancer/core/schedule/schedule.h"
 #include "policies/policy_ops.h"
 #include "tests/lib/cmocka.h"
 #include "tests/lib/random.h"

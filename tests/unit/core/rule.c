@@ -1,5 +1,5 @@
 /* What rules say: selectors, checks, and the text that travels with a domain. */
-#include "balancer/core/rule.h"
+#include "balancer/core/rules/rule.h"
 
 #include "tests/lib/cmocka.h"
 

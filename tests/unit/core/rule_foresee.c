@@ -1,5 +1,5 @@
 /* What is said of rules before any domain is seen. */
-#include "balancer/core/rule_foresee.h"
+#include "balancer/core/rules/rule_foresee.h"
 #include "tests/lib/cluster_text.h"
 #include "tests/lib/cmocka.h"
 #include "tests/lib/rules_text.h"

@@ -1,5 +1,5 @@
 /* Property: a rule set that has followed moves is the one made anew from where they led. */
-#include "balancer/core/rule_set.h"
+#include "balancer/core/rules/rule_set.h"
 #include "tests/lib/cmocka.h"
 #include "tests/lib/random.h"
 

@@ -1,5 +1,5 @@
 /* What is wrong with rules is found before anything moves. */
-#include "balancer/core/rule_set.h"
+#include "balancer/core/rules/rule_set.h"
 #include "tests/lib/cluster_text.h"
 #include "tests/lib/cmocka.h"
 #include "tests/lib/rules_text.h"

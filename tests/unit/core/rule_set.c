@@ -1,5 +1,5 @@
 /* What each kind of rule forbids, allows and counts. */
-#include "balancer/core/rule_set.h"
+#include "balancer/core/rules/rule_set.h"
 
 #include "tests/lib/cluster_text.h"
 #include "tests/lib/cmocka.h"

@@ -1,5 +1,5 @@
 /* Schedules of plans that are written by hand, so that each shows one law. */
-#include "balancer/core/schedule.h"
+#include "balancer/core/schedule/schedule.h"
 
 #include "tests/lib/cluster_text.h"
 #include "tests/lib/cmocka.h"

@@ -1,5 +1,5 @@
 /* The search against looking at every pair of a domain and a destination. */
-#include "balancer/core/search.h"
+#include "balancer/core/planner/search.h"
 #include "policies/policy_ops.h"
 #include "tests/lib/cmocka.h"
 #include "tests/lib/random.h"

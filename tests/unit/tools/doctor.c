@@ -1,5 +1,5 @@
 /* Laws of the doctor's judgement: each thing that is wrong has its grade, and what to change. */
-#include "balancer/tools/doctor.h"
+#include "balancer/tools/doctor/doctor.h"
 #include "tests/lib/cmocka.h"
 
 #include <stdio.h>

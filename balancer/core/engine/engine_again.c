@@ -1,0 +1,58 @@
+/* Whether a move may be tried again: time passes between its attempts, and what let it begin once
+ * may hold no longer. */
+#include "balancer/core/engine/engine_parts.h"
+
+#include <string.h>
+
+/* What speaks against its hosts. */
+static const char *against_hosts(const struct ek_engine *engine, const struct ek_move_order *order)
+{
+    const struct ek_circuit *circuit = ek_cooldown_circuit(engine->cooldown);
+    uint32_t destination = ek_snapshot_find_host(&engine->snapshot, order->destination);
+
+    if (engine->has_snapshot && destination == EK_NONE) {
+        return "its destination is not configured any more";
+    }
+    if (destination != EK_NONE && engine->snapshot.hosts[destination].maintenance) {
+        return "its destination is to be emptied";
+    }
+    return ek_circuit_block(circuit, order->source, order->destination, engine->now_ms) == NULL
+               ? NULL
+               : "the circuit between its hosts is open";
+}
+
+/* Of one that levels, mends a rule or goes the way back. */
+static const char *against_balancing(const struct ek_engine *engine, const struct ek_course *course)
+{
+    if (engine->pause.why[0] != '\0') {
+        return engine->pause.why;
+    }
+    if (engine->closing.balancing) {
+        return engine->closing.why;
+    }
+    bool approved = course != NULL && course->approved;
+    return engine->policy.mode == EK_MODE_APPROVE && !approved ? "the mode is approve" : NULL;
+}
+
+const char *ek_engine_withholds(const struct ek_engine *engine, const struct ek_move_order *order)
+{
+    const struct ek_course *course = ek_engine_find_course(engine, order->plan_id);
+    const struct ek_step *step = course == NULL ? NULL : ek_course_find(course, order->seq);
+    uint32_t source = ek_snapshot_find_host(&engine->snapshot, order->source);
+    const char *why = ek_engine_holding(engine);
+
+    why = why != NULL ? why : against_hosts(engine, order);
+    if (why != NULL || (course != NULL && course->kind == EK_COURSE_ORDERED)) {
+        return why;
+    }
+    if (engine->policy.mode == EK_MODE_RECOMMEND) {
+        return "the mode is recommend";
+    }
+    if (order->kind == EK_MOVE_EVACUATE) {
+        return source != EK_NONE && engine->snapshot.hosts[source].maintenance
+                   ? NULL
+                   : "its host is not to be emptied any more";
+    }
+    return step != NULL && step->rank == EK_RANK_EVACUATE ? NULL
+                                                          : against_balancing(engine, course);
+}
