@@ -1,9 +1,9 @@
-/* The collector's port: how hosts are read. Two implementations: libvirt (collector/libvirt.h) and
- * the simulator's (balancer/sim/). */
+/* The collector's port: how hosts are read. Two implementations: libvirt
+ * (collector/libvirt/libvirt.h) and the simulator's (balancer/sim/). */
 #ifndef EK_COLLECTOR_PORT_H
 #define EK_COLLECTOR_PORT_H
 
-#include "collector/reading.h"
+#include "collector/sampling/reading.h"
 
 /* "Host number so and so is worth a look at once": from any thread, must not wait. */
 typedef void ek_port_hint(void *receiver, size_t host);

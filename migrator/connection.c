@@ -2,7 +2,7 @@
  * which hangs does not eat all threads. */
 #include "migrator/connection.h"
 
-#include "collector/connect.h"
+#include "collector/libvirt/connect.h"
 
 #include <stdio.h>
 #include <stdlib.h>

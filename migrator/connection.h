@@ -9,7 +9,7 @@
 
 #include "balancer/core/error.h"
 #include "balancer/core/move.h"
-#include "collector/endpoint.h"
+#include "collector/libvirt/endpoint.h"
 #include "migrator/libvirt.h"
 
 #include <libvirt/libvirt.h>

@@ -2,7 +2,7 @@
  * in a file of its own. */
 #include "migrator/libvirt.h"
 
-#include "collector/events.h"
+#include "collector/libvirt/events.h"
 #include "migrator/libvirt_port.h"
 
 #include <libxml/parser.h>

@@ -2,7 +2,7 @@
 #ifndef EK_MIGRATOR_LIBVIRT_PORT_H
 #define EK_MIGRATOR_LIBVIRT_PORT_H
 
-#include "collector/handles.h"
+#include "collector/libvirt/handles.h"
 #include "migrator/arrivals.h"
 #include "migrator/connection.h"
 #include "migrator/failure.h"

@@ -1,7 +1,7 @@
 /* The eight checks before a move, each a named step on fresh data, and what the attempt needs on
  * its destination. None of them changes anything. */
 #include "balancer/core/plural.h"
-#include "collector/managers.h"
+#include "collector/libvirt/managers.h"
 #include "migrator/disks.h"
 #include "migrator/libvirt_port.h"
 #include "migrator/needs.h"

@@ -1,6 +1,6 @@
 /* Saving a domain and shutting one down, where it runs: the checks before it, the call, its abort,
  * and what the host shows of it. */
-#include "collector/managers.h"
+#include "collector/libvirt/managers.h"
 #include "migrator/libvirt_port.h"
 #include "migrator/xpath.h"
 

@@ -1,7 +1,7 @@
 /* Finding, describing and making volumes. */
 #include "migrator/volume.h"
 
-#include "collector/handles.h"
+#include "collector/libvirt/handles.h"
 #include "migrator/failure.h"
 #include "migrator/xpath.h"
 

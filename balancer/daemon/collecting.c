@@ -5,8 +5,8 @@
 #include "balancer/daemon/daemon.h"
 #include "balancer/daemon/keeping.h"
 #include "balancer/daemon/log.h"
-#include "collector/libvirt.h"
-#include "collector/pool.h"
+#include "collector/libvirt/libvirt.h"
+#include "collector/pool/pool.h"
 
 #include <stdatomic.h>
 #include <stdio.h>

@@ -14,7 +14,7 @@ PAUSES = {
     "balancer/store/embedded.c": "between two looks at a condition",
     "balancer/tools/maintenance/maintenance_wait.c": "between two looks at a condition",
     "migrator/volume.c": "between two looks at a pool that is busy",
-    "collector/events.c": "a failing poll must not eat a core",
+    "collector/libvirt/events.c": "a failing poll must not eat a core",
     "migrator/events.c": "a failing poll must not eat a core",
     "tests/lab/guest/init.c": "paces the load that it makes",
     "tests/unit/store/test_connection.c": "a second process acts while the first one stands in a call",

@@ -5,7 +5,7 @@
 
 #include "balancer/core/policy.h"
 #include "balancer/tools/tool.h"
-#include "collector/inspect.h"
+#include "collector/inspect/inspect.h"
 
 enum ek_grade {
     EK_GRADE_OK,

@@ -7,7 +7,7 @@
 #include "balancer/core/plural.h"
 #include "balancer/tools/maintenance/maintenance.h"
 #include "balancer/tools/waiting.h"
-#include "collector/inspect.h"
+#include "collector/inspect/inspect.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* Laws of the crew: every job is told of once, and who hangs is left behind. */
-#include "collector/crew.h"
+#include "collector/inspect/crew.h"
 #include "tests/lib/cmocka.h"
 
 #include <pthread.h>

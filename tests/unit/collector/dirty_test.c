@@ -1,5 +1,5 @@
 /* Laws of who is measured when, and of what a measurement is worth afterwards. */
-#include "collector/dirty_rate.h"
+#include "collector/sampling/dirty_rate.h"
 
 #include <math.h>
 #include <setjmp.h>

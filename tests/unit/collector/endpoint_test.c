@@ -1,8 +1,8 @@
 /* Laws of URIs, probes and connections, over the loopback and libvirt's test driver. */
 #include "collector/clock.h"
-#include "collector/connect.h"
-#include "collector/events.h"
-#include "collector/handles.h"
+#include "collector/libvirt/connect.h"
+#include "collector/libvirt/events.h"
+#include "collector/libvirt/handles.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* Laws of the loop that libvirt is given, asked as libvirt asks: from many threads at once. */
-#include "collector/events.h"
+#include "collector/libvirt/events.h"
 
 #include <libvirt/libvirt.h>
 #include <pthread.h>

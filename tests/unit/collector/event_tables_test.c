@@ -1,6 +1,6 @@
 /* Laws of the tables behind libvirt's event loop, without a thread: which calls are due. */
-#include "collector/timers.h"
-#include "collector/watches.h"
+#include "collector/libvirt/timers.h"
+#include "collector/libvirt/watches.h"
 #include "tests/lib/random.h"
 
 #include <setjmp.h>

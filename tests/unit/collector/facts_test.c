@@ -1,11 +1,11 @@
 /* Laws of the facts that come from libvirt's XML, and of the cache that keeps them. */
-#include "collector/connect.h"
-#include "collector/domain_facts.h"
-#include "collector/domain_stats.h"
-#include "collector/domain_xml.h"
-#include "collector/handles.h"
-#include "collector/host_facts.h"
-#include "collector/xml.h"
+#include "collector/libvirt/connect.h"
+#include "collector/libvirt/domain_facts.h"
+#include "collector/libvirt/domain_stats.h"
+#include "collector/libvirt/handles.h"
+#include "collector/libvirt/host_facts.h"
+#include "collector/xml/domain_xml.h"
+#include "collector/xml/xml.h"
 
 #include <math.h>
 #include <setjmp.h>

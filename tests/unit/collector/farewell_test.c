@@ -1,6 +1,6 @@
 /* Laws of the last round: all are called, many at once, and nobody waits for those that hang. */
 #include "collector/clock.h"
-#include "collector/farewell.h"
+#include "collector/libvirt/farewell.h"
 
 #include <pthread.h>
 #include <setjmp.h>

@@ -1,8 +1,8 @@
 /* Laws of what the doctor sees: shared disks of a domain, qemu.conf, processes, ports. */
-#include "collector/domain_xml.h"
-#include "collector/endpoint.h"
-#include "collector/inspect.h"
-#include "collector/xml.h"
+#include "collector/inspect/inspect.h"
+#include "collector/libvirt/endpoint.h"
+#include "collector/xml/domain_xml.h"
+#include "collector/xml/xml.h"
 
 #include <arpa/inet.h>
 #include <setjmp.h>

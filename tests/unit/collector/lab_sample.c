@@ -5,9 +5,9 @@
  * sees. */
 #include "balancer/core/snapshot.h"
 #include "collector/clock.h"
-#include "collector/events.h"
-#include "collector/libvirt.h"
-#include "collector/pool.h"
+#include "collector/libvirt/events.h"
+#include "collector/libvirt/libvirt.h"
+#include "collector/pool/pool.h"
 
 #include <pthread.h>
 #include <stdio.h>

@@ -1,9 +1,9 @@
 /* Laws of the hints that libvirt's events give, over its test driver, which has real events. */
-#include "collector/connect.h"
-#include "collector/events.h"
-#include "collector/handles.h"
-#include "collector/host_facts.h"
-#include "collector/lookout.h"
+#include "collector/libvirt/connect.h"
+#include "collector/libvirt/events.h"
+#include "collector/libvirt/handles.h"
+#include "collector/libvirt/host_facts.h"
+#include "collector/libvirt/lookout.h"
 
 #include <pthread.h>
 #include <setjmp.h>

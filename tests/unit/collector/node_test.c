@@ -1,6 +1,6 @@
 /* How a host's own figures are asked for. No libvirtd here tells another number of fields than
  * four: libvirt's two calls are replaced by a host that has as many as the test wants. */
-#include "collector/node.h"
+#include "collector/libvirt/node.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,7 +2,7 @@
  *
  * Times are real and short; every wait is for a condition and only bounded by PATIENCE_S. */
 #include "collector/clock.h"
-#include "collector/pool.h"
+#include "collector/pool/pool.h"
 
 #include <pthread.h>
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 /* Laws of pressure as the kernel's files say it; the files are made here. */
-#include "collector/pressure.h"
+#include "collector/libvirt/pressure.h"
 
 #include <ftw.h>
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 /* Laws of counters turned into rates: never a spike, never a negative. */
-#include "collector/rates.h"
+#include "collector/sampling/rates.h"
 
 #include <math.h>
 #include <setjmp.h>

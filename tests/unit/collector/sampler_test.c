@@ -1,5 +1,5 @@
 /* Laws of a reading that becomes a sample. */
-#include "collector/sampler.h"
+#include "collector/sampling/sampler.h"
 
 #include <math.h>
 #include <setjmp.h>

@@ -1,8 +1,8 @@
 /* Laws of one record of libvirt's bulk statistics that becomes a reading. The domain is that of
  * libvirt's own test driver; what it is said to do is made here. */
-#include "collector/domain_stats.h"
+#include "collector/libvirt/domain_stats.h"
 
-#include "collector/handles.h"
+#include "collector/libvirt/handles.h"
 
 #include <math.h>
 #include <setjmp.h>

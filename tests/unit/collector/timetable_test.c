@@ -1,5 +1,5 @@
 /* Laws of the timetable: even spread, no drift, growing and bounded pauses. */
-#include "collector/timetable.h"
+#include "collector/sampling/timetable.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

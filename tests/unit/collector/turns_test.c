@@ -1,5 +1,5 @@
 /* Which reads ask for everything. */
-#include "collector/turns.h"
+#include "collector/sampling/turns.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -4,8 +4,8 @@
 
 #include "balancer/daemon/daemon.h"
 #include "balancer/daemon/log.h"
-#include "collector/libvirt.h"
-#include "collector/pool.h"
+#include "collector/libvirt/libvirt.h"
+#include "collector/pool/pool.h"
 
 #include <math.h>
 #include <stdio.h>
