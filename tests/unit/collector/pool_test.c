@@ -29,7 +29,7 @@ static struct cluster {
     int reads[HOSTS];
     int samples[HOSTS];
     int errors[HOSTS];
-    int no_threads; /* as long as it is set, none can be started; counts what was refused */
+    int no_threads; /* above 0: none can be started, counts what was refused; below: so many can */
     int warnings;
     struct ek_error warned; /* the last of them */
     int afters[HOSTS];
@@ -138,7 +138,11 @@ bool __wrap_ek_thread_start(void *(*entry)(void *), void *context)
 {
     lock();
     bool refused = cluster.no_threads > 0;
-    cluster.no_threads += refused ? 1 : 0;
+    if (refused) {
+        cluster.no_threads++;
+    } else if (cluster.no_threads < 0 && ++cluster.no_threads == 0) {
+        cluster.no_threads = 1;
+    }
     unlock();
     return !refused && __real_ek_thread_start(entry, context);
 }
@@ -368,9 +372,9 @@ static void test_a_shortage_of_threads_is_told(void **state)
 {
     (void)state;
     behave(0, HANGS);
+    set(&cluster.no_threads, -1); /* the only worker's */
     struct ek_pool *pool = pool_of(2, 1);
     wait_for(&cluster.reads[0], 1);
-    set(&cluster.no_threads, 1);
     wait_for(&cluster.no_threads, 3);
     assert_int_equal(count_of(&cluster.warnings), 1);
     assert_int_equal(cluster.warned.code, EK_ERR_IO);
