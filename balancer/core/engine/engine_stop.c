@@ -128,8 +128,8 @@ static bool may_stop_on(const struct ek_engine *engine, uint32_t host)
 
 /* ---- who ------------------------------------------------------------------------------------- */
 
-/* The domain that is due, if it is there, asks for it by the newest sample, and nothing of an
- * earlier try holds it; EK_NONE: not now. */
+/* The domain that is due, if it is there, asks for it by the newest sample, and neither an earlier
+ * try nor anything seen since the plan holds it; EK_NONE: not now. */
 static uint32_t find_due(const struct ek_engine *engine, const struct ek_due *due, uint32_t host)
 {
     const struct ek_snapshot *snapshot = &engine->snapshot;
@@ -145,7 +145,11 @@ static uint32_t find_due(const struct ek_engine *engine, const struct ek_due *du
                 (due->kind == EK_MOVE_SAVE ? EK_EVACUATE_SAVE : EK_EVACUATE_SHUTDOWN);
     bool held =
         rest != NULL && (rest->blocked || engine->snapshot.taken_at_ms < rest->failed_until_ms);
-    return asks && !held ? domain : EK_NONE;
+    return asks && !held &&
+                   ek_constraint_stop(&engine->evaluation.cluster, engine->cooldown, domain) ==
+                       EK_BLOCK_NONE
+               ? domain
+               : EK_NONE;
 }
 
 static int count_stops(const struct ek_engine *engine, const char *host)

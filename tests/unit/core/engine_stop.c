@@ -1,4 +1,5 @@
 /* Stories of evacuations that save and shut down: whom, when, and whom not. */
+#include "tests/lib/cluster_text.h"
 #include "tests/unit/core/engine_story.h"
 
 #include <string.h>
@@ -213,6 +214,45 @@ static void an_unknown_end_is_left_alone(void **state)
     expect_in_trace("an operator must resolve it");
 }
 
+/* A cycle in which that host reports the domain as its own, too. */
+static void cycle_doubled(const char *cluster, const char *domain, const char *host)
+{
+    struct ek_snapshot snapshot;
+
+    it.now_ms += EK_STORY_PERIOD_MS;
+    ek_test_cluster(&snapshot, cluster);
+    ek_test_sampled(&snapshot, it.now_ms, EK_STORY_PERIOD_MS);
+    struct ek_copy copy = {ek_test_domain(&snapshot, domain), ek_test_host(&snapshot, host)};
+    snapshot.domains[copy.domain].movable = false;
+    snapshot.domains[copy.domain].immovable_reason = "two hosts report it as theirs";
+    snapshot.copies = ek_arena_alloc(&snapshot.arena, 1, sizeof(*snapshot.copies));
+    snapshot.copies[0] = copy;
+    snapshot.copy_count = 1;
+    ek_story_step(&it, (struct ek_event){.kind = EK_EVENT_SNAPSHOT, .u.snapshot = &snapshot});
+    ek_snapshot_finish(&snapshot);
+}
+
+/* Of a domain that two hosts report nobody knows which of the two is the guest that is used. */
+static void a_double_is_left_alone(void **state)
+{
+    (void)state;
+    cycle_doubled("h1 maintenance; h2; b@h1 shutdown", "b", "h2");
+    assert_int_equal(stops(), 0);
+    expect_in_trace("two hosts report it as theirs");
+    ek_story_cycle(&it, "h1 maintenance; h2; b@h1 shutdown");
+    assert_int_equal(stops(), 1);
+}
+
+/* Nor of one that two report only since the plan was made. */
+static void a_late_double_is_left_alone(void **state)
+{
+    (void)state;
+    ek_story_cycle(&it, "h1 maintenance; h2; h3; a@h1; b@h1 shutdown");
+    ek_story_outcome(&it, "a", EK_MOVE_DONE);
+    cycle_doubled("h1 maintenance; h2; h3; a@h2; b@h1 shutdown", "b", "h3");
+    assert_int_equal(stops(), 0);
+}
+
 /* Whoever arrives meanwhile leaves first. */
 static void a_latecomer_leaves_before_the_next(void **state)
 {
@@ -300,6 +340,8 @@ int main(void)
         TEST(without_the_key_nobody_is_stopped),
         TEST(a_guest_that_does_not_obey_rests),
         TEST(an_unknown_end_is_left_alone),
+        TEST(a_double_is_left_alone),
+        TEST(a_late_double_is_left_alone),
         TEST(a_latecomer_leaves_before_the_next),
         TEST(an_adopted_one_is_not_ordered_again),
         TEST(what_was_stopped_is_told_in_the_end),
