@@ -37,14 +37,24 @@ static bool is_migrated(const struct ek_engine *engine, const char *domain)
     return false;
 }
 
-/* Whether all that stands on the host, by the newest sample, is to be stopped. */
+/* Whether the domain stays until a person does something about it; one that failed lately is asked
+ * again. */
+static bool stays_for_a_person(const struct ek_engine *engine, uint32_t domain)
+{
+    if (!ek_evacuation_stops(engine->snapshot.domains[domain].evacuation)) {
+        return true;
+    }
+    enum ek_block block = ek_constraint_stop(&engine->evaluation.cluster, engine->cooldown, domain);
+    return block == EK_BLOCK_UNRESOLVED || block == EK_BLOCK_IGNORED || block == EK_BLOCK_IMMOVABLE;
+}
+
+/* Whether all that stands on the host, by the newest sample, is to be stopped and can be. */
 static bool only_stops_stand(const struct ek_engine *engine, uint32_t host)
 {
     const struct ek_snapshot *snapshot = &engine->snapshot;
 
-    for (size_t d = 0; d < snapshot->domain_count; d++) {
-        if (snapshot->domains[d].host == host &&
-            !ek_evacuation_stops(snapshot->domains[d].evacuation)) {
+    for (uint32_t d = 0; d < snapshot->domain_count; d++) {
+        if (snapshot->domains[d].host == host && stays_for_a_person(engine, d)) {
             return false;
         }
     }

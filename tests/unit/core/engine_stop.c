@@ -107,6 +107,39 @@ static void whoever_stays_keeps_the_others_running(void **state)
     expect_in_trace("shutdown b on h1\n");
 }
 
+/* One that is to be stopped, and cannot be before a person has looked, is left to that person. */
+static void one_to_be_resolved_keeps_the_others_running(void **state)
+{
+    (void)state;
+    ek_story_block(&it, "b");
+    ek_story_cycle(&it, "h1 maintenance partial; h2; a@h1 save; b@h1 save");
+    assert_int_equal(stops(), 0);
+    ek_story_step(&it, (struct ek_event){.kind = EK_EVENT_UNBLOCK, .u.unblock = "b"});
+    ek_story_cycle(&it, "h1 maintenance partial; h2; a@h1 save; b@h1 save");
+    assert_int_equal(stops(), 2);
+}
+
+/* Also when that is found half-way: what runs goes on, and nobody else begins. */
+static void an_unknown_end_keeps_the_others_running(void **state)
+{
+    (void)state;
+    ek_story_cycle(&it, "h1 maintenance; h2; a@h1 save; b@h1 save; c@h1 shutdown");
+    assert_int_equal(stops(), 2);
+    ek_story_outcome(&it, "b", EK_MOVE_UNKNOWN);
+    ek_story_cycle(&it, "h1 maintenance; h2; a@h1 save; b@h1 save; c@h1 shutdown");
+    assert_int_equal(stops(), 1);
+}
+
+/* One that did not obey is asked again: the others need not wait for it. */
+static void a_failed_stop_keeps_nobody_running(void **state)
+{
+    (void)state;
+    ek_story_cycle(&it, "h1 maintenance; h2; a@h1 save; b@h1 save; c@h1 shutdown");
+    ek_story_outcome(&it, "b", EK_MOVE_ROLLED_BACK);
+    ek_story_cycle(&it, "h1 maintenance; h2; a@h1 save; b@h1 save; c@h1 shutdown");
+    assert_int_equal(stops(), 2);
+}
+
 /* A move that failed leaves its domain there: nobody is stopped meanwhile. */
 static void a_failed_move_stops_nobody(void **state)
 {
@@ -332,6 +365,9 @@ int main(void)
         TEST(two_at_a_time),
         TEST(an_infeasible_host_stops_nobody),
         TEST(whoever_stays_keeps_the_others_running),
+        TEST(one_to_be_resolved_keeps_the_others_running),
+        TEST(an_unknown_end_keeps_the_others_running),
+        TEST(a_failed_stop_keeps_nobody_running),
         TEST(a_failed_move_stops_nobody),
         TEST(nobody_is_stopped_unasked),
         TEST(only_in_a_mode_that_acts),
