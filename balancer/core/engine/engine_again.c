@@ -61,6 +61,9 @@ const char *ek_engine_withholds(const struct ek_engine *engine, const struct ek_
     const struct ek_step *step = course == NULL ? NULL : ek_course_find(course, order->seq);
     const char *why = ek_engine_holding(engine);
 
+    if (why == NULL && engine->outdated) {
+        why = "the samples are from before";
+    }
     why = why != NULL ? why : against_hosts(engine, order);
     if (why != NULL || (course != NULL && course->kind == EK_COURSE_ORDERED)) {
         return why;

@@ -15,7 +15,7 @@ static const char *withheld(void)
     return why == NULL ? "" : why;
 }
 
-/* Whatever kind of move: not while it holds, not towards a host that is to be emptied. */
+/* Whatever kind of move: not while it holds, nor by samples from before that. */
 static void nothing_is_tried_again_while_it_holds(void **state)
 {
     (void)state;
@@ -24,9 +24,12 @@ static void nothing_is_tried_again_while_it_holds(void **state)
     ek_story_hold(&it, "Redis is away");
     assert_string_equal(withheld(), "Redis is away");
     ek_story_release(&it);
+    assert_string_equal(withheld(), "the samples are from before");
+    ek_story_cycle(&it, DRAIN);
     assert_string_equal(withheld(), "");
 }
 
+/* Nor towards a host that is to be emptied. */
 static void nothing_is_tried_again_towards_maintenance(void **state)
 {
     (void)state;
