@@ -37,11 +37,37 @@ static bool is_migrated(const struct ek_engine *engine, const char *domain)
     return false;
 }
 
+static int64_t seen_at_ms(const struct ek_engine *engine, const struct ek_host *host)
+{
+    return host->sampled_at_ms != 0 ? host->sampled_at_ms : engine->snapshot.taken_at_ms;
+}
+
+/* How this maintenance stopped the domain, which by a newer sample stands there again and still
+ * asks for it: somebody has started it, and is not to be worked against. NULL: it does not. */
+static const struct ek_stop_end *end_of_restarted(const struct ek_engine *engine, uint32_t domain)
+{
+    const struct ek_domain *it = &engine->snapshot.domains[domain];
+    const struct ek_host *host = &engine->snapshot.hosts[it->host];
+
+    for (size_t i = 0; i < engine->stop_end_count; i++) {
+        const struct ek_stop_end *end = &engine->stop_ends[i];
+        if (end->done && !end->earlier && strcmp(end->order.domain, it->uuid) == 0 &&
+            strcmp(end->order.source, host->name) == 0) {
+            return ek_evacuation_stops(it->evacuation) &&
+                           seen_at_ms(engine, host) > end->ended_at_ms
+                       ? end
+                       : NULL;
+        }
+    }
+    return NULL;
+}
+
 /* Whether the domain stays until a person does something about it; one that failed lately is asked
  * again. */
 static bool stays_for_a_person(const struct ek_engine *engine, uint32_t domain)
 {
-    if (!ek_evacuation_stops(engine->snapshot.domains[domain].evacuation)) {
+    if (!ek_evacuation_stops(engine->snapshot.domains[domain].evacuation) ||
+        end_of_restarted(engine, domain) != NULL) {
         return true;
     }
     enum ek_block block = ek_constraint_stop(&engine->evaluation.cluster, engine->cooldown, domain);
@@ -101,7 +127,7 @@ static bool nothing_moves(const struct ek_engine *engine, uint32_t host)
  * there is read, not concluded. */
 static bool is_seen(const struct ek_engine *engine, const struct ek_host *host)
 {
-    int64_t seen_ms = host->sampled_at_ms != 0 ? host->sampled_at_ms : engine->snapshot.taken_at_ms;
+    int64_t seen_ms = seen_at_ms(engine, host);
 
     if (host->state != EK_HOST_UP ||
         (host->period_ms > 0 && engine->now_ms - seen_ms > 2 * host->period_ms)) {
@@ -272,8 +298,9 @@ static bool remember(struct ek_engine *engine, const struct ek_move_order *order
         engine->stop_ends = grown;
         engine->stop_end_count++;
     }
-    engine->stop_ends[at] =
-        (struct ek_stop_end){.order = *order, .done = outcome->state == EK_MOVE_DONE};
+    engine->stop_ends[at] = (struct ek_stop_end){.order = *order,
+                                                 .done = outcome->state == EK_MOVE_DONE,
+                                                 .ended_at_ms = outcome->ended_at_ms};
     memcpy(engine->stop_ends[at].error, outcome->error, sizeof(outcome->error));
     return true;
 }
@@ -317,12 +344,13 @@ static void note(struct ek_stop_note *out, const struct ek_move_order *order)
     *out = (struct ek_stop_note){order->domain, order->name, order->kind, true};
 }
 
+/* Whether it is there, and is going to be stopped. */
 static bool is_there(const struct ek_engine *engine, const struct ek_due *due)
 {
     bool ambiguous = false;
     uint32_t domain = ek_snapshot_find_domain(&engine->snapshot, due->domain, &ambiguous);
 
-    return domain != EK_NONE &&
+    return domain != EK_NONE && end_of_restarted(engine, domain) == NULL &&
            strcmp(engine->snapshot.hosts[engine->snapshot.domains[domain].host].name, due->host) ==
                0;
 }
@@ -354,6 +382,50 @@ bool ek_engine_list_stops(const struct ek_engine *engine, const char *host,
     }
     assert(status->stop_count <= room);
     return true;
+}
+
+static bool block(const struct ek_stop_end *end, struct ek_blocker *out, struct ek_arena *arena,
+                  struct ek_error *err)
+{
+    const struct ek_move_order *order = &end->order;
+    bool save = order->kind == EK_MOVE_SAVE;
+
+    *out = (struct ek_blocker){
+        .domain = order->domain,
+        .name = order->name,
+        .reason = ek_arena_printf(arena, "was %s for this maintenance, and started again since",
+                                  save ? "saved" : "shut down"),
+        .relaxation = ek_arena_printf(arena,
+                                      "an operator has to %s on %s (virsh %s %s), or to end the "
+                                      "maintenance",
+                                      save ? "save it" : "shut it down", order->source,
+                                      save ? "managedsave" : "shutdown", order->name)};
+    return (out->reason != NULL && out->relaxation != NULL) ||
+           ek_error_set(err, EK_ERR_NOMEM, "out of memory for a blocker");
+}
+
+bool ek_engine_list_restarted(const struct ek_engine *engine, const char *host,
+                              struct ek_blocker *blockers, size_t *count, struct ek_arena *arena,
+                              struct ek_error *err)
+{
+    bool ok = true;
+
+    for (uint32_t d = 0; ok && engine->stop_end_count > 0 && d < engine->snapshot.domain_count;
+         d++) {
+        const struct ek_stop_end *end = end_of_restarted(engine, d);
+        if (end != NULL && strcmp(end->order.source, host) == 0) {
+            ok = block(end, &blockers[(*count)++], arena, err);
+        }
+    }
+    return ok;
+}
+
+void ek_engine_renew_stops(struct ek_engine *engine, const char *host)
+{
+    for (size_t i = 0; i < engine->stop_end_count; i++) {
+        struct ek_stop_end *end = &engine->stop_ends[i];
+        end->earlier = end->earlier || strcmp(end->order.source, host) == 0;
+    }
 }
 
 bool ek_engine_tell_stopped(struct ek_engine *engine, const char *host, struct ek_effects *effects,

@@ -332,6 +332,54 @@ static void what_was_stopped_is_told_in_the_end(void **state)
     assert_null(strstr(it.trace.text, "virsh start"));
 }
 
+/* Somebody starts one again while its host is still emptied: it is left alone, and so are the
+ * others, until that person has stopped it or the key is set anew. */
+static void one_that_was_started_again_is_left_alone(void **state)
+{
+    (void)state;
+    ek_story_cycle(&it, "h1 maintenance; h2; b@h1 shutdown");
+    ek_story_outcome(&it, "b", EK_MOVE_DONE);
+    ek_story_cycle(&it, "h1 maintenance; h2");
+    ek_text_clear(&it.trace);
+    ek_story_cycle(&it, "h1 maintenance; h2; b@h1 shutdown; c@h1 save");
+    ek_story_expect(&it, "maintenance h1 blocked, 2 left, save c; b: was shut down for this "
+                         "maintenance, and started again since\n"
+                         "wake +10 s\n");
+    ek_story_cycle(&it, "h1 maintenance; h2; c@h1 save");
+    assert_int_equal(stops(), 1);
+}
+
+/* The key is set anew, seen without it or not: that is another maintenance. */
+static void another_maintenance_stops_again(void **state)
+{
+    (void)state;
+    for (int seen = 0; seen < 2; seen++) {
+        ek_story_cycle(&it, "h1 maintenance; h2; b@h1 shutdown");
+        ek_story_outcome(&it, "b", EK_MOVE_DONE);
+        ek_story_cycle(&it, "h1 maintenance; h2; b@h1 shutdown");
+        assert_int_equal(stops(), 0);
+        if (seen == 1) {
+            ek_story_cycle(&it, "h1; h2; b@h1 shutdown");
+        } else {
+            ek_story_step(&it, (struct ek_event){.kind = EK_EVENT_KEY_ENDED, .u.key_ended = "h1"});
+        }
+        ek_story_cycle(&it, "h1 maintenance; h2; b@h1 shutdown");
+        assert_int_equal(stops(), 1);
+        ek_story_outcome(&it, "b", EK_MOVE_DONE);
+        ek_story_cycle(&it, "h1; h2");
+    }
+}
+
+/* On another host it was stopped by nobody. */
+static void one_that_was_started_elsewhere_is_stopped_there(void **state)
+{
+    (void)state;
+    ek_story_cycle(&it, "h1 maintenance; h2; h3; b@h1 shutdown");
+    ek_story_outcome(&it, "b", EK_MOVE_DONE);
+    ek_story_cycle(&it, "h1 maintenance; h2 maintenance; h3; b@h2 shutdown");
+    assert_int_equal(stops(), 1);
+}
+
 /* An operator's abort is passed on; of a shutdown it says what it cannot do. */
 static void an_abort_says_what_it_cannot_do(void **state)
 {
@@ -381,6 +429,9 @@ int main(void)
         TEST(a_latecomer_leaves_before_the_next),
         TEST(an_adopted_one_is_not_ordered_again),
         TEST(what_was_stopped_is_told_in_the_end),
+        TEST(one_that_was_started_again_is_left_alone),
+        TEST(another_maintenance_stops_again),
+        TEST(one_that_was_started_elsewhere_is_stopped_there),
         TEST(an_abort_says_what_it_cannot_do),
         TEST(they_take_no_place_of_a_move),
     };
