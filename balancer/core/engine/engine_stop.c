@@ -169,7 +169,6 @@ static bool may_stop_on(const struct ek_engine *engine, uint32_t host)
 static uint32_t find_due(const struct ek_engine *engine, const struct ek_due *due, uint32_t host)
 {
     const struct ek_snapshot *snapshot = &engine->snapshot;
-    const struct ek_rest *rest = ek_cooldown_find(engine->cooldown, due->domain);
     bool ambiguous = false;
     uint32_t domain = ek_snapshot_find_domain(snapshot, due->domain, &ambiguous);
 
@@ -179,13 +178,9 @@ static uint32_t find_due(const struct ek_engine *engine, const struct ek_due *du
     }
     bool asks = snapshot->domains[domain].evacuation ==
                 (due->kind == EK_MOVE_SAVE ? EK_EVACUATE_SAVE : EK_EVACUATE_SHUTDOWN);
-    bool held =
-        rest != NULL && (rest->blocked || engine->snapshot.taken_at_ms < rest->failed_until_ms);
-    return asks && !held &&
-                   ek_constraint_stop(&engine->evaluation.cluster, engine->cooldown, domain) ==
-                       EK_BLOCK_NONE
-               ? domain
-               : EK_NONE;
+    bool may = asks && ek_constraint_stop(&engine->evaluation.cluster, engine->cooldown, domain) ==
+                           EK_BLOCK_NONE;
+    return may ? domain : EK_NONE;
 }
 
 static int count_stops(const struct ek_engine *engine, const char *host)
