@@ -125,6 +125,14 @@ static struct ek_life_action begin(struct ek_life *life, const struct ek_finding
     return ek_life_journalled(action);
 }
 
+/* Whether its record waited for so long (the journal was away) that whoever ordered it may have
+ * changed his mind since, without a way to say so. */
+static bool is_late(const struct ek_life *life)
+{
+    return life->now_ms - life->record.planned_at_ms >
+           life->timing.precheck_ms + life->timing.fresh_ms;
+}
+
 /* Not tried again here: the engine asks anew, with what it sees then. */
 static struct ek_life_action prechecked(struct ek_life *life, const struct ek_life_input *input)
 {
@@ -132,6 +140,10 @@ static struct ek_life_action prechecked(struct ek_life *life, const struct ek_li
     if (life->cancel != EK_ABORT_NONE) {
         ek_life_error(life, "%s", ek_life_why_cancelled(life));
         return ek_life_finish(life, EK_MOVE_CANCELLED);
+    }
+    if (input->result->ok && is_late(life)) {
+        ek_life_error(life, "not begun, for too long after it was ordered");
+        return ek_life_finish(life, EK_MOVE_REJECTED);
     }
     if (input->result->ok) {
         return begin(life, input->findings);

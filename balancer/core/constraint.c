@@ -103,12 +103,27 @@ enum ek_block ek_constraint_domain(const struct ek_cluster *cluster,
     return domain_block(cluster, cooldown, domain, purpose, 0);
 }
 
-/* What keeps it from being moved does not keep it from being stopped. */
+/* Whether another host reports the domain as its own, too: which of the two is stopped by an order
+ * nobody can say. */
+static bool is_doubled(const struct ek_snapshot *snapshot, uint32_t domain)
+{
+    for (size_t c = 0; c < snapshot->copy_count; c++) {
+        if (snapshot->copies[c].domain == domain) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What keeps it from being moved does not keep it from being stopped, but for a double. */
 enum ek_block ek_constraint_stop(const struct ek_cluster *cluster,
                                  const struct ek_cooldown *cooldown, uint32_t domain)
 {
     assert(domain < cluster->snapshot->domain_count);
     assert(ek_evacuation_stops(cluster->snapshot->domains[domain].evacuation));
+    if (is_doubled(cluster->snapshot, domain)) {
+        return EK_BLOCK_IMMOVABLE;
+    }
     return domain_block(cluster, cooldown, domain, EK_PURPOSE_EVACUATE,
                         1U << EK_BLOCK_IMMOVABLE | 1U << EK_BLOCK_EVACUATION);
 }

@@ -65,7 +65,7 @@ enum ek_block ek_constraint_domain(const struct ek_cluster *cluster,
                                    enum ek_purpose purpose);
 
 /* The first reason that keeps a domain whose metadata say so from being saved or shut down when its
- * host is emptied; EK_BLOCK_NONE: none. */
+ * host is emptied; EK_BLOCK_NONE: none. One that two hosts report is IMMOVABLE for this, too. */
 enum ek_block ek_constraint_stop(const struct ek_cluster *cluster,
                                  const struct ek_cooldown *cooldown, uint32_t domain);
 

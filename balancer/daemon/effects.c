@@ -43,6 +43,12 @@ struct told_abort {
     enum ek_abort why;
 };
 
+/* A move that is to start. */
+struct start {
+    struct ek_move_order order;
+    bool unwanted; /* a stop whose key is gone */
+};
+
 struct record_job {
     struct ek_store_job job;
     struct ek_balancing *balancing;
@@ -54,7 +60,7 @@ struct record_job {
     size_t abort_count;
     struct limit *limits;
     size_t limit_count;
-    struct ek_move_order *starts;
+    struct start *starts;
     size_t start_count;
     bool replies;
     bool complete; /* no memory was missing */
@@ -97,12 +103,32 @@ static bool write_record(struct ek_store *store, const struct record_job *job,
     return true;
 }
 
+/* Keys are read before the engine plans, which may take long, and a guest that was told to shut
+ * down cannot be told otherwise. */
+static bool ask_again(struct ek_store *store, struct start *start, struct ek_error *err)
+{
+    const char *host = start->order.source;
+    struct ek_maintenance key = {.wanted = false};
+
+    if (!ek_move_stops(start->order.kind)) {
+        return true;
+    }
+    bool ok = ek_store_get_maintenance(store, &host, 1, &key, err);
+    start->unwanted = !key.wanted;
+    return ok;
+}
+
 static bool record_work(struct ek_store *store, struct ek_store_job *job, struct ek_error *err)
 {
-    const struct record_job *it = (const struct record_job *)job;
+    struct record_job *it = (struct record_job *)job;
 
     for (size_t i = 0; i < it->record_count; i++) {
         if (!write_record(store, it, &it->records[i], err)) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < it->start_count; i++) {
+        if (!ask_again(store, &it->starts[i], err)) {
             return false;
         }
     }
@@ -149,9 +175,12 @@ static void abort_moves(struct ek_balancing *balancing, const struct record_job 
 static void start_moves(struct ek_balancing *balancing, const struct record_job *job)
 {
     for (size_t i = 0; i < job->start_count; i++) {
+        const struct start *start = &job->starts[i];
         struct ek_error err = {0};
-        if (!ek_executor_start(balancing->executor, &job->starts[i], job->epoch, &err)) {
-            refuse_start(balancing, &job->starts[i], err.message);
+        if (start->unwanted) {
+            refuse_start(balancing, &start->order, "its host is not to be emptied any more");
+        } else if (!ek_executor_start(balancing->executor, &start->order, job->epoch, &err)) {
+            refuse_start(balancing, &start->order, err.message);
         }
     }
 }
@@ -180,7 +209,7 @@ static void record_done(struct ek_store_job *job, const struct ek_error *err)
             ek_balancing_lose_redis(balancing, why);
         }
         for (size_t i = 0; i < it->start_count; i++) {
-            refuse_start(balancing, &it->starts[i], why);
+            refuse_start(balancing, &it->starts[i].order, why);
         }
     }
     job_free(it);
@@ -418,7 +447,7 @@ static void add_effect(struct ek_balancing *balancing, struct record_job *job,
         memcpy(job->aborts[job->abort_count++].id, effect->u.abort.id, EK_ID_SIZE);
         break;
     case EK_EFFECT_START:
-        job->starts[job->start_count++] = effect->u.start;
+        job->starts[job->start_count++].order = effect->u.start;
         break;
     case EK_EFFECT_WAKE:
         schedule_wake(balancing, effect->u.wake_at_ms);

@@ -388,6 +388,7 @@ static bool apply(struct ek_engine *engine, const struct ek_event *event,
     case EK_EVENT_SIGN:
         return on_sign(engine, event->u.sign, effects, err);
     case EK_EVENT_KEY_ENDED:
+        ek_engine_renew_stops(engine, event->u.key_ended);
         return ek_engine_end_host(engine, event->u.key_ended, effects, err);
     }
     return true;

@@ -34,13 +34,36 @@ static const char *against_balancing(const struct ek_engine *engine, const struc
     return engine->policy.mode == EK_MODE_APPROVE && !approved ? "the mode is approve" : NULL;
 }
 
+static bool is_emptied(const struct ek_engine *engine, const char *name)
+{
+    uint32_t host = ek_snapshot_find_host(&engine->snapshot, name);
+
+    return host != EK_NONE && engine->snapshot.hosts[host].maintenance;
+}
+
+/* Whether it empties a host, or makes room in its plan for what does. */
+static bool serves_an_evacuation(const struct ek_engine *engine, const struct ek_move_order *order,
+                                 const struct ek_course *course)
+{
+    bool serves = is_emptied(engine, order->source);
+
+    for (size_t i = 0; !serves && course != NULL && i < course->step_count; i++) {
+        const struct ek_step *step = &course->steps[i];
+        serves = (step->state == EK_STEP_WAITING || step->state == EK_STEP_RUNNING) &&
+                 is_emptied(engine, step->order.source);
+    }
+    return serves;
+}
+
 const char *ek_engine_withholds(const struct ek_engine *engine, const struct ek_move_order *order)
 {
     const struct ek_course *course = ek_engine_find_course(engine, order->plan_id);
     const struct ek_step *step = course == NULL ? NULL : ek_course_find(course, order->seq);
-    uint32_t source = ek_snapshot_find_host(&engine->snapshot, order->source);
     const char *why = ek_engine_holding(engine);
 
+    if (why == NULL && engine->outdated) {
+        why = "the samples are from before";
+    }
     why = why != NULL ? why : against_hosts(engine, order);
     if (why != NULL || (course != NULL && course->kind == EK_COURSE_ORDERED)) {
         return why;
@@ -48,11 +71,10 @@ const char *ek_engine_withholds(const struct ek_engine *engine, const struct ek_
     if (engine->policy.mode == EK_MODE_RECOMMEND) {
         return "the mode is recommend";
     }
-    if (order->kind == EK_MOVE_EVACUATE) {
-        return source != EK_NONE && engine->snapshot.hosts[source].maintenance
+    if (order->kind == EK_MOVE_EVACUATE || (step != NULL && step->rank == EK_RANK_EVACUATE)) {
+        return serves_an_evacuation(engine, order, course)
                    ? NULL
                    : "its host is not to be emptied any more";
     }
-    return step != NULL && step->rank == EK_RANK_EVACUATE ? NULL
-                                                          : against_balancing(engine, course);
+    return against_balancing(engine, course);
 }

@@ -139,8 +139,9 @@ static bool gather_blockers(const struct ek_engine *engine, const char *host,
                             struct ek_maintenance_status *status, bool *for_good,
                             struct ek_arena *arena, struct ek_error *err)
 {
-    /* One more than are stuck: what holds the engine back blocks every host and has no domain. */
-    struct ek_blocker *blockers = ek_arena_alloc(arena, engine->stuck_count + 1, sizeof(*blockers));
+    /* One more: what holds the engine back blocks every host and has no domain. */
+    size_t room = engine->stuck_count + engine->stop_end_count + 1;
+    struct ek_blocker *blockers = ek_arena_alloc(arena, room, sizeof(*blockers));
 
     if (blockers == NULL) {
         return ek_error_set(err, EK_ERR_NOMEM, "out of memory for the blockers of a host");
@@ -166,11 +167,15 @@ static bool gather_blockers(const struct ek_engine *engine, const char *host,
             *for_good = *for_good || !stuck->for_now;
         }
     }
+    if (!ek_engine_list_restarted(engine, host, blockers, &status->blocker_count, arena, err)) {
+        return false;
+    }
     const char *hold = ek_engine_holding(engine);
     if (hold != NULL) {
         blockers[status->blocker_count++] =
             (struct ek_blocker){.domain = "", .name = "", .reason = hold};
     }
+    assert(status->blocker_count <= room);
     return true;
 }
 

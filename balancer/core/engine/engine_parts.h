@@ -301,6 +301,15 @@ bool ek_engine_list_stops(const struct ek_engine *engine, const char *host,
                           struct ek_maintenance_status *status, struct ek_arena *arena,
                           struct ek_error *err);
 
+/* Adds those that this maintenance stopped there, and that somebody started again: they are not
+ * stopped twice. At most one for each end that is remembered. Error: NOMEM. */
+bool ek_engine_list_restarted(const struct ek_engine *engine, const char *host,
+                              struct ek_blocker *blockers, size_t *count, struct ek_arena *arena,
+                              struct ek_error *err);
+
+/* The host's key went: should it be set again, those may be stopped again, too. */
+void ek_engine_renew_stops(struct ek_engine *engine, const char *host);
+
 /* Says what was stopped on a host that is used again. */
 bool ek_engine_tell_stopped(struct ek_engine *engine, const char *host, struct ek_effects *effects,
                             struct ek_error *err);

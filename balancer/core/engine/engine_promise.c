@@ -44,6 +44,7 @@ static bool keep_stuck(struct ek_engine *engine, struct ek_error *err)
 
     ek_arena_finish(&engine->stuck_arena);
     engine->stuck_count = 0;
+    engine->due_count = 0; /* their texts were in it, too */
     engine->stuck =
         ek_arena_alloc(&engine->stuck_arena, plan->unresolved_count, sizeof(*engine->stuck));
     for (size_t i = 0; engine->stuck != NULL && i < plan->unresolved_count; i++) {
@@ -65,7 +66,6 @@ static bool keep_dues(struct ek_engine *engine, struct ek_error *err)
     const struct ek_plan *plan = &engine->plan;
     struct ek_arena *arena = &engine->stuck_arena;
 
-    engine->due_count = 0;
     engine->dues = ek_arena_alloc(arena, plan->stop_count, sizeof(*engine->dues));
     for (size_t i = 0; engine->dues != NULL && i < plan->stop_count; i++) {
         const struct ek_domain *domain = &plan->snapshot->domains[plan->stops[i].domain];

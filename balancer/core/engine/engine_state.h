@@ -90,6 +90,8 @@ struct ek_due {
 struct ek_stop_end {
     struct ek_move_order order;
     bool done;
+    bool earlier; /* the host's key went since then: another maintenance may stop it again */
+    int64_t ended_at_ms;
     char error[EK_TEXT_SIZE];
 };
 

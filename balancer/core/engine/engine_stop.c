@@ -37,14 +37,50 @@ static bool is_migrated(const struct ek_engine *engine, const char *domain)
     return false;
 }
 
-/* Whether all that stands on the host, by the newest sample, is to be stopped. */
+static int64_t seen_at_ms(const struct ek_engine *engine, const struct ek_host *host)
+{
+    return host->sampled_at_ms != 0 ? host->sampled_at_ms : engine->snapshot.taken_at_ms;
+}
+
+/* How this maintenance stopped the domain, which by a newer sample stands there again and still
+ * asks for it: somebody has started it, and is not to be worked against. NULL: it does not. */
+static const struct ek_stop_end *end_of_restarted(const struct ek_engine *engine, uint32_t domain)
+{
+    const struct ek_domain *it = &engine->snapshot.domains[domain];
+    const struct ek_host *host = &engine->snapshot.hosts[it->host];
+
+    for (size_t i = 0; i < engine->stop_end_count; i++) {
+        const struct ek_stop_end *end = &engine->stop_ends[i];
+        if (end->done && !end->earlier && strcmp(end->order.domain, it->uuid) == 0 &&
+            strcmp(end->order.source, host->name) == 0) {
+            return ek_evacuation_stops(it->evacuation) &&
+                           seen_at_ms(engine, host) > end->ended_at_ms
+                       ? end
+                       : NULL;
+        }
+    }
+    return NULL;
+}
+
+/* Whether the domain stays until a person does something about it; one that failed lately is asked
+ * again. */
+static bool stays_for_a_person(const struct ek_engine *engine, uint32_t domain)
+{
+    if (!ek_evacuation_stops(engine->snapshot.domains[domain].evacuation) ||
+        end_of_restarted(engine, domain) != NULL) {
+        return true;
+    }
+    enum ek_block block = ek_constraint_stop(&engine->evaluation.cluster, engine->cooldown, domain);
+    return block == EK_BLOCK_UNRESOLVED || block == EK_BLOCK_IGNORED || block == EK_BLOCK_IMMOVABLE;
+}
+
+/* Whether all that stands on the host, by the newest sample, is to be stopped and can be. */
 static bool only_stops_stand(const struct ek_engine *engine, uint32_t host)
 {
     const struct ek_snapshot *snapshot = &engine->snapshot;
 
-    for (size_t d = 0; d < snapshot->domain_count; d++) {
-        if (snapshot->domains[d].host == host &&
-            !ek_evacuation_stops(snapshot->domains[d].evacuation)) {
+    for (uint32_t d = 0; d < snapshot->domain_count; d++) {
+        if (snapshot->domains[d].host == host && stays_for_a_person(engine, d)) {
             return false;
         }
     }
@@ -91,7 +127,7 @@ static bool nothing_moves(const struct ek_engine *engine, uint32_t host)
  * there is read, not concluded. */
 static bool is_seen(const struct ek_engine *engine, const struct ek_host *host)
 {
-    int64_t seen_ms = host->sampled_at_ms != 0 ? host->sampled_at_ms : engine->snapshot.taken_at_ms;
+    int64_t seen_ms = seen_at_ms(engine, host);
 
     if (host->state != EK_HOST_UP ||
         (host->period_ms > 0 && engine->now_ms - seen_ms > 2 * host->period_ms)) {
@@ -128,12 +164,11 @@ static bool may_stop_on(const struct ek_engine *engine, uint32_t host)
 
 /* ---- who ------------------------------------------------------------------------------------- */
 
-/* The domain that is due, if it is there, asks for it by the newest sample, and nothing of an
- * earlier try holds it; EK_NONE: not now. */
+/* The domain that is due, if it is there, asks for it by the newest sample, and neither an earlier
+ * try nor anything seen since the plan holds it; EK_NONE: not now. */
 static uint32_t find_due(const struct ek_engine *engine, const struct ek_due *due, uint32_t host)
 {
     const struct ek_snapshot *snapshot = &engine->snapshot;
-    const struct ek_rest *rest = ek_cooldown_find(engine->cooldown, due->domain);
     bool ambiguous = false;
     uint32_t domain = ek_snapshot_find_domain(snapshot, due->domain, &ambiguous);
 
@@ -143,9 +178,9 @@ static uint32_t find_due(const struct ek_engine *engine, const struct ek_due *du
     }
     bool asks = snapshot->domains[domain].evacuation ==
                 (due->kind == EK_MOVE_SAVE ? EK_EVACUATE_SAVE : EK_EVACUATE_SHUTDOWN);
-    bool held =
-        rest != NULL && (rest->blocked || engine->snapshot.taken_at_ms < rest->failed_until_ms);
-    return asks && !held ? domain : EK_NONE;
+    bool may = asks && ek_constraint_stop(&engine->evaluation.cluster, engine->cooldown, domain) ==
+                           EK_BLOCK_NONE;
+    return may ? domain : EK_NONE;
 }
 
 static int count_stops(const struct ek_engine *engine, const char *host)
@@ -258,8 +293,9 @@ static bool remember(struct ek_engine *engine, const struct ek_move_order *order
         engine->stop_ends = grown;
         engine->stop_end_count++;
     }
-    engine->stop_ends[at] =
-        (struct ek_stop_end){.order = *order, .done = outcome->state == EK_MOVE_DONE};
+    engine->stop_ends[at] = (struct ek_stop_end){.order = *order,
+                                                 .done = outcome->state == EK_MOVE_DONE,
+                                                 .ended_at_ms = outcome->ended_at_ms};
     memcpy(engine->stop_ends[at].error, outcome->error, sizeof(outcome->error));
     return true;
 }
@@ -303,12 +339,13 @@ static void note(struct ek_stop_note *out, const struct ek_move_order *order)
     *out = (struct ek_stop_note){order->domain, order->name, order->kind, true};
 }
 
+/* Whether it is there, and is going to be stopped. */
 static bool is_there(const struct ek_engine *engine, const struct ek_due *due)
 {
     bool ambiguous = false;
     uint32_t domain = ek_snapshot_find_domain(&engine->snapshot, due->domain, &ambiguous);
 
-    return domain != EK_NONE &&
+    return domain != EK_NONE && end_of_restarted(engine, domain) == NULL &&
            strcmp(engine->snapshot.hosts[engine->snapshot.domains[domain].host].name, due->host) ==
                0;
 }
@@ -340,6 +377,50 @@ bool ek_engine_list_stops(const struct ek_engine *engine, const char *host,
     }
     assert(status->stop_count <= room);
     return true;
+}
+
+static bool block(const struct ek_stop_end *end, struct ek_blocker *out, struct ek_arena *arena,
+                  struct ek_error *err)
+{
+    const struct ek_move_order *order = &end->order;
+    bool save = order->kind == EK_MOVE_SAVE;
+
+    *out = (struct ek_blocker){
+        .domain = order->domain,
+        .name = order->name,
+        .reason = ek_arena_printf(arena, "was %s for this maintenance, and started again since",
+                                  save ? "saved" : "shut down"),
+        .relaxation = ek_arena_printf(arena,
+                                      "an operator has to %s on %s (virsh %s %s), or to end the "
+                                      "maintenance",
+                                      save ? "save it" : "shut it down", order->source,
+                                      save ? "managedsave" : "shutdown", order->name)};
+    return (out->reason != NULL && out->relaxation != NULL) ||
+           ek_error_set(err, EK_ERR_NOMEM, "out of memory for a blocker");
+}
+
+bool ek_engine_list_restarted(const struct ek_engine *engine, const char *host,
+                              struct ek_blocker *blockers, size_t *count, struct ek_arena *arena,
+                              struct ek_error *err)
+{
+    bool ok = true;
+
+    for (uint32_t d = 0; ok && engine->stop_end_count > 0 && d < engine->snapshot.domain_count;
+         d++) {
+        const struct ek_stop_end *end = end_of_restarted(engine, d);
+        if (end != NULL && strcmp(end->order.source, host) == 0) {
+            ok = block(end, &blockers[(*count)++], arena, err);
+        }
+    }
+    return ok;
+}
+
+void ek_engine_renew_stops(struct ek_engine *engine, const char *host)
+{
+    for (size_t i = 0; i < engine->stop_end_count; i++) {
+        struct ek_stop_end *end = &engine->stop_ends[i];
+        end->earlier = end->earlier || strcmp(end->order.source, host) == 0;
+    }
 }
 
 bool ek_engine_tell_stopped(struct ek_engine *engine, const char *host, struct ek_effects *effects,

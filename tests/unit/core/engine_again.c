@@ -15,7 +15,7 @@ static const char *withheld(void)
     return why == NULL ? "" : why;
 }
 
-/* Whatever kind of move: not while it holds, not towards a host that is to be emptied. */
+/* Whatever kind of move: not while it holds, nor by samples from before that. */
 static void nothing_is_tried_again_while_it_holds(void **state)
 {
     (void)state;
@@ -24,9 +24,12 @@ static void nothing_is_tried_again_while_it_holds(void **state)
     ek_story_hold(&it, "Redis is away");
     assert_string_equal(withheld(), "Redis is away");
     ek_story_release(&it);
+    assert_string_equal(withheld(), "the samples are from before");
+    ek_story_cycle(&it, DRAIN);
     assert_string_equal(withheld(), "");
 }
 
+/* Nor towards a host that is to be emptied. */
 static void nothing_is_tried_again_towards_maintenance(void **state)
 {
     (void)state;
@@ -82,6 +85,20 @@ static void a_pause_withholds_no_evacuation(void **state)
     assert_string_equal(withheld(), "its host is not to be emptied any more");
 }
 
+/* What makes room for an evacuation leaves no host in maintenance itself: it is tried again while
+ * that evacuation is wanted, and not after. */
+static void room_is_made_while_somebody_needs_it(void **state)
+{
+    (void)state;
+    ek_story_cycle(&it, "h1 8c 64G maintenance; h2 8c 40G; h3 8c 20G; big@h1 1v 32G; s@h2 1v 12G");
+    assert_string_equal(ek_engine_view(it.engine).running[0].name, "s");
+    assert_string_equal(withheld(), "");
+    ek_story_cycle(&it, "h1 8c 64G maintenance; h2 8c 40G; h3 8c 20G; big@h1 1v 32G; s@h2 1v 12G");
+    assert_string_equal(withheld(), "");
+    ek_story_cycle(&it, "h1 8c 64G; h2 8c 40G; h3 8c 20G; big@h1 1v 32G; s@h2 1v 12G");
+    assert_string_equal(withheld(), "its host is not to be emptied any more");
+}
+
 /* Without a cycle in between: the step of any event finds the window closed. */
 static void a_closed_window_withholds_what_levels(void **state)
 {
@@ -115,6 +132,7 @@ int main(void)
         TEST(an_open_circuit_withholds),
         TEST(a_pause_withholds_what_levels),
         TEST(a_pause_withholds_no_evacuation),
+        TEST(room_is_made_while_somebody_needs_it),
         TEST(a_closed_window_withholds_what_levels),
         TEST(an_order_is_tried_again),
     };

@@ -1,4 +1,5 @@
 /* Stories of evacuations that save and shut down: whom, when, and whom not. */
+#include "tests/lib/cluster_text.h"
 #include "tests/unit/core/engine_story.h"
 
 #include <string.h>
@@ -104,6 +105,39 @@ static void whoever_stays_keeps_the_others_running(void **state)
     ek_text_clear(&it.trace);
     ek_story_settle(&it, "h1 maintenance partial; h2; a@h2 block; b@h1 shutdown");
     expect_in_trace("shutdown b on h1\n");
+}
+
+/* One that is to be stopped, and cannot be before a person has looked, is left to that person. */
+static void one_to_be_resolved_keeps_the_others_running(void **state)
+{
+    (void)state;
+    ek_story_block(&it, "b");
+    ek_story_cycle(&it, "h1 maintenance partial; h2; a@h1 save; b@h1 save");
+    assert_int_equal(stops(), 0);
+    ek_story_step(&it, (struct ek_event){.kind = EK_EVENT_UNBLOCK, .u.unblock = "b"});
+    ek_story_cycle(&it, "h1 maintenance partial; h2; a@h1 save; b@h1 save");
+    assert_int_equal(stops(), 2);
+}
+
+/* Also when that is found half-way: what runs goes on, and nobody else begins. */
+static void an_unknown_end_keeps_the_others_running(void **state)
+{
+    (void)state;
+    ek_story_cycle(&it, "h1 maintenance; h2; a@h1 save; b@h1 save; c@h1 shutdown");
+    assert_int_equal(stops(), 2);
+    ek_story_outcome(&it, "b", EK_MOVE_UNKNOWN);
+    ek_story_cycle(&it, "h1 maintenance; h2; a@h1 save; b@h1 save; c@h1 shutdown");
+    assert_int_equal(stops(), 1);
+}
+
+/* One that did not obey is asked again: the others need not wait for it. */
+static void a_failed_stop_keeps_nobody_running(void **state)
+{
+    (void)state;
+    ek_story_cycle(&it, "h1 maintenance; h2; a@h1 save; b@h1 save; c@h1 shutdown");
+    ek_story_outcome(&it, "b", EK_MOVE_ROLLED_BACK);
+    ek_story_cycle(&it, "h1 maintenance; h2; a@h1 save; b@h1 save; c@h1 shutdown");
+    assert_int_equal(stops(), 2);
 }
 
 /* A move that failed leaves its domain there: nobody is stopped meanwhile. */
@@ -213,6 +247,45 @@ static void an_unknown_end_is_left_alone(void **state)
     expect_in_trace("an operator must resolve it");
 }
 
+/* A cycle in which that host reports the domain as its own, too. */
+static void cycle_doubled(const char *cluster, const char *domain, const char *host)
+{
+    struct ek_snapshot snapshot;
+
+    it.now_ms += EK_STORY_PERIOD_MS;
+    ek_test_cluster(&snapshot, cluster);
+    ek_test_sampled(&snapshot, it.now_ms, EK_STORY_PERIOD_MS);
+    struct ek_copy copy = {ek_test_domain(&snapshot, domain), ek_test_host(&snapshot, host)};
+    snapshot.domains[copy.domain].movable = false;
+    snapshot.domains[copy.domain].immovable_reason = "two hosts report it as theirs";
+    snapshot.copies = ek_arena_alloc(&snapshot.arena, 1, sizeof(*snapshot.copies));
+    snapshot.copies[0] = copy;
+    snapshot.copy_count = 1;
+    ek_story_step(&it, (struct ek_event){.kind = EK_EVENT_SNAPSHOT, .u.snapshot = &snapshot});
+    ek_snapshot_finish(&snapshot);
+}
+
+/* Of a domain that two hosts report nobody knows which of the two is the guest that is used. */
+static void a_double_is_left_alone(void **state)
+{
+    (void)state;
+    cycle_doubled("h1 maintenance; h2; b@h1 shutdown", "b", "h2");
+    assert_int_equal(stops(), 0);
+    expect_in_trace("two hosts report it as theirs");
+    ek_story_cycle(&it, "h1 maintenance; h2; b@h1 shutdown");
+    assert_int_equal(stops(), 1);
+}
+
+/* Nor of one that two report only since the plan was made. */
+static void a_late_double_is_left_alone(void **state)
+{
+    (void)state;
+    ek_story_cycle(&it, "h1 maintenance; h2; h3; a@h1; b@h1 shutdown");
+    ek_story_outcome(&it, "a", EK_MOVE_DONE);
+    cycle_doubled("h1 maintenance; h2; h3; a@h2; b@h1 shutdown", "b", "h3");
+    assert_int_equal(stops(), 0);
+}
+
 /* Whoever arrives meanwhile leaves first. */
 static void a_latecomer_leaves_before_the_next(void **state)
 {
@@ -259,6 +332,54 @@ static void what_was_stopped_is_told_in_the_end(void **state)
     assert_null(strstr(it.trace.text, "virsh start"));
 }
 
+/* Somebody starts one again while its host is still emptied: it is left alone, and so are the
+ * others, until that person has stopped it or the key is set anew. */
+static void one_that_was_started_again_is_left_alone(void **state)
+{
+    (void)state;
+    ek_story_cycle(&it, "h1 maintenance; h2; b@h1 shutdown");
+    ek_story_outcome(&it, "b", EK_MOVE_DONE);
+    ek_story_cycle(&it, "h1 maintenance; h2");
+    ek_text_clear(&it.trace);
+    ek_story_cycle(&it, "h1 maintenance; h2; b@h1 shutdown; c@h1 save");
+    ek_story_expect(&it, "maintenance h1 blocked, 2 left, save c; b: was shut down for this "
+                         "maintenance, and started again since\n"
+                         "wake +10 s\n");
+    ek_story_cycle(&it, "h1 maintenance; h2; c@h1 save");
+    assert_int_equal(stops(), 1);
+}
+
+/* The key is set anew, seen without it or not: that is another maintenance. */
+static void another_maintenance_stops_again(void **state)
+{
+    (void)state;
+    for (int seen = 0; seen < 2; seen++) {
+        ek_story_cycle(&it, "h1 maintenance; h2; b@h1 shutdown");
+        ek_story_outcome(&it, "b", EK_MOVE_DONE);
+        ek_story_cycle(&it, "h1 maintenance; h2; b@h1 shutdown");
+        assert_int_equal(stops(), 0);
+        if (seen == 1) {
+            ek_story_cycle(&it, "h1; h2; b@h1 shutdown");
+        } else {
+            ek_story_step(&it, (struct ek_event){.kind = EK_EVENT_KEY_ENDED, .u.key_ended = "h1"});
+        }
+        ek_story_cycle(&it, "h1 maintenance; h2; b@h1 shutdown");
+        assert_int_equal(stops(), 1);
+        ek_story_outcome(&it, "b", EK_MOVE_DONE);
+        ek_story_cycle(&it, "h1; h2");
+    }
+}
+
+/* On another host it was stopped by nobody. */
+static void one_that_was_started_elsewhere_is_stopped_there(void **state)
+{
+    (void)state;
+    ek_story_cycle(&it, "h1 maintenance; h2; h3; b@h1 shutdown");
+    ek_story_outcome(&it, "b", EK_MOVE_DONE);
+    ek_story_cycle(&it, "h1 maintenance; h2 maintenance; h3; b@h2 shutdown");
+    assert_int_equal(stops(), 1);
+}
+
 /* An operator's abort is passed on; of a shutdown it says what it cannot do. */
 static void an_abort_says_what_it_cannot_do(void **state)
 {
@@ -292,6 +413,9 @@ int main(void)
         TEST(two_at_a_time),
         TEST(an_infeasible_host_stops_nobody),
         TEST(whoever_stays_keeps_the_others_running),
+        TEST(one_to_be_resolved_keeps_the_others_running),
+        TEST(an_unknown_end_keeps_the_others_running),
+        TEST(a_failed_stop_keeps_nobody_running),
         TEST(a_failed_move_stops_nobody),
         TEST(nobody_is_stopped_unasked),
         TEST(only_in_a_mode_that_acts),
@@ -300,9 +424,14 @@ int main(void)
         TEST(without_the_key_nobody_is_stopped),
         TEST(a_guest_that_does_not_obey_rests),
         TEST(an_unknown_end_is_left_alone),
+        TEST(a_double_is_left_alone),
+        TEST(a_late_double_is_left_alone),
         TEST(a_latecomer_leaves_before_the_next),
         TEST(an_adopted_one_is_not_ordered_again),
         TEST(what_was_stopped_is_told_in_the_end),
+        TEST(one_that_was_started_again_is_left_alone),
+        TEST(another_maintenance_stops_again),
+        TEST(one_that_was_started_elsewhere_is_stopped_there),
         TEST(an_abort_says_what_it_cannot_do),
         TEST(they_take_no_place_of_a_move),
     };

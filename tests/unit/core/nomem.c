@@ -296,7 +296,8 @@ static void cycle(struct world *world)
     struct ek_text text = {.used = 0};
     struct ek_snapshot snapshot;
 
-    ek_text_add(&text, "h1 maintenance partial; h2; h3; h4; stuck@h1 immovable;");
+    /* The last one is only told of: somebody stays. */
+    ek_text_add(&text, "h1 maintenance partial; h2; h3; h4; stuck@h1 immovable; last@h1 shutdown;");
     for (int d = 0; d < DOMAINS; d++) {
         ek_text_add(&text, "d%d@%s 1v 1G 0.5c;", d, world->place[d]);
     }

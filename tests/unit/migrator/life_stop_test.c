@@ -411,6 +411,34 @@ static void test_cancel_before_the_call(void **state)
 /* ---- after our own death -----------------------------------------------------------------------
  */
 
+/* Ordered long ago, with its record written only now: nobody is told to shut down by that order. */
+static void test_late_order_is_not_begun(void **state)
+{
+    struct story story;
+
+    (void)state;
+    story_begin_stop(&story, EK_MOVE_SHUTDOWN);
+    assert_int_equal(story_start(&story), EK_LIFE_GO_ON);
+    story.now_ms += story.life.timing.precheck_ms + story.life.timing.fresh_ms + 1;
+    assert_int_equal(story_wake(&story), EK_LIFE_PRECHECK);
+    story_ok(&story);
+    assert_ended(&story, EK_MOVE_REJECTED, "too long after it was ordered");
+    assert_int_equal(story.migrates, 0);
+}
+
+/* Checks that take all of their time are not too late. */
+static void test_slow_checks_are_in_time(void **state)
+{
+    struct story story;
+
+    (void)state;
+    story_begin_stop(&story, EK_MOVE_SHUTDOWN);
+    assert_int_equal(story_start(&story), EK_LIFE_GO_ON);
+    assert_int_equal(story_wake(&story), EK_LIFE_PRECHECK);
+    story.now_ms += story.life.timing.precheck_ms;
+    assert_int_equal(story_ok(&story), EK_LIFE_MIGRATE);
+}
+
 /* Adopted in whatever state, the host is asked, and what it shows decides; no call is ever made
  * anew. */
 static void test_adopted_and_stopped(void **state)
@@ -525,6 +553,8 @@ int main(void)
         cmocka_unit_test(test_check_says_no),
         cmocka_unit_test(test_cancel_before_the_call),
         cmocka_unit_test(test_adopted_and_stopped),
+        cmocka_unit_test(test_late_order_is_not_begun),
+        cmocka_unit_test(test_slow_checks_are_in_time),
         cmocka_unit_test(test_adopted_before_the_call),
         cmocka_unit_test(test_adopted_save_goes_on),
         cmocka_unit_test(test_adopted_save_may_not_have_begun),
