@@ -17,7 +17,7 @@ enum sight {
     SIGHT_STOPPED,  /* as was wanted: off, and with its image when it was to be saved */
     SIGHT_SAVING,   /* a save of it runs */
     SIGHT_RUNS,     /* as before */
-    SIGHT_PAUSED,   /* by whatever; not by its user, who would have paused it before */
+    SIGHT_PAUSED,   /* by whatever but its user: what a save paused says so */
     SIGHT_OFF,      /* somebody else ended it */
     SIGHT_DOWN,     /* it crashed */
     SIGHT_GONE,     /* it is no longer defined there */
@@ -40,16 +40,18 @@ static bool saves(const struct ek_life *life)
     return life->record.order.kind == EK_MOVE_SAVE;
 }
 
-static enum sight sight_of_active(const struct ek_life *life, const struct ek_observation *host)
+/* One that its user paused is as he wants it, whenever he did: a save that fails leaves its own
+ * reason. */
+static enum sight sight_of_active(const struct ek_observation *host)
 {
-    bool user_paused = host->run == EK_RUN_PAUSED_USER && life->record.user_paused;
-    bool runs = host->run == EK_RUN_RUNNING || host->run == EK_RUN_RUNNING_MIGRATED ||
-                host->run == EK_RUN_RUNNING_MIGRATION_CANCELED;
+    bool as_wanted = host->run == EK_RUN_RUNNING || host->run == EK_RUN_RUNNING_MIGRATED ||
+                     host->run == EK_RUN_RUNNING_MIGRATION_CANCELED ||
+                     host->run == EK_RUN_PAUSED_USER;
 
     if (host->saving) {
         return SIGHT_SAVING;
     }
-    return runs || user_paused ? SIGHT_RUNS : SIGHT_PAUSED;
+    return as_wanted ? SIGHT_RUNS : SIGHT_PAUSED;
 }
 
 static enum sight sight_of(const struct ek_life *life, const struct ek_observation *host)
@@ -58,7 +60,7 @@ static enum sight sight_of(const struct ek_life *life, const struct ek_observati
     case EK_PRESENCE_ABSENT:
         return SIGHT_GONE;
     case EK_PRESENCE_ACTIVE:
-        return sight_of_active(life, host);
+        return sight_of_active(host);
     case EK_PRESENCE_INACTIVE:
         break;
     case EK_PRESENCE_UNREACHABLE:

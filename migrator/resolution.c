@@ -120,7 +120,22 @@ static const char *why_refused(const struct ek_resolution *resolution,
         return "a migration of it goes on: wait for its end, or end it on the source with virsh "
                "domjobabort, and ask again";
     }
+    /* To the table a save's job is one that moves nothing: what it makes of the domain is still
+     * open. */
+    if (source->presence == EK_PRESENCE_ACTIVE && source->saving) {
+        return "a save of it goes on: wait for its end, or end it with virsh domjobabort, and ask "
+               "again";
+    }
     return NULL;
+}
+
+/* The table knows of no images: to it what is saved is down. */
+static const char *meaning_of(const struct ek_verdict_row *row, const struct ek_observation *source)
+{
+    return source->presence == EK_PRESENCE_INACTIVE && source->saved
+               ? "it is off and saved: virsh start, on the host that it was saved on, goes on with "
+                 "it"
+               : row->text;
 }
 
 void ek_resolution_judge(const struct ek_move_record *record, const struct ek_observation *source,
@@ -128,6 +143,7 @@ void ek_resolution_judge(const struct ek_move_record *record, const struct ek_ob
                          const struct ek_elsewhere *elsewhere, struct ek_resolution *out)
 {
     *out = (struct ek_resolution){.row = ek_verdict_decide(record, source, destination)};
+    out->meaning = meaning_of(out->row, source);
     out->refused = why_refused(out, source, destination, elsewhere);
     if (out->refused != NULL) {
         return;

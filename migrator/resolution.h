@@ -6,7 +6,7 @@
  * table cannot tell may be forgotten by somebody who has looked. Laws, tested over all pairs of
  * observations: a copy is destroyed or resumed only where the table asks for it; nothing is
  * accepted while the domain runs on a host that the acceptance would leave out; nothing at all is
- * offered while it verifiably runs twice, or while a migration of it goes on. */
+ * offered while it verifiably runs twice, or while a migration or a save of it goes on. */
 #ifndef EK_MIGRATOR_RESOLUTION_H
 #define EK_MIGRATOR_RESOLUTION_H
 
@@ -49,6 +49,7 @@ struct ek_offer {
 
 struct ek_resolution {
     const struct ek_verdict_row *row; /* of the decision table */
+    const char *meaning;              /* the row's text, or that it is saved; static */
     const char *refused;              /* why nothing is offered; NULL: something is. Static */
     struct ek_offer offers[2];        /* what the table gives, and `forget` */
     size_t count;

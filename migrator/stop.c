@@ -1,5 +1,5 @@
-/* Saving a domain and shutting one down, where it runs: the checks before it, the call, its abort,
- * and what the host shows of it. */
+/* Saving a domain and shutting one down, where it runs: the checks before it, which the call
+ * repeats, the call, its abort, and what the host shows of it. */
 #include "collector/libvirt/managers.h"
 #include "migrator/libvirt_port.h"
 #include "migrator/xpath.h"
@@ -163,18 +163,24 @@ struct ek_call_result ek_stop_precheck(struct ek_libvirt_port *port,
 
 /* ---- the call -------------------------------------------------------------------------------- */
 
-/* Asked last, just before the effect: whoever gave this call up may have decided otherwise since.
- */
+/* Between the precheck and here a record was written, which may take long: whoever began to migrate
+ * it meanwhile, paused it or took its word back is still heard. libvirt does not keep them apart: a
+ * shutdown by the guest's agent is no job that a migration's excludes. */
 static struct ek_call_result stop(const struct ek_end *source, const struct ek_move_record *record,
                                   int64_t fresh_until_ms)
 {
     const char *step = ek_move_kind_name(record->order.kind);
+    struct ek_findings findings;
+    struct ek_call_result result = check(source, record, &findings);
     int done;
 
-    if (source->domain == NULL) {
-        return ek_fail(EK_FAILURE_DOMAIN, source->link->name, step,
-                       "the domain is not there any more");
+    if (!result.ok) {
+        /* Known by this: nobody was told anything. */
+        result.failure = result.failure == EK_FAILURE_LOST ? EK_FAILURE_SAME_PAIR : result.failure;
+        return result;
     }
+    /* Asked last, just before the effect: whoever gave this call up may have decided otherwise
+     * since. */
     if (!ek_is_fresh(fresh_until_ms)) {
         return ek_fail(EK_FAILURE_SAME_PAIR, source->link->name, step,
                        "not begun, for libvirt took too long to get there");

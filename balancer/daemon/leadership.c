@@ -27,6 +27,29 @@ struct lease_job {
     char *memory;       /* ... and what it had learned */
 };
 
+/* What an earlier run left, once the lease is held under an epoch that is new to this balancer. */
+static bool read_what_is_left(struct ek_store *store, struct lease_job *it, struct ek_error *err)
+{
+    return ek_spool_replay(it->balancing->journal_parts.spool, store, it->epoch, err) &&
+           ek_store_open_moves(store, &it->open, &it->open_count, err) &&
+           ek_store_blocking_moves(store, &it->blocking, &it->blocking_count, err) &&
+           ek_store_get_engine_state(store, &it->engine_state, err) &&
+           ek_store_get_memory(store, &it->memory, err);
+}
+
+/* Who cannot read what is there (a record that a newer version wrote) cannot lead, however often it
+ * asks: another balancer that waits may be able to. Redis that is away is no such reason, and the
+ * lease lapses by itself. */
+static void give_back(struct ek_store *store, const struct lease_job *it,
+                      const struct ek_error *why)
+{
+    struct ek_error unheard = {0};
+
+    if (why->code != EK_ERR_UNAVAILABLE && why->code != EK_ERR_TIMEOUT) {
+        (void)ek_store_release(store, it->balancing->owner, &unheard);
+    }
+}
+
 static bool lease_work(struct ek_store *store, struct ek_store_job *job, struct ek_error *err)
 {
     struct lease_job *it = (struct lease_job *)job;
@@ -36,12 +59,11 @@ static bool lease_work(struct ek_store *store, struct ek_store_job *job, struct 
                         &it->epoch, it->holder, sizeof(it->holder), err)) {
         return false;
     }
-    return !it->held || (!it->first && it->epoch == it->before) ||
-           (ek_spool_replay(balancing->journal_parts.spool, store, it->epoch, err) &&
-            ek_store_open_moves(store, &it->open, &it->open_count, err) &&
-            ek_store_blocking_moves(store, &it->blocking, &it->blocking_count, err) &&
-            ek_store_get_engine_state(store, &it->engine_state, err) &&
-            ek_store_get_memory(store, &it->memory, err));
+    if (!it->held || (!it->first && it->epoch == it->before) || read_what_is_left(store, it, err)) {
+        return true;
+    }
+    give_back(store, it, err);
+    return false;
 }
 
 /* Domains that rested before the restart rest on, what was paused stays so. */

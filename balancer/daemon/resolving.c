@@ -135,7 +135,7 @@ static void fill_evidence(struct ek_resolving *it)
     (void)snprintf(out->elsewhere, sizeof(out->elsewhere), "%s", it->look.elsewhere.text);
     (void)snprintf(out->verdict, sizeof(out->verdict), "%s",
                    ek_verdict_name(resolution->row->verdict));
-    (void)snprintf(out->meaning, sizeof(out->meaning), "%s", resolution->row->text);
+    (void)snprintf(out->meaning, sizeof(out->meaning), "%s", resolution->meaning);
     (void)snprintf(out->refused, sizeof(out->refused), "%s",
                    resolution->refused == NULL ? "" : resolution->refused);
     add_choices(resolution, out);
@@ -157,7 +157,7 @@ static const struct ek_offer *offer_of(struct ek_resolving *it, enum ek_choice c
     if (offer == NULL) {
         (void)refuse(it, EK_ERR_DENIED, "%s is not safe now: %s", ek_choice_name(choice),
                      it->resolution.refused != NULL ? it->resolution.refused
-                                                    : it->resolution.row->text);
+                                                    : it->resolution.meaning);
     }
     return offer;
 }
@@ -299,7 +299,7 @@ static bool act(struct ek_resolving *it, enum ek_choice choice)
         if (offer == NULL) {
             return refuse(it, EK_ERR_CONFLICT,
                           "%s is done, and now %s; the domain stays blocked, ask again",
-                          ek_choice_name(choice), it->resolution.row->text);
+                          ek_choice_name(choice), it->resolution.meaning);
         }
     }
     return close_record(it, offer);
@@ -326,7 +326,7 @@ static bool tell(struct ek_resolving *it)
         return act(it, choice);
     }
     (void)snprintf(it->reply.text, sizeof(it->reply.text), "%s: %s",
-                   ek_move_domain(&it->record.order), it->resolution.row->text);
+                   ek_move_domain(&it->record.order), it->resolution.meaning);
     return true;
 }
 

@@ -375,6 +375,11 @@ static void judge(struct parse *parse, struct ek_xml *xml)
     facts->immovable_reason = other_manager(xml);
     if (facts->immovable_reason != NULL) {
         facts->movable = false;
+        /* Nor is it stopped, whatever our metadata in it say: else its host would pass for one that
+         * can be emptied, and all others would leave it for nothing. */
+        if (ek_evacuation_stops(facts->evacuation)) {
+            facts->evacuation = EK_EVACUATE_BLOCK;
+        }
         return;
     }
     if (facts->devices.count > 0) {

@@ -4,6 +4,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 import unittest
 
 from harness import Case, DATA, ENVIRONMENT, EVENKEELD, Result
@@ -203,6 +204,64 @@ class Reload(Case):
                 "intervals.evaluate: 1m -> 90s", "hosts[h2].name: not given -> h2",
                 'hosts[h2].uri: not given -> "qemu+tls://h2/system"')])
         self.until("this balancer leads")
+
+
+class Unreadable(Case):
+    """A move of a kind that this version does not know, in a Redis that outlives the daemon."""
+
+    def setUp(self):
+        if shutil.which("redis-server") is None or shutil.which("redis-cli") is None:
+            self.skipTest("no redis-server")
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="ek-unreadable-"))
+        self.addCleanup(shutil.rmtree, self.dir)
+        self.socket = self.dir / "redis.sock"
+        self.start(["redis-server", "--port", "0", "--unixsocket", str(self.socket), "--save", "",
+                    "--dir", str(self.dir)], stdout=subprocess.DEVNULL)
+        self.until("Redis", lambda: self.redis("PING") == "PONG")
+        config = self.dir / "evenkeel.yaml"
+        config.write_text("hosts: [{name: h1, uri: 'qemu+tls://h1/system'}]\n"
+                          f"state_dir: {self.dir}/state\ntimeouts: {{lease: 3s}}\n"
+                          f"redis: {{mode: external, url: 'unix://{self.socket}', command_timeout: 2s}}\n")
+        (self.dir / "policy.yaml").write_text("mode: approve\n")
+        self.config = config
+
+    def start(self, words, **more):
+        """A process that ends with the test."""
+        process = subprocess.Popen(words, env=ENVIRONMENT, stdin=subprocess.DEVNULL, **more)
+        self.addCleanup(lambda: (process.terminate(), process.wait(60)))
+        return process
+
+    def redis(self, *words):
+        done = subprocess.run(["redis-cli", "-s", str(self.socket), *words], text=True, check=False,
+                              capture_output=True, timeout=20)
+        return done.stdout.strip()
+
+    def until(self, what, condition, log=None):
+        """Waits for it."""
+        end = time.monotonic() + 30
+        while not condition():
+            if time.monotonic() > end:
+                self.fail(f"not within 30 s: {what}: {log.read_text() if log else ''}")
+            time.sleep(0.02)
+
+    def test_the_lease_is_given_back(self):
+        """Who cannot read what is there keeps nobody else from leading, and leads once it can."""
+        record = '{"version":1,"order":{"kind":"teleport"}}'
+        self.redis("HSET", "evenkeel:move:p-1", "version", "1", "json", record, "state", "running",
+                   "attempt", "1", "epoch", "1")
+        for name in ("open", "blocking"):
+            self.redis("SADD", f"evenkeel:moves:{name}", "p-1")
+            log = self.dir / f"log-{name}"
+            with log.open("w", encoding="utf-8") as out:
+                process = self.start([EVENKEELD, "-c", str(self.config)], stderr=out)
+            self.until("it says what it cannot read", lambda: "move:p-1" in log.read_text(), log)
+            self.until("another can take the lease", lambda: self.redis(
+                "SET", "evenkeel:leader", "another", "NX", "PX", "2000") == "OK", log)
+            self.assertNotIn("this balancer leads", log.read_text())
+            self.redis("SREM", f"evenkeel:moves:{name}", "p-1")
+            self.until("it leads", lambda: "this balancer leads" in log.read_text(), log)
+            process.terminate()
+            self.assertEqual(process.wait(60), 0)
 
 
 if __name__ == "__main__":

@@ -243,6 +243,36 @@ static void test_other_managers(void **state)
     }
 }
 
+/* Nor is it theirs to stop: our metadata in another manager's domain ask for a person. Of one that
+ * is nobody's, immovable or not, they are taken at their word. */
+static void test_other_managers_are_not_stopped(void **state)
+{
+    static const char domain[] =
+        "<domain type='kvm'><memory unit='KiB'>1048576</memory><vcpu>1</vcpu><metadata>"
+        "<ek:domain xmlns:ek='urn:evenkeel:domain:1'><ek:evacuation mode='%s'/></ek:domain>%s"
+        "</metadata><devices><filesystem/></devices></domain>";
+    static const char nova[] =
+        "<n:instance xmlns:n='http://openstack.org/xmlns/libvirt/nova/1.1'/>";
+    static const struct {
+        const char *mode;
+        const char *other;
+        enum ek_evacuation expected;
+    } cases[] = {
+        {"save", nova, EK_EVACUATE_BLOCK},      {"shutdown", nova, EK_EVACUATE_BLOCK},
+        {"block", nova, EK_EVACUATE_BLOCK},     {"save", "", EK_EVACUATE_SAVE},
+        {"shutdown", "", EK_EVACUATE_SHUTDOWN},
+    };
+    char xml[600];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        (void)snprintf(xml, sizeof(xml), domain, cases[i].mode, cases[i].other);
+        assert_true(ek_domain_xml_parse(&found, xml, &host, &arena, &err));
+        assert_false(found.facts.movable);
+        assert_int_equal(found.facts.evacuation, cases[i].expected);
+    }
+}
+
 /* What virt-manager and people write into the metadata makes nobody its manager. */
 static void test_notes_are_no_managers(void **state)
 {
@@ -574,6 +604,7 @@ int main(void)
         LAW(other_local_disk_stays),
         LAW(devices),
         LAW(other_managers),
+        LAW(other_managers_are_not_stopped),
         LAW(notes_are_no_managers),
         LAW(cpu_model),
         LAW(bad_documents),

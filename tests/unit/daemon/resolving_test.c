@@ -273,6 +273,26 @@ static void test_accept_source(void **state)
                            "resolved it by accept-source"));
 }
 
+/* Nothing may be chosen while a save of it runs; once its image is there, that is said. */
+static void test_save(void **state)
+{
+    (void)state;
+    source = seen(EK_PRESENCE_ACTIVE, EK_RUN_PAUSED_OTHER);
+    source.job = EK_JOB_OTHER;
+    source.saving = true;
+    resolve("accept-source");
+    assert_blocked(EK_ERR_DENIED);
+    assert_non_null(strstr(reply.text, "a save of it goes on"));
+    resolve("");
+    assert_int_equal(reply.evidence.choice_count, 0);
+    source = seen(EK_PRESENCE_INACTIVE, EK_RUN_SHUTOFF_OTHER);
+    source.saved = true;
+    resolve("");
+    assert_blocked(EK_ERR_NONE);
+    assert_non_null(strstr(reply.evidence.meaning, "it is off and saved"));
+    assert_string_equal(reply.evidence.choices[0].name, "accept-down");
+}
+
 static void test_accept_destination(void **state)
 {
     (void)state;
@@ -402,6 +422,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_evidence, begin),
         cmocka_unit_test_setup(test_accept_source, begin),
+        cmocka_unit_test_setup(test_save, begin),
         cmocka_unit_test_setup(test_accept_destination, begin),
         cmocka_unit_test_setup(test_disks_go_to_the_trash, begin),
         cmocka_unit_test_setup(test_what_is_left_goes_to_the_trash, begin),

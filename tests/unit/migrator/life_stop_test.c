@@ -476,6 +476,40 @@ static void test_adopted_before_the_call(void **state)
     }
 }
 
+/* Whom its user had paused we have not left paused: he is as before, also when no record says so
+ * yet. */
+static void test_adopted_of_one_paused_by_its_user(void **state)
+{
+    static const enum ek_move_state states[] = {EK_MOVE_PLANNED, EK_MOVE_CLAIMED, EK_MOVE_PRECHECK};
+    struct story story;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+        story_adopt_stop(&story, EK_MOVE_SAVE, states[i]);
+        assert_false(story.life.record.user_paused);
+        story_start(&story);
+        keep_seeing(&story, &paused_by_user, 120000);
+        assert_ended(&story, EK_MOVE_ROLLED_BACK, "balancer stopped");
+        assert_int_equal(story.migrates, 0);
+    }
+}
+
+/* Nor whom he pauses while we are at it. */
+static void test_paused_by_its_user_meanwhile(void **state)
+{
+    struct story story;
+
+    (void)state;
+    to_running(&story, EK_MOVE_SAVE);
+    story_broke(&story, EK_FAILURE_DOMAIN, "h1: save: no space left");
+    story_keep_seeing(&story, &paused_by_user, &absent);
+    assert_ended(&story, EK_MOVE_ROLLED_BACK, "no space left");
+    to_running(&story, EK_MOVE_SHUTDOWN);
+    story_migrated(&story);
+    keep_seeing(&story, &paused_by_user, 90000);
+    assert_ended(&story, EK_MOVE_ROLLED_BACK, "did not shut down");
+}
+
 /* A save that goes on is watched to its end. */
 static void test_adopted_save_goes_on(void **state)
 {
@@ -556,6 +590,8 @@ int main(void)
         cmocka_unit_test(test_late_order_is_not_begun),
         cmocka_unit_test(test_slow_checks_are_in_time),
         cmocka_unit_test(test_adopted_before_the_call),
+        cmocka_unit_test(test_adopted_of_one_paused_by_its_user),
+        cmocka_unit_test(test_paused_by_its_user_meanwhile),
         cmocka_unit_test(test_adopted_save_goes_on),
         cmocka_unit_test(test_adopted_save_may_not_have_begun),
         cmocka_unit_test(test_adopted_shutdown_has_its_time),

@@ -141,6 +141,9 @@ static void is_complete(const struct sight *sight)
 /* Made once, since every law goes over all pairs of them. */
 static struct ek_observation ends[OBSERVATIONS];
 
+/* The other end of a save. */
+static const struct ek_observation nowhere = {.presence = EK_PRESENCE_ABSENT, .job = EK_JOB_NONE};
+
 static int make_ends(void **state)
 {
     (void)state;
@@ -209,6 +212,44 @@ static void test_each_choice_can_be_had(void **state)
     assert_int_equal(ek_choice_parse("destroy"), EK_CHOICE_COUNT);
 }
 
+/* While a save of it runs its end is open: nothing is offered, whatever else is seen. */
+static void test_nothing_while_it_is_saved(void **state)
+{
+    struct ek_observation source;
+    struct ek_resolution resolution;
+
+    (void)state;
+    for (unsigned int i = 0; i < OBSERVATIONS; i++) {
+        source = ends[i];
+        if (source.presence != EK_PRESENCE_ACTIVE) {
+            continue;
+        }
+        source.saving = true;
+        ek_resolution_judge(&record, &source, &nowhere, &others[0], &resolution);
+        assert_int_equal(resolution.count, 0);
+        assert_non_null(resolution.refused);
+        if (source.job == EK_JOB_OTHER) {
+            assert_non_null(strstr(resolution.refused, "a save of it goes on"));
+        }
+    }
+}
+
+/* Saved is not lost: it may be called down, and it is said how it goes on. */
+static void test_saved_is_said(void **state)
+{
+    struct ek_observation source = {.presence = EK_PRESENCE_INACTIVE, .run = EK_RUN_SHUTOFF_OTHER};
+    struct ek_resolution resolution;
+
+    (void)state;
+    for (int saved = 0; saved < 2; saved++) {
+        source.saved = saved != 0;
+        ek_resolution_judge(&record, &source, &nowhere, &others[0], &resolution);
+        assert_null(resolution.refused);
+        assert_non_null(ek_resolution_offer(&resolution, EK_CHOICE_ACCEPT_DOWN));
+        assert_int_equal(strstr(resolution.meaning, "saved: virsh start") != NULL, saved);
+    }
+}
+
 /* What destroys, and what rests on a person's word, must be said twice. */
 static void test_yes(void **state)
 {
@@ -225,6 +266,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_laws_hold_for_all_sights),
         cmocka_unit_test(test_each_choice_can_be_had),
+        cmocka_unit_test(test_nothing_while_it_is_saved),
+        cmocka_unit_test(test_saved_is_said),
         cmocka_unit_test(test_yes),
     };
 
