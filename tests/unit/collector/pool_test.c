@@ -372,7 +372,7 @@ static void test_a_shortage_of_threads_is_told(void **state)
 {
     (void)state;
     behave(0, HANGS);
-    set(&cluster.no_threads, -1); /* the only worker's */
+    set(&cluster.no_threads, -2); /* the dispatcher's, and one worker's */
     struct ek_pool *pool = pool_of(2, 1);
     wait_for(&cluster.reads[0], 1);
     wait_for(&cluster.no_threads, 3);
