@@ -1,10 +1,10 @@
 /* The eight checks before a move, each a named step on fresh data, and what the attempt needs on
  * its destination. None of them changes anything. */
 #include "balancer/core/plural.h"
-#include "collector/libvirt/managers.h"
 #include "migrator/disks.h"
 #include "migrator/libvirt_port.h"
 #include "migrator/needs.h"
+#include "migrator/own_word.h"
 #include "migrator/xpath.h"
 
 #include <stdio.h>
@@ -214,12 +214,20 @@ static struct ek_call_result no_obstacle(const struct check *check, const char *
             return ek_fail(EK_FAILURE_DOMAIN, host, step, "%s", obstacles[i].text);
         }
     }
-    for (size_t i = 0; i < ek_manager_count; i++) {
-        if (ek_xpath_count(check->xml, ek_managers[i].mark) > 0) {
-            return ek_fail(EK_FAILURE_DOMAIN, host, step, "it is %s", ek_managers[i].text);
-        }
-    }
     return passed;
+}
+
+/* Said since the sample was taken, it is heard all the same. */
+static struct ek_call_result own_word(const struct check *check, const char *step)
+{
+    const struct ek_move_order *order = &check->record->order;
+    struct ek_own_word word;
+    char why[EK_TEXT_SIZE];
+
+    ek_own_word_read(check->xml, &word);
+    return ek_own_word_forbids(&word, order->kind, why) == NULL
+               ? passed
+               : ek_fail(EK_FAILURE_DOMAIN, order->source, step, "%s", why);
 }
 
 static struct ek_call_result domain(struct check *check)
@@ -246,7 +254,8 @@ static struct ek_call_result domain(struct check *check)
     }
     snprintf(check->good, sizeof(check->good), "it %s, no job, no snapshot",
              check->findings->user_paused ? "is paused by its user" : "runs");
-    return no_obstacle(check, step);
+    result = own_word(check, step);
+    return result.ok ? no_obstacle(check, step) : result;
 }
 
 /* ---- 5 libvirt, 6 identity ----------------------------------------------------------------- */

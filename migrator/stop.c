@@ -1,7 +1,7 @@
 /* Saving a domain and shutting one down, where it runs: the checks before it, which the call
  * repeats, the call, its abort, and what the host shows of it. */
-#include "collector/libvirt/managers.h"
 #include "migrator/libvirt_port.h"
+#include "migrator/own_word.h"
 #include "migrator/xpath.h"
 
 #include <stdio.h>
@@ -96,31 +96,19 @@ static struct ek_call_result definition(const struct ek_end *end,
 static struct ek_call_result own_word(const struct ek_end *end, const struct ek_move_record *record)
 {
     static const char step[] = "precheck-metadata";
-    static const char path[] =
-        "/domain/metadata/*[local-name()='domain' and namespace-uri()='urn:evenkeel:domain:1']"
-        "/*[local-name()='evacuation' and namespace-uri()='urn:evenkeel:domain:1']/@mode";
     EK_SCOPED_STRING char *text = virDomainGetXMLDesc(end->domain, 0);
     struct ek_xpath *xml = text == NULL ? NULL : ek_xpath_parse(text);
-    struct ek_call_result result = passed;
-    char mode[16] = "";
+    struct ek_own_word word;
+    char why[EK_TEXT_SIZE];
 
     if (xml == NULL) {
         return ek_end_fail(end, step);
     }
-    ek_xpath_read(xml, path, mode, sizeof(mode));
-    if (ek_xpath_count(xml, path) != 1 ||
-        strcmp(mode, ek_move_kind_name(record->order.kind)) != 0) {
-        result = ek_fail(EK_FAILURE_DOMAIN, end->link->name, step,
-                         "its metadata do not ask for it any more");
-    }
-    for (size_t i = 0; result.ok && i < ek_manager_count; i++) {
-        if (ek_xpath_count(xml, ek_managers[i].mark) > 0) {
-            result =
-                ek_fail(EK_FAILURE_DOMAIN, end->link->name, step, "it is %s", ek_managers[i].text);
-        }
-    }
+    ek_own_word_read(xml, &word);
     ek_xpath_free(xml);
-    return result;
+    return ek_own_word_forbids(&word, record->order.kind, why) == NULL
+               ? passed
+               : ek_fail(EK_FAILURE_DOMAIN, end->link->name, step, "%s", why);
 }
 
 static struct ek_call_result check(const struct ek_end *end, const struct ek_move_record *record,

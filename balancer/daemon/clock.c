@@ -1,7 +1,12 @@
 #include "balancer/daemon/clock.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
 #include <time.h>
+
+/* Two readings of two clocks are never quite of one moment: what differs by less is no step. */
+enum { STEP_MS = 1000 };
 
 static int64_t read_ms(clockid_t clock)
 {
@@ -32,7 +37,15 @@ int64_t ek_clock_steady_ms(void)
 
 int64_t ek_clock_drift_ms(void)
 {
-    return ek_clock_now_ms() - ek_clock_steady_ms();
+    static _Atomic int64_t known_ms;
+    int64_t drift_ms = ek_clock_now_ms() - ek_clock_steady_ms();
+    int64_t before_ms = atomic_load(&known_ms);
+
+    if (llabs(drift_ms - before_ms) < STEP_MS) {
+        return before_ms;
+    }
+    atomic_store(&known_ms, drift_ms);
+    return drift_ms;
 }
 
 int ek_clock_local_offset_min(int64_t time_ms)

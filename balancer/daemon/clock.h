@@ -11,7 +11,8 @@ int64_t ek_clock_now_ms(void);
  * first call. For durations and deadlines. */
 int64_t ek_clock_steady_ms(void);
 
-/* How far the machine's time is ahead of the one that never jumps. */
+/* How far the machine's time is ahead of the one that never jumps: the same until it is stepped, so
+ * that a record which is written again has the same times. */
 int64_t ek_clock_drift_ms(void);
 
 /* How many minutes local time is ahead of UTC at that time. */
