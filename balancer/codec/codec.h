@@ -34,14 +34,16 @@ char *ek_codec_write_record(const struct ek_move_record *record);
 
 /* What an operator's key says of a host. */
 struct ek_maintenance {
-    bool wanted;         /* the key exists */
-    bool partial;        /* what can leave leaves, though others cannot */
-    char reason[256];    /* "" when the value was empty */
-    int64_t deadline_ms; /* 0: none */
+    bool wanted;              /* the key exists */
+    bool partial;             /* what can leave leaves, though others cannot */
+    char reason[256];         /* "" when the value was empty */
+    int64_t deadline_ms;      /* 0: none */
+    char fault[EK_TEXT_SIZE]; /* what of the value was not understood; "": nothing */
 };
 
 /* The key's value, {"reason": TEXT, "deadline": "2026-12-01T18:00:00Z", "partial": true}, all
- * optional. No version: people write it by hand. Fills all but `wanted`. Errors: INVALID (also for
+ * optional. No version: people write it by hand. Fills all but `wanted`; a member that is none of
+ * these is the `fault`. Errors: INVALID (also for
  * what is no object: the caller takes that as a bare reason), NOMEM. */
 bool ek_codec_read_maintenance(const char *text, size_t size, const char *name,
                                struct ek_maintenance *out, struct ek_error *err);

@@ -3,8 +3,32 @@
 #include "balancer/codec/json.h"
 #include "balancer/core/calendar.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* A mistyped "deadline" must not be lost without a word. */
+static void find_fault(const cJSON *document, char *out, size_t size)
+{
+    static const char *const known[] = {"reason", "deadline", "partial", "version"};
+    const cJSON *item = NULL;
+
+    out[0] = '\0';
+    cJSON_ArrayForEach(item, document)
+    {
+        bool found = item->string == NULL;
+        for (size_t i = 0; !found && i < sizeof(known) / sizeof(known[0]); i++) {
+            found = strcmp(item->string, known[i]) == 0;
+        }
+        if (!found) {
+            (void)snprintf(
+                out, size,
+                "found the unknown member \"%.40s\", expected reason, deadline or partial",
+                item->string);
+            return;
+        }
+    }
+}
 
 bool ek_codec_read_maintenance(const char *text, size_t size, const char *name,
                                struct ek_maintenance *out, struct ek_error *err)
@@ -25,6 +49,7 @@ bool ek_codec_read_maintenance(const char *text, size_t size, const char *name,
     out->reason[0] = '\0';
     out->deadline_ms = 0;
     out->partial = false;
+    find_fault(document, out->fault, sizeof(out->fault));
     if (!ek_json_get_chars(&node, "reason", EK_JSON_OPTIONAL, 0, out->reason,
                            sizeof(out->reason)) ||
         !ek_json_get_chars(&node, "deadline", EK_JSON_OPTIONAL, 0, deadline, sizeof(deadline)) ||

@@ -193,7 +193,7 @@ struct ek_http_response ek_http_set_maintenance(struct ek_http_request *request)
 {
     struct ek_look_desk *desk = &request->http->look;
     struct ek_error err = {0};
-    struct ek_maintenance key;
+    struct ek_maintenance key = {.wanted = true};
 
     if (!is_host(request)) {
         return unknown_host(request);
@@ -201,6 +201,9 @@ struct ek_http_response ek_http_set_maintenance(struct ek_http_request *request)
     if (request->body_size > 0 &&
         !ek_codec_read_maintenance(request->body, request->body_size, "body", &key, &err)) {
         return ek_http_refuse(MHD_HTTP_BAD_REQUEST, EK_ERR_INVALID, "%s", err.message);
+    }
+    if (key.fault[0] != '\0') {
+        return ek_http_refuse(MHD_HTTP_BAD_REQUEST, EK_ERR_INVALID, "body: %s", key.fault);
     }
     struct ek_store *store = ek_look_store(desk, &err);
     bool done = store != NULL &&

@@ -35,8 +35,11 @@ static void read_value(const char *key, const redisReply *reply, struct ek_maint
     /* Shells and editors leave blanks in front. */
     const char *text = reply->str + strspn(reply->str, " \t\r\n");
     /* Only what looks like an object is read as one; a reason in words is no broken JSON. */
-    if (*text == '{' && ek_codec_read_maintenance(reply->str, reply->len, key, out, &err)) {
-        return;
+    if (*text == '{') {
+        if (ek_codec_read_maintenance(reply->str, reply->len, key, out, &err)) {
+            return;
+        }
+        (void)snprintf(out->fault, sizeof(out->fault), "%s", err.message);
     }
     out->deadline_ms = 0;
     out->partial = false;

@@ -59,8 +59,21 @@ static bool is_newest(const struct ek_move_record *records, size_t index)
     return true;
 }
 
-static bool add_stopped(struct ek_host_maintenance *item, struct ek_stopped *list,
-                        const struct ek_move_record *record, struct ek_arena *arena)
+/* By the URI that the daemon uses: it works from where its operators sit. */
+static const char *start_of(const struct ek_config *config, const char *host, const char *name,
+                            struct ek_arena *arena)
+{
+    for (size_t h = 0; h < config->host_count; h++) {
+        if (strcmp(config->hosts[h].name, host) == 0) {
+            return ek_arena_printf(arena, "virsh -c '%s' start %s", config->hosts[h].uri, name);
+        }
+    }
+    return ek_arena_printf(arena, "virsh start %s", name);
+}
+
+static bool add_stopped(const struct ek_config *config, struct ek_host_maintenance *item,
+                        struct ek_stopped *list, const struct ek_move_record *record,
+                        struct ek_arena *arena)
 {
     const struct ek_move_order *order = &record->order;
     struct ek_stopped *it = &list[item->stopped_count++];
@@ -69,12 +82,14 @@ static bool add_stopped(struct ek_host_maintenance *item, struct ek_stopped *lis
     it->name = ek_arena_strdup(arena, order->name[0] == '\0' ? order->domain : order->name);
     it->kind = order->kind;
     it->at_ms = record->updated_at_ms;
-    return it->domain != NULL && it->name != NULL;
+    it->start = it->name == NULL ? NULL : start_of(config, item->host, it->name, arena);
+    return it->domain != NULL && it->start != NULL;
 }
 
 /* Of one host. What the samples show running was started since, wherever. */
-static bool list_stopped(const struct ek_snapshot *snapshot, const struct ek_move_record *records,
-                         size_t count, struct ek_host_maintenance *item, struct ek_arena *arena)
+static bool list_stopped(const struct ek_config *config, const struct ek_snapshot *snapshot,
+                         const struct ek_move_record *records, size_t count,
+                         struct ek_host_maintenance *item, struct ek_arena *arena)
 {
     struct ek_stopped *list = ek_arena_alloc(arena, count, sizeof(*list));
     bool ok = list != NULL;
@@ -86,7 +101,7 @@ static bool list_stopped(const struct ek_snapshot *snapshot, const struct ek_mov
         if (ek_move_stops(order->kind) && records[i].state == EK_MOVE_DONE &&
             strcmp(order->source, item->host) == 0 && is_newest(records, i) &&
             ek_snapshot_find_domain(snapshot, order->domain, &ambiguous) == EK_NONE) {
-            ok = add_stopped(item, list, &records[i], arena);
+            ok = add_stopped(config, item, list, &records[i], arena);
         }
     }
     return ok;
@@ -105,8 +120,9 @@ bool ek_view_read_stopped(const struct ek_view_source *source, struct ek_host_ma
     }
     ok = ek_store_recent_moves(source->store, NEWEST, &records, &record_count, err);
     for (size_t i = 0; ok && i < count; i++) {
-        ok = list_stopped(&view.snapshot, records, record_count, &items[i], arena) ||
-             ek_error_set(err, EK_ERR_NOMEM, "out of memory");
+        ok =
+            list_stopped(source->config, &view.snapshot, records, record_count, &items[i], arena) ||
+            ek_error_set(err, EK_ERR_NOMEM, "out of memory");
     }
     free(records);
     ek_view_finish(&view);
@@ -115,19 +131,16 @@ bool ek_view_read_stopped(const struct ek_view_source *source, struct ek_host_ma
 
 static void write_stopped(struct ek_json_writer *writer, const struct ek_host_maintenance *item)
 {
-    char start[EK_NAME_SIZE + 16];
-
     ek_json_key(writer, "stopped");
     ek_json_begin(writer, '[');
     for (size_t i = 0; i < item->stopped_count; i++) {
         const struct ek_stopped *it = &item->stopped[i];
-        (void)snprintf(start, sizeof(start), "virsh start %s", it->name);
         ek_json_begin(writer, '{');
         ek_json_put_text(writer, "domain", it->domain);
         ek_json_put_text(writer, "name", it->name);
         ek_json_put_text(writer, "kind", ek_move_kind_name(it->kind));
         ek_json_put_integer(writer, "at_ms", it->at_ms);
-        ek_json_put_text(writer, "start", start);
+        ek_json_put_text(writer, "start", it->start);
         ek_json_end(writer, '}');
     }
     ek_json_end(writer, ']');
@@ -142,6 +155,9 @@ void ek_host_maintenance_write(struct ek_json_writer *writer,
     ek_json_put_bool(writer, "wanted", item->key.wanted);
     if (item->key.wanted) {
         ek_json_put_text(writer, "reason", item->key.reason);
+    }
+    if (item->key.fault[0] != '\0') {
+        ek_json_put_text(writer, "fault", item->key.fault);
     }
     if (item->key.deadline_ms != 0) {
         ek_json_put_integer(writer, "deadline_ms", item->key.deadline_ms);

@@ -72,6 +72,7 @@ struct ek_stopped {
     const char *name;
     enum ek_move_kind kind; /* EK_MOVE_SAVE or EK_MOVE_SHUTDOWN */
     int64_t at_ms;
+    const char *start; /* the command that starts it there, from here */
 };
 
 /* Fills in what the journal's newest moves say was stopped on each of the hosts. Owned by the

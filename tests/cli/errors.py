@@ -56,6 +56,7 @@ WORDS = [
     ("maintenance leave h1 --wait", "go with enter only"),
     ("maintenance status --reason x", "go with enter only"),
     ("maintenance leave h1 --deadline 2h", "--deadline goes with check and enter only"),
+    ("maintenance enter h1 --deadline 2025-01-01T00:00:00Z", "--deadline: found a time that is over"),
     ("maintenance check h1 --deadline soon", "--deadline: expected a time such as 2026-12-01T18:00:00Z"),
     ("maintenance enter h1 --policy x", "go with check only"),
     ("approve", "expected a plan's id"), ("reject", "expected a plan's id"),

@@ -469,6 +469,15 @@ class Maintenance(Online):
                    ["h2 can be emptied: 1 domain, about 10 s, between ", "h2 is to be emptied"])
         self.assertEqual(self.world.redis("EXISTS", "evenkeel:maintenance:h2"), "1")
 
+    def test_a_key_that_is_not_understood(self):
+        """It still means maintenance; what of it does not count is said."""
+        for value, found in (('{"reason": "x", "deadline": "90m"}', 'deadline: found "90m"'),
+                             ('{"reason": "x", "deadlin": "2h"}', 'found the unknown member "deadlin"')):
+            self.world.redis("SET", "evenkeel:maintenance:h2", value)
+            self.check(self.world.run("maintenance", "status", "h2"), 0,
+                       ["h2: its key is not understood in full: ", found])
+        self.check(self.world.run("maintenance", "leave", "h2"), 0)
+
     def test_enter_keeps_what_a_key_says(self):
         """A key that somebody has set before keeps what the command line does not say."""
         self.world.redis("SET", "evenkeel:maintenance:h2",

@@ -164,7 +164,7 @@ class Documents(WithWorld):
         world.redis("HSET", "evenkeel:move:p1-4", "json", json.dumps(record))
         world.tell("balancer automatic 5 -")
         world.redis("SET", "evenkeel:maintenance:h2",
-                    '{"reason": "disks", "deadline": "2099-12-01T18:00:00Z"}')
+                    '{"reason": "disks", "deadline": "2099-12-01T18:00:00Z", "odd": 1}')
         world.tell("drain h2 blocked 1 rests after its last move")
         status = json.loads(world.redis("GET", "evenkeel:maintenance-status:h2"))
         world.redis("SET", "evenkeel:maintenance-status:h2",

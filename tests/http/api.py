@@ -175,7 +175,8 @@ class Changes(Api):
 
     def test_bad_maintenance(self):
         for body, piece in (("{", "body:1:2"), ("new disks", "body:1:1"),
-                            ('{"deadline": "soon"}', "deadline"), ('{"reason": 5}', "reason")):
+                            ('{"deadline": "soon"}', "deadline"), ('{"reason": 5}', "reason"),
+                            ('{"reasn": "new disks"}', 'unknown member \\"reasn\\"')):
             self.answered(self.daemon.change("/api/v1/maintenance/h2", body), 400, piece)
         self.answered(self.daemon.change("/api/v1/maintenance/h9"), 404, 'unknown host \\"h9\\"')
         self.answered(self.daemon.change("/api/v1/maintenance/h2", "x" * 5000), 413, "4096 bytes")

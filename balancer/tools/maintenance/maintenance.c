@@ -135,6 +135,10 @@ static bool check_options(struct ek_tool *tool, const struct request *request)
     if (!enters && !checks && request->entry.key.deadline_ms != 0) {
         return usage(tool, "--deadline goes with check and enter only");
     }
+    if (enters && !request->entry.force && request->entry.key.deadline_ms != 0 &&
+        request->entry.key.deadline_ms <= ek_tool_now_ms()) {
+        return usage(tool, "--deadline: found a time that is over, expected one to come");
+    }
     return checks || !files || usage(tool, "--snapshot and --policy go with check only");
 }
 

@@ -95,6 +95,10 @@ static void print_blockers(const struct ek_host_maintenance *item, FILE *out)
 {
     char span[EK_SPAN_SIZE];
 
+    if (item->key.fault[0] != '\0') {
+        ek_terminal_print(out, EK_COLOUR_WARN, "  %s: its key is not understood in full: %s\n",
+                          item->host, item->key.fault);
+    }
     if (item->has_status && item->status.deadline_ms != 0) {
         int64_t slack_ms = item->status.slack_ms;
         ek_terminal_print(
@@ -129,9 +133,9 @@ void ek_host_maintenance_print_stopped(const struct ek_host_maintenance *item, F
     for (size_t i = 0; i < item->stopped_count; i++) {
         const struct ek_stopped *it = &item->stopped[i];
         ek_terminal_print(out, EK_COLOUR_NONE,
-                          "  %s: %s was %s there at %s, and is not started by us: virsh start %s\n",
-                          item->host, it->name, it->kind == EK_MOVE_SAVE ? "saved" : "shut down",
-                          ek_time(it->at_ms, when), it->name);
+                          "  %s: %s was %s there at %s, and is not started by us: %s\n", item->host,
+                          it->name, it->kind == EK_MOVE_SAVE ? "saved" : "shut down",
+                          ek_time(it->at_ms, when), it->start);
     }
 }
 
