@@ -1,5 +1,6 @@
 /* The doctor's findings for people and for programs. */
 #include "balancer/codec/writer.h"
+#include "balancer/core/plural.h"
 #include "balancer/tools/doctor/doctor.h"
 #include "balancer/tools/table.h"
 
@@ -235,8 +236,9 @@ bool ek_doctor_print(const struct ek_findings *findings, bool matrix)
             }
         }
     }
-    (void)printf(
-        "\n%zu failures, %zu warnings, %zu not seen\n", ek_findings_count(findings, EK_GRADE_FAIL),
-        ek_findings_count(findings, EK_GRADE_WARN), ek_findings_count(findings, EK_GRADE_UNSEEN));
+    size_t failures = ek_findings_count(findings, EK_GRADE_FAIL);
+    size_t warnings = ek_findings_count(findings, EK_GRADE_WARN);
+    (void)printf("\n%zu failure%s, %zu warning%s, %zu not seen\n", failures, ek_plural(failures),
+                 warnings, ek_plural(warnings), ek_findings_count(findings, EK_GRADE_UNSEEN));
     return true;
 }

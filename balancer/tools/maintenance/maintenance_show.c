@@ -99,6 +99,12 @@ static void print_blockers(const struct ek_host_maintenance *item, FILE *out)
         ek_terminal_print(out, EK_COLOUR_WARN, "  %s: its key is not understood in full: %s\n",
                           item->host, item->key.fault);
     }
+    if (item->has_status && item->status.state == EK_MAINTENANCE_PREFLIGHT) {
+        ek_terminal_print(out, EK_COLOUR_WARN,
+                          "  %s: the balancer only recommends (mode of policy.yaml): nothing is "
+                          "moved\n",
+                          item->host);
+    }
     if (item->has_status && item->status.deadline_ms != 0) {
         int64_t slack_ms = item->status.slack_ms;
         ek_terminal_print(
