@@ -9,13 +9,17 @@ from ek_lab import guests
 
 STATES = ("claimed", "precheck", "prepare", "running", "commit-pending", "post")
 MOST_MOVES = 15
+# It lasts for about 4 ms: a busy machine does not always stop Redis within them, in any number of
+# moves. Every other state must be hurt.
+FLEETING = {"claimed"}
 
 
 def at_every_state(stage, hurt):
     """Hurt Redis in each state that a smooth move passes, as soon as the state is read; the last of
     the moves that this took.
 
-    Some states last for milliseconds: one that was over by then is met by a later move."""
+    Some states last for milliseconds: one that was over by then is met by a later move, and the
+    shortest perhaps by none, which is said."""
     missing = set(STATES)
     for _ in range(MOST_MOVES):
         stage.ask_no_more()
@@ -27,7 +31,11 @@ def at_every_state(stage, hurt):
             return move
         if stage.steps[-1]["state"] != "done":
             raise Failure(f"ended as {stage.steps[-1]['state']}: {move.record()['error']}")
-    raise Failure(f"in {MOST_MOVES} moves Redis could not be hurt in {' '.join(sorted(missing))}")
+    missed = f"in {MOST_MOVES} moves Redis could not be hurt in {' '.join(sorted(missing))}"
+    if missing - FLEETING:
+        raise Failure(missed)
+    print(f"      {missed}", flush=True)
+    return move
 
 
 def hurt_one(stage, missing, hurt):
