@@ -381,7 +381,7 @@ static bool domain_fill(struct work *work, size_t first, size_t count, struct ek
     return true;
 }
 
-/* One domain for each UUID, in their order, so that domain_find() can halve. */
+/* One domain for each UUID, in their order, so that ek_snapshot_find_uuid() can halve. */
 static bool domains_fill(struct work *work, struct ek_error *err)
 {
     struct ek_snapshot *out = work->out;
@@ -401,27 +401,6 @@ static bool domains_fill(struct work *work, struct ek_error *err)
     return true;
 }
 
-/* Domains stand in the order of their UUIDs. */
-static uint32_t domain_find(const struct ek_snapshot *out, const char *uuid)
-{
-    size_t low = 0;
-    size_t high = out->domain_count;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = strcmp(out->domains[middle].uuid, uuid);
-        if (order == 0) {
-            return (uint32_t)middle;
-        }
-        if (order < 0) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return EK_NONE;
-}
-
 /* Whether the destination was sampled after the move had ended: a domain that is not there then was
  * stopped since. */
 static bool sampled_since(const struct ek_snapshot *out, const struct ek_known_move *move,
@@ -439,7 +418,7 @@ static void flights_of_ours(struct work *work)
     const struct ek_assembly *in = work->in;
 
     for (size_t m = 0; m < in->move_count; m++) {
-        struct ek_in_flight flight = {.domain = domain_find(out, in->moves[m].domain),
+        struct ek_in_flight flight = {.domain = ek_snapshot_find_uuid(out, in->moves[m].domain),
                                       .source = ek_snapshot_find_host(out, in->moves[m].source),
                                       .destination =
                                           ek_snapshot_find_host(out, in->moves[m].destination),
@@ -496,7 +475,7 @@ static void flights_of_others(struct work *work)
         if (!seen->domain->incoming || explained(work, seen)) {
             continue;
         }
-        uint32_t domain = domain_find(out, seen->domain->uuid);
+        uint32_t domain = ek_snapshot_find_uuid(out, seen->domain->uuid);
         assert(domain != EK_NONE);
         uint32_t source = out->domains[domain].host;
         if (source == seen->host || is_in_flight(out, domain)) {

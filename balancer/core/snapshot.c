@@ -56,6 +56,26 @@ void ek_sample_finish(struct ek_sample *sample)
     memset(sample, 0, sizeof(*sample));
 }
 
+uint32_t ek_snapshot_find_uuid(const struct ek_snapshot *snapshot, const char *uuid)
+{
+    size_t low = 0;
+    size_t high = snapshot->domain_count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = strcmp(snapshot->domains[middle].uuid, uuid);
+        if (order == 0) {
+            return (uint32_t)middle;
+        }
+        if (order < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return EK_NONE;
+}
+
 uint32_t ek_snapshot_find_host(const struct ek_snapshot *snapshot, const char *name)
 {
     for (size_t h = 0; h < snapshot->host_count; h++) {

@@ -291,6 +291,10 @@ bool ek_snapshot_check(const struct ek_snapshot *snapshot, struct ek_error *err)
 bool ek_snapshot_sort(struct ek_snapshot *snapshot, struct ek_error *err);
 bool ek_snapshot_sorted(const struct ek_snapshot *snapshot);
 
+/* The index of a domain, found in the order of their UUIDs, in which they must stand; EK_NONE: it
+ * is not there. */
+uint32_t ek_snapshot_find_uuid(const struct ek_snapshot *snapshot, const char *uuid);
+
 /* Index of the host or the domain of that name or UUID; EK_NONE when there is none. A domain name
  * that two domains bear gives EK_NONE and sets *ambiguous. O(n): for commands, not for loops. */
 uint32_t ek_snapshot_find_host(const struct ek_snapshot *snapshot, const char *name);

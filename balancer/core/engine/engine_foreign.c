@@ -130,30 +130,12 @@ static bool note_arrival(struct ek_engine *engine, const struct ek_domain *domai
                            until);
 }
 
-/* Its index in the snapshot before, whose domains stand in the order of their UUIDs. */
-static uint32_t find_before(const struct ek_snapshot *before, const char *uuid)
-{
-    size_t low = 0;
-    size_t high = before->domain_count;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = strcmp(before->domains[middle].uuid, uuid);
-        if (order == 0) {
-            return (uint32_t)middle;
-        }
-        low = order < 0 ? middle + 1 : low;
-        high = order < 0 ? high : middle;
-    }
-    return EK_NONE;
-}
-
 /* Where the domain was, NULL: not known. Ticks it off, so that it does not count as lost. */
 static const char *host_before(struct ek_engine *engine, const char *uuid, bool *seen,
                                int64_t now_ms)
 {
     const struct ek_snapshot *before = &engine->snapshot;
-    uint32_t index = find_before(before, uuid);
+    uint32_t index = ek_snapshot_find_uuid(before, uuid);
     const char *host = NULL;
 
     if (index != EK_NONE) {
